@@ -1,0 +1,59 @@
+"""Every error that this project raises on purpose, and the exit code that the command line gives it.
+
+    AlmsweepError               1   something failed
+    ├── InputError              2   what the user gave is wrong; nothing was started or written
+    │   ├── SpaceError          2   a search space: says file, key path, what was expected, what was given
+    │   ├── DataError           2   a data set: missing, malformed, or too few examples
+    │   └── CheckpointError     2   a checkpoint: missing, damaged, or of another trial
+    ├── StoreError              3   the result store cannot be read or written, or contradicts itself
+    └── LeaseError              4   another driver is running the same sweep
+
+Exit code 1 is also that of a sweep some of whose trials failed; 130 is that of an interrupted one.
+"""
+
+from __future__ import annotations
+
+
+class AlmsweepError(Exception):
+    """Base of all errors raised on purpose; the command line prints the message and exits with `exit_code`."""
+
+    exit_code = 1
+
+
+class InputError(AlmsweepError):
+    """What the user gave is wrong: a name, a value, a file."""
+
+    exit_code = 2
+
+
+class SpaceError(InputError):
+    """A search space is wrong. The message names file, key path, what was expected and what was given."""
+
+
+class DataError(InputError):
+    """A data set is missing, malformed, or holds too few examples for what was asked."""
+
+
+class CheckpointError(InputError):
+    """A checkpoint is missing, damaged, or belongs to another trial."""
+
+
+class StoreError(AlmsweepError):
+    """The result store cannot be read or written, or what it holds contradicts itself."""
+
+    exit_code = 3
+
+
+class LeaseError(AlmsweepError):
+    """Another driver holds the lease of this sweep."""
+
+    exit_code = 4
+
+
+def unknown_name(kind: str, name: str, known: list[str]) -> str:
+    """The text of an error about an unknown name: lists the known ones.
+
+    >>> unknown_name("loss", "bec", ["bce", "ldam"])
+    "unknown loss 'bec'; known: bce, ldam"
+    """
+    return f"unknown {kind} {name!r}; known: {', '.join(known)}"
