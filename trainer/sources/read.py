@@ -1,0 +1,33 @@
+"""One door to all readers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from search_spaces.config import Cifar10, Cifar100, ClassLabel, Digits, MedMnist, Source
+from search_spaces.errors import DataError
+from trainer.sources.cifar import read_cifar
+from trainer.sources.digits import read_digits
+from trainer.sources.folder import read_folder
+from trainer.sources.images import RawData
+from trainer.sources.medmnist import read_medmnist
+
+
+def read_source(
+    source: Source, asked: Sequence[ClassLabel], data_dir: Path | None, *, download: bool
+) -> RawData:
+    """Read the images of the asked classes of a data set.
+
+    `data_dir` holds the data set's folder or is that folder; digits need none. Raises DataError if files
+    are missing or malformed, or for an unknown class label.
+    """
+    if isinstance(source, Digits):
+        return read_digits(asked)
+    if data_dir is None:
+        raise DataError(f"data set {source.name}: expected a data directory (--data-dir), given none")
+    if isinstance(source, Cifar10 | Cifar100):
+        return read_cifar(source.name, asked, data_dir, download=download)
+    if isinstance(source, MedMnist):
+        return read_medmnist(source.subset, asked, data_dir)
+    return read_folder(source, asked, data_dir)
