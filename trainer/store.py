@@ -100,7 +100,9 @@ class Store:
             try:
                 self.filesystem, self.root = fs.FileSystem.from_uri(self.uri)
             except (pa.ArrowInvalid, OSError) as error:
-                raise InputError(f"output: expected a local path or a URI like s3://bucket/folder, given {self.uri!r}: {error}") from error
+                raise InputError(
+                    f"output: expected a local path or a URI like s3://bucket/folder, given {self.uri!r}: {error}"
+                ) from error
         else:
             self.root = str(Path(self.uri).expanduser().absolute())
             self.filesystem = fs.LocalFileSystem()
@@ -196,7 +198,9 @@ class Store:
 
     def write_config(self, config: TrialConfig) -> None:
         """Write a trial's readable configuration; the seeds are the sweep's affair and stand there."""
-        self.write_json(f"trials/{config.trial_id}/config.json", config.model_dump(mode="json", exclude={"seeds"}))
+        self.write_json(
+            f"trials/{config.trial_id}/config.json", config.model_dump(mode="json", exclude={"seeds"})
+        )
 
     def scan(self) -> dict[str, TrialFiles]:
         """State of every trial in the store, by id, from one recursive listing."""
@@ -296,7 +300,9 @@ class Store:
         """A file that a DONE marker lists, its hash checked. Raises StoreError when missing or changed."""
         entry = done.files.get(kind)
         if entry is None:
-            raise StoreError(f"trial {done.trial_id} seed {done.seed}: no {kind} were stored (state: {done.state})")
+            raise StoreError(
+                f"trial {done.trial_id} seed {done.seed}: no {kind} were stored (state: {done.state})"
+            )
         relative = f"trials/{done.trial_id}/replicates/{done.seed}/{entry.name}"
         data = self.read_bytes(relative)
         if data is None:
@@ -357,7 +363,9 @@ class Store:
 
     def _check_schema(self, content: Mapping[str, Any], relative: str) -> None:
         if content.get("schema") != STORE_SCHEMA:
-            raise StoreError(f"{self.path(relative)}: expected store schema {STORE_SCHEMA}, found {content.get('schema')!r}")
+            raise StoreError(
+                f"{self.path(relative)}: expected store schema {STORE_SCHEMA}, found {content.get('schema')!r}"
+            )
 
 
 def _marker(state: str) -> str:

@@ -1,0 +1,58 @@
+"""The command line, `almsweep`. Each command imports what it needs when it is called.
+
+Exit codes: 0 all well; 1 some trials failed or are incomplete; 2 bad input; 3 the result store cannot be used;
+4 another driver runs the sweep; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import click
+import typer
+from rich.console import Console
+from rich.logging import RichHandler
+
+from search_spaces.errors import AlmsweepError
+from sweeps.cli import sweep_commands, trial_commands
+
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="almsweep",
+    help="Hyper-parameter sweeps for classifiers on critical, under-represented classes.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+sweep_commands.register(app)
+trial_commands.register(app)
+
+
+@app.callback()
+def configure(
+    verbose: bool = typer.Option(False, "--verbose", "-v", help="Say more, on standard error."),
+) -> None:
+    """Hyper-parameter sweeps for classifiers on critical, under-represented classes."""
+    level = logging.INFO if verbose else logging.WARNING
+    handler = RichHandler(console=Console(stderr=True), show_path=False, show_time=verbose)
+    logging.basicConfig(level=level, format="%(message)s", handlers=[handler], force=True)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+
+
+def main() -> None:
+    """Entry point of the console command: runs it and turns errors of ours into one line and an exit code."""
+    try:
+        code = app(standalone_mode=False)
+    except AlmsweepError as error:
+        print(f"almsweep: error: {error}", file=sys.stderr)
+        code = error.exit_code
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        print("almsweep: interrupted", file=sys.stderr)
+        code = INTERRUPTED
+    sys.exit(code)

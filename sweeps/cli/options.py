@@ -1,0 +1,40 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Space = Annotated[str, typer.Argument(metavar="SPACE", help="A named space or a path to a .yaml file.")]
+Output = Annotated[
+    str,
+    typer.Option(
+        "--output", "-o", envvar="ALMSWEEP_OUTPUT", help="Result store: a folder or a URI like s3://…"
+    ),
+]
+DataDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--data-dir", envvar="ALMSWEEP_DATA", help="Folder with the data sets, the same on every node."
+    ),
+]
+Download = Annotated[
+    bool, typer.Option("--download", help="Download CIFAR into the data folder when missing.")
+]
+Replicates = Annotated[
+    int | None, typer.Option("--replicates", min=1, help="Seeds 1 to N instead of the space's own.")
+]
+Cpus = Annotated[int, typer.Option("--cpus-per-trial", min=1, help="CPUs, and threads, per trial.")]
+KeepWeights = Annotated[
+    str, typer.Option("--keep-weights", help="Weights to keep: selected (best trial per cell), all, none.")
+]
+TrackingUri = Annotated[
+    str | None,
+    typer.Option(
+        "--tracking-uri",
+        envvar="MLFLOW_TRACKING_URI",
+        help="MLflow server or database; default: SQLite in the output folder.",
+    ),
+]

@@ -1,0 +1,103 @@
+"""What the command line prints about plans and runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from search_spaces.labels import trial_label
+from sweeps.plan import STATUSES, DiskNeed, Plan, PlannedTrial, block_counts
+from sweeps.probe import TimeEstimate
+from sweeps.progress import duration
+from sweeps.run import SweepOutcome
+from trainer.store import Store
+
+
+def print_plan(console: Console, plan: Plan) -> None:
+    """Trials per block and status, and the totals."""
+    table = Table("block", *("trials", *STATUSES), title=Text(f"sweep {plan.name}"), title_justify="left")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for label, counts in block_counts(plan).items():
+        table.add_row(Text(label), *(f"{counts[key]:,}" for key in ("trials", *STATUSES)))
+    console.print(table)
+    counts = plan.counts()
+    states = ", ".join(f"{counts[status]:,} {status}" for status in STATUSES)
+    console.print(f"{len(plan.trials):,} trials, {plan.replicates():,} replicates: {states}", highlight=False)
+    console.print(f"replicates still to train: {plan.missing_replicates():,}", highlight=False)
+
+
+def print_disk(console: Console, need: DiskNeed) -> None:
+    """Disk that the whole sweep takes."""
+    basis = "measured on finished replicates" if need.measured else "assumed, none finished yet"
+    console.print(
+        f"disk: {size(need.results)} of scores and curves ({basis}), {size(need.weights)} of weights, "
+        f"up to {size(need.checkpoints)} of checkpoints while running",
+        highlight=False,
+    )
+
+
+def print_time(console: Console, estimate: TimeEstimate, concurrent: int) -> None:
+    """Time that the missing replicates take, where every kind of trial has been probed."""
+    if estimate.unknown:
+        console.print("time: unknown (measure it with --probe)", highlight=False)
+        return
+    console.print(
+        f"time: at most {duration(estimate.seconds / concurrent)} with {concurrent} trial(s) at a time on this machine, "
+        "without early stopping",
+        highlight=False,
+    )
+
+
+def print_trials(console: Console, trials: Iterable[PlannedTrial]) -> None:
+    """One line per trial: id, status, replicates that ended, name."""
+    for trial in trials:
+        wanted = len(trial.config.seeds)
+        line = f"{trial.trial_id}  {trial.status:8}  {wanted - len(trial.missing)}/{wanted}  {trial_label(trial.config)}"
+        console.print(Text(line), soft_wrap=True)
+
+
+def print_failed(console: Console, plan: Plan, store: Store) -> None:
+    """Failed trials, each with its last error or how its replicates ended."""
+    for trial in plan.failed():
+        console.print(Text(f"{trial.trial_id}  {trial_label(trial.config)}", style="red"), soft_wrap=True)
+        failure = store.read_failure(trial.trial_id)
+        if failure is not None:
+            console.print(Text(f"    {failure['error']}: {failure['message']}"), soft_wrap=True)
+        for seed, done in sorted(store.replicates(trial.trial_id).items()):
+            if done.state != "completed":
+                reason = store.read_result(done)["reason"]
+                console.print(Text(f"    seed {seed} {done.state}: {reason}"), soft_wrap=True)
+
+
+def print_outcome(console: Console, outcome: SweepOutcome) -> None:
+    """What a run did, in one or two lines."""
+    counts = outcome.plan.counts()
+    states = ", ".join(f"{counts[status]:,} {status}" for status in STATUSES)
+    started = f"started {outcome.started:,} trial(s)" if outcome.started else "nothing to start"
+    console.print(f"sweep {outcome.plan.name}: {started}; now {states}", highlight=False)
+    if counts["failed"]:
+        console.print(
+            "see `almsweep status --failed`; `almsweep retry --failed` runs them again", highlight=False
+        )
+    if outcome.untracked:
+        console.print(
+            f"{outcome.untracked} trial(s) are not in MLflow yet: `almsweep reconcile`", highlight=False
+        )
+
+
+def size(count: int) -> str:
+    """Bytes in words.
+
+    >>> size(900), size(30_000), size(1_234_567_890)
+    ('900 B', '30.0 kB', '1.2 GB')
+    """
+    value = float(count)
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 1000:
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1000
+    return f"{value:.1f} TB"

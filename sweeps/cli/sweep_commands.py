@@ -1,0 +1,292 @@
+"""The commands about sweeps: plan, run, status, retry, tables, ui, reconcile."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from search_spaces.errors import InputError
+from sweeps.cli.options import (
+    Cpus,
+    DataDir,
+    Download,
+    KeepWeights,
+    Output,
+    Replicates,
+    Space,
+    TrackingUri,
+)
+
+if TYPE_CHECKING:
+    from sweeps.run import RunOptions
+    from trainer.store import Store, SweepManifest
+
+DEFAULT_OUTPUT = "results"
+DEFAULT_RULE = "ensemble-val-auroc"
+KEEP_WEIGHTS = ("selected", "all", "none")
+
+Sweep = Annotated[
+    str, typer.Argument(metavar="SPACE", help="A named space, a .yaml file, or a sweep in the output.")
+]
+Address = Annotated[
+    str | None,
+    typer.Option("--address", help="A running Ray cluster; default: RAY_ADDRESS, else Ray on this machine."),
+]
+Gpus = Annotated[
+    float | None,
+    typer.Option(
+        "--gpus-per-trial", min=0, help="Share of a GPU per trial; default: one where there is one."
+    ),
+]
+MaxConcurrent = Annotated[int | None, typer.Option("--max-concurrent", min=1, help="Most trials at a time.")]
+NoTracking = Annotated[bool, typer.Option("--no-tracking", help="Do not write to MLflow.")]
+TakeOver = Annotated[
+    bool, typer.Option("--take-over", help="Take the sweep from a driver that holds its lease.")
+]
+Rule = Annotated[str, typer.Option("--rule", help="Selection rule; it reads validation results only.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's commands to the command line."""
+    for command in (plan, run, status, retry, tables, reconcile, ui):
+        app.command()(command)
+
+
+def plan(
+    space: Space,
+    output: Output = DEFAULT_OUTPUT,
+    probe: Annotated[
+        bool, typer.Option("--probe", help="Measure the time per epoch of every kind of trial.")
+    ] = False,
+    data_dir: DataDir = None,
+    download: Download = False,
+    replicates: Replicates = None,
+    cpus_per_trial: Cpus = 1,
+    keep_weights: KeepWeights = "selected",
+    concurrent: Annotated[
+        int, typer.Option("--concurrent", min=1, help="Trials at a time, for the estimates.")
+    ] = 1,
+    trials: Annotated[bool, typer.Option("--trials", help="List every trial.")] = False,
+) -> None:
+    """Show a space's trials: how many are done, partial, failed and pending, and what the rest costs."""
+    from sweeps.cli import report
+    from sweeps.plan import disk_need, make_plan
+    from sweeps.probe import estimate
+    from sweeps.probe import probe as measure
+
+    _check_keep_weights(keep_weights)
+    store, manifest = _open(space, output, replicates)
+    made = make_plan(manifest.name, manifest.trials, store)
+    console = Console()
+    if probe:
+        for line in measure(made, store, data_dir, threads=cpus_per_trial, download=download):
+            console.print(line, highlight=False)
+    report.print_plan(console, made)
+    report.print_disk(console, disk_need(made, store, keep_weights=keep_weights, concurrent=concurrent))
+    report.print_time(console, estimate(made, store, threads=cpus_per_trial), concurrent)
+    if trials:
+        report.print_trials(console, made.trials)
+
+
+def run(
+    space: Space,
+    output: Output = DEFAULT_OUTPUT,
+    data_dir: DataDir = None,
+    download: Download = False,
+    replicates: Replicates = None,
+    address: Address = None,
+    cpus_per_trial: Cpus = 1,
+    gpus_per_trial: Gpus = None,
+    max_concurrent: MaxConcurrent = None,
+    keep_weights: KeepWeights = "selected",
+    tracking_uri: TrackingUri = None,
+    no_tracking: NoTracking = False,
+    take_over: TakeOver = False,
+    rule: Rule = DEFAULT_RULE,
+) -> None:
+    """Run what is missing of a space on Ray Tune, then write and print the table of best configurations."""
+    from sweeps.run import RunOptions
+
+    _check_keep_weights(keep_weights)
+    options = RunOptions(
+        output=output,
+        data_dir=data_dir,
+        download=download,
+        address=address,
+        cpus_per_trial=cpus_per_trial,
+        gpus_per_trial=gpus_per_trial,
+        max_concurrent=max_concurrent,
+        keep_weights=keep_weights,
+        tracking_uri=tracking_uri,
+        track=not no_tracking,
+        take_over=take_over,
+    )
+    _run_and_report(space, replicates, options, rule, retry_failed=False)
+
+
+def retry(
+    space: Sweep,
+    failed: Annotated[
+        bool, typer.Option("--failed", help="Required: says which trials to run again.")
+    ] = False,
+    output: Output = DEFAULT_OUTPUT,
+    data_dir: DataDir = None,
+    replicates: Replicates = None,
+    address: Address = None,
+    cpus_per_trial: Cpus = 1,
+    gpus_per_trial: Gpus = None,
+    keep_weights: KeepWeights = "selected",
+    tracking_uri: TrackingUri = None,
+    rule: Rule = DEFAULT_RULE,
+) -> None:
+    """Run a sweep's failed trials again, diverged replicates included, and nothing else."""
+    from sweeps.run import RunOptions
+
+    if not failed:
+        raise InputError(
+            "retry: say --failed to run failed trials again; `almsweep run` runs what is missing"
+        )
+    _check_keep_weights(keep_weights)
+    options = RunOptions(
+        output=output,
+        data_dir=data_dir,
+        address=address,
+        cpus_per_trial=cpus_per_trial,
+        gpus_per_trial=gpus_per_trial,
+        keep_weights=keep_weights,
+        tracking_uri=tracking_uri,
+    )
+    _run_and_report(space, replicates, options, rule, retry_failed=True)
+
+
+def status(
+    space: Annotated[
+        str | None, typer.Argument(metavar="[SPACE]", help="One sweep; default: all in the output.")
+    ] = None,
+    output: Output = DEFAULT_OUTPUT,
+    failed: Annotated[bool, typer.Option("--failed", help="List failed trials with their errors.")] = False,
+) -> None:
+    """Show how far the sweeps of an output folder are."""
+    from sweeps.cli import report
+    from sweeps.plan import make_plan
+    from trainer.store import Store
+
+    store = Store(output)
+    names = [space] if space is not None else store.sweep_names()
+    if not names:
+        raise InputError(f"{output}: expected a result store with a sweep in it, found none")
+    console = Console()
+    for name in names:
+        _, manifest = _open(name, output, None)
+        made = make_plan(manifest.name, manifest.trials, store)
+        report.print_plan(console, made)
+        if failed:
+            report.print_failed(console, made, store)
+
+
+def tables(
+    space: Annotated[
+        str, typer.Argument(metavar="SPACE-OR-OUTPUT", help="A space, a sweep, or an output folder.")
+    ],
+    output: Output = DEFAULT_OUTPUT,
+    replicates: Replicates = None,
+    rule: Rule = DEFAULT_RULE,
+) -> None:
+    """Select the best configuration per cell on validation, and write the tables again."""
+    from trainer.store import Store
+
+    console = Console()
+    names = Store(space).sweep_names() if _is_folder(space) else []
+    if _is_folder(space) and not names:
+        raise InputError(f"{space}: expected a result store with a sweep in it, found none")
+    complete = True
+    for name in names or [space]:
+        store, manifest = _open(name, space if names else output, replicates)
+        complete &= _write_tables(console, store, manifest, rule)
+    if not complete:
+        raise typer.Exit(1)
+
+
+def reconcile(space: Sweep, output: Output = DEFAULT_OUTPUT, tracking_uri: TrackingUri = None) -> None:
+    """Bring MLflow level with the result store."""
+    from sweeps.tracking import reconcile as bring_level
+
+    store, manifest = _open(space, output, None)
+    counts = bring_level(store, manifest.name, tracking_uri)
+    Console().print(f"{manifest.name}: {counts}", highlight=False)
+
+
+def ui(
+    output: Output = DEFAULT_OUTPUT,
+    tracking_uri: TrackingUri = None,
+    host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Port to listen on.")] = 5000,
+) -> None:
+    """Open MLflow's own UI on a sweep's results, until Ctrl-C."""
+    from sweeps.mlflow_ui import serve
+
+    serve(output, tracking_uri, host=host, port=port)
+
+
+def _open(space: str, output: str, replicates: int | None) -> tuple[Store, SweepManifest]:
+    """The store, and the trials that a space wants: a sweep of that name in the store, else the space's own."""
+    from search_spaces.catalog import load_space
+    from trainer.store import Store, SweepManifest
+
+    store = Store(output)
+    try:
+        found = load_space(space)
+        manifest = SweepManifest(found.name, found.trials)
+    except InputError:
+        if space not in store.sweep_names():
+            raise
+        manifest = store.read_sweep(space)
+    if replicates is not None:
+        seeds = tuple(range(1, replicates + 1))
+        trials = tuple(config.model_copy(update={"seeds": seeds}) for config in manifest.trials)
+        manifest = SweepManifest(manifest.name, trials)
+    return store, manifest
+
+
+def _run_and_report(
+    space: str, replicates: int | None, options: RunOptions, rule: str, *, retry_failed: bool
+) -> None:
+    """Run, write the tables, print them, and exit with the code that tells how it went."""
+    from analysis.select import rule_by_name
+    from sweeps.cli import report
+    from sweeps.run import run_sweep
+
+    rule_by_name(rule)
+    store, manifest = _open(space, options.output, replicates)
+    console = Console()
+    outcome = run_sweep(manifest, options, console, retry_failed=retry_failed)
+    report.print_outcome(console, outcome)
+    complete = _write_tables(console, store, manifest, rule)
+    if outcome.interrupted:
+        raise typer.Exit(130)
+    if not complete:
+        raise typer.Exit(1)
+
+
+def _write_tables(console: Console, store: Store, manifest: SweepManifest, rule: str) -> bool:
+    """Write and print a sweep's tables; returns whether every cell is complete."""
+    from analysis.tables import write_tables
+
+    root = Path(store.root) if store.is_local else Path()
+    written = write_tables(store, manifest, root / "tables" / manifest.name, rule=rule)
+    console.print(Text(written.text), soft_wrap=True)
+    console.print(Text(f"tables: {written.files[0].parent}/"), soft_wrap=True)
+    return bool(written.frame["complete"].all())
+
+
+def _is_folder(space: str) -> bool:
+    return "://" in space or Path(space).is_dir()
+
+
+def _check_keep_weights(policy: str) -> None:
+    if policy not in KEEP_WEIGHTS:
+        raise InputError(f"--keep-weights: expected one of {', '.join(KEEP_WEIGHTS)}, given {policy!r}")

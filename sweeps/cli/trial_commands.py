@@ -1,0 +1,219 @@
+"""The commands about one trial, without Ray: train and evaluate."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from search_spaces.errors import CheckpointError, InputError
+from sweeps.cli.options import DataDir, Download, Output
+
+if TYPE_CHECKING:
+    from search_spaces.config import TrialConfig
+    from trainer.evaluate import Evaluation
+    from trainer.fit import Round
+    from trainer.store import Store
+
+DEFAULT_OUTPUT = "results"
+SPLITS = ("test", "validation")
+
+Dataset = Annotated[str, typer.Option("--dataset", help="A preset: digits, cifar10, cifar100, breastmnist.")]
+Ratio = Annotated[float | None, typer.Option("--ratio", min=1, help="Majority per minority in training.")]
+Loss = Annotated[str, typer.Option("--loss", help="A named base loss, like baseline_BCE.")]
+Alm = Annotated[str, typer.Option("--alm", help="A named constraint, like ALM_14_beg, or none.")]
+Delta = Annotated[float | None, typer.Option("--delta", min=0, help="The constraint's margin.")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", "-s", metavar="KEY=VALUE", help="Any field of a trial, like optimizer.learning_rate=0.05."
+    ),
+]
+Device = Annotated[
+    str | None, typer.Option("--device", help="cpu or cuda; default: a GPU where there is one.")
+]
+Threads = Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads; default: all cores.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's commands to the command line."""
+    for command in (train, evaluate):
+        app.command()(command)
+
+
+def train(
+    dataset: Dataset = "digits",
+    ratio: Ratio = None,
+    loss: Loss = "baseline_BCE",
+    alm: Alm = "none",
+    delta: Delta = None,
+    settings: Settings = None,
+    replicates: Annotated[int, typer.Option("--replicates", min=1, help="Seeds 1 to N.")] = 1,
+    output: Output = DEFAULT_OUTPUT,
+    data_dir: DataDir = None,
+    download: Download = False,
+    device: Device = None,
+    threads: Threads = None,
+) -> None:
+    """Train one trial, or go on from its checkpoint, and print its result."""
+    from trainer.store import Store
+    from trainer.trial import TrialOptions, run_trial
+
+    config = _config(dataset, ratio, loss, alm, delta, settings or [], replicates)
+    store = Store(output)
+    console = Console()
+    _say_what(console, config)
+    run_trial(
+        config,
+        store,
+        _device(device, threads),
+        TrialOptions(data_dir=data_dir, download=download),
+        on_round=lambda round_: _print_round(console, round_, config.epochs),
+    )
+    complete = _print_result(console, config, store)
+    console.print(Text(f"stored: {store.path('trials', config.trial_id)}"), soft_wrap=True)
+    if not complete:
+        raise typer.Exit(1)
+
+
+def evaluate(
+    trial: Annotated[str, typer.Argument(metavar="TRIAL", help="A trial's id, or the first digits of it.")],
+    dataset: Annotated[
+        str | None, typer.Option("--dataset", help="Another preset than the trial's own data.")
+    ] = None,
+    split: Annotated[str, typer.Option("--split", help="test or validation.")] = "test",
+    output: Output = DEFAULT_OUTPUT,
+    data_dir: DataDir = None,
+    download: Download = False,
+    device: Device = None,
+    threads: Threads = None,
+) -> None:
+    """Score a stored trial's weights on a data set again: AUC and FPR at 98, 95 and 90 % TPR."""
+    from search_spaces.presets import preset
+    from trainer.data import load_task
+    from trainer.evaluate import evaluate as score
+    from trainer.store import Store
+
+    if split not in SPLITS:
+        raise InputError(f"--split: expected test or validation, given {split!r}")
+    store = Store(output)
+    config = _stored_config(store, trial)
+    data: Any = config.data if dataset is None else preset(dataset)["data"]
+    task = load_task(data, data_dir, download=download)
+    found = score(config, store, task, _device(device, threads), "test" if split == "test" else "validation")
+    console = Console()
+    _say_what(console, config)
+    _print_evaluation(console, found, split)
+
+
+def _config(
+    dataset: str,
+    ratio: float | None,
+    loss: str,
+    alm: str,
+    delta: float | None,
+    settings: list[str],
+    replicates: int,
+) -> TrialConfig:
+    from search_spaces.space import build_trial, setting_from_text
+
+    wanted: dict[str, object] = {"dataset": dataset, "loss": loss, "alm": alm}
+    if ratio is not None:
+        wanted["ratio"] = ratio
+    if delta is not None:
+        if alm.casefold() == "none":
+            raise InputError("--delta: a margin needs a constraint; name one with --alm")
+        wanted["delta"] = delta
+    wanted["seeds"] = list(range(1, replicates + 1))
+    for text in settings:
+        key, value = setting_from_text(text)
+        wanted[key] = value
+    return build_trial(wanted)
+
+
+def _device(name: str | None, threads: int | None) -> Any:
+    import torch
+
+    from trainer.environment import default_device
+
+    if threads is not None:
+        torch.set_num_threads(threads)
+    if name is None:
+        return default_device()
+    if name not in ("cpu", "cuda"):
+        raise InputError(f"--device: expected cpu or cuda, given {name!r}")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise InputError("--device: this machine offers torch no CUDA device")
+    return torch.device(name)
+
+
+def _stored_config(store: Store, trial: str) -> TrialConfig:
+    from search_spaces.config import TrialConfig
+
+    ids = sorted(i for i in store.scan() if i.startswith(trial))
+    if len(ids) != 1:
+        found = "none" if not ids else ", ".join(ids[:5])
+        raise CheckpointError(
+            f"{store.uri}: expected one stored trial whose id starts with {trial!r}, found {found}"
+        )
+    content = store.read_json(f"trials/{ids[0]}/config.json")
+    if content is None:
+        raise CheckpointError(f"{store.path('trials', ids[0])}: expected a config.json, found none")
+    config = TrialConfig.model_validate_json(json.dumps(content))
+    if config.trial_id != ids[0]:
+        raise CheckpointError(
+            f"{store.path('trials', ids[0])}: its config.json is that of trial {config.trial_id}"
+        )
+    return config
+
+
+def _say_what(console: Console, config: TrialConfig) -> None:
+    from search_spaces.labels import trial_label
+
+    console.print(Text(f"trial {config.trial_id}: {trial_label(config)}"), soft_wrap=True)
+
+
+def _print_round(console: Console, round_: Round, epochs: int) -> None:
+    records = list(round_.records.values())
+    loss = sum(r["train/loss"] for r in records) / len(records)
+    line = (
+        f"epoch {round_.epoch + 1:3}/{epochs}  {len(records)} replicate(s)  train loss {loss:.4f}  "
+        f"ensemble val AUROC {round_.ensemble['ensemble/val/auroc']:.4f}  {round_.seconds:.2f} s"
+    )
+    console.print(line, highlight=False)
+
+
+def _print_result(console: Console, config: TrialConfig, store: Store) -> bool:
+    """Print the trial's table row; returns whether every replicate completed."""
+    from analysis.tables import make_tables
+    from trainer.store import SweepManifest
+
+    made = make_tables(store, SweepManifest("trial", (config,)))
+    row = made.frame.iloc[0]
+    table = Table("replicates", "AUC", "FPR@98", "FPR@95", "FPR@90", "AUC mean ± sd")
+    table.add_row(
+        str(row["n"]),
+        f"{row['auc']:.4f}",
+        *(f"{100 * row[f'fpr_at_tpr_{t}']:.1f} %" for t in (98, 95, 90)),
+        f"{row['auc_mean']:.4f} ± {row['auc_std']:.4f}",
+    )
+    console.print("test, ensemble of the best validation epochs:")
+    console.print(table)
+    if row["note"]:
+        console.print(Text(str(row["note"])), soft_wrap=True)
+    return bool(row["complete"])
+
+
+def _print_evaluation(console: Console, found: Evaluation, split: str) -> None:
+    console.print(f"{split}: {found.examples} examples, {found.positives} of them positive", highlight=False)
+    table = Table("weights", "AUC", "FPR@98", "FPR@95", "FPR@90")
+    rows = [(f"seed {seed}", values) for seed, values in found.replicates.items()]
+    for name, values in [*rows, ("ensemble", found.ensemble)]:
+        rates = (f"{100 * values[f'fpr_at_tpr_{t}']:.1f} %" for t in (98, 95, 90))
+        table.add_row(name, f"{values['auroc']:.4f}", *rates)
+    console.print(table)

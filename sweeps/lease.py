@@ -1,0 +1,109 @@
+"""One driver at a time per sweep: a lease in the store, kept alive by a heartbeat."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import socket
+import threading
+import time
+import uuid
+from types import TracebackType
+from typing import Any
+
+import psutil
+
+from search_spaces.errors import LeaseError
+from trainer.store import Store
+
+log = logging.getLogger(__name__)
+
+HEARTBEAT_SECONDS = 10.0
+STALE_SECONDS = 60.0
+
+
+class Lease:
+    """Holds the sweep `name` of a store while its block runs.
+
+    A lease is free when nobody holds it, when its last heartbeat is older than STALE_SECONDS, or when its
+    holder was a process of this host that no longer lives. Raises LeaseError otherwise, unless `take_over`.
+    A driver whose lease was taken over finds `lost` set.
+    """
+
+    def __init__(self, store: Store, name: str, *, take_over: bool = False) -> None:
+        self.store = store
+        self.path = f"sweeps/{name}.lease"
+        self.name = name
+        self.take_over = take_over
+        self.token = uuid.uuid4().hex
+        self.lost = threading.Event()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._beat, name="lease", daemon=True)
+
+    def __enter__(self) -> Lease:
+        holder = self._read()
+        if holder is not None and not self.take_over and _is_alive(holder):
+            age = time.time() - holder["heartbeat"]
+            raise LeaseError(
+                f"sweep {self.name!r} is being run by process {holder['pid']} on {holder['host']} "
+                f"(last sign of life {age:.0f} s ago); wait for it, or take it over with --take-over"
+            )
+        self._write()
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        self._thread.join()
+        holder = self._read()
+        if holder is not None and holder.get("token") == self.token:
+            self.store.delete(self.path)
+
+    def _beat(self) -> None:
+        while not self._stop.wait(HEARTBEAT_SECONDS):
+            try:
+                holder = self._read()
+                if holder is not None and holder.get("token") != self.token:
+                    log.error("sweep %s was taken over by another driver", self.name)
+                    self.lost.set()
+                    return
+                self._write()
+            except OSError:
+                log.warning("the lease of sweep %s could not be renewed", self.name, exc_info=True)
+
+    def _read(self) -> dict[str, Any] | None:
+        data = self.store.read_bytes(self.path)
+        if data is None:
+            return None
+        try:
+            holder = json.loads(data)
+        except ValueError:
+            return None
+        return holder if isinstance(holder, dict) and "heartbeat" in holder else None
+
+    def _write(self) -> None:
+        process = psutil.Process()
+        holder = {
+            "token": self.token,
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+            "started": process.create_time(),
+            "heartbeat": time.time(),
+        }
+        self.store.write_json(self.path, holder)
+
+
+def _is_alive(holder: dict[str, Any]) -> bool:
+    if time.time() - holder["heartbeat"] > STALE_SECONDS:
+        return False
+    if holder.get("host") != socket.gethostname():
+        return True
+    try:
+        process = psutil.Process(holder["pid"])
+        same = abs(process.create_time() - holder["started"]) < 1.0
+        return same and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

@@ -1,0 +1,163 @@
+"""What a sweep would do: which trials are done, partial, failed or pending, and what it costs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from search_spaces.config import Cifar10, Cifar100, ImageFolder, MedMnist, TrialConfig
+from search_spaces.labels import block_label, row_label
+from trainer.store import Store, TrialFiles
+
+STATUSES = ("done", "partial", "failed", "pending")
+BYTES_PER_FLOAT = 4
+# Scores, curves and summary of one replicate, as long as the store holds none to measure.
+ASSUMED_RESULT_BYTES = 30_000
+
+
+@dataclass(frozen=True)
+class PlannedTrial:
+    """A trial and what the store holds of it.
+
+    `status` is "done" (every wanted replicate completed), "failed" (an attempt failed, or a replicate ended
+    otherwise than by completing and none is missing), "partial" (some replicates or a checkpoint), or "pending".
+    `missing` are the seeds that have not ended.
+    """
+
+    config: TrialConfig
+    trial_id: str
+    status: str
+    missing: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The trials of a sweep, ordered so that those of a block follow one another."""
+
+    name: str
+    trials: tuple[PlannedTrial, ...]
+
+    def counts(self) -> dict[str, int]:
+        """Number of trials per status; every status is present."""
+        found = Counter(t.status for t in self.trials)
+        return {status: found[status] for status in STATUSES}
+
+    def to_run(self) -> list[PlannedTrial]:
+        """Trials with replicates that have not ended: what `run` starts."""
+        return [t for t in self.trials if t.missing]
+
+    def failed(self) -> list[PlannedTrial]:
+        """Trials whose last attempt failed, or with replicates that did not complete."""
+        return [t for t in self.trials if t.status == "failed"]
+
+    def replicates(self) -> int:
+        """Number of replicates that the sweep wants in all."""
+        return sum(len(t.config.seeds) for t in self.trials)
+
+    def missing_replicates(self) -> int:
+        """Number of replicates that have not ended."""
+        return sum(len(t.missing) for t in self.trials)
+
+
+def make_plan(name: str, trials: Iterable[TrialConfig], store: Store) -> Plan:
+    """Compare what a sweep wants with what the store holds, from one listing."""
+    held = store.scan()
+    planned = [_planned(config, held.get(config.trial_id, TrialFiles())) for config in trials]
+    blocks = {label: i for i, label in enumerate(dict.fromkeys(block_label(p.config.data) for p in planned))}
+    return Plan(name, tuple(sorted(planned, key=lambda p: blocks[block_label(p.config.data)])))
+
+
+def _planned(config: TrialConfig, files: TrialFiles) -> PlannedTrial:
+    ended = {seed: files.replicates[seed] for seed in config.seeds if seed in files.replicates}
+    missing = tuple(seed for seed in config.seeds if seed not in ended)
+    if not missing and all(state == "completed" for state in ended.values()):
+        status = "done"
+    elif not missing or files.failure:
+        status = "failed"
+    elif ended or files.checkpoint:
+        status = "partial"
+    else:
+        status = "pending"
+    return PlannedTrial(config, config.trial_id, status, missing)
+
+
+@dataclass(frozen=True)
+class DiskNeed:
+    """Bytes that a sweep's results take in the end, and that checkpoints take in passing."""
+
+    results: int
+    weights: int
+    checkpoints: int
+    measured: bool
+
+
+def disk_need(plan: Plan, store: Store, *, keep_weights: str, concurrent: int) -> DiskNeed:
+    """Disk for a whole sweep under a weight policy: "all", "selected" (one trial per cell) or "none".
+
+    Scores and curves count as the stored replicates' mean size when there are any, else as an assumed one.
+    """
+    weights = {t.trial_id: _weight_bytes(t.config) * len(t.config.seeds) for t in plan.trials}
+    if keep_weights == "all":
+        kept = sum(weights.values())
+    elif keep_weights == "selected":
+        cells: dict[tuple[str, str], int] = {}
+        for t in plan.trials:
+            cell = (block_label(t.config.data), row_label(t.config))
+            cells[cell] = max(cells.get(cell, 0), weights[t.trial_id])
+        kept = sum(cells.values())
+    else:
+        kept = 0
+    size = _mean_result_bytes(plan, store)
+    return DiskNeed(
+        results=(size or ASSUMED_RESULT_BYTES) * plan.replicates(),
+        weights=kept,
+        # weights, their momentum, the best epoch's weights: of the trials that run side by side
+        checkpoints=3 * max(weights.values(), default=0) * concurrent,
+        measured=size is not None,
+    )
+
+
+def _mean_result_bytes(plan: Plan, store: Store, sample: int = 20) -> int | None:
+    done = [t.trial_id for t in plan.trials if t.status == "done"][:sample]
+    sizes = [
+        sum(entry.bytes for kind, entry in marker.files.items() if kind != "weights")
+        for trial_id in done
+        for marker in store.replicates(trial_id).values()
+    ]
+    return sum(sizes) // len(sizes) if sizes else None
+
+
+def _weight_bytes(config: TrialConfig) -> int:
+    from trainer.losses import output_count
+    from trainer.models import parameter_count
+
+    key = (config.model, _channels(config), output_count(config.loss), _image_size(config))
+    if key not in _PARAMETERS:
+        _PARAMETERS[key] = parameter_count(config.model, channels=key[1], outputs=key[2], image_size=key[3])
+    return _PARAMETERS[key] * BYTES_PER_FLOAT
+
+
+_PARAMETERS: dict[tuple[object, int, int, int], int] = {}
+
+
+def _channels(config: TrialConfig) -> int:
+    source = config.data.source
+    if isinstance(source, ImageFolder):
+        return source.channels
+    return 3 if isinstance(source, Cifar10 | Cifar100 | MedMnist) else 1
+
+
+def _image_size(config: TrialConfig) -> int:
+    source = config.data.source
+    if isinstance(source, ImageFolder):
+        return source.size
+    return 32 if isinstance(source, Cifar10 | Cifar100) else 28 if isinstance(source, MedMnist) else 8
+
+
+def block_counts(plan: Plan) -> Mapping[str, Mapping[str, int]]:
+    """Per block: number of trials, and of trials per status."""
+    blocks: dict[str, Counter[str]] = {}
+    for t in plan.trials:
+        blocks.setdefault(block_label(t.config.data), Counter()).update(["trials", t.status])
+    return {label: {key: counts[key] for key in ("trials", *STATUSES)} for label, counts in blocks.items()}

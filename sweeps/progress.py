@@ -1,0 +1,126 @@
+"""The live display of a sweep: a redrawn panel on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass, field
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.text import Text
+
+from search_spaces.config import TrialConfig
+from search_spaces.labels import trial_label
+
+PLAIN_INTERVAL_SECONDS = 10.0
+
+
+@dataclass
+class SweepProgress:
+    """Counts of a running sweep, and its best trial so far by the ensemble's validation AUROC.
+
+    `total` trials belong to the sweep, `done` and `failed` of them before it started. The share of work
+    done counts a trial under way by its epochs; the time left follows from it, as if every trial took as long.
+    """
+
+    total: int
+    done: int
+    failed: int
+    to_run: int
+    console: Console = field(default_factory=Console)
+    best_auroc: float = float("nan")
+    best_label: str = ""
+
+    def __post_init__(self) -> None:
+        self._started = time.monotonic()
+        self._last_line = 0.0
+        self._ended = 0
+        self._running: dict[str, float] = {}
+        self._live: Live | None = None
+        if self.console.is_terminal:
+            self._live = Live(get_renderable=self._panel, console=self.console, refresh_per_second=2)
+
+    def __enter__(self) -> SweepProgress:
+        if self._live is not None:
+            self._live.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._live is not None:
+            self._live.stop()
+        elif self._ended:
+            self._print_line()
+
+    def epoch(self, config: TrialConfig, epoch: int, auroc: float) -> None:
+        """A trial has reached an epoch (from 0), with this validation AUROC of its ensemble."""
+        self._running[config.trial_id] = (epoch + 1) / config.epochs
+        if not math.isnan(auroc) and not auroc <= self.best_auroc:
+            self.best_auroc, self.best_label = auroc, trial_label(config)
+        if self._live is None and time.monotonic() - self._last_line >= PLAIN_INTERVAL_SECONDS:
+            self._print_line()
+
+    def started(self, config: TrialConfig) -> None:
+        """A trial has been given to a worker."""
+        self._running.setdefault(config.trial_id, 0.0)
+
+    def ended(self, config: TrialConfig, error: str | None = None) -> None:
+        """A trial has ended, with the reason when it failed."""
+        self._running.pop(config.trial_id, None)
+        self._ended += 1
+        if error is None:
+            self.done += 1
+        else:
+            self.failed += 1
+            line = error.strip().splitlines()[-1] if error.strip() else "unknown error"
+            self.console.print(Text(f"failed  {trial_label(config)}: {line}", style="red"), soft_wrap=True)
+
+    def running_ids(self) -> set[str]:
+        """Ids of the trials under way."""
+        return set(self._running)
+
+    def _share(self) -> float:
+        return (self._ended + sum(min(s, 1.0) for s in self._running.values())) / max(self.to_run, 1)
+
+    def seconds_left(self) -> float | None:
+        """Estimated seconds to the end of the sweep, or None before anything is known."""
+        share = self._share()
+        return None if share == 0 else (time.monotonic() - self._started) * (1 - share) / share
+
+    def _summary(self) -> str:
+        left = self.seconds_left()
+        parts = [
+            f"{self.done}/{self.total} done",
+            f"{self.failed} failed",
+            f"{len(self._running)} running",
+            f"ETA {'unknown' if left is None else duration(left)}",
+        ]
+        if self.best_label:
+            parts.append(f"best so far: val AUROC {self.best_auroc:.4f} ({self.best_label})")
+        return " · ".join(parts)
+
+    def _panel(self) -> Group:
+        bar = ProgressBar(total=1.0, completed=self._share(), width=None)
+        return Group(bar, Text(self._summary()))
+
+    def _print_line(self) -> None:
+        self._last_line = time.monotonic()
+        elapsed = duration(time.monotonic() - self._started)
+        self.console.print(Text(f"[{elapsed}] {self._summary()}"), soft_wrap=True)
+
+
+def duration(seconds: float) -> str:
+    """Seconds in words.
+
+    >>> duration(42), duration(75), duration(7322), duration(200000)
+    ('42 s', '1 min 15 s', '2 h 02 min', '2 d 7 h')
+    """
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    if whole < 48 * 3600:
+        return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+    return f"{whole // 86400} d {whole % 86400 // 3600} h"

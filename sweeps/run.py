@@ -1,0 +1,259 @@
+"""Run what a sweep lacks on Ray Tune.
+
+The result store decides what is missing, so a relaunch is the same call. Every trial is a Ray Tune trial;
+Ray's own state is scratch and goes to a temporary folder.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from search_spaces.config import TrialConfig
+from search_spaces.errors import AlmsweepError, InputError
+from sweeps.lease import Lease
+from sweeps.plan import Plan, PlannedTrial, make_plan
+from sweeps.progress import SweepProgress
+from sweeps.worker import WorkerOptions, train_trial
+from trainer.store import Store, SweepManifest
+
+log = logging.getLogger(__name__)
+
+LOCAL_OBJECT_STORE_BYTES = 256 * 1024**2
+# One more attempt after a lost process or an unexpected exception; it goes on from the checkpoint.
+MAX_FAILURES = 1
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """Where and how a sweep runs; nothing here can change a score.
+
+    output           result store: a path or a URI
+    data_dir         where data sets lie, the same path on every node
+    address          a running Ray cluster ("auto", "host:port", "ray://…"); None starts Ray on this machine
+    cpus_per_trial   CPUs, and threads, per trial
+    gpus_per_trial   share of a GPU per trial; None takes a whole one where the cluster has any
+    max_concurrent   most trials at a time; None lets the resources decide
+    keep_weights     "selected" keeps the weights of the best trial per cell, "all", or "none"
+    tracking_uri     MLflow server or database; None is the SQLite database in the output folder
+    track            False turns MLflow off
+    take_over        take the sweep from a driver that holds its lease
+    """
+
+    output: str
+    data_dir: Path | None = None
+    download: bool = False
+    address: str | None = None
+    cpus_per_trial: int = 1
+    gpus_per_trial: float | None = None
+    max_concurrent: int | None = None
+    keep_weights: str = "selected"
+    tracking_uri: str | None = None
+    track: bool = True
+    take_over: bool = False
+    checkpoint_seconds: float = 60.0
+
+
+@dataclass(frozen=True)
+class SweepOutcome:
+    """How a run ended: the plan afterwards, how many trials it started, whether it was interrupted."""
+
+    plan: Plan
+    started: int
+    interrupted: bool
+    untracked: int
+
+
+def run_sweep(
+    manifest: SweepManifest,
+    options: RunOptions,
+    console: Console,
+    *,
+    retry_failed: bool = False,
+) -> SweepOutcome:
+    """Run the trials of a sweep that have replicates missing.
+
+    With `retry_failed` only its failed trials are run, and their diverged replicates are trained again too.
+
+    Raises LeaseError when another driver runs this sweep, and InputError when the cluster cannot be reached
+    or has not the resources for one trial. Failed trials are in the outcome's plan; they raise nothing.
+    """
+    store = Store(options.output)
+    with Lease(store, manifest.name, take_over=options.take_over):
+        store.write_sweep(manifest)
+        plan = make_plan(manifest.name, manifest.trials, store)
+        wanted = plan.to_run()
+        if retry_failed:
+            failed = {t.trial_id for t in plan.failed()}
+            _reopen(plan.failed(), store)
+            plan = make_plan(manifest.name, manifest.trials, store)
+            wanted = [t for t in plan.to_run() if t.trial_id in failed]
+        interrupted = False
+        if wanted:
+            interrupted = _run_trials(plan, wanted, manifest, store, options, console)
+        untracked = _bring_tracking_level(manifest, store, options)
+        return SweepOutcome(
+            plan=make_plan(manifest.name, manifest.trials, store),
+            started=len(wanted),
+            interrupted=interrupted,
+            untracked=untracked,
+        )
+
+
+def _reopen(failed: Sequence[PlannedTrial], store: Store) -> None:
+    """Forget that the replicates of failed trials ended, unless they completed."""
+    for trial in failed:
+        for seed, done in store.replicates(trial.trial_id).items():
+            if seed in trial.config.seeds and done.state != "completed":
+                store.reopen(trial.trial_id, seed)
+
+
+def _run_trials(
+    plan: Plan,
+    wanted: Sequence[PlannedTrial],
+    manifest: SweepManifest,
+    store: Store,
+    options: RunOptions,
+    console: Console,
+) -> bool:
+    """Run trials on Ray; returns whether the user interrupted it."""
+    from sweeps.callback import SweepCallback
+    from sweeps.tracking import Tracker
+    from sweeps.weights import WeightKeeper
+
+    configs = {t.trial_id: t.config for t in wanted}
+    counts = plan.counts()
+    waiting = len({t.trial_id for t in wanted if t.status == "failed"})
+    progress = SweepProgress(
+        len(plan.trials), counts["done"], counts["failed"] - waiting, len(wanted), console
+    )
+    keeper = WeightKeeper(store, manifest) if options.keep_weights == "selected" else None
+    tracker = Tracker(options.tracking_uri, store, manifest.name) if options.track else None
+    with ray_session(options) as resources:
+        gpus = _gpus_per_trial(options, resources)
+        if tracker is not None:
+            tracker.start()
+        callback = SweepCallback(
+            configs, store, progress, tracker, on_done=keeper.trial_done if keeper else lambda config: None
+        )
+        try:
+            with progress:
+                _tune(configs, options, gpus, callback)
+            return False
+        except KeyboardInterrupt:
+            for config in configs.values():
+                if tracker is not None and config.trial_id in progress.running_ids():
+                    tracker.trial_interrupted(config)
+            return True
+        finally:
+            if tracker is not None:
+                tracker.close()
+
+
+def _tune(configs: dict[str, TrialConfig], options: RunOptions, gpus: float, callback: Any) -> None:
+    from ray import tune
+
+    worker = WorkerOptions(
+        output=options.output if "://" in options.output else str(Path(options.output).absolute()),
+        data_dir=None if options.data_dir is None else str(options.data_dir.absolute()),
+        download=options.download,
+        threads=options.cpus_per_trial,
+        use_gpu=gpus > 0,
+        keep_weights=options.keep_weights != "none",
+        checkpoint_seconds=options.checkpoint_seconds,
+    )
+    texts = {trial_id: config.model_dump_json() for trial_id, config in configs.items()}
+    trainable = tune.with_resources(
+        tune.with_parameters(train_trial, configs=texts, options=worker),
+        {"cpu": options.cpus_per_trial, "gpu": gpus},
+    )
+    scratch = tempfile.mkdtemp(prefix="almsweep-tune-")
+    try:
+        tune.Tuner(
+            trainable,
+            param_space={"trial_id": tune.grid_search(list(configs))},
+            tune_config=tune.TuneConfig(
+                reuse_actors=True,
+                max_concurrent_trials=options.max_concurrent,
+                trial_name_creator=lambda trial: trial.config["trial_id"],
+                trial_dirname_creator=lambda trial: trial.config["trial_id"],
+            ),
+            run_config=tune.RunConfig(
+                name="sweep",
+                storage_path=scratch,
+                callbacks=[callback],
+                failure_config=tune.FailureConfig(max_failures=MAX_FAILURES),
+                verbose=0,
+            ),
+        ).fit()
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+@contextmanager
+def ray_session(options: RunOptions) -> Iterator[dict[str, float]]:
+    """A connection to the asked cluster, or a Ray of our own on loopback; yields the cluster's resources."""
+    address = options.address or os.environ.get("RAY_ADDRESS")
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
+    os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")
+    os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
+    if address is None:
+        # Ray's one switch that binds its ports to loopback, and no token file for a private session.
+        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+        os.environ.setdefault("RAY_AUTH_MODE", "disabled")
+    import ray
+
+    try:
+        if address is None:
+            ray.init(
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                object_store_memory=LOCAL_OBJECT_STORE_BYTES,
+            )
+        else:
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+    except ConnectionError as error:
+        raise InputError(f"--address: no Ray cluster answers at {address!r}: {error}") from error
+    try:
+        yield ray.cluster_resources()
+    finally:
+        ray.shutdown()
+
+
+def _gpus_per_trial(options: RunOptions, resources: dict[str, float]) -> float:
+    """The share of a GPU that a trial gets; checks that the cluster can hold one trial at all."""
+    gpus = options.gpus_per_trial
+    if gpus is None:
+        gpus = 1.0 if resources.get("GPU", 0) > 0 else 0.0
+    for name, need, have in (
+        ("--gpus-per-trial", gpus, resources.get("GPU", 0.0)),
+        ("--cpus-per-trial", options.cpus_per_trial, resources.get("CPU", 0.0)),
+    ):
+        if need > have:
+            raise InputError(f"{name}: a trial wants {need:g}, the cluster has {have:g}")
+    return gpus
+
+
+def _bring_tracking_level(manifest: SweepManifest, store: Store, options: RunOptions) -> int:
+    """Make MLflow say what the store says; returns the number of trials for which it could not be done."""
+    if not options.track:
+        return 0
+    from sweeps.tracking import reconcile
+
+    try:
+        counts = reconcile(store, manifest.name, options.tracking_uri)
+    except AlmsweepError as error:
+        log.warning("MLflow is not level with the store (almsweep reconcile repairs that): %s", error)
+        return len(manifest.trials)
+    return counts.failed

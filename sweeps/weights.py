@@ -1,0 +1,56 @@
+"""Which trained weights stay: under the policy "selected" those of the best trial per cell."""
+
+from __future__ import annotations
+
+import logging
+
+from analysis.load import load_sweep
+from analysis.select import ranked
+from search_spaces.config import TrialConfig
+from search_spaces.errors import StoreError
+from search_spaces.labels import block_key, row_label
+from trainer.store import Store, SweepManifest
+
+log = logging.getLogger(__name__)
+
+
+class WeightKeeper:
+    """Deletes a trial's weights as soon as another trial of its cell has the better validation metrics.
+
+    Weights of trials that another sweep of the same store expects too are left alone.
+    """
+
+    def __init__(self, store: Store, manifest: SweepManifest) -> None:
+        self.store = store
+        others = (store.read_sweep(name) for name in store.sweep_names() if name != manifest.name)
+        self.shared = {config.trial_id for other in others for config in other.trials}
+        self.kept: dict[tuple[str, str], list[TrialConfig]] = {}
+        held = store.scan()
+        for config in manifest.trials:
+            files = held.get(config.trial_id)
+            if files is not None and all(files.replicates.get(s) == "completed" for s in config.seeds):
+                self.kept.setdefault(_cell(config), []).append(config)
+
+    def trial_done(self, config: TrialConfig) -> None:
+        """A trial has completed: keep the weights of the best of its cell only."""
+        rivals = self.kept.setdefault(_cell(config), [])
+        if config not in rivals:
+            rivals.append(config)
+        if len(rivals) == 1:
+            return
+        try:
+            records = load_sweep(self.store, SweepManifest("cell", tuple(rivals))).trials
+            order = ranked([r.validation for r in records if r.validation is not None])
+            losers = [r for r in records if order and r.trial_id != order[0].trial_id]
+            for record in losers:
+                if record.trial_id not in self.shared:
+                    for done in record.done:
+                        self.store.delete_weights(done)
+            ids = {record.trial_id for record in losers}
+            self.kept[_cell(config)] = [c for c in rivals if c.trial_id not in ids]
+        except (OSError, StoreError):
+            log.warning("weights of cell %s could not be thinned out", _cell(config)[1], exc_info=True)
+
+
+def _cell(config: TrialConfig) -> tuple[str, str]:
+    return block_key(config.data), row_label(config)

@@ -1,0 +1,92 @@
+"""The function that Ray Tune runs for every trial, on a worker."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from search_spaces.config import TrialConfig
+from search_spaces.errors import AlmsweepError
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class WorkerOptions:
+    """What every trial of a sweep needs to know about where it runs.
+
+    output          the result store's path or URI
+    data_dir        where data sets lie, on every node
+    threads         CPU threads per trial
+    use_gpu         whether trials were given a share of a GPU
+    keep_weights    whether trials store their best weights
+    report_seconds  least time between two reports to Ray
+    """
+
+    output: str
+    data_dir: str | None
+    download: bool
+    threads: int
+    use_gpu: bool
+    keep_weights: bool
+    checkpoint_seconds: float = 60.0
+    report_seconds: float = 1.0
+
+
+def train_trial(params: dict[str, Any], *, configs: Mapping[str, str], options: WorkerOptions) -> None:
+    """Train one trial's missing replicates and report its epochs to Ray Tune.
+
+    `params["trial_id"]` names one of `configs` (canonical JSON by trial id). Every report carries the epochs
+    since the last one under "records", a record per replicate and epoch. An error of ours (bad data, a full store) is reported, so that the
+    worker process can be used again; any other exception ends the process and Tune tries once more.
+    """
+    import torch
+    from ray import tune
+
+    from trainer.store import Store
+    from trainer.trial import TrialOptions, run_trial
+
+    torch.set_num_threads(options.threads)
+    config = TrialConfig.model_validate_json(configs[params["trial_id"]])
+    reporter = _Reporter(options.report_seconds)
+    trial_options = TrialOptions(
+        data_dir=None if options.data_dir is None else Path(options.data_dir),
+        download=options.download,
+        keep_weights=options.keep_weights,
+        checkpoint_seconds=options.checkpoint_seconds,
+    )
+    device = torch.device("cuda" if options.use_gpu else "cpu")
+    try:
+        states = run_trial(config, Store(options.output), device, trial_options, reporter.add)
+    except AlmsweepError as error:
+        tune.report({"records": reporter.take(), "state": "failed", "error": str(error), **reporter.latest})
+        return
+    bad = sorted({state for state in states.values() if state != "completed"})
+    tune.report({"records": reporter.take(), "state": ",".join(bad) or "completed", **reporter.latest})
+
+
+class _Reporter:
+    """Gathers rounds and passes them to Ray at a bounded rate."""
+
+    def __init__(self, interval: float) -> None:
+        self.interval = interval
+        self.waiting: list[dict[str, Any]] = []
+        self.latest: dict[str, Any] = {"epoch": -1}
+        self.last = time.monotonic()
+
+    def add(self, round_: Any) -> None:
+        from ray import tune
+
+        self.waiting.extend(dict(record) for record in round_.records.values())
+        self.latest = {"epoch": round_.epoch, **round_.ensemble}
+        if time.monotonic() - self.last >= self.interval:
+            self.last = time.monotonic()
+            tune.report({"records": self.take(), "state": "running", **self.latest})
+
+    def take(self) -> list[dict[str, Any]]:
+        waiting, self.waiting = self.waiting, []
+        return waiting

@@ -1,0 +1,110 @@
+"""The lease: one driver per sweep, a dead one never in the way."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from search_spaces.errors import LeaseError
+from sweeps.lease import STALE_SECONDS, Lease
+from trainer.store import Store
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path)
+
+
+def write_holder(store: Store, **changes: object) -> None:
+    me = psutil.Process()
+    holder = {
+        "token": "other",
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
+        "started": me.create_time(),
+        "heartbeat": time.time(),
+    }
+    store.write_json("sweeps/s.lease", {**holder, **changes})
+
+
+def test_free_again_after_use(store: Store) -> None:
+    with Lease(store, "s"):
+        assert store.read_json("sweeps/s.lease") is not None
+    assert store.read_json("sweeps/s.lease") is None
+    with Lease(store, "s"):
+        pass
+
+
+def test_second_driver_is_told_who_holds_it(store: Store) -> None:
+    with (
+        Lease(store, "s"),
+        pytest.raises(LeaseError, match=f"process {os.getpid()} on {socket.gethostname()}"),
+        Lease(store, "s"),
+    ):
+        pass
+
+
+def test_sweeps_do_not_hinder_each_other(store: Store) -> None:
+    with Lease(store, "s"), Lease(store, "t"):
+        pass
+
+
+def test_killed_driver_of_this_host_leaves_no_lease(store: Store) -> None:
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    started = psutil.Process(child.pid).create_time()
+    write_holder(store, pid=child.pid, started=started)
+    with pytest.raises(LeaseError), Lease(store, "s"):
+        pass
+    child.kill()
+    child.wait()
+    with Lease(store, "s"):
+        pass
+
+
+def test_reused_process_id_is_not_the_holder(store: Store) -> None:
+    write_holder(store, started=psutil.Process().create_time() - 1000)
+    with Lease(store, "s"):
+        pass
+
+
+def test_silent_driver_of_another_host_loses_it(store: Store) -> None:
+    write_holder(store, host="elsewhere")
+    with pytest.raises(LeaseError, match="elsewhere"), Lease(store, "s"):
+        pass
+    write_holder(store, host="elsewhere", heartbeat=time.time() - STALE_SECONDS - 1)
+    with Lease(store, "s"):
+        pass
+
+
+def test_take_over_tells_the_former_holder(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sweeps.lease.HEARTBEAT_SECONDS", 0.02)
+    with Lease(store, "s") as former, Lease(store, "s", take_over=True) as latter:
+        assert former.lost.wait(10)
+        assert not latter.lost.is_set()
+    assert store.read_json("sweeps/s.lease") is None
+
+
+def test_heartbeat_is_renewed(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sweeps.lease.HEARTBEAT_SECONDS", 0.02)
+    with Lease(store, "s"):
+        first = store.read_json("sweeps/s.lease")
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:
+            now = store.read_json("sweeps/s.lease")
+            if first is not None and now is not None and now["heartbeat"] > first["heartbeat"]:
+                return
+            time.sleep(0.02)
+    pytest.fail("the heartbeat did not move")
+
+
+def test_unreadable_lease_is_none(store: Store) -> None:
+    store.write_bytes("sweeps/s.lease", b"garbage")
+    with Lease(store, "s"):
+        pass

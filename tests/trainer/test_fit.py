@@ -1,0 +1,202 @@
+"""The training loop: replicates are independent, resume is exact, and the ensemble is what selection uses."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import roc_auc_score
+
+from search_spaces.config import ConstraintConfig, Sgd, TrialConfig
+from search_spaces.losses import Bce, Ldam, Mbauc
+from search_spaces.presets import preset
+from trainer.checkpoint import dump_replicates, restore_replicates
+from trainer.data import BinaryTask, load_task
+from trainer.fit import fit
+from trainer.replicate import Replicate, TrialSetup
+
+CPU = torch.device("cpu")
+CONSTRAINT = ConstraintConfig(penalty=1e-4, margin=0.5)
+
+
+def config(**changes: Any) -> TrialConfig:
+    fields: dict[str, Any] = {**preset("digits", 20), "loss": Bce(), "epochs": 4, "seeds": (1, 2, 3)}
+    return TrialConfig(**{**fields, **changes})
+
+
+@pytest.fixture(scope="module")
+def task() -> BinaryTask:
+    return load_task(config().data, None)
+
+
+def replicates(
+    config: TrialConfig, task: BinaryTask, seeds: tuple[int, ...] | None = None
+) -> list[Replicate]:
+    setup = TrialSetup(config, task, CPU)
+    return [Replicate(setup, seed) for seed in seeds or config.seeds]
+
+
+def trained(config: TrialConfig, task: BinaryTask, seeds: tuple[int, ...] | None = None) -> list[Replicate]:
+    made = replicates(config, task, seeds)
+    for _ in fit(made):
+        pass
+    return made
+
+
+def without_seconds(records: list[dict[str, float]]) -> list[dict[str, float]]:
+    return [{k: v for k, v in r.items() if k != "seconds" and not k.startswith("ensemble/")} for r in records]
+
+
+@pytest.mark.parametrize("constraint", [None, CONSTRAINT])
+@pytest.mark.parametrize("loss", [Bce(), Ldam(), Mbauc()])
+def test_scores_do_not_depend_on_companions(
+    task: BinaryTask, loss: Any, constraint: ConstraintConfig | None
+) -> None:
+    wanted = config(loss=loss, constraint=constraint)
+    together, alone = trained(wanted, task)[1], trained(wanted, task, (2,))[0]
+    assert without_seconds(together.records) == without_seconds(alone.records)
+    np.testing.assert_array_equal(together.test_scores(), alone.test_scores())
+
+
+def test_scores_do_not_depend_on_global_random_state(task: BinaryTask) -> None:
+    torch.manual_seed(0)
+    np.random.seed(0)  # noqa: NPY002
+    first = trained(config(), task, (1,))[0]
+    state = torch.get_rng_state()
+    torch.manual_seed(999)
+    np.random.seed(999)  # noqa: NPY002
+    second = trained(config(), task, (1,))[0]
+    np.testing.assert_array_equal(first.test_scores(), second.test_scores())
+    torch.manual_seed(0)
+    assert torch.equal(torch.get_rng_state(), state), "training drew from the global generator"
+
+
+def test_seeds_differ(task: BinaryTask) -> None:
+    first, second, _ = trained(config(), task)
+    assert not np.array_equal(first.test_scores(), second.test_scores())
+
+
+@pytest.mark.parametrize("stop_after", [1, 2, 3])
+@pytest.mark.parametrize("loss", [Bce(), Ldam()])
+def test_resumed_training_ends_with_the_same_scores(task: BinaryTask, stop_after: int, loss: Any) -> None:
+    wanted = config(constraint=CONSTRAINT, loss=loss)
+    undisturbed = trained(wanted, task)
+    interrupted = replicates(wanted, task)
+    rounds = fit(interrupted)
+    for _ in range(stop_after):
+        next(rounds)
+    saved = dump_replicates(interrupted, trial_id=wanted.trial_id, data_sha256=task.sha256)
+    resumed = replicates(wanted, task)
+    restored = restore_replicates(saved, resumed, trial_id=wanted.trial_id, data_sha256=task.sha256)
+    assert restored == [1, 2, 3]
+    assert torch.equal(resumed[0].multipliers, interrupted[0].multipliers)
+    assert resumed[0].multipliers.max() > 0
+    for _ in fit(resumed):
+        pass
+    for a, b in zip(undisturbed, resumed, strict=True):
+        assert without_seconds(a.records) == without_seconds(b.records)
+        assert [r["ensemble/val/auroc"] for r in a.records] == [r["ensemble/val/auroc"] for r in b.records]
+        assert torch.equal(a.multipliers, b.multipliers)
+        np.testing.assert_array_equal(a.test_scores(), b.test_scores())
+
+
+def test_ensemble_averages_each_replicates_best_epoch(task: BinaryTask) -> None:
+    made = replicates(config(), task)
+    for round_ in fit(made):
+        mean = np.mean([r.best.validation_scores for r in made if r.best is not None], axis=0)
+        expected = roc_auc_score(made[0].setup.validation_labels, mean)
+        assert round_.ensemble["ensemble/val/auroc"] == pytest.approx(expected, abs=1e-12)
+        assert set(round_.records) == {1, 2, 3}
+
+
+def test_earlier_replicates_count_in_the_ensemble(task: BinaryTask) -> None:
+    first = trained(config(), task, (1,))[0]
+    assert first.best is not None
+    last = None
+    late = replicates(config(), task, (2, 3))
+    for last in fit(late, {1: first.best.validation_scores}):
+        pass
+    assert last is not None
+    assert dict(last.ensemble) == {
+        k: v for k, v in trained(config(), task)[0].records[-1].items() if k.startswith("ensemble/")
+    }
+
+
+def test_best_epoch_has_the_highest_auroc_then_the_lowest_loss(task: BinaryTask) -> None:
+    for replicate in trained(config(epochs=8), task):
+        assert replicate.best is not None
+        expected = max(replicate.records, key=lambda r: (r["val/auroc"], -r["val/loss"]))
+        assert replicate.best.epoch == expected["epoch"]
+
+
+def test_divergence_ends_one_replicate_with_a_reason(task: BinaryTask) -> None:
+    wild = config(optimizer=Sgd(learning_rate=1e30, momentum=0.0))
+    for replicate in trained(wild, task):
+        assert replicate.state == "diverged"
+        assert replicate.epoch == 1
+        assert replicate.reason is not None
+        assert "not finite in epoch 0" in replicate.reason
+
+
+def test_patience_ends_training_early(task: BinaryTask) -> None:
+    patient = config(epochs=60, patience=3, optimizer=Sgd(learning_rate=0.2))
+    for replicate in trained(patient, task):
+        assert replicate.state == "completed"
+        assert replicate.epoch < 60
+        assert replicate.epoch == replicate.best_epoch + 3 + 1
+        assert replicate.reason == "no better validation AUROC for 3 epochs"
+
+
+def test_constraint_starts_at_its_epoch(task: BinaryTask) -> None:
+    late = trained(config(constraint=ConstraintConfig(penalty=1e-4, margin=0.5, introduce_at=2)), task, (1,))[
+        0
+    ]
+    plain = trained(config(), task, (1,))[0]
+    assert [r["train/violation"] > 0 for r in late.records] == [False, False, True, True]
+    assert [r["train/multiplier_max"] > 0 for r in late.records] == [False, False, True, True]
+    assert without_seconds(late.records)[1]["train/loss"] == without_seconds(plain.records)[1]["train/loss"]
+
+
+def test_multipliers_belong_to_the_drawn_positives(task: BinaryTask) -> None:
+    replicate = trained(config(constraint=CONSTRAINT), task, (1,))[0]
+    raised = torch.nonzero(replicate.multipliers).squeeze(1)
+    own = replicate.train_indices[task.pool.targets[replicate.train_indices] == 1]
+    assert len(raised) > 0
+    assert set(raised.tolist()) <= set(own.tolist())
+
+
+def test_constraint_changes_what_is_learned(task: BinaryTask) -> None:
+    strong = trained(config(constraint=ConstraintConfig(penalty=1e-2, margin=1.0)), task, (1,))[0]
+    assert not np.array_equal(strong.test_scores(), trained(config(), task, (1,))[0].test_scores())
+
+
+def test_cosine_schedule_falls_to_zero(task: BinaryTask) -> None:
+    replicate = trained(config(optimizer=Sgd(learning_rate=0.1, schedule="cosine")), task, (1,))[0]
+    rates = [r["learning_rate"] for r in replicate.records]
+    assert rates == pytest.approx([0.05 * (1 + math.cos(math.pi * e / 4)) for e in range(4)])
+
+
+def test_bf16_trains_and_stays_close(task: BinaryTask) -> None:
+    half = trained(config(precision="bf16"), task, (1,))[0]
+    full = trained(config(), task, (1,))[0]
+    assert half.test_scores().dtype == np.float32
+    assert all(p.dtype == torch.float32 for p in half.model.parameters())
+    assert abs(half.records[0]["train/loss"] - full.records[0]["train/loss"]) < 0.02
+
+
+def test_a_trailing_batch_of_one_is_left_out(task: BinaryTask) -> None:
+    replicate = replicates(config(batch_size=2), task, (1,))[0]
+    examples = replicate.negatives + replicate.positives
+    sizes = [len(indices) for indices, _, _ in replicate._batches()]
+    assert set(sizes) == {2}
+    assert sum(sizes) == examples - examples % 2
+
+
+def test_mbauc_skips_batches_without_a_pair(task: BinaryTask) -> None:
+    replicate = replicates(config(loss=Mbauc(), batch_size=8), task, (1,))[0]
+    batches = list(replicate._batches())
+    assert 0 < len(batches) < (replicate.negatives + replicate.positives) // 8
+    assert all(0 < positives < len(indices) for indices, _, positives in batches)

@@ -1,0 +1,192 @@
+"""One trial from configuration to files: what is missing is trained, what was interrupted goes on."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from search_spaces.config import Sgd, TrialConfig
+from search_spaces.errors import CheckpointError, DataError
+from search_spaces.losses import Bce
+from search_spaces.presets import preset
+from trainer import metrics
+from trainer.data import load_task
+from trainer.evaluate import evaluate
+from trainer.fit import Round
+from trainer.store import Store
+from trainer.trial import TrialOptions, run_trial
+
+CPU = torch.device("cpu")
+OPTIONS = TrialOptions(checkpoint_seconds=0.0)
+
+
+def config(**changes: Any) -> TrialConfig:
+    fields: dict[str, Any] = {**preset("digits", 20), "loss": Bce(), "epochs": 3, "seeds": (1, 2)}
+    return TrialConfig(**{**fields, **changes})
+
+
+def scores(store: Store, config: TrialConfig) -> dict[int, Any]:
+    return {seed: store.read_scores(d) for seed, d in store.replicates(config.trial_id).items()}
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: not an Exception, so nothing of ours handles it."""
+
+
+def kill_after(epoch: int) -> Any:
+    def on_round(round_: Round) -> None:
+        if round_.epoch == epoch:
+            raise Killed
+
+    return on_round
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path)
+
+
+def test_result_files_say_everything(store: Store) -> None:
+    wanted = config()
+    assert run_trial(wanted, store, CPU, OPTIONS) == {1: "completed", 2: "completed"}
+    assert store.read_checkpoint(wanted.trial_id) is None
+    done = store.replicates(wanted.trial_id)
+    assert set(done) == {1, 2}
+    assert set(done[1].files) == {"epochs", "scores", "result", "weights"}
+    result = store.read_result(done[1])
+    assert result["state"] == "completed"
+    assert result["counts"] == {"train_negatives": 451, "train_positives": 22, "validation": 240, "test": 240}
+    assert {"python", "torch", "numpy"} <= set(result["versions"])
+    assert len(result["data_sha256"]) == 64
+    table = store.read_scores(done[1])
+    test = table.filter(np.asarray(table["split"]) == "test")
+    assert test.num_rows == 240
+    assert result["metrics"]["test/auroc"] == metrics.auroc(
+        test["target"].to_numpy(), test["score"].to_numpy()
+    )
+    epochs = store.read_epochs(done[1]).to_pylist()
+    assert [e["epoch"] for e in epochs] == [0, 1, 2]
+    assert epochs[result["chosen_epoch"]]["val/auroc"] == max(e["val/auroc"] for e in epochs)
+
+
+def test_same_again_trains_nothing(store: Store) -> None:
+    run_trial(config(), store, CPU, OPTIONS)
+    before = store.replicates(config().trial_id)
+
+    def no_round(round_: Round) -> None:
+        pytest.fail("something was trained")
+
+    run_trial(config(), store, CPU, OPTIONS, no_round)
+    assert store.replicates(config().trial_id) == before
+
+
+def test_more_replicates_train_only_the_new_ones(store: Store, tmp_path: Path) -> None:
+    run_trial(config(seeds=(1,)), store, CPU, OPTIONS)
+    first = store.replicates(config().trial_id)[1]
+    trained: set[int] = set()
+    run_trial(config(seeds=(1, 2, 3)), store, CPU, OPTIONS, lambda r: trained.update(r.records))
+    assert trained == {2, 3}
+    assert store.replicates(config().trial_id)[1] == first
+    other = Store(tmp_path / "other")
+    run_trial(config(seeds=(1, 2, 3)), other, CPU, OPTIONS)
+    ours, theirs = scores(store, config()), scores(other, config())
+    assert all(ours[seed].equals(theirs[seed]) for seed in (1, 2, 3))
+
+
+@pytest.mark.parametrize("epoch", [0, 1])
+def test_killed_trial_goes_on_from_its_checkpoint(store: Store, tmp_path: Path, epoch: int) -> None:
+    with pytest.raises(Killed):
+        run_trial(config(), store, CPU, OPTIONS, kill_after(epoch))
+    assert store.read_checkpoint(config().trial_id) is not None
+    epochs: list[int] = []
+    run_trial(config(), store, CPU, OPTIONS, lambda r: epochs.append(r.epoch))
+    assert epochs == list(range(epoch + 1, 3))
+    other = Store(tmp_path / "other")
+    run_trial(config(), other, CPU, OPTIONS)
+    ours, theirs = scores(store, config()), scores(other, config())
+    assert all(ours[seed].equals(theirs[seed]) for seed in (1, 2))
+
+
+def test_foreign_or_damaged_checkpoint_is_an_error_not_a_fresh_start(store: Store) -> None:
+    with pytest.raises(Killed):
+        run_trial(config(), store, CPU, OPTIONS, kill_after(0))
+    saved = store.read_checkpoint(config().trial_id)
+    assert saved is not None
+    other = config(epochs=4)
+    store.write_checkpoint(other.trial_id, saved)
+    with pytest.raises(
+        CheckpointError, match=f"expected trial_id '{other.trial_id}', found '{config().trial_id}'"
+    ):
+        run_trial(other, store, CPU, OPTIONS)
+    store.write_checkpoint(config().trial_id, saved[: len(saved) // 2])
+    with pytest.raises(CheckpointError, match="damaged"):
+        run_trial(config(), store, CPU, OPTIONS)
+    assert store.replicates(config().trial_id) == {}
+
+
+def test_failure_leaves_its_reason_and_is_cleared_by_success(store: Store) -> None:
+    impossible = config(data=preset("digits", 1000)["data"])
+    with pytest.raises(DataError) as caught:
+        run_trial(impossible, store, CPU, OPTIONS)
+    failure = store.read_failure(impossible.trial_id)
+    assert failure is not None
+    assert failure["error"] == "DataError"
+    assert failure["message"] == str(caught.value)
+    assert failure["traceback"][-1].endswith(str(caught.value))
+    store.write_failure(config().trial_id, {"error": "E", "message": "m"})
+    run_trial(config(), store, CPU, OPTIONS)
+    assert store.read_failure(config().trial_id) is None
+
+
+def test_diverged_replicates_are_kept_as_such(store: Store) -> None:
+    wild = config(optimizer=Sgd(learning_rate=1e30, momentum=0.0))
+    assert run_trial(wild, store, CPU, OPTIONS) == {1: "diverged", 2: "diverged"}
+    done = store.replicates(wild.trial_id)[1]
+    assert set(done.files) == {"epochs", "result"}
+    assert "not finite" in store.read_result(done)["reason"]
+    json.loads(store.read_file(done, "result"), parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+
+
+def test_evaluate_gives_the_stored_scores_again(store: Store) -> None:
+    run_trial(config(), store, CPU, OPTIONS)
+    task = load_task(config().data, None)
+    for split, prefix in (("test", "test"), ("validation", "val")):
+        found = evaluate(config(), store, task, CPU, split)  # type: ignore[arg-type]
+        for seed, done in store.replicates(config().trial_id).items():
+            stored = store.read_result(done)["metrics"]
+            assert found.replicates[seed] == {k: stored[f"{prefix}/{k}"] for k in found.replicates[seed]}
+        table = [t.filter(np.asarray(t["split"]) == prefix) for t in scores(store, config()).values()]
+        mean = np.mean([t["score"].to_numpy() for t in table], axis=0)
+        assert found.ensemble["auroc"] == metrics.auroc(table[0]["target"].to_numpy(), mean)
+
+
+def test_evaluate_without_weights_is_an_error(store: Store) -> None:
+    task = load_task(config().data, None)
+    with pytest.raises(CheckpointError, match="expected stored weights of a finished trial"):
+        evaluate(config(), store, task, CPU)
+    run_trial(config(), store, CPU, TrialOptions(keep_weights=False))
+    with pytest.raises(CheckpointError, match="weights were not kept"):
+        evaluate(config(), store, task, CPU)
+
+
+def test_evaluate_refuses_weights_of_another_trial(store: Store) -> None:
+    run_trial(config(seeds=(1,)), store, CPU, OPTIONS)
+    other = config(seeds=(1,), epochs=2)
+    done = store.replicates(config().trial_id)[1]
+    store.write_replicate(
+        other.trial_id,
+        1,
+        state="completed",
+        attempt="foreign",
+        epochs=store.read_epochs(done),
+        scores=store.read_scores(done),
+        result=store.read_result(done),
+        weights=store.read_file(done, "weights"),
+    )
+    with pytest.raises(CheckpointError, match="expected trial_id"):
+        evaluate(other, store, load_task(other.data, None), CPU)

@@ -1,0 +1,98 @@
+"""Checkpoints of a trial under way and stored weights, as bytes. Nothing is unpickled but tensors and plain values."""
+
+from __future__ import annotations
+
+import io
+import pickle
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from search_spaces.errors import CheckpointError
+from trainer.replicate import Replicate
+
+CHECKPOINT_SCHEMA = 1
+
+
+def dump_replicates(replicates: Sequence[Replicate], *, trial_id: str, data_sha256: str) -> bytes:
+    """State of a trial's replicates under way: weights, optimiser, multipliers, penalty, best epoch, records."""
+    states = {str(r.seed): r.state_dict() for r in replicates}
+    return _save({"trial_id": trial_id, "data_sha256": data_sha256, "replicates": states})
+
+
+def restore_replicates(
+    data: bytes, replicates: Sequence[Replicate], *, trial_id: str, data_sha256: str
+) -> list[int]:
+    """Set replicates to the states in a checkpoint; seeds that it does not hold stay fresh.
+
+    Returns the seeds that were restored. Raises CheckpointError when the checkpoint is damaged, belongs to
+    another trial, or was written with other data.
+    """
+    content = _load(data, f"checkpoint of trial {trial_id}")
+    _expect(content, "trial_id", trial_id, f"checkpoint of trial {trial_id}")
+    _expect(content, "data_sha256", data_sha256, f"checkpoint of trial {trial_id}")
+    restored = []
+    for replicate in replicates:
+        state = content["replicates"].get(str(replicate.seed))
+        if state is not None:
+            replicate.load_state_dict(state)
+            restored.append(replicate.seed)
+    return restored
+
+
+@dataclass(frozen=True)
+class StoredWeights:
+    """Weights of a replicate's best epoch, and the normalisation (per channel, in 0..1 units) that they expect."""
+
+    model: dict[str, torch.Tensor]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+def dump_weights(replicate: Replicate, *, trial_id: str) -> bytes:
+    """Weights of a replicate's best epoch, with the trial and seed that they belong to."""
+    if replicate.best is None:
+        raise ValueError("a replicate without a validated epoch has no best weights")
+    task = replicate.setup.task
+    return _save(
+        {
+            "trial_id": trial_id,
+            "seed": replicate.seed,
+            "model": {name: value.cpu() for name, value in replicate.best.weights.items()},
+            "mean": list(task.mean),
+            "std": list(task.std),
+        }
+    )
+
+
+def load_weights(data: bytes, *, trial_id: str, seed: int) -> StoredWeights:
+    """Weights of a replicate's best epoch. Raises CheckpointError when damaged or of another trial or seed."""
+    what = f"weights of trial {trial_id} seed {seed}"
+    content = _load(data, what)
+    _expect(content, "trial_id", trial_id, what)
+    _expect(content, "seed", seed, what)
+    return StoredWeights(content["model"], tuple(content["mean"]), tuple(content["std"]))
+
+
+def _save(content: Mapping[str, Any]) -> bytes:
+    stream = io.BytesIO()
+    torch.save({"schema": CHECKPOINT_SCHEMA, **content}, stream)
+    return stream.getvalue()
+
+
+def _load(data: bytes, what: str) -> dict[str, Any]:
+    try:
+        content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+    except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError, KeyError) as error:
+        raise CheckpointError(f"{what}: damaged or not written by this program: {error}") from error
+    if not isinstance(content, dict):
+        raise CheckpointError(f"{what}: expected a dictionary, found {type(content).__name__}")
+    _expect(content, "schema", CHECKPOINT_SCHEMA, what)
+    return content
+
+
+def _expect(content: Mapping[str, Any], key: str, expected: object, what: str) -> None:
+    if content.get(key) != expected:
+        raise CheckpointError(f"{what}: expected {key} {expected!r}, found {content.get(key)!r}")

@@ -1,0 +1,65 @@
+"""The training loop of one trial: its replicates in lockstep, one record per epoch."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainer import metrics
+from trainer.replicate import Replicate
+
+ENSEMBLE_METRICS = ("auroc", "fpr_at_tpr_98", "fpr_at_tpr_95", "fpr_at_tpr_90")
+
+
+@dataclass(frozen=True)
+class Round:
+    """One epoch of every replicate under way.
+
+    `records` holds each such replicate's record by seed; `ensemble` the metrics of the averaged validation scores,
+    over each replicate's best epoch so far (the same as at selection); `ended` the seeds that ended in this round.
+    """
+
+    epoch: int
+    records: Mapping[int, Mapping[str, float]]
+    ensemble: Mapping[str, float]
+    ended: tuple[int, ...]
+    seconds: float
+
+
+def fit(
+    replicates: Sequence[Replicate], ended: Mapping[int, NDArray[np.float32]] | None = None
+) -> Iterator[Round]:
+    """Train replicates to their end, epoch by epoch, and yield a `Round` after each.
+
+    `ended` holds the validation scores [N], by seed, of replicates that ended before: they count in the ensemble.
+    A replicate's own numbers depend on none of the others. A replicate that diverges leaves the ensemble.
+    """
+    earlier = list((ended or {}).values())
+    while running := [r for r in replicates if r.state == "running"]:
+        started = time.perf_counter()
+        for replicate in running:
+            replicate.train_epoch()
+        scores = [
+            r.best.validation_scores for r in replicates if r.best is not None and r.state != "diverged"
+        ]
+        ensemble = _ensemble_metrics(running[0].setup.validation_labels, [*earlier, *scores])
+        for replicate in running:
+            replicate.records[-1].update(ensemble)
+        yield Round(
+            epoch=int(max(r.records[-1]["epoch"] for r in running)),
+            records={r.seed: r.records[-1] for r in running},
+            ensemble=ensemble,
+            ended=tuple(r.seed for r in running if r.state != "running"),
+            seconds=time.perf_counter() - started,
+        )
+
+
+def _ensemble_metrics(labels: NDArray[np.uint8], scores: list[NDArray[np.float32]]) -> dict[str, float]:
+    if not scores:
+        return {f"ensemble/val/{name}": float("nan") for name in ENSEMBLE_METRICS}
+    summary = metrics.summarize(labels, np.mean(scores, axis=0))
+    return {f"ensemble/val/{name}": summary[name] for name in ENSEMBLE_METRICS}
