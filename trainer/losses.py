@@ -6,7 +6,7 @@ the logits' dtype and on their device. `ldam` alone takes [B, 2]. p = sigmoid(s)
 
 All terms go through log-sigmoid, so that values and gradients of any finite logit are finite (also where p
 rounds to 0 or 1). Shapes do not depend on the targets and nothing is copied to the host: the functions can be
-captured in a CUDA graph, compiled, and run under `torch.func.vmap`. The positive and negative terms are those
+captured in a CUDA graph and run under `torch.func.vmap`. The positive and negative terms are those
 of the tables of Sangalli et al., "Constrained Optimization to Train Neural Networks on Critical and
 Under-Represented Classes", NeurIPS 2021.
 """

@@ -1,0 +1,181 @@
+"""Slow, obvious versions of the losses, the constraint and the operating points, to test against.
+
+Written from the formulas of the paper's tables, literally (p, 1 - p, log, loops over pairs), in 60-digit
+decimal arithmetic, where no cancellation or overflow of double precision occurs: 1 - sigmoid(s) is written
+1 / (1 + e^s). Gradients are central differences in that arithmetic. Nothing here knows of torch or NumPy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from decimal import Context, Decimal, localcontext
+from fractions import Fraction
+
+CONTEXT = Context(prec=60, Emax=999_999_999, Emin=-999_999_999)
+STEP = Decimal("1e-20")
+
+Number = Decimal
+Loss = Callable[[Sequence[Decimal], Sequence[int]], Decimal]
+
+
+def sigmoid(s: Number) -> Number:
+    return 1 / (1 + (-s).exp())
+
+
+def one_minus_sigmoid(s: Number) -> Number:
+    return 1 / (1 + s.exp())
+
+
+def mean_over_batch(positive: Callable[[Number], Number], negative: Callable[[Number], Number]) -> Loss:
+    """The loss with these terms for a positive's and a negative's score."""
+
+    def loss(scores: Sequence[Decimal], targets: Sequence[int]) -> Decimal:
+        total = Decimal(0)
+        for s, y in zip(scores, targets, strict=True):
+            total += positive(s) if y == 1 else negative(s)
+        return total / len(targets)
+
+    return loss
+
+
+def minus_log_p(s: Number) -> Number:
+    return -sigmoid(s).ln()
+
+
+def minus_log_one_minus_p(s: Number) -> Number:
+    return -one_minus_sigmoid(s).ln()
+
+
+def bce() -> Loss:
+    return mean_over_batch(minus_log_p, minus_log_one_minus_p)
+
+
+def symmetric_margin(m: float) -> Loss:
+    margin = Decimal(m)
+    return mean_over_batch(lambda s: minus_log_p(s - margin), lambda s: minus_log_one_minus_p(s + margin))
+
+
+def asymmetric_margin(m: float) -> Loss:
+    margin = Decimal(m)
+    return mean_over_batch(lambda s: minus_log_p(s - margin), minus_log_one_minus_p)
+
+
+def symmetric_focal(g: float) -> Loss:
+    gamma = Decimal(g)
+    return mean_over_batch(
+        lambda s: one_minus_sigmoid(s) ** gamma * minus_log_p(s),
+        lambda s: sigmoid(s) ** gamma * minus_log_one_minus_p(s),
+    )
+
+
+def asymmetric_focal(g: float) -> Loss:
+    gamma = Decimal(g)
+    return mean_over_batch(minus_log_p, lambda s: sigmoid(s) ** gamma * minus_log_one_minus_p(s))
+
+
+def weighted_bce(c: float, ratio: float) -> Loss:
+    weight = Decimal(c) * Decimal(ratio)
+    return mean_over_batch(lambda s: weight * minus_log_p(s), minus_log_one_minus_p)
+
+
+def class_balanced_bce(b: float, n0: int, n1: int) -> Loss:
+    beta = Decimal(b)
+
+    def weight(n: int) -> Number:
+        return (1 - beta) / (1 - beta**n)
+
+    return mean_over_batch(
+        lambda s: weight(n1) * minus_log_p(s), lambda s: weight(n0) * minus_log_one_minus_p(s)
+    )
+
+
+def mbauc() -> Loss:
+    def loss(scores: Sequence[Decimal], targets: Sequence[int]) -> Decimal:
+        pairs = [
+            (1 - (sigmoid(scores[j]) - sigmoid(scores[k]))) ** 2
+            for j in range(len(targets))
+            for k in range(len(targets))
+            if targets[j] == 1 and targets[k] == 0
+        ]
+        return sum(pairs, Decimal(0)) / len(pairs) if pairs else Decimal(0)
+
+    return loss
+
+
+def ldam(n0: int, n1: int, max_margin: float = 0.5, scale: float = 30.0) -> Loss:
+    """On flattened rows (z_0, z_1) of cosine logits: two numbers per example."""
+
+    def loss(logits: Sequence[Decimal], targets: Sequence[int]) -> Decimal:
+        quarter = Decimal("-0.25")
+        powers = [Decimal(n0) ** quarter, Decimal(n1) ** quarter]
+        margins = [Decimal(max_margin) * power / max(powers) for power in powers]
+        total = Decimal(0)
+        for i, y in enumerate(targets):
+            shifted = [logits[2 * i], logits[2 * i + 1]]
+            shifted[y] -= margins[y]
+            exponentials = [(Decimal(scale) * z).exp() for z in shifted]
+            total -= (exponentials[y] / sum(exponentials)).ln()
+        return total / len(targets)
+
+    return loss
+
+
+def violations(scores: Sequence[Decimal], targets: Sequence[int], delta: float) -> list[Decimal]:
+    """q_j of every positive j; 0 for negatives."""
+    q = [Decimal(0)] * len(targets)
+    for j in range(len(targets)):
+        for k in range(len(targets)):
+            if targets[j] == 1 and targets[k] == 0:
+                q[j] += max(Decimal(0), Decimal(delta) - (scores[j] - scores[k]))
+    return q
+
+
+def constraint_term(delta: float, mu: float, multipliers: Sequence[float]) -> Loss:
+    """The term that the constraint adds to a batch's loss."""
+
+    def term(scores: Sequence[Decimal], targets: Sequence[int]) -> Decimal:
+        positives, negatives = list(targets).count(1), list(targets).count(0)
+        if positives == 0 or negatives == 0:
+            return Decimal(0)
+        total = Decimal(0)
+        for j, q in enumerate(violations(scores, targets, delta)):
+            if targets[j] == 1:
+                total += Decimal(mu) / 2 * q**2 + Decimal(multipliers[j]) * q
+        return total / (positives * negatives)
+
+    return term
+
+
+def value_and_gradient(
+    loss: Loss, scores: Sequence[float], targets: Sequence[int]
+) -> tuple[float, list[float]]:
+    """The loss and its derivative for every score, rounded to double precision at the very end."""
+    with localcontext(CONTEXT):
+        exact = [Decimal(s) for s in scores]
+        gradient = []
+        for i in range(len(exact)):
+            above, below = list(exact), list(exact)
+            above[i] += STEP
+            below[i] -= STEP
+            gradient.append(float((loss(above, targets) - loss(below, targets)) / (2 * STEP)))
+        return float(loss(exact, targets)), gradient
+
+
+def rates(targets: Sequence[int], scores: Sequence[float]) -> list[tuple[Fraction, Fraction]]:
+    """(FPR, TPR) at every distinct score as threshold, and at one above all of them."""
+    positives, negatives = list(targets).count(1), list(targets).count(0)
+    points = [(Fraction(0), Fraction(0))]
+    for threshold in set(scores):
+        called = [y for y, s in zip(targets, scores, strict=True) if s >= threshold]
+        points.append((Fraction(called.count(0), negatives), Fraction(called.count(1), positives)))
+    return points
+
+
+def fpr_at_tpr(targets: Sequence[int], scores: Sequence[float], tpr: str) -> Fraction:
+    """The smallest FPR among thresholds with TPR >= the decimal number `tpr`."""
+    return min(fp for fp, tp in rates(targets, scores) if tp >= Fraction(tpr))
+
+
+def tpr_at_fpr(targets: Sequence[int], scores: Sequence[float], fpr: str) -> Fraction:
+    """The largest TPR among thresholds with FPR <= the decimal number `fpr`."""
+    return max(tp for fp, tp in rates(targets, scores) if fp <= Fraction(fpr))
