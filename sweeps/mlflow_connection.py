@@ -1,0 +1,95 @@
+"""How MLflow is reached: its URI, its import, and the one moment when its database may be created.
+
+MLflow is imported when it is first needed: it takes more than a second.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import re
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from search_spaces.errors import InputError
+from trainer.store import Store
+
+SCHEMES = ("sqlite", "http", "https", "postgresql", "mysql", "mssql", "databricks")
+
+_QUIET = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+}
+
+
+def default_tracking_uri(store: Store) -> str:
+    """The SQLite database in a sweep's output folder. Raises InputError for a remote store."""
+    if not store.is_local:
+        raise InputError(
+            f"--tracking-uri: expected one, because {store.uri} is remote and cannot hold an SQLite database"
+        )
+    return f"sqlite:///{store.root}/mlflow.db"
+
+
+def checked_uri(uri: str) -> str:
+    """The URI itself. Raises InputError for one that is neither a database's nor a server's."""
+    scheme = uri.partition(":")[0].partition("+")[0]
+    if scheme not in SCHEMES:
+        raise InputError(
+            f"--tracking-uri: expected one of {', '.join(s + ':' for s in SCHEMES)}, given {uri!r}"
+        )
+    return uri
+
+
+def sqlite_path(uri: str) -> Path | None:
+    """The file of an SQLite URI, or None for any other URI."""
+    return Path(uri.removeprefix("sqlite:///")) if uri.startswith("sqlite:///") else None
+
+
+def without_password(text: str) -> str:
+    """A URI, or a text with URIs in it, without their users and passwords: for messages."""
+    return re.sub(r"://[^/@\s]*@", "://", text)
+
+
+@cache
+def import_mlflow() -> Any:
+    """Import MLflow once, quietly: no telemetry, no adverts, and a server that is away is given up on soon.
+
+    Call it first from the main thread: filters of warnings are not safe to change from another.
+    """
+    for name, value in _QUIET.items():
+        os.environ.setdefault(name, value)
+    with warnings.catch_warnings():
+        # MLflow's tables ask SQLAlchemy 2.1 for a loader strategy that it deprecates.
+        warnings.filterwarnings(
+            "ignore", message="The ``noload`` loader strategy", category=DeprecationWarning
+        )
+        import mlflow
+        import mlflow.store.tracking.sqlalchemy_store
+    for name, level in (
+        ("mlflow", logging.WARNING),
+        ("alembic", logging.WARNING),
+        ("urllib3", logging.ERROR),
+    ):
+        logging.getLogger(name).setLevel(level)
+    return mlflow
+
+
+@contextmanager
+def creation_lock(uri: str) -> Iterator[None]:
+    """Lets one process at a time open an SQLite database: several that create its tables at once all fail."""
+    path = sqlite_path(uri)
+    if path is None:
+        yield
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.with_name(f".{path.name}.lock").open("w") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        yield

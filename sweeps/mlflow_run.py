@@ -1,0 +1,153 @@
+"""One MLflow run, as far as this process knows it, and what is written to it."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from search_spaces.config import TrialConfig
+from search_spaces.labels import trial_label
+from sweeps.mlflow_connection import import_mlflow
+from sweeps.trial_view import TrialView
+
+METRICS_PER_BATCH = 1000  # MLflow's limit for one call
+EPOCHS_TAG = "epochs"
+FINAL = "final/"
+
+Point = tuple[str, float, int, int]  # name, value, milliseconds since 1970, step
+
+
+@dataclass
+class Run:
+    """A trial's MLflow run.
+
+    latest    newest value of each metric
+    points    logged values of the curves by metric and epoch; None until they are asked for
+    """
+
+    client: Any
+    run_id: str
+    status: str
+    started: int
+    tags: dict[str, str] = field(default_factory=dict)
+    params: dict[str, str] = field(default_factory=dict)
+    latest: dict[str, float] = field(default_factory=dict)
+    points: dict[str, dict[int, float]] | None = None
+
+    @classmethod
+    def of(cls, client: Any, found: Any) -> Run:
+        """The run that MLflow found."""
+        return cls(
+            client=client,
+            run_id=found.info.run_id,
+            status=found.info.status,
+            started=found.info.start_time,
+            tags=dict(found.data.tags),
+            params=dict(found.data.params),
+            latest=dict(found.data.metrics),
+        )
+
+    @property
+    def epochs(self) -> int:
+        """Number of epochs whose metrics are logged."""
+        return int(self.tags.get(EPOCHS_TAG) or 0)
+
+    def curve_points(self) -> dict[str, dict[int, float]]:
+        """Logged values of the curves by metric and epoch."""
+        if self.points is None:
+            names = [name for name in self.latest if not name.startswith(FINAL)]
+            self.points = {
+                name: {m.step: m.value for m in self.client.get_metric_history(self.run_id, name)}
+                for name in names
+            }
+        return self.points
+
+    def write(
+        self,
+        *,
+        metrics: list[Point] | None = None,
+        params: Mapping[str, str] | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
+        """Log metrics, parameters, and tags that change, in as few calls as possible."""
+        entities = import_mlflow().entities
+        points = metrics or []
+        changed = {k: v for k, v in (tags or {}).items() if self.tags.get(k) != v}
+        tail = max(0, (len(points) - 1) // METRICS_PER_BATCH * METRICS_PER_BATCH)
+        for start in range(0, tail, METRICS_PER_BATCH):
+            batch = points[start : start + METRICS_PER_BATCH]
+            self.client.log_batch(self.run_id, metrics=[entities.Metric(*m) for m in batch])
+        if points or params or changed:
+            self.client.log_batch(
+                self.run_id,
+                metrics=[entities.Metric(*m) for m in points[tail:]],
+                params=[entities.Param(k, v) for k, v in (params or {}).items()],
+                tags=[entities.RunTag(k, v) for k, v in changed.items()],
+            )
+        self.tags |= changed
+        self.params |= params or {}
+        for name, value, _, step in points:
+            self.latest[name] = value
+            if self.points is not None and not name.startswith(FINAL):
+                self.points.setdefault(name, {})[step] = value
+
+    def remove_tag(self, name: str) -> None:
+        """Remove a tag, where it stands."""
+        if name in self.tags:
+            self.client.delete_tag(self.run_id, name)
+            del self.tags[name]
+
+    def resume(self) -> None:
+        """Say that the run goes on."""
+        if self.status != "RUNNING":
+            self.client.update_run(self.run_id, status="RUNNING")
+            self.status = "RUNNING"
+
+    def end(self, status: str, ended: int) -> None:
+        """Say that the run ended, at `ended` milliseconds since 1970."""
+        if self.status != status:
+            self.client.set_terminated(self.run_id, status, ended)
+            self.status = status
+
+    def write_artifacts(self, config: TrialConfig, view: TrialView) -> dict[str, str]:
+        """Upload replicates as a table and the ROC picture; returns the tag by which the UI shows a table."""
+        columns = list(view.replicates[0])
+        rows = [[row[c] for c in columns] for row in view.replicates]
+        with tempfile.TemporaryDirectory(prefix="almsweep-") as folder:
+            table = json.dumps({"columns": columns, "data": rows})
+            Path(folder, "replicates.json").write_text(table, encoding="utf-8")
+            if "test" in view.scores:
+                Path(folder, "roc.png").write_bytes(_roc_picture(config, *view.scores["test"]))
+            self.client.log_artifacts(self.run_id, folder)
+        return {"mlflow.loggedArtifacts": json.dumps([{"path": "replicates.json", "type": "table"}])}
+
+    def contradicts(self, view: TrialView) -> bool:
+        """Whether the run shows a metric that the store does not hold, or a curve that it holds otherwise."""
+        stale = any(name.startswith(FINAL) and name not in view.summary for name in self.latest)
+        logged = ((n, e, v) for n, points in self.curve_points().items() for e, v in points.items())
+        return stale or any(view.curves.get(epoch, {}).get(name) != value for name, epoch, value in logged)
+
+    def missing_points(self, view: TrialView) -> list[Point]:
+        """Curve points that the run lacks, spread evenly over the time that the trial took."""
+        logged = self.curve_points()
+        step = view.seconds * 1000 / max(len(view.curves), 1)
+        return [
+            (name, value, round(self.started + step * (epoch + 1)), epoch)
+            for epoch, point in view.curves.items()
+            for name, value in point.items()
+            if epoch not in logged.get(name, {})
+        ]
+
+
+def _roc_picture(config: TrialConfig, targets: NDArray[np.int8], scores: NDArray[np.float32]) -> bytes:
+    """The test ROC of a trial as PNG. Imports pandas and matplotlib, which the driver else does without."""
+    from analysis.figures import png, roc_figure
+
+    return png(roc_figure(targets, scores, title=f"{trial_label(config)}, test"), dpi=110)
