@@ -50,8 +50,23 @@ class BasicBlock(nn.Module):
         return functional.relu(features + self.shortcut(images))
 
 
+class LinearHead(nn.Linear):
+    """The linear output, computed in its weights' precision even under autocast.
+
+    In bf16 a logit keeps 8 significant bits: examples would tie by rounding, and every ranking metric suffer.
+    """
+
+    def forward(self, features: Tensor) -> Tensor:
+        """[B, features] -> [B, outputs]."""
+        with torch.autocast(features.device.type, enabled=False):
+            return super().forward(features.to(self.weight.dtype))
+
+
 class CosineHead(nn.Module):
-    """Cosine between features and one weight vector per class, in [-1, 1]; the last layer of LDAM's code."""
+    """Cosine between features and one weight vector per class, in [-1, 1]; the last layer of LDAM's code.
+
+    Like `LinearHead` it leaves autocast.
+    """
 
     def __init__(self, features: int, outputs: int) -> None:
         super().__init__()
@@ -59,11 +74,13 @@ class CosineHead(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """[B, features] -> [B, outputs]. Features that are all zero give 0."""
-        return functional.linear(functional.normalize(features), functional.normalize(self.weight))
+        with torch.autocast(features.device.type, enabled=False):
+            features = functional.normalize(features.to(self.weight.dtype))
+            return functional.linear(features, functional.normalize(self.weight))
 
 
 def _head(features: int, outputs: int, cosine: bool) -> nn.Module:
-    return CosineHead(features, outputs) if cosine else nn.Linear(features, outputs)
+    return CosineHead(features, outputs) if cosine else LinearHead(features, outputs)
 
 
 def _resnet10(width: int, channels: int, outputs: int, cosine_head: bool) -> nn.Sequential:

@@ -141,6 +141,17 @@ def test_cosine_head_gives_cosines_of_any_weight_length() -> None:
     assert head(torch.zeros(1, 16)).tolist() == [[0.0, 0.0]]
 
 
+@pytest.mark.parametrize("cosine_head", [False, True])
+def test_autocast_does_not_round_the_logits(cosine_head: bool) -> None:
+    model = build(ResNet10(width=4), outputs=2, cosine_head=cosine_head)
+    images = torch.rand(16, 3, 16, 16, generator=torch.Generator().manual_seed(8))
+    with torch.autocast("cpu", torch.bfloat16):
+        assert model.get_submodule("stem")(images).dtype == torch.bfloat16
+        logits = model(images)
+    assert logits.dtype == torch.float32
+    assert (logits != logits.bfloat16().float()).float().mean() > 0.9
+
+
 @pytest.mark.parametrize(
     "sizes", [{"image_size": 7}, {"channels": 0}, {"outputs": 0}], ids=["image", "channels", "outputs"]
 )
