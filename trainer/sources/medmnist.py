@@ -23,7 +23,10 @@ def read_medmnist(subset: str, asked: Sequence[ClassLabel], data_dir: Path) -> R
     """
     path = _find(subset, data_dir)
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as stream:  # opened here, as np.load leaves a damaged file open
+            archive = np.load(stream, allow_pickle=False)
+            if not isinstance(archive, np.lib.npyio.NpzFile):
+                raise DataError(f"{path}: expected a MedMNIST .npz file, found a single array")
             splits = {name: _split(archive, name, path) for name in ("train", "val", "test")}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise DataError(f"{path}: expected a MedMNIST .npz file, could not read it: {error}") from error
