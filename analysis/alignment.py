@@ -1,0 +1,90 @@
+"""Scores of several replicates side by side: the same example in the same column, checked by id."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from search_spaces.errors import StoreError
+
+COLUMNS = ("split", "example_id", "target", "score")
+
+
+@dataclass(frozen=True)
+class Examples:
+    """The examples of one split, sorted by id; `origin` names the replicate that they were first seen in."""
+
+    origin: str
+    ids: pa.Array
+    targets: NDArray[np.int8]
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """An order of ids and targets that was met in a file, and the permutation that sorts it by id."""
+
+    ids: pa.Array
+    targets: NDArray[np.int8]
+    order: NDArray[np.int64]
+
+
+class SplitAligner:
+    """Brings the scores of one split, of all replicates of a block, into one order. Safe to use from threads.
+
+    The first table decides which examples the block has; every later one must hold the same ids with the
+    same targets, in any order.
+    """
+
+    def __init__(self, split: str) -> None:
+        self.split = split
+        self.examples: Examples | None = None
+        self._layout: _Layout | None = None
+        self._lock = threading.Lock()
+
+    def align(self, table: pa.Table, origin: str) -> NDArray[np.float32]:
+        """Scores [examples] of a replicate, sorted by example id; `origin` names it in errors.
+
+        Raises StoreError when columns are missing, ids are repeated, or ids or targets are not the block's.
+        """
+        missing = [c for c in COLUMNS if c not in table.column_names]
+        if missing:
+            raise StoreError(f"{origin}: scores lack the columns {', '.join(missing)}")
+        rows = table.filter(pc.equal(table.column("split"), self.split))
+        if rows.num_rows == 0:
+            raise StoreError(f"{origin}: scores hold no example of the split {self.split!r}")
+        ids = rows.column("example_id").combine_chunks()
+        targets = rows.column("target").to_numpy().astype(np.int8)
+        scores: NDArray[np.float32] = rows.column("score").to_numpy().astype(np.float32)
+        aligned: NDArray[np.float32] = scores[self._order(ids, targets, origin)]
+        return aligned
+
+    def _order(self, ids: pa.Array, targets: NDArray[np.int8], origin: str) -> NDArray[np.int64]:
+        layout = self._layout
+        if layout is not None and ids.equals(layout.ids) and np.array_equal(targets, layout.targets):
+            return layout.order
+        order: NDArray[np.int64] = pc.sort_indices(ids).to_numpy().astype(np.int64)
+        found = Examples(origin, ids.take(pa.array(order)), targets[order])
+        with self._lock:
+            if self.examples is None:
+                self._check_unique(found)
+                self.examples = found
+            self._check_same(self.examples, found)
+            self._layout = _Layout(ids, targets, order)
+        return order
+
+    def _check_unique(self, found: Examples) -> None:
+        if len(pc.unique(found.ids)) != len(found.ids):
+            raise StoreError(f"{found.origin}: example ids of the split {self.split!r} are repeated")
+
+    def _check_same(self, known: Examples, found: Examples) -> None:
+        where = f"{found.origin} and {known.origin}, split {self.split!r}"
+        if not found.ids.equals(known.ids):
+            counts = f"{len(found.ids)} and {len(known.ids)} examples"
+            raise StoreError(f"{where}: expected the same example ids, found others ({counts})")
+        if not np.array_equal(found.targets, known.targets):
+            raise StoreError(f"{where}: expected the same target for the same example id, found others")

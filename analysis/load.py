@@ -1,0 +1,224 @@
+"""From stored results to records: which replicates stand, where they come from, what they score.
+
+`load_sweep` reads every trial of a sweep and computes validation metrics only. Test scores are checked for
+their example ids and let go; `read_test` reads them again for the trials that were chosen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.alignment import SplitAligner
+from analysis.records import Missing, ReplicateSource, TestRecord, TrialRecord, ValidationRecord
+from search_spaces.config import TrialConfig
+from search_spaces.errors import StoreError
+from search_spaces.labels import block_key, trial_label
+from trainer import metrics
+from trainer.store import Done, Store, SweepManifest
+
+_REASON_LENGTH = 160
+
+
+@dataclass(frozen=True)
+class SweepRecords:
+    """What a sweep left: a record per trial of its manifest, sorted by trial id."""
+
+    name: str
+    trials: tuple[TrialRecord, ...]
+
+
+class _Block:
+    """The two splits of one block, shared by all its trials."""
+
+    def __init__(self) -> None:
+        self.validation = SplitAligner("val")
+        self.test = SplitAligner("test")
+
+
+def load_sweep(store: Store, manifest: SweepManifest, *, workers: int = 16) -> SweepRecords:
+    """Read a sweep's stored results, `workers` trials at a time.
+
+    Only replicates that completed and that the manifest wants count as found. Raises StoreError when
+    replicates of a trial or of a block differ in example ids, targets or data hash, or a file is damaged.
+    """
+    trials = sorted(manifest.trials, key=lambda c: c.trial_id)
+    ids = [c.trial_id for c in trials]
+    if len(set(ids)) != len(ids):
+        raise StoreError(
+            f"sweep {manifest.name}: expected each trial once, found {len(ids) - len(set(ids))} repeated"
+        )
+    done = store.all_replicates(ids)
+    blocks = {block_key(c.data): _Block() for c in trials}
+
+    def load(config: TrialConfig) -> TrialRecord:
+        return _load_trial(store, config, done.get(config.trial_id, {}), blocks[block_key(config.data)])
+
+    with ThreadPoolExecutor(max_workers=workers) as pool:
+        records = tuple(pool.map(load, trials))
+    _check_data_hashes(records)
+    return SweepRecords(manifest.name, records)
+
+
+def read_test(store: Store, trial: TrialRecord) -> TestRecord | None:
+    """Test scores and metrics of a trial, or None when no replicate was found.
+
+    Raises StoreError when its replicates differ in their test examples, or when a file is damaged.
+    """
+    if not trial.done:
+        return None
+    aligner = SplitAligner("test")
+    label = _label(trial.config)
+    scores = np.stack([aligner.align(store.read_scores(d), f"{label} seed {d.seed}") for d in trial.done])
+    targets = _targets(aligner)
+    ensemble, each, undefined = _summary(targets, scores)
+    return TestRecord(
+        trial_id=trial.trial_id,
+        seeds=tuple(d.seed for d in trial.done),
+        targets=targets,
+        scores=scores,
+        metrics=ensemble,
+        replicate_auroc=each,
+        auroc_mean=float(each.mean()),
+        auroc_std=float(each.std(ddof=0)),
+        undefined=undefined,
+    )
+
+
+def ensemble_scores(scores: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Mean over replicates of scores [replicates, examples], as float64; NaN where infinities cancel."""
+    with np.errstate(invalid="ignore"):
+        mean: NDArray[np.float64] = scores.mean(axis=0, dtype=np.float64)
+    return mean
+
+
+def _summary(
+    targets: NDArray[np.int8], scores: NDArray[np.float32]
+) -> tuple[dict[str, float], NDArray[np.float64], str | None]:
+    """Metrics of the ensemble, AUROC [replicates] of each replicate, and why any of them is NaN."""
+    rows = np.vstack([ensemble_scores(scores), scores])
+    values = metrics.summarize_rows(targets, rows)
+    ensemble = {name: float(column[0]) for name, column in values.items()}
+    return ensemble, values["auroc"][1:], metrics.undefined_reason(targets, rows)
+
+
+def _load_trial(store: Store, config: TrialConfig, done: Mapping[int, Done], block: _Block) -> TrialRecord:
+    completed = tuple(done[s] for s in sorted(config.seeds) if s in done and done[s].state == "completed")
+    label = _label(config)
+    rows, sources = [], []
+    for replicate in completed:
+        origin = f"{label} seed {replicate.seed}"
+        table = store.read_scores(replicate)
+        rows.append(block.validation.align(table, origin))
+        block.test.align(table, origin)
+        sources.append(_source(store, replicate, origin))
+    return TrialRecord(
+        config=config,
+        trial_id=config.trial_id,
+        done=completed,
+        sources=tuple(sources),
+        missing=_missing(store, config, done),
+        validation=_validation(config, np.stack(rows), _targets(block.validation)) if rows else None,
+    )
+
+
+def _validation(
+    config: TrialConfig, scores: NDArray[np.float32], targets: NDArray[np.int8]
+) -> ValidationRecord:
+    ensemble, each, undefined = _summary(targets, scores)
+    return ValidationRecord(
+        trial_id=config.trial_id,
+        found=len(scores),
+        expected=len(config.seeds),
+        metrics=ensemble,
+        mean_auroc=float(each.mean()),
+        undefined=undefined,
+    )
+
+
+def _source(store: Store, done: Done, origin: str) -> ReplicateSource:
+    result = store.read_result(done)
+    data_sha256 = result.get("data_sha256")
+    if not isinstance(data_sha256, str) or not data_sha256:
+        raise StoreError(
+            f"{origin}: expected the data's hash as data_sha256 in its result, found {data_sha256!r}"
+        )
+    scores = done.files["scores"]
+    return ReplicateSource(
+        seed=done.seed,
+        attempt=done.attempt,
+        scores_file=scores.name,
+        scores_sha256=scores.sha256,
+        data_sha256=data_sha256,
+        commit=str(result.get("commit", "unknown")),
+        versions={str(k): str(v) for k, v in sorted(dict(result.get("versions", {})).items())},
+    )
+
+
+def _missing(store: Store, config: TrialConfig, done: Mapping[int, Done]) -> tuple[Missing, ...]:
+    """Wanted replicates without a score: how each ended, else the trial's failure, else pending."""
+    absent = [s for s in sorted(config.seeds) if s not in done]
+    failure = store.read_failure(config.trial_id) if absent else None
+    failed = set(absent) if failure is not None else set()
+    if failure is not None and failure.get("seeds"):
+        failed &= set(failure["seeds"])
+    found = []
+    for seed in sorted(config.seeds):
+        if seed in failed:
+            found.append(Missing(seed, "failed", _failure_reason(failure or {})))
+        elif seed not in done:
+            found.append(Missing(seed, "pending", ""))
+        elif done[seed].state != "completed":
+            reason = store.read_result(done[seed]).get("reason")
+            found.append(Missing(seed, done[seed].state, _tail(str(reason or ""))))
+    return tuple(found)
+
+
+def _failure_reason(failure: Mapping[str, Any]) -> str:
+    message = str(failure.get("message") or "")
+    error = str(failure.get("error") or "")
+    return _tail(message) or _tail(error) or "no message was stored"
+
+
+def _tail(message: str) -> str:
+    """Last line with text, shortened from the front."""
+    lines = [line.strip() for line in message.splitlines() if line.strip()]
+    last = lines[-1] if lines else ""
+    return last if len(last) <= _REASON_LENGTH else "…" + last[1 - _REASON_LENGTH :]
+
+
+def _check_data_hashes(trials: Sequence[TrialRecord]) -> None:
+    """Raises StoreError when replicates of one block were trained on different data."""
+    blocks: dict[str, dict[str, set[str]]] = {}
+    for trial in trials:
+        hashes = blocks.setdefault(block_key(trial.config.data), {})
+        for source in trial.sources:
+            hashes.setdefault(source.data_sha256, set()).add(
+                f"{trial.trial_id} ({trial_label(trial.config)})"
+            )
+    for hashes in blocks.values():
+        if len(hashes) > 1:
+            told = "; ".join(
+                f"data {h[:12]}: trials {_few(sorted(names))}" for h, names in sorted(hashes.items())
+            )
+            raise StoreError(f"results on different data in one block, which no table may mix: {told}")
+
+
+def _few(names: Sequence[str]) -> str:
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return ", ".join(names[:5]) + more
+
+
+def _label(config: TrialConfig) -> str:
+    return f"trial {config.trial_id} ({trial_label(config)})"
+
+
+def _targets(aligner: SplitAligner) -> NDArray[np.int8]:
+    if aligner.examples is None:
+        raise StoreError(f"no scores of the split {aligner.split!r} were read")
+    return aligner.examples.targets

@@ -1,0 +1,103 @@
+"""Where every number of a table comes from: trial ids, replicates, hashes, commits, and how it was chosen."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from analysis.cells import Cell
+from analysis.records import ReplicateSource, TrialRecord
+from analysis.select import CRITERIA, rule_by_name
+from search_spaces.config import SCHEMA_VERSION
+from search_spaces.labels import trial_label
+from trainer.store import STORE_SCHEMA
+
+PROVENANCE_SCHEMA = 1
+
+
+def provenance(sweep: str, cells: Sequence[Cell], rule: str) -> dict[str, Any]:
+    """The content of provenance.json. Undefined numbers stand as null. No time, host or path is in it."""
+    chosen = rule_by_name(rule)
+    return {
+        "schema": PROVENANCE_SCHEMA,
+        "store_schema": STORE_SCHEMA,
+        "trial_schema": SCHEMA_VERSION,
+        "sweep": sweep,
+        "rule": {"name": rule, "description": chosen.description, "order": list(CRITERIA)},
+        "commits": commits(cells),
+        "cells": [_cell(cell, rule) for cell in cells],
+    }
+
+
+def commits(cells: Sequence[Cell]) -> list[str]:
+    """Commits that the reported replicates were trained with, sorted."""
+    return sorted({s.commit for c in cells if c.chosen is not None for s in c.chosen.sources})
+
+
+def _cell(cell: Cell, rule: str) -> dict[str, Any]:
+    chosen, test = cell.chosen, cell.test
+    validation = None if chosen is None else chosen.validation
+    return {
+        "block": cell.block,
+        "row": cell.row,
+        "data": cell.data.model_dump(mode="json"),
+        "complete": cell.complete,
+        "note": cell.note(),
+        "chosen": None if chosen is None else chosen.trial_id,
+        "decided_by": cell.decided_by,
+        "found": cell.found,
+        "expected": cell.expected,
+        "config": None if chosen is None else chosen.config.model_dump(mode="json"),
+        "validation": None if validation is None else _numbers(validation.metrics),
+        "test": None if test is None else _numbers(test.metrics),
+        "replicates": [] if chosen is None else [_replicate(s) for s in chosen.sources],
+        "missing": [] if chosen is None else _missing(chosen),
+        "data_sha256": sorted({s.data_sha256 for t in cell.candidates for s in t.sources}),
+        "versions": {} if chosen is None else _versions(chosen.sources),
+        "candidates": [_candidate(t, rule) for t in cell.candidates],
+    }
+
+
+def _replicate(source: ReplicateSource) -> dict[str, Any]:
+    return {
+        "seed": source.seed,
+        "attempt": source.attempt,
+        "scores_file": source.scores_file,
+        "scores_sha256": source.scores_sha256,
+        "data_sha256": source.data_sha256,
+        "commit": source.commit,
+    }
+
+
+def _missing(trial: TrialRecord) -> list[dict[str, Any]]:
+    return [{"seed": m.seed, "state": m.state, "reason": m.reason} for m in trial.missing]
+
+
+def _candidate(trial: TrialRecord, rule: str) -> dict[str, Any]:
+    record = trial.validation
+    return {
+        "trial_id": trial.trial_id,
+        "label": trial_label(trial.config),
+        "found": trial.found,
+        "expected": trial.expected,
+        "rule_value": None if record is None else _number(rule_by_name(rule).value(record)),
+        "val_auroc": None if record is None else _number(record.metrics["auroc"]),
+        "missing": _missing(trial),
+    }
+
+
+def _versions(sources: Sequence[ReplicateSource]) -> dict[str, list[str]]:
+    found: dict[str, set[str]] = {}
+    for source in sources:
+        for name, version in source.versions.items():
+            found.setdefault(name, set()).add(version)
+    return {name: sorted(versions) for name, versions in sorted(found.items())}
+
+
+def _numbers(metrics: Mapping[str, float]) -> dict[str, float | None]:
+    return {name: _number(value) for name, value in sorted(metrics.items())}
+
+
+def _number(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None

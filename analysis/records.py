@@ -1,0 +1,132 @@
+"""What analysis knows about a trial, validation and test apart.
+
+`ValidationRecord` is all that selection ever receives; `TestRecord` is read later, for the trials chosen.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from search_spaces.config import TrialConfig
+from trainer.store import Done
+
+OPERATING_POINTS = (98, 95, 90)  # true positive rates, in percent, at which false positive rates are given
+
+
+@dataclass(frozen=True)
+class ReplicateSource:
+    """Where the numbers of one completed replicate come from."""
+
+    seed: int
+    attempt: str
+    scores_file: str
+    scores_sha256: str
+    data_sha256: str
+    commit: str
+    versions: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Missing:
+    """A wanted replicate without a score: "diverged", "pruned", "failed" or "pending", and why."""
+
+    seed: int
+    state: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class ValidationRecord:
+    """A trial on the validation examples.
+
+    metrics     of the ensemble (scores averaged over replicates), keys as in `trainer.metrics.summarize`
+    mean_auroc  mean over replicates of each one's own AUROC
+    undefined   why metrics are NaN, or None
+    """
+
+    trial_id: str
+    found: int
+    expected: int
+    metrics: Mapping[str, float]
+    mean_auroc: float
+    undefined: str | None = None
+
+    @property
+    def complete(self) -> bool:
+        """True when every wanted replicate has been found."""
+        return self.found == self.expected
+
+
+@dataclass(frozen=True)
+class TestRecord:
+    """A trial on the test examples, which are sorted by example id.
+
+    targets           [examples] int8, 1 = positive
+    scores            [replicates, examples] float32, a row per seed in `seeds`
+    metrics           of the ensemble (scores averaged over replicates)
+    replicate_auroc   [replicates] float64
+    auroc_mean, _std  over replicates; the deviation has ddof 0, as in the reference
+    undefined         why metrics are NaN, or None
+    """
+
+    __test__ = False  # tells pytest that this is no test class
+
+    trial_id: str
+    seeds: tuple[int, ...]
+    targets: NDArray[np.int8]
+    scores: NDArray[np.float32]
+    metrics: Mapping[str, float]
+    replicate_auroc: NDArray[np.float64]
+    auroc_mean: float
+    auroc_std: float
+    undefined: str | None = None
+
+
+@dataclass(frozen=True)
+class TrialRecord:
+    """A trial as far as it may be seen before selection. `validation` is None when no replicate was found."""
+
+    config: TrialConfig
+    trial_id: str
+    done: tuple[Done, ...]
+    sources: tuple[ReplicateSource, ...]
+    missing: tuple[Missing, ...]
+    validation: ValidationRecord | None
+
+    @property
+    def found(self) -> int:
+        """Number of wanted replicates that completed."""
+        return len(self.done)
+
+    @property
+    def expected(self) -> int:
+        """Number of wanted replicates."""
+        return len(self.config.seeds)
+
+    @property
+    def complete(self) -> bool:
+        """True when every wanted replicate completed."""
+        return not self.missing
+
+    @property
+    def final(self) -> bool:
+        """True when a relaunch would add nothing: each replicate completed, diverged or was pruned."""
+        return all(m.state in ("diverged", "pruned") for m in self.missing)
+
+
+def shortfall(missing: tuple[Missing, ...]) -> str:
+    """Why replicates are missing, in words: "2 diverged (loss is nan), 1 failed (out of memory)"."""
+    counts = Counter(m.state for m in missing)
+    parts = []
+    for state in ("diverged", "pruned", "failed", "pending"):
+        if counts[state]:
+            reasons = sorted({m.reason for m in missing if m.state == state and m.reason})
+            more = f"; and {len(reasons) - 2} other reasons" if len(reasons) > 2 else ""
+            told = f" ({'; '.join(reasons[:2])}{more})" if reasons else ""
+            parts.append(f"{counts[state]} {state}{told}")
+    return ", ".join(parts)

@@ -1,0 +1,187 @@
+"""The best-configuration tables of a sweep, from its stored results to files.
+
+    best.csv           a row per cell, full precision
+    best.md, best.tex  a table per block, rows in the paper's order, best complete values bold
+    comparisons.csv, comparisons.md   with against without the constraint, paired by seed
+    provenance.json    where every number comes from
+
+The same results give the same bytes: no time, host or path is written.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from analysis.cells import Cell, build_cells, oracle_choices, settings_text, varying_settings
+from analysis.escape import csv_text
+from analysis.layout import best_document, comparison_document
+from analysis.load import load_sweep
+from analysis.provenance import commits, provenance
+from analysis.records import OPERATING_POINTS
+from analysis.render import latex, markdown, plain
+from analysis.select import DEFAULT_RULE, RULES
+from analysis.statistics import constraint_comparisons
+from search_spaces.named import constraint_name, loss_name
+from trainer.store import Store, SweepManifest
+
+
+@dataclass(frozen=True)
+class Tables:
+    """The tables of a sweep. `text` is for printing; `files` are those written, empty if none were.
+
+    frame         a row per cell: block, row, family, constrained, n ("n=7/10"), found, expected, complete,
+                  candidates_complete, candidates_total, auc, fpr_at_tpr_98 / 95 / 90 (0 to 1), auc_mean,
+                  auc_std (ddof 0), loss_config, alm_config, delta, settings, rule, val_auroc, trial_id, note
+    comparisons   a row per block and loss with results of both: block, row, pairs, mean_difference, low,
+                  high, p_value, remark, trial_id_without, trial_id_with
+    cells         what the rows were made from
+    """
+
+    frame: pd.DataFrame
+    comparisons: pd.DataFrame
+    cells: tuple[Cell, ...]
+    provenance: dict[str, Any]
+    markdown: str
+    latex: str
+    text: str
+    files: tuple[Path, ...] = ()
+
+
+def make_tables(store: Store, manifest: SweepManifest, *, rule: str = DEFAULT_RULE) -> Tables:
+    """Read a sweep's results, choose per cell on validation, and lay out the tables; writes nothing.
+
+    Raises InputError for an unknown rule, StoreError for results that are damaged or contradict each other.
+    """
+    cells = build_cells(store, load_sweep(store, manifest), rule)
+    frame = best_frame(cells, rule)
+    facts = (
+        f"Selection: {RULES[rule].description} ({rule}).",
+        f"Commits: {', '.join(commits(cells)) or 'none'}.",
+    )
+    document = best_document(f"Best configurations of the sweep {manifest.name}", facts, frame)
+    return Tables(
+        frame=frame,
+        comparisons=comparison_frame(cells),
+        cells=cells,
+        provenance=provenance(manifest.name, cells, rule),
+        markdown=markdown(document),
+        latex=latex(document),
+        text=plain(document),
+    )
+
+
+def write_tables(
+    store: Store, manifest: SweepManifest, out_dir: str | Path, *, rule: str = DEFAULT_RULE
+) -> Tables:
+    """Make the tables and write them into `out_dir`, which is created; each file appears whole or not at all.
+
+    Raises what `make_tables` raises, before anything is written.
+    """
+    tables = make_tables(store, manifest, rule=rule)
+    comparison = comparison_document(
+        f"With and without the constraint in the sweep {manifest.name}", tables.comparisons
+    )
+    contents = {
+        "best.csv": csv(tables.frame),
+        "best.md": tables.markdown,
+        "best.tex": tables.latex,
+        "comparisons.csv": csv(tables.comparisons),
+        "comparisons.md": markdown(comparison),
+        "provenance.json": json.dumps(tables.provenance, indent=1, allow_nan=False, ensure_ascii=False)
+        + "\n",
+    }
+    folder = Path(out_dir)
+    folder.mkdir(parents=True, exist_ok=True)
+    files = tuple(write_whole(folder / name, text.encode()) for name, text in contents.items())
+    return Tables(**{**vars(tables), "files": files})
+
+
+def best_frame(cells: Sequence[Cell], rule: str) -> pd.DataFrame:
+    """One row per cell; the columns are those of `Tables.frame`."""
+    names = varying_settings([t.config for c in cells for t in c.candidates])
+    return pd.DataFrame([_best_row(cell, rule, names) for cell in cells])
+
+
+def comparison_frame(cells: Sequence[Cell]) -> pd.DataFrame:
+    """One row per block and loss with results of both; the columns are those of `Tables.comparisons`."""
+    columns = ["block", "row", "pairs", "mean_difference", "low", "high", "p_value", "remark"]
+    rows = [
+        (a.block, b.row, c.pairs, c.mean_difference, c.low, c.high, c.p_value, c.reason, _id(a), _id(b))
+        for a, b, c in constraint_comparisons(cells)
+    ]
+    return pd.DataFrame(rows, columns=[*columns, "trial_id_without", "trial_id_with"])
+
+
+def oracle_text(store: Store, tables: Tables) -> str:
+    """ORACLE, NOT A RESULT: per cell the best test AUC that any candidate reached, for printing only."""
+    lines = ["ORACLE: best on test, an optimistic bound; never used in the tables", ""]
+    for (block, row), test in oracle_choices(store, tables.cells).items():
+        lines.append(f"{block}  {row}  AUC {test.metrics['auroc']:.4f}  trial {test.trial_id}")
+    return "\n".join(lines) + "\n"
+
+
+def csv(frame: pd.DataFrame) -> str:
+    """The frame as CSV: shortest digits that give the number back, text cells harmless in a spreadsheet."""
+    safe = frame.map(lambda value: csv_text(value) if isinstance(value, str) else value)
+    return str(safe.to_csv(index=False, lineterminator="\n"))
+
+
+def write_whole(path: Path, data: bytes) -> Path:
+    """Write a file by a temporary one beside it and a rename; returns the path."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(data)
+        os.chmod(temporary, 0o644)  # mkstemp's files are for their owner alone
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    return path
+
+
+def _best_row(cell: Cell, rule: str, names: Sequence[str]) -> dict[str, Any]:
+    chosen, test = cell.chosen, cell.test
+    config = None if chosen is None else chosen.config
+    validation = None if chosen is None else chosen.validation
+    constraint = None if config is None else config.constraint
+    return {
+        "block": cell.block,
+        "row": cell.row,
+        "family": cell.family,
+        "constrained": cell.constrained,
+        "n": f"n={cell.found}/{cell.expected}",
+        "found": cell.found,
+        "expected": cell.expected,
+        "complete": cell.complete,
+        "candidates_complete": cell.candidates_complete,
+        "candidates_total": len(cell.candidates),
+        "auc": math.nan if test is None else test.metrics["auroc"],
+        **{
+            f"fpr_at_tpr_{t}": math.nan if test is None else test.metrics[f"fpr_at_tpr_{t}"]
+            for t in OPERATING_POINTS
+        },
+        "auc_mean": math.nan if test is None else test.auroc_mean,
+        "auc_std": math.nan if test is None else test.auroc_std,
+        "loss_config": "" if config is None else loss_name(config.loss),
+        "alm_config": "" if config is None else constraint_name(constraint),
+        "delta": math.nan if constraint is None else constraint.margin,
+        "settings": "" if config is None else settings_text(config, names),
+        "rule": rule,
+        "val_auroc": math.nan if validation is None else validation.metrics["auroc"],
+        "trial_id": _id(cell),
+        "note": "; ".join(t for t in (cell.note(), None if test is None else test.undefined) if t),
+    }
+
+
+def _id(cell: Cell) -> str:
+    return "" if cell.chosen is None else cell.chosen.trial_id

@@ -1,0 +1,97 @@
+import numpy as np
+import pytest
+from scipy.stats import wilcoxon
+from sklearn.metrics import roc_auc_score
+
+from analysis.records import TestRecord
+from analysis.statistics import _weighted_auroc, paired_comparison
+from search_spaces.errors import StoreError
+
+
+def record(seeds: list[int], shift: float, *, seed: int = 0, trial_id: str = "t") -> TestRecord:
+    generator = np.random.default_rng(seed)
+    targets = np.repeat(np.array([1, 0], np.int8), [15, 40])
+    scores = (generator.normal(size=(len(seeds), 55)) + shift * targets).astype(np.float32).round(1)
+    each = np.array([roc_auc_score(targets, row) for row in scores])
+    return TestRecord(trial_id, tuple(seeds), targets, scores, {}, each, each.mean(), each.std())
+
+
+def test_pairs_are_formed_by_seed() -> None:
+    without, with_constraint = record([1, 2, 3, 4, 5, 6, 7], 1.0), record([2, 3, 4, 5, 6, 7, 9], 1.5, seed=1)
+    found = paired_comparison(without, with_constraint)
+    differences = with_constraint.replicate_auroc[:6] - without.replicate_auroc[1:]
+    assert found.pairs == 6
+    assert found.mean_difference == pytest.approx(differences.mean())
+    assert found.p_value == pytest.approx(wilcoxon(differences).pvalue)
+    assert found.low < found.mean_difference < found.high
+    assert found.reason == ""
+
+
+def test_the_same_input_gives_the_same_interval() -> None:
+    without, with_constraint = record([1, 2, 3], 1.0), record([1, 2, 3], 1.5, seed=1)
+    first, again = (paired_comparison(without, with_constraint) for _ in range(2))
+    assert (first.low, first.high) == (again.low, again.high)
+    other = paired_comparison(without, with_constraint, seed=1)
+    assert (first.low, first.high) != (other.low, other.high)
+
+
+def test_weighted_auroc_is_the_auroc_of_repeated_examples() -> None:
+    one = record([1], 1.0)
+    positive = one.targets == 1
+    generator = np.random.default_rng(3)
+    positives = generator.multinomial(15, np.full(15, 1 / 15), size=8).T.astype(float)
+    negatives = generator.multinomial(40, np.full(40, 1 / 40), size=8).T.astype(float)
+    found = _weighted_auroc(one.scores[0], positive, positives, negatives)
+    for draw in range(8):
+        times = np.concatenate([positives[:, draw], negatives[:, draw]]).astype(int)
+        expected = roc_auc_score(one.targets.repeat(times), one.scores[0].repeat(times))
+        assert found[draw] == pytest.approx(expected, abs=1e-12)
+
+
+def slow_auroc(targets: np.ndarray, scores: np.ndarray) -> float:
+    differences = scores[targets == 1][:, None] - scores[targets == 0][None, :]
+    return float(np.mean((differences > 0) + 0.5 * (differences == 0)))
+
+
+def test_the_interval_agrees_with_a_slow_bootstrap() -> None:
+    without, with_constraint = record([1, 2, 3, 4, 5, 6], 0.8), record([1, 2, 3, 4, 5, 6], 1.6, seed=1)
+    generator = np.random.default_rng(7)
+    targets, values = without.targets, []
+    for _ in range(600):
+        seeds = generator.integers(6, size=6)
+        rows = np.concatenate([generator.integers(15, size=15), 15 + generator.integers(40, size=40)])
+        areas = [
+            [slow_auroc(targets[rows], trial.scores[s][rows]) for s in seeds]
+            for trial in (with_constraint, without)
+        ]
+        values.append(np.mean(areas[0]) - np.mean(areas[1]))
+    found = paired_comparison(without, with_constraint, resamples=4000)
+    expected = np.quantile(values, [0.025, 0.975])
+    assert [found.low, found.high] == pytest.approx(expected, abs=0.15 * (expected[1] - expected[0]))
+
+
+@pytest.mark.parametrize(("pairs", "interval"), [(1, False), (2, False), (3, True), (5, True)])
+def test_too_few_pairs_give_nan_and_a_reason(pairs: int, interval: bool) -> None:
+    seeds = list(range(pairs))
+    found = paired_comparison(record(seeds, 1.0), record(seeds, 1.5, seed=1))
+    assert np.isfinite(found.mean_difference)
+    assert np.isfinite(found.low) == interval
+    assert np.isnan(found.p_value)
+    assert f"{pairs} pairs are too few for a test" in found.reason
+
+
+def test_no_common_seed_or_no_difference_has_a_reason() -> None:
+    none = paired_comparison(record([1, 2], 1.0), record([3, 4], 1.0))
+    assert (none.pairs, none.reason) == (0, "no seed in common")
+    same = record([1, 2, 3, 4, 5, 6], 1.0)
+    equal = paired_comparison(same, same)
+    assert (equal.mean_difference, equal.low, equal.high) == (0, 0, 0)
+    assert np.isnan(equal.p_value)
+    assert "zero" in equal.reason
+
+
+def test_other_targets_are_an_error() -> None:
+    one, other = record([1], 1.0), record([1], 1.0)
+    other.targets[0] = 0
+    with pytest.raises(StoreError, match="targets"):
+        paired_comparison(one, other)
