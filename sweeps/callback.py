@@ -16,7 +16,8 @@ from trainer.store import Store
 class SweepCallback(tune.Callback):  # type: ignore[misc]
     """Passes a trial's start, epochs and end on to the display and the tracker.
 
-    `on_done` is called with the configuration of every trial whose replicates completed.
+    `on_done` is called with the configuration of every trial whose replicates completed, `check` before every
+    step of Tune's loop; what it raises ends the run.
     """
 
     def __init__(
@@ -26,16 +27,22 @@ class SweepCallback(tune.Callback):  # type: ignore[misc]
         progress: SweepProgress,
         tracker: Tracker | None,
         on_done: Callable[[TrialConfig], None],
+        check: Callable[[], None],
     ) -> None:
         self.configs = configs
         self.store = store
         self.progress = progress
         self.tracker = tracker
         self.on_done = on_done
+        self.check = check
 
     def __getstate__(self) -> dict[str, Any]:
         """Nothing: Tune stores its callbacks with its scratch state, and ours hold connections and threads."""
         return {}
+
+    def on_step_begin(self, iteration: int, trials: list[Any], **info: Any) -> None:
+        """Tune's loop begins a step."""
+        self.check()
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial has been given to a worker."""

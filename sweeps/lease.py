@@ -62,12 +62,16 @@ class Lease:
         if holder is not None and holder.get("token") == self.token:
             self.store.delete(self.path)
 
+    def check(self) -> None:
+        """Raises LeaseError when another driver has taken the sweep over."""
+        if self.lost.is_set():
+            raise LeaseError(f"sweep {self.name!r} was taken over by another driver; this one stops")
+
     def _beat(self) -> None:
         while not self._stop.wait(HEARTBEAT_SECONDS):
             try:
                 holder = self._read()
                 if holder is not None and holder.get("token") != self.token:
-                    log.error("sweep %s was taken over by another driver", self.name)
                     self.lost.set()
                     return
                 self._write()

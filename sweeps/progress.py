@@ -35,6 +35,7 @@ class SweepProgress:
 
     def __post_init__(self) -> None:
         self._started = time.monotonic()
+        self._first: tuple[float, float] | None = None  # when the first epoch came in, and the share done then
         self._last_line = 0.0
         self._ended = 0
         self._running: dict[str, float] = {}
@@ -56,6 +57,8 @@ class SweepProgress:
     def epoch(self, config: TrialConfig, epoch: int, auroc: float) -> None:
         """A trial has reached an epoch (from 0), with this validation AUROC of its ensemble."""
         self._running[config.trial_id] = (epoch + 1) / config.epochs
+        if self._first is None:
+            self._first = (time.monotonic(), self._share())
         if not math.isnan(auroc) and not auroc <= self.best_auroc:
             self.best_auroc, self.best_label = auroc, trial_label(config)
         if self._live is None and time.monotonic() - self._last_line >= PLAIN_INTERVAL_SECONDS:
@@ -84,9 +87,12 @@ class SweepProgress:
         return (self._ended + sum(min(s, 1.0) for s in self._running.values())) / max(self.to_run, 1)
 
     def seconds_left(self) -> float | None:
-        """Estimated seconds to the end of the sweep, or None before anything is known."""
-        share = self._share()
-        return None if share == 0 else (time.monotonic() - self._started) * (1 - share) / share
+        """Estimated seconds to the end, from the pace since the first epoch; None while there is no pace."""
+        if self._first is None:
+            return None
+        since, share_then = self._first
+        gained = self._share() - share_then
+        return None if gained <= 0 else (time.monotonic() - since) * (1 - self._share()) / gained
 
     def _summary(self) -> str:
         left = self.seconds_left()

@@ -18,6 +18,7 @@ from typing import Any
 
 from rich.console import Console
 
+from analysis.select import DEFAULT_RULE
 from search_spaces.config import TrialConfig
 from search_spaces.errors import AlmsweepError, InputError
 from sweeps.lease import Lease
@@ -44,6 +45,7 @@ class RunOptions:
     gpus_per_trial   share of a GPU per trial; None takes a whole one where the cluster has any
     max_concurrent   most trials at a time; None lets the resources decide
     keep_weights     "selected" keeps the weights of the best trial per cell, "all", or "none"
+    rule             selection rule that says which trial of a cell is best
     tracking_uri     MLflow server or database; None is the SQLite database in the output folder
     track            False turns MLflow off
     take_over        take the sweep from a driver that holds its lease
@@ -57,6 +59,7 @@ class RunOptions:
     gpus_per_trial: float | None = None
     max_concurrent: int | None = None
     keep_weights: str = "selected"
+    rule: str = DEFAULT_RULE
     tracking_uri: str | None = None
     track: bool = True
     take_over: bool = False
@@ -88,7 +91,7 @@ def run_sweep(
     or has not the resources for one trial. Failed trials are in the outcome's plan; they raise nothing.
     """
     store = Store(options.output)
-    with Lease(store, manifest.name, take_over=options.take_over):
+    with Lease(store, manifest.name, take_over=options.take_over) as lease:
         store.write_sweep(manifest)
         plan = make_plan(manifest.name, manifest.trials, store)
         wanted = plan.to_run()
@@ -99,7 +102,7 @@ def run_sweep(
             wanted = [t for t in plan.to_run() if t.trial_id in failed]
         interrupted = False
         if wanted:
-            interrupted = _run_trials(plan, wanted, manifest, store, options, console)
+            interrupted = _run_trials(plan, wanted, manifest, store, options, console, lease)
         untracked = _bring_tracking_level(manifest, store, options)
         return SweepOutcome(
             plan=make_plan(manifest.name, manifest.trials, store),
@@ -124,6 +127,7 @@ def _run_trials(
     store: Store,
     options: RunOptions,
     console: Console,
+    lease: Lease,
 ) -> bool:
     """Run trials on Ray; returns whether the user interrupted it."""
     from sweeps.callback import SweepCallback
@@ -136,14 +140,19 @@ def _run_trials(
     progress = SweepProgress(
         len(plan.trials), counts["done"], counts["failed"] - waiting, len(wanted), console
     )
-    keeper = WeightKeeper(store, manifest) if options.keep_weights == "selected" else None
+    keeper = WeightKeeper(store, manifest, options.rule) if options.keep_weights == "selected" else None
     tracker = Tracker(options.tracking_uri, store, manifest.name) if options.track else None
     with ray_session(options) as resources:
         gpus = _gpus_per_trial(options, resources)
         if tracker is not None:
             tracker.start()
         callback = SweepCallback(
-            configs, store, progress, tracker, on_done=keeper.trial_done if keeper else lambda config: None
+            configs,
+            store,
+            progress,
+            tracker,
+            on_done=keeper.trial_done if keeper else lambda config: None,
+            check=lease.check,
         )
         try:
             with progress:

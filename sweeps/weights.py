@@ -15,13 +15,14 @@ log = logging.getLogger(__name__)
 
 
 class WeightKeeper:
-    """Deletes a trial's weights as soon as another trial of its cell has the better validation metrics.
+    """Deletes a trial's weights as soon as another trial of its cell is preferred by the selection rule.
 
     Weights of trials that another sweep of the same store expects too are left alone.
     """
 
-    def __init__(self, store: Store, manifest: SweepManifest) -> None:
+    def __init__(self, store: Store, manifest: SweepManifest, rule: str) -> None:
         self.store = store
+        self.rule = rule
         others = (store.read_sweep(name) for name in store.sweep_names() if name != manifest.name)
         self.shared = {config.trial_id for other in others for config in other.trials}
         self.kept: dict[tuple[str, str], list[TrialConfig]] = {}
@@ -40,7 +41,7 @@ class WeightKeeper:
             return
         try:
             records = load_sweep(self.store, SweepManifest("cell", tuple(rivals))).trials
-            order = ranked([r.validation for r in records if r.validation is not None])
+            order = ranked([r.validation for r in records if r.validation is not None], self.rule)
             losers = [r for r in records if order and r.trial_id != order[0].trial_id]
             for record in losers:
                 if record.trial_id not in self.shared:

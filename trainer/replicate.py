@@ -106,7 +106,7 @@ class Replicate:
             imbalance_ratio=config.data.imbalance_ratio or self.negatives / self.positives,
         )
         self.model = build_replicate_model(config, task, self.setup.generator(self.seed, "weights"))
-        self.model.to(device, memory_format=self.setup.memory_format)
+        self.model.to(device).to(memory_format=self.setup.memory_format)  # type: ignore[call-overload]
         self.optimizer = _optimizer(config.optimizer, self.model)
         self.multipliers = torch.zeros(len(task.pool.targets), device=device)
         self.penalty = None if config.constraint is None else constraint.PenaltySchedule(config.constraint)
@@ -182,9 +182,8 @@ class Replicate:
         loss.backward()
         self.optimizer.step()
         if active:
-            violation = violation.detach()
-            self.multipliers.index_add_(0, indices, self.mu * violation)
-            sums.violation += violation.sum()
+            constraint.raise_multipliers(self.multipliers, indices, violation, self.mu)
+            sums.violation += violation.detach().sum()
         sums.loss += loss.detach()
         sums.batches += 1
 

@@ -121,11 +121,12 @@ def run(
         gpus_per_trial=gpus_per_trial,
         max_concurrent=max_concurrent,
         keep_weights=keep_weights,
+        rule=rule,
         tracking_uri=tracking_uri,
         track=not no_tracking,
         take_over=take_over,
     )
-    _run_and_report(space, replicates, options, rule, retry_failed=False)
+    _run_and_report(space, replicates, options, retry_failed=False)
 
 
 def retry(
@@ -158,9 +159,10 @@ def retry(
         cpus_per_trial=cpus_per_trial,
         gpus_per_trial=gpus_per_trial,
         keep_weights=keep_weights,
+        rule=rule,
         tracking_uri=tracking_uri,
     )
-    _run_and_report(space, replicates, options, rule, retry_failed=True)
+    _run_and_report(space, replicates, options, retry_failed=True)
 
 
 def status(
@@ -252,32 +254,32 @@ def _open(space: str, output: str, replicates: int | None) -> tuple[Store, Sweep
     return store, manifest
 
 
-def _run_and_report(
-    space: str, replicates: int | None, options: RunOptions, rule: str, *, retry_failed: bool
-) -> None:
+def _run_and_report(space: str, replicates: int | None, options: RunOptions, *, retry_failed: bool) -> None:
     """Run, write the tables, print them, and exit with the code that tells how it went."""
     from analysis.select import rule_by_name
     from sweeps.cli import report
     from sweeps.run import run_sweep
 
-    rule_by_name(rule)
+    rule_by_name(options.rule)
     store, manifest = _open(space, options.output, replicates)
     console = Console()
     outcome = run_sweep(manifest, options, console, retry_failed=retry_failed)
     report.print_outcome(console, outcome)
-    complete = _write_tables(console, store, manifest, rule)
+    _write_tables(console, store, manifest, options.rule)
     if outcome.interrupted:
         raise typer.Exit(130)
-    if not complete:
+    if outcome.plan.counts()["done"] < len(outcome.plan.trials):
         raise typer.Exit(1)
 
 
 def _write_tables(console: Console, store: Store, manifest: SweepManifest, rule: str) -> bool:
     """Write and print a sweep's tables; returns whether every cell is complete."""
+    from analysis.figures import write_figures
     from analysis.tables import write_tables
 
     root = Path(store.root) if store.is_local else Path()
     written = write_tables(store, manifest, root / "tables" / manifest.name, rule=rule)
+    write_figures(written, root / "figures" / manifest.name)
     console.print(Text(written.text), soft_wrap=True)
     console.print(Text(f"tables: {written.files[0].parent}/"), soft_wrap=True)
     return bool(written.frame["complete"].all())

@@ -1,0 +1,125 @@
+"""The command line as a user meets it: output, one-line errors, exit codes."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from search_spaces.catalog import load_space
+from trainer.store import Store, SweepManifest
+
+Cli = Callable[..., "subprocess.CompletedProcess[str]"]
+
+BROKEN = {
+    "unknown top-level key": "fixd: {dataset: digits}\ngrid: {loss: [baseline_BCE]}\n",
+    "unknown setting": "fixed: {dataset: digits, epoch: 3}\ngrid: {loss: [baseline_BCE]}\n",
+    "wrong type": "fixed: {dataset: digits, epochs: three}\ngrid: {loss: [baseline_BCE]}\n",
+    "impossible value": "fixed: {dataset: digits, ratio: 0.5}\ngrid: {loss: [baseline_BCE]}\n",
+    "unknown loss": "fixed: {dataset: digits}\ngrid: {loss: [baseline_BEC]}\n",
+    "unknown constraint": "fixed: {dataset: digits, loss: baseline_BCE}\ngrid: {alm: [ALM_20_beg], delta: [0.1]}\n",
+    "empty axis": "fixed: {dataset: digits}\ngrid: {loss: []}\n",
+    "duplicate value": "fixed: {dataset: digits}\ngrid: {loss: [baseline_BCE, baseline_BCE]}\n",
+    "duplicate key": "fixed: {dataset: digits, dataset: cifar10}\ngrid: {loss: [baseline_BCE]}\n",
+    "no YAML": "fixed: [dataset: {\n",
+    "a list": "- dataset\n",
+    "unknown data set": "fixed: {dataset: imagenet}\ngrid: {loss: [baseline_BCE]}\n",
+    "bad domain": (
+        "fixed: {dataset: digits, loss: baseline_BCE}\n"
+        "random: {samples: 2, seed: 1, domains: {optimizer.learning_rate: {uniform: [1, 0]}}}\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", BROKEN)
+def test_broken_space_gives_one_line_and_exit_code_2(almsweep: Cli, tmp_path: Path, fault: str) -> None:
+    path = tmp_path / "space.yaml"
+    path.write_text(BROKEN[fault])
+    done = almsweep("run", path, "--output", tmp_path / "output")
+    assert done.returncode == 2
+    (line,) = done.stderr.strip().splitlines()
+    assert line.startswith("almsweep: error: ")
+    assert "space.yaml" in line
+    assert "expected" in line
+    assert done.stdout == ""
+    assert not (tmp_path / "output").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["plan", "nosuch"], "nosuch"),
+        (
+            ["run", "demo", "--keep-weights", "some"],
+            "--keep-weights: expected one of selected, all, none, given 'some'",
+        ),
+        (["run", "demo", "--rule", "luck"], "unknown selection rule 'luck'; known: "),
+        (["tables", "nosuch"], "nosuch"),
+        (["status", "--output", "{folder}/empty"], "expected a result store with a sweep in it, found none"),
+        (["retry", "demo"], "say --failed"),
+        (["train", "--loss", "nosuch"], "unknown loss 'nosuch'"),
+        (["train", "--delta", "0.5"], "a margin needs a constraint"),
+        (["train", "--set", "epochs"], "epochs"),
+        (["train", "--device", "tpu"], "--device: expected cpu or cuda, given 'tpu'"),
+        (["evaluate", "0123"], "expected one stored trial whose id starts with '0123', found none"),
+        (["ui", "--output", "{folder}/empty"], "expected"),
+        (["train", "--dataset", "cifar10", "--ratio", "100", "--data-dir", "{folder}"], "{folder}"),
+    ],
+)
+def test_bad_input_gives_one_line_and_exit_code_2(
+    almsweep: Cli, tmp_path: Path, arguments: list[str], message: str
+) -> None:
+    filled = [a.format(folder=tmp_path) for a in arguments]
+    if "--output" not in filled and arguments[0] not in ("plan",):
+        filled += ["--output", str(tmp_path / "output")]
+    done = almsweep(*filled)
+    assert done.returncode == 2, done.stdout + done.stderr
+    (line,) = done.stderr.strip().splitlines()
+    assert message.format(folder=tmp_path) in line
+
+
+def test_usage_error_is_exit_code_2(almsweep: Cli) -> None:
+    assert almsweep("run").returncode == 2
+    assert almsweep("run", "demo", "--nosuch").returncode == 2
+
+
+def test_plan_of_the_paper(almsweep: Cli, tmp_path: Path) -> None:
+    done = almsweep("plan", "paper", "--output", tmp_path)
+    assert done.returncode == 0
+    assert "3,284 trials, 32,840 replicates: 0 done, 0 partial, 0 failed, 3,284 pending" in done.stdout
+    assert "time: unknown (measure it with --probe)" in done.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_plan_lists_trials_and_probes(almsweep: Cli, tmp_path: Path) -> None:
+    done = almsweep("plan", "demo", "--output", tmp_path, "--probe", "--trials")
+    assert done.returncode == 0, done.stderr
+    for config in load_space("demo").trials:
+        assert f"{config.trial_id}  pending   0/{len(config.seeds)}" in done.stdout
+    assert "time: at most " in done.stdout
+
+
+def test_train_then_evaluate(almsweep: Cli, tmp_path: Path) -> None:
+    arguments = ["--loss", "baseline_bce", "--alm", "alm_14_beg", "--delta", "0.25", "--ratio", "20"]
+    trained = almsweep("train", *arguments, "-s", "epochs=2", "--replicates", 2, "--output", tmp_path)
+    assert trained.returncode == 0, trained.stderr
+    trial_id = trained.stdout.split()[1].rstrip(":")
+    assert "digits 1:20 baseline_BCE ALM_14_beg delta=0.25" in trained.stdout
+    assert "n=2/2" in trained.stdout
+    auc = next(line for line in trained.stdout.splitlines() if "n=2/2" in line).split("│")[2].strip()
+    scored = almsweep("evaluate", trial_id[:6], "--output", tmp_path)
+    assert scored.returncode == 0, scored.stderr
+    ensemble = next(line for line in scored.stdout.splitlines() if "ensemble" in line)
+    assert ensemble.split("│")[2].strip() == auc
+    again = almsweep("train", *arguments, "-s", "epochs=2", "--replicates", 2, "--output", tmp_path)
+    assert "epoch" not in again.stdout.split("test, ensemble")[0].replace("epochs=2", "")
+
+
+def test_tables_from_the_output_folder(almsweep: Cli, tmp_path: Path) -> None:
+    space = load_space("demo")
+    Store(tmp_path).write_sweep(SweepManifest("demo", space.trials[:1]))
+    done = almsweep("tables", tmp_path)
+    assert done.returncode == 1, "nothing is trained, so the table is incomplete"
+    assert (tmp_path / "tables" / "demo" / "best.csv").exists()

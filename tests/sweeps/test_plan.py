@@ -1,0 +1,116 @@
+"""The plan: what a sweep wants against what the store holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from search_spaces.config import TrialConfig
+from search_spaces.losses import Bce, SymmetricMargin
+from search_spaces.presets import preset
+from sweeps.plan import block_counts, disk_need, make_plan
+from sweeps.probe import estimate, probe
+from trainer.models import parameter_count
+from trainer.store import Store
+
+
+def config(**changes: Any) -> TrialConfig:
+    fields: dict[str, Any] = {**preset("digits", 20), "loss": Bce(), "epochs": 2, "seeds": (1, 2)}
+    return TrialConfig(**{**fields, **changes})
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path)
+
+
+def end(store: Store, config: TrialConfig, seed: int, state: str = "completed") -> None:
+    store.write_replicate(
+        config.trial_id,
+        seed,
+        state=state,
+        attempt="a",
+        epochs=pa.table({"epoch": [0]}),
+        scores=None,
+        result={"state": state},
+    )
+
+
+def status(store: Store, config: TrialConfig) -> tuple[str, tuple[int, ...]]:
+    (planned,) = make_plan("s", [config], store).trials
+    return planned.status, planned.missing
+
+
+def test_each_status(store: Store) -> None:
+    wanted = config()
+    assert status(store, wanted) == ("pending", (1, 2))
+    store.write_config(wanted)
+    assert status(store, wanted) == ("pending", (1, 2))
+    store.write_checkpoint(wanted.trial_id, b"state")
+    assert status(store, wanted) == ("partial", (1, 2))
+    end(store, wanted, 1)
+    assert status(store, wanted) == ("partial", (2,))
+    store.write_failure(wanted.trial_id, {"error": "E", "message": "m"})
+    assert status(store, wanted) == ("failed", (2,))
+    end(store, wanted, 2)
+    assert status(store, wanted) == ("done", ())
+    assert status(store, config(seeds=(1, 2, 3))) == ("failed", (3,))
+    store.clear_failure(wanted.trial_id)
+    assert status(store, config(seeds=(1, 2, 3))) == ("partial", (3,))
+
+
+def test_divergence_is_a_failure_that_is_not_run_again(store: Store) -> None:
+    wanted = config()
+    end(store, wanted, 1, "diverged")
+    assert status(store, wanted) == ("partial", (2,))
+    end(store, wanted, 2)
+    plan = make_plan("s", [wanted], store)
+    assert plan.counts() == {"done": 0, "partial": 0, "failed": 1, "pending": 0}
+    assert plan.to_run() == []
+    assert [t.config for t in plan.failed()] == [wanted]
+
+
+def test_trials_of_a_block_follow_one_another(store: Store) -> None:
+    a, b = preset("digits", 10)["data"], preset("digits", 20)["data"]
+    trials = [config(data=d, loss=SymmetricMargin(margin=m)) for m in (0.5, 2.0) for d in (a, b)]
+    plan = make_plan("s", trials, store)
+    assert [t.config.data for t in plan.trials] == [a, a, b, b]
+    assert {k: v["trials"] for k, v in block_counts(plan).items()} == {"digits 1:10": 2, "digits 1:20": 2}
+
+
+def test_weights_follow_the_policy(store: Store) -> None:
+    trials = [config(loss=SymmetricMargin(margin=m)) for m in (0.5, 2.0, 4.0)] + [config()]
+    plan = make_plan("s", trials, store)
+    one = 4 * 2 * parameter_count(config().model, channels=1, outputs=1, image_size=8)
+    by_policy = {p: disk_need(plan, store, keep_weights=p, concurrent=2) for p in ("all", "selected", "none")}
+    assert [by_policy[p].weights for p in ("all", "selected", "none")] == [4 * one, 2 * one, 0]
+    assert by_policy["all"].checkpoints == 3 * one * 2
+    assert not by_policy["all"].measured
+
+
+def test_disk_is_measured_on_finished_replicates(store: Store) -> None:
+    for seed in (1, 2):
+        end(store, config(), seed)
+    need = disk_need(
+        make_plan("s", [config(), config(epochs=3)], store), store, keep_weights="none", concurrent=1
+    )
+    size = sum(f.bytes for f in store.replicates(config().trial_id)[1].files.values())
+    assert need.measured
+    assert need.results == 4 * size
+
+
+def test_time_is_unknown_until_probed_and_then_cached(store: Store) -> None:
+    plan = make_plan("s", [config(), config(epochs=7)], store)
+    assert estimate(plan, store, threads=1).unknown == 4
+    assert len(probe(plan, store, None, threads=1)) == 1
+    assert probe(plan, store, None, threads=1) == []
+    found = estimate(plan, store, threads=1)
+    assert found.unknown == 0
+    (cached,) = Path(store.path("probes")).iterdir()
+    content = store.read_json(f"probes/{cached.name}")
+    assert content is not None
+    assert found.seconds == pytest.approx(content["seconds_per_epoch"] * 2 * (2 + 7))
+    assert estimate(plan, store, threads=2).unknown == 4
