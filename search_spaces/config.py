@@ -13,7 +13,7 @@ import hashlib
 import json
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from search_spaces.base import Frozen
 from search_spaces.losses import LossConfig
@@ -21,6 +21,8 @@ from search_spaces.losses import LossConfig
 # Raise it when the same configuration starts to give other numbers; every trial id changes with it.
 SCHEMA_VERSION = 1
 
+# `abs` turns -0.0 into 0.0, so that equal configurations have equal ids.
+NonNegative = Annotated[float, Field(ge=0), AfterValidator(abs)]
 ClassLabel = Annotated[int, Field(ge=0)] | Annotated[str, Field(min_length=1)]
 
 
@@ -85,7 +87,8 @@ class DataConfig(Frozen):
     def _roles_are_disjoint(self) -> DataConfig:
         roles = self.negative + self.positive
         if len(set(roles)) != len(roles):
-            raise ValueError(f"a class may have one role and stand once, given negative={self.negative} positive={self.positive}")
+            given = f"negative={list(self.negative)} positive={list(self.positive)}"
+            raise ValueError(f"expected every class in one role and once, given {given}")
         return self
 
 
@@ -121,7 +124,7 @@ class ConstraintConfig(Frozen):
 
     penalty: float = Field(gt=0)
     growth: float = Field(default=2.0, ge=1)
-    margin: float = Field(default=0.25, ge=0)
+    margin: NonNegative = 0.25
     introduce_at: int = Field(default=0, ge=0)
     growth_rule: Literal["no_improvement", "released_code"] = "no_improvement"
     max_growth_steps: int | None = Field(default=None, ge=0)
@@ -135,10 +138,10 @@ class ConstraintConfig(Frozen):
 
 
 class AugmentationConfig(Frozen):
-    """Random crop after zero-padding by `crop_padding` pixels, then horizontal flip with probability `horizontal_flip`."""
+    """Random crop after zero-padding by `crop_padding` pixels, then a flip with this probability."""
 
     crop_padding: int = Field(default=4, ge=0, le=64)
-    horizontal_flip: float = Field(default=0.5, ge=0, le=1)
+    horizontal_flip: NonNegative = Field(default=0.5, le=1)
 
 
 class Sgd(Frozen):
@@ -146,8 +149,8 @@ class Sgd(Frozen):
 
     name: Literal["sgd"] = "sgd"
     learning_rate: float = Field(default=0.01, gt=0)
-    momentum: float = Field(default=0.9, ge=0, lt=1)
-    weight_decay: float = Field(default=2e-4, ge=0)
+    momentum: NonNegative = Field(default=0.9, lt=1)
+    weight_decay: NonNegative = 2e-4
     schedule: Literal["constant", "cosine"] = "constant"
 
 
@@ -156,7 +159,7 @@ class Adam(Frozen):
 
     name: Literal["adam"] = "adam"
     learning_rate: float = Field(default=1e-3, gt=0)
-    weight_decay: float = Field(default=0.0, ge=0)
+    weight_decay: NonNegative = 0.0
     schedule: Literal["constant", "cosine"] = "constant"
 
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 
 class AlmsweepError(Exception):
-    """Base of all errors raised on purpose; the command line prints the message and exits with `exit_code`."""
+    """Base of all errors raised on purpose; the command line prints the message, exits with `exit_code`."""
 
     exit_code = 1
 

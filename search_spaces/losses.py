@@ -81,7 +81,7 @@ class Ldam(_Loss):
 
 
 class Mbauc(_Loss):
-    """MBAUC: squared surrogate of the mini-batch AUC; a batch without a positive-negative pair gives no step."""
+    """MBAUC: squared surrogate of the mini-batch AUC; a batch without a pair gives no step."""
 
     family: ClassVar[str] = "MBAUC"
     name: Literal["mbauc"] = "mbauc"

@@ -1,0 +1,43 @@
+"""What every way of writing a space checks: the values of an axis, the number of combinations, the name."""
+
+from __future__ import annotations
+
+import re
+
+from search_spaces.problem import Problem, join, shown
+from search_spaces.settings import comparable
+
+MOST_COMBINATIONS = 1_000_000
+
+# A space's name names a folder and a file.
+NAME_PATTERN = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
+LONGEST_NAME = 100
+
+
+def check_axis(path: str, key: str, values: object) -> tuple[object, ...]:
+    """The values of a canonical key at `path`; raises Problem unless they are a list of distinct ones."""
+    if not isinstance(values, list | tuple) or not values:
+        raise Problem(path, "a list of at least one value", shown(values))
+    seen: dict[object, int] = {}
+    for index, value in enumerate(values):
+        first = seen.setdefault(comparable(key, value), index)
+        if first != index:
+            other = join(path, f"[{first}]")
+            raise Problem(join(path, f"[{index}]"), f"a value other than that of {other}", shown(value))
+    return tuple(values)
+
+
+def check_size(combinations: int) -> None:
+    """Raises Problem for more than `MOST_COMBINATIONS`."""
+    if combinations > MOST_COMBINATIONS:
+        raise Problem("", f"at most {MOST_COMBINATIONS:,} combinations", f"{combinations:,}")
+
+
+def check_name(name: object) -> str:
+    """The name, if it can name a folder and a file; else raises Problem."""
+    if not isinstance(name, str) or not re.fullmatch(NAME_PATTERN, name) or len(name) > LONGEST_NAME:
+        expected = (
+            f"letters, digits and _ . - only, a letter or digit first, at most {LONGEST_NAME} characters"
+        )
+        raise Problem("name", expected, shown(name))
+    return name

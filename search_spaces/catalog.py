@@ -1,0 +1,63 @@
+"""The named spaces, and how a space is found by its name or its file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from search_spaces.errors import SpaceError, unknown_name
+from search_spaces.named import CONSTRAINTS, LOSSES, MARGINS
+from search_spaces.published import published_settings
+from search_spaces.space import Axes, SearchSpace, product
+from search_spaces.yaml_space import read_space
+
+
+def demo() -> SearchSpace:
+    """Four losses with and without two constraints on scikit-learn's digits: 8 against look-alikes, 1:20."""
+    task: Axes = {"dataset": ["digits"], "ratio": [20], "epochs": [12], "seeds": [[1, 2, 3]]}
+    losses: Axes = {"loss": ["baseline_BCE", "baseline_s_LM_m05", "baseline_cb_BCE_99", "baseline_LDAM"]}
+    constraints: Axes = {"constraint": ["none", "ALM_14_beg", "ALM_16_beg"], "delta": [0.25]}
+    settings = product(task, losses, constraints)
+    return SearchSpace.of(
+        "demo", settings, "Digits 8 against 1, 2, 3, 5, 9; needs no download, runs in minutes"
+    )
+
+
+def paper() -> SearchSpace:
+    """Every combination of the paper's binary CIFAR experiments, ten seeds: 4 x (21 + 20 x 8 x 5) = 3,284."""
+    blocks: Axes = {"dataset": ["cifar10", "cifar100"], "ratio": [100, 200]}
+    without = product(blocks, {"loss": list(LOSSES)})
+    constrained_losses = [name for name in LOSSES if name != "baseline_MBAUC"]
+    constraints: Axes = {"constraint": list(CONSTRAINTS), "delta": MARGINS}
+    constrained = product(blocks, {"loss": constrained_losses}, constraints)
+    description = (
+        "Every combination of the paper's losses, ALM configurations and deltas on CIFAR-10 and CIFAR-100"
+    )
+    return SearchSpace.of("paper", without + constrained, description)
+
+
+def paper_published() -> SearchSpace:
+    """The 68 configurations that the paper's authors publish, row by row."""
+    description = "The configurations selected in the paper, row by row of its four tables"
+    return SearchSpace.of("paper-published", published_settings(), description)
+
+
+NAMED_SPACES: dict[str, Callable[[], SearchSpace]] = {
+    "demo": demo,
+    "paper-published": paper_published,
+    "paper": paper,
+}
+
+
+def load_space(name_or_path: str) -> SearchSpace:
+    """A named space, or the space in a file whose name ends in .yaml or .yml.
+
+    Raises SpaceError for an unknown name (it lists the known ones) and for a wrong file.
+    """
+    if name_or_path.casefold().endswith((".yaml", ".yml")):
+        return read_space(Path(name_or_path))
+    build = NAMED_SPACES.get(name_or_path.casefold())
+    if build is None:
+        known = [*NAMED_SPACES, "or a path that ends in .yaml or .yml"]
+        raise SpaceError(unknown_name("search space", name_or_path, known))
+    return build()

@@ -1,0 +1,56 @@
+"""The keys that a space may set: `dataset`, every dotted path of TrialConfig, and four short forms.
+
+ratio   data.imbalance_ratio
+alm     constraint
+delta   constraint.margin
+"""
+
+from __future__ import annotations
+
+import functools
+
+from pydantic import BaseModel
+
+from search_spaces.config import TrialConfig
+from search_spaces.problem import Problem, models_in, shown
+
+SHORT_FORMS = {"ratio": "data.imbalance_ratio", "alm": "constraint", "delta": "constraint.margin"}
+
+
+def canonical_key(key: str) -> str:
+    """The one spelling of a key: short forms are written out ("delta" gives "constraint.margin").
+
+    Raises Problem, with an empty path, for a key that nothing has.
+    """
+    first, dot, rest = key.partition(".")
+    canonical = SHORT_FORMS.get(key) or (f"constraint.{rest}" if dot and first == "alm" else key)
+    if canonical not in known_keys():
+        raise Problem("", f"a known key ({', '.join(_alternatives(canonical))})", shown(key))
+    return canonical
+
+
+@functools.cache
+def known_keys() -> frozenset[str]:
+    """Every canonical key."""
+    return frozenset({"dataset", *_paths(TrialConfig, "")})
+
+
+def _paths(model: type[BaseModel], prefix: str) -> set[str]:
+    found = set()
+    for name, field in model.model_fields.items():
+        found.add(f"{prefix}{name}")
+        for nested in models_in(field.annotation):
+            found |= _paths(nested, f"{prefix}{name}.")
+    return found
+
+
+def _alternatives(key: str) -> list[str]:
+    """What the author may have meant: the keys of the deepest known part, else the first-level keys."""
+    parent = key.rpartition(".")[0]
+    while parent and parent not in known_keys():
+        parent = parent.rpartition(".")[0]
+    depth = parent.count(".") + 1
+    below = sorted(k for k in known_keys() if parent and k.startswith(f"{parent}.") and k.count(".") == depth)
+    if below:
+        return below
+    return ["dataset", *SHORT_FORMS, *TrialConfig.model_fields]

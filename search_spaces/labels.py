@@ -1,0 +1,116 @@
+"""Short texts for tables, logs and run names. Configurations that differ get labels that differ.
+
+A label starts with the words of the paper's tables; whatever departs from the data set's preset
+(`search_spaces.presets`) is added behind them as `key=value`, under the keys that a space is written with.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from search_spaces.config import DataConfig, ImageFolder, MedMnist, TrialConfig
+from search_spaces.named import constraint_name, loss_name, number
+from search_spaces.presets import PRESETS, TASKS
+
+_ABSENT = object()
+
+
+def block_label(data: DataConfig) -> str:
+    """The data set and its ratio, then the class roles and splits where they are not the preset's.
+
+    >>> block_label(TASKS["cifar10"].model_copy(update={"imbalance_ratio": 100.0}))
+    'cifar10 1:100'
+    """
+    task = task_name(data)
+    ratio = "all data" if data.imbalance_ratio is None else f"1:{number(data.imbalance_ratio)}"
+    expected = TASKS[task].model_dump() if task else _plain_task()
+    given = flat(data.model_dump(exclude={"imbalance_ratio"}))
+    if not task:
+        given = {k: v for k, v in given.items() if k not in ("source.name", "source.subset", "source.folder")}
+    extra = _differences(given, flat(expected))
+    return " ".join([task or _source_name(data), ratio, *extra])
+
+
+def block_key(data: DataConfig) -> str:
+    """Canonical JSON of the block, equal exactly for equal configurations."""
+    return json.dumps(data.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+
+
+def row_label(config: TrialConfig) -> str:
+    """The row of the paper's tables: the loss's family, with or without the constraint ("S-LM + ALM")."""
+    return config.loss.family if config.constraint is None else f"{config.loss.family} + ALM"
+
+
+def settings_label(config: TrialConfig) -> str:
+    """The settings beside block, loss, constraint and seeds that are not the preset's; "" if all are.
+
+    For example "model.width=16 epochs=20". Without a preset: against the defaults.
+    """
+    exclude = {"data", "loss", "constraint", "seeds"}
+    given = flat(config.model_dump(exclude=exclude))
+    plain = TrialConfig.model_construct(data=config.data, loss=config.loss).model_dump(exclude=exclude)
+    task = task_name(config.data)
+    changed = {k: _dumped(v) for k, v in PRESETS[task].items() if k != "data"} if task else {}
+    return " ".join(_differences(given, flat({**plain, **changed})))
+
+
+def trial_label(config: TrialConfig) -> str:
+    """All of the trial in one line: "cifar10 1:100 baseline_s_LM_m05 ALM_16_beg delta=0.1"."""
+    words = [block_label(config.data), loss_name(config.loss)]
+    if config.constraint is not None:
+        words += [constraint_name(config.constraint), f"delta={number(config.constraint.margin)}"]
+    return " ".join(word for word in [*words, settings_label(config)] if word)
+
+
+def task_name(data: DataConfig) -> str | None:
+    """The name of the preset with this data source, or None."""
+    return next((name for name, task in TASKS.items() if task.source == data.source), None)
+
+
+def flat(tree: Mapping[str, object], prefix: str = "") -> dict[str, object]:
+    """Nested mappings as one mapping with dotted keys.
+
+    >>> flat({"model": {"name": "resnet10", "width": 64}, "epochs": 3})
+    {'model.name': 'resnet10', 'model.width': 64, 'epochs': 3}
+    """
+    result: dict[str, object] = {}
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            result.update(flat(value, f"{prefix}{key}."))
+        else:
+            result[f"{prefix}{key}"] = value
+    return result
+
+
+def _source_name(data: DataConfig) -> str:
+    match data.source:
+        case MedMnist(subset=subset):
+            return f"medmnist:{subset}"
+        case ImageFolder(folder=folder):
+            return f"folder:{folder}"
+        case source:
+            return source.name
+
+
+def _plain_task() -> dict[str, object]:
+    fields = DataConfig.model_fields
+    source = ImageFolder(folder="_").model_dump(include={"size", "channels"})
+    return {"source": source, **{k: f.default for k, f in fields.items() if not f.is_required()}}
+
+
+def _dumped(value: object) -> object:
+    dump = getattr(value, "model_dump", None)
+    return value if dump is None else dump()
+
+
+def _differences(given: Mapping[str, object], expected: Mapping[str, object]) -> list[str]:
+    return [f"{key}={_text(value)}" for key, value in given.items() if expected.get(key, _ABSENT) != value]
+
+
+def _text(value: object) -> str:
+    if isinstance(value, float):
+        return number(value)
+    if isinstance(value, tuple):
+        return json.dumps(value, separators=(",", ":"))
+    return "none" if value is None else str(value)

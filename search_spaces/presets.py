@@ -1,0 +1,88 @@
+"""Ready settings per data set: the paper's binary tasks, BreastMNIST, and the embedded digits.
+
+CIFAR-10 and CIFAR-100 follow the paper (Sangalli et al., NeurIPS 2021, section 4): the roles of the classes,
+validation examples per class held out of the training set, SGD, ResNet-10, batches of 64, at most 100 epochs,
+stop after 30 without a better validation AUROC. The paper's ratios are 100 and 200.
+"""
+
+from __future__ import annotations
+
+from search_spaces.config import (
+    AugmentationConfig,
+    Cifar10,
+    Cifar100,
+    DataConfig,
+    Digits,
+    MedMnist,
+    ResNet10,
+    Sgd,
+    SmallCnn,
+)
+from search_spaces.errors import SpaceError, unknown_name
+
+# The binary task of each preset. Without a ratio every class keeps all its training examples.
+TASKS: dict[str, DataConfig] = {
+    # Negative: automobile. Positive: truck.
+    "cifar10": DataConfig(source=Cifar10(), negative=(1,), positive=(9,), validation_per_class=100),
+    # Negative: seal, beaver, whale, dolphin, otter. Positive: shark.
+    "cifar100": DataConfig(
+        source=Cifar100(), negative=(72, 4, 95, 30, 55), positive=(73,), validation_per_class=50
+    ),
+    # Negative: normal or benign. Positive: malignant. The published splits; every seed trains on all images.
+    "breastmnist": DataConfig(
+        source=MedMnist(subset="breastmnist"), negative=(1,), positive=(0,), train_share=1.0
+    ),
+    # Negative: digits that are taken for an 8. Positive: 8.
+    "digits": DataConfig(
+        source=Digits(), negative=(1, 2, 3, 5, 9), positive=(8,), validation_per_class=40, test_per_class=40
+    ),
+}
+
+_PAPER: dict[str, object] = {
+    "model": ResNet10(width=64),
+    "augmentation": AugmentationConfig(crop_padding=4, horizontal_flip=0.5),
+    "epochs": 100,
+    "patience": 30,
+    "batch_size": 64,
+}
+
+
+def _paper_sgd(learning_rate: float) -> Sgd:
+    return Sgd(learning_rate=learning_rate, momentum=0.9, weight_decay=2e-4)
+
+
+# Fields of TrialConfig by data set.
+PRESETS: dict[str, dict[str, object]] = {
+    "cifar10": {"data": TASKS["cifar10"], "optimizer": _paper_sgd(0.01), **_PAPER},
+    "cifar100": {"data": TASKS["cifar100"], "optimizer": _paper_sgd(0.001), **_PAPER},
+    "breastmnist": {"data": TASKS["breastmnist"], "optimizer": _paper_sgd(0.01), **_PAPER},
+    # Learns in seconds on one core.
+    "digits": {
+        "data": TASKS["digits"],
+        "model": SmallCnn(width=16),
+        "optimizer": Sgd(learning_rate=0.05, momentum=0.9, weight_decay=2e-4),
+        "augmentation": AugmentationConfig(crop_padding=1, horizontal_flip=0.0),
+        "epochs": 15,
+        "patience": None,
+        "batch_size": 32,
+    },
+}
+
+
+def preset_name(name: str) -> str:
+    """The preset's own spelling of a name given in any case. Raises SpaceError for an unknown one."""
+    if name.casefold() not in PRESETS:
+        raise SpaceError(unknown_name("data set", name, list(PRESETS)))
+    return name.casefold()
+
+
+def preset(name: str, ratio: float | None = None) -> dict[str, object]:
+    """Fields of TrialConfig for a data set, all but `loss`, `constraint` and `seeds`, with this ratio.
+
+    ratio   majority per minority, at least 1; None keeps every training example
+
+    Raises SpaceError for an unknown data set, and pydantic's ValidationError for an impossible ratio.
+    """
+    known = preset_name(name)
+    data = DataConfig(**{**dict(TASKS[known]), "imbalance_ratio": ratio})
+    return {**PRESETS[known], "data": data}

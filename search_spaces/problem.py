@@ -1,0 +1,141 @@
+"""What is wrong at one place of a space, in the words of its author; pydantic's findings turned into that."""
+
+from __future__ import annotations
+
+import json
+import typing
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+_LONGEST = 80
+
+# pydantic's error types in the words "expected ...", filled from the error's context.
+_EXPECTED = {
+    "float_type": "a number",
+    "int_type": "a whole number",
+    "string_type": "text",
+    "tuple_type": "a list",
+    "finite_number": "a finite number",
+    "greater_than": "a number above {gt}",
+    "greater_than_equal": "a number of at least {ge}",
+    "less_than": "a number below {lt}",
+    "less_than_equal": "a number of at most {le}",
+    "literal_error": "{expected}",
+    "model_type": "a mapping",
+    "model_attributes_type": "a mapping",
+    "too_short": "a list of at least {min_length}",
+    "string_too_short": "text of at least {min_length} character",
+    "string_pattern_mismatch": "text that matches {pattern}",
+    "missing": "a value",
+}
+
+
+class Problem(Exception):
+    """Something wrong at `path` below the value at hand: what was expected and what was given.
+
+    `more` counts further problems of the same value that are not said.
+    """
+
+    def __init__(self, path: str, expected: str, given: str, more: int = 0) -> None:
+        super().__init__(path, expected, given, more)
+        self.path = path
+        self.expected = expected
+        self.given = given
+        self.more = more
+
+    def at(self, path: str) -> Problem:
+        """The same problem under another path."""
+        return Problem(path, self.expected, self.given, self.more)
+
+    def __str__(self) -> str:
+        more = f" (and {self.more} more)" if self.more else ""
+        place = f"{self.path}: " if self.path else ""
+        return f"{place}expected {self.expected}, given {self.given}{more}"
+
+
+def join(prefix: str, path: str) -> str:
+    """A key path below another.
+
+    >>> join("grid", "loss[1]"), join("loss", "[1]"), join("", "loss")
+    ('grid.loss[1]', 'loss[1]', 'loss')
+    """
+    if not prefix or not path or path.startswith("["):
+        return prefix + path
+    return f"{prefix}.{path}"
+
+
+def shown(value: object) -> str:
+    """A given value as one short line, as JSON writes it; `nothing` for null."""
+    if value is None:
+        return "nothing"
+    try:
+        text = json.dumps(value, ensure_ascii=False, default=_plain)
+    except (TypeError, ValueError, RecursionError):
+        text = repr(value)
+    text = " ".join(text.split())
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 4]} ..."
+
+
+def from_validation(error: ValidationError, value: object, annotation: object) -> Problem:
+    """pydantic's first finding on `value`, validated as `annotation`; findings elsewhere are counted.
+
+    Findings of a union's members on one place are joined by "or".
+    """
+    problems = [_problem(finding, value, annotation) for finding in error.errors(include_url=False)]
+    first = problems[0]
+    expected = dict.fromkeys(p.expected for p in problems if p.path == first.path)
+    return Problem(first.path, " or ".join(expected), first.given, len({p.path for p in problems}) - 1)
+
+
+def models_in(annotation: object) -> list[type[BaseModel]]:
+    """The pydantic models in an annotation, unions and `Annotated` opened."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for argument in typing.get_args(annotation) for model in models_in(argument)]
+
+
+def _problem(finding: Any, value: object, annotation: object) -> Problem:
+    kind, context = finding["type"], finding.get("ctx", {})
+    path, given, models = _walk(finding["loc"], value, annotation)
+    if kind == "value_error":
+        expected, _, text = str(context["error"]).removeprefix("expected ").partition(", given ")
+        return Problem(path, expected, text or shown(given))
+    if kind == "extra_forbidden":
+        _, _, owners = _walk(finding["loc"][:-1], value, annotation)
+        known = dict.fromkeys(field for model in owners for field in model.model_fields)
+        return Problem(path, f"a known key ({', '.join(known)})", shown(finding["loc"][-1]))
+    if kind in ("union_tag_invalid", "union_tag_not_found"):
+        names = [model.model_fields["name"].default for model in models]
+        return Problem(join(path, "name"), f"one of {', '.join(names)}", shown(context.get("tag")))
+    if kind in _EXPECTED:
+        return Problem(path, _EXPECTED[kind].format(**context), shown(given))
+    return Problem(path, finding["msg"].removeprefix("Input should be "), shown(given))
+
+
+def _walk(
+    location: Sequence[int | str], value: object, annotation: object
+) -> tuple[str, object, list[type[BaseModel]]]:
+    """Path, value and possible types at a location, which also holds union tags and member names."""
+    path, models = "", models_in(annotation)
+    for step in location:
+        if isinstance(value, Mapping):
+            if step not in value and step == value.get("name"):
+                models = [m for m in models if m.model_fields["name"].default == step]
+                continue
+            path, value = join(path, str(step)), value.get(str(step))
+            models = [n for m in models for n in models_in(_annotation(m, str(step)))]
+        elif isinstance(value, Sequence) and not isinstance(value, str) and isinstance(step, int):
+            path, value, models = f"{path}[{step}]", value[step], []
+        else:
+            break
+    return path, value, models
+
+
+def _annotation(model: type[BaseModel], field: str) -> object:
+    return model.model_fields[field].annotation if field in model.model_fields else None
+
+
+def _plain(value: object) -> object:
+    return value.model_dump() if isinstance(value, BaseModel) else repr(value)
