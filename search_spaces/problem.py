@@ -110,7 +110,8 @@ def _problem(finding: Any, value: object, annotation: object) -> Problem:
         names = [model.model_fields["name"].default for model in models]
         return Problem(join(path, "name"), f"one of {', '.join(names)}", shown(context.get("tag")))
     if kind in _EXPECTED:
-        return Problem(path, _EXPECTED[kind].format(**context), shown(given))
+        limits = {k: f"{v:g}" if isinstance(v, float) else v for k, v in context.items()}
+        return Problem(path, _EXPECTED[kind].format(**limits), shown(given))
     return Problem(path, finding["msg"].removeprefix("Input should be "), shown(given))
 
 
@@ -118,12 +119,14 @@ def _walk(
     location: Sequence[int | str], value: object, annotation: object
 ) -> tuple[str, object, list[type[BaseModel]]]:
     """Path, value and possible types at a location, which also holds union tags and member names."""
-    path, models = "", models_in(annotation)
+    path, models, tagged = "", models_in(annotation), False
     for step in location:
         if isinstance(value, Mapping):
-            if step not in value and step == value.get("name"):
+            if not tagged and step not in value and step == value.get("name"):
                 models = [m for m in models if m.model_fields["name"].default == step]
+                tagged = True
                 continue
+            tagged = False
             path, value = join(path, str(step)), value.get(str(step))
             models = [n for m in models for n in models_in(_annotation(m, str(step)))]
         elif isinstance(value, Sequence) and not isinstance(value, str) and isinstance(step, int):

@@ -94,7 +94,7 @@ class TrialBuilder:
 
 
 def comparable(key: str, value: object) -> str:
-    """A text that is equal for spellings of one value of a key: names in any case, 1 and 1.0, none and null."""
+    """A text that is equal for spellings of one value of a key: case of names, 1 and 1.0, none and null."""
     value = _frozen(value)
     if isinstance(value, str) and key == "dataset":
         return value.casefold()

@@ -126,7 +126,7 @@ def _merged(parts: Iterable[Settings]) -> dict[str, object]:
     for part in parts:
         for key, value in part.items():
             if key in merged:
-                raise Problem(key, "a key in one factor only", "it in two")
+                raise Problem(key, "a key in one factor only", "in two")
             merged[key] = value
     return merged
 

@@ -1,7 +1,7 @@
 """A strict reader for YAML files: what looks like a number is one, and what is ambiguous is an error.
 
 Against YAML 1.1 as PyYAML reads it: `1e-3` is a number; `1:20` (a number to base 60 there), `010`, dates,
-`yes` and `off` are text, so that a misunderstanding ends in an error about the value and not in another sweep;
+`yes` and `off` are text, so that a misunderstanding ends in an error about the value, not in another sweep;
 a key that stands twice is an error; tags, merge keys and several documents are errors. Aliases work, within
 bounds on the size and depth of what they unfold to.
 """
@@ -66,9 +66,10 @@ def read_yaml(path: Path) -> object:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f"line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise Problem(place, "valid YAML", " ".join((error.problem or "a fault").split())) from None
+        fault = " ".join((error.problem or str(error)).split())
+        raise Problem(place, "valid YAML", f"a fault ({fault})") from None
     except yaml.YAMLError as error:
-        raise Problem("", "valid YAML", " ".join(str(error).split())) from None
+        raise Problem("", "valid YAML", f"a fault ({' '.join(str(error).split())})") from None
     return None if node is None else _Reader().value(node, "", 0)
 
 
@@ -101,7 +102,7 @@ class _Reader:
                 raise Problem(path, "text as a key", given)
             if key in mapping:
                 raise Problem(
-                    join(path, key), "every key once", f"it again on line {key_node.start_mark.line + 1}"
+                    join(path, key), "every key once", f"again on line {key_node.start_mark.line + 1}"
                 )
             mapping[key] = self.value(value_node, join(path, key), depth + 1)
         return mapping

@@ -138,7 +138,7 @@ class _Blocks:
         for key, value in _mapping(path, block).items():
             place = self._key(join(path, key), key)
             if place.key in found:
-                raise Problem(place.origin, "every key once", f"it also as {found[place.key].origin}")
+                raise Problem(place.origin, "every key once", f"also as {found[place.key].origin}")
             found[place.key] = setting(key, value, place.origin)
         return tuple(found.values())
 
@@ -146,7 +146,7 @@ class _Blocks:
         """The canonical key at its place. Raises Problem if it is unknown or stands in an earlier block."""
         place = setting(key, None, path)
         if place.key in self._origins:
-            raise Problem(path, "every key once", f"it also as {self._origins[place.key]}")
+            raise Problem(path, "every key once", f"also as {self._origins[place.key]}")
         return place
 
     def _add(self, axis: Axis) -> None:
