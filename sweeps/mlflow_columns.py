@@ -24,11 +24,16 @@ METRICS = (
     "final/test/auroc_std",
 )
 TAGS = ("state", "replicates")
+WIDTHS = {"attributes.`Run Name`": 370, "runDateAndNestInfo": 145, "duration": 85}  # pixels
+METRIC_WIDTH = 152
+TAG_WIDTH = 100
 
 
 def saved_view(created: int) -> str:
     """Value of the experiment's tag VIEW_TAG; `created` in milliseconds since 1970."""
-    columns = [f"metrics.`{name}`" for name in METRICS] + [f"tags.`{name}`" for name in TAGS]
+    metrics = [f"metrics.`{name}`" for name in METRICS]
+    tags = [f"tags.`{name}`" for name in TAGS]
+    widths = WIDTHS | dict.fromkeys(metrics, METRIC_WIDTH) | dict.fromkeys(tags, TAG_WIDTH)
     state = {
         "searchFilter": "",
         "orderByKey": ORDER_BY,
@@ -37,7 +42,9 @@ def saved_view(created: int) -> str:
         "lifecycleFilter": "Active",
         "datasetsFilter": [],
         "modelVersionFilter": "All Runs",
-        "selectedColumns": ["attributes.`Duration`", *columns],
+        "selectedColumns": ["attributes.`Duration`", *metrics, *tags],
+        "columnOrder": list(widths),
+        "columnWidths": widths,
     }
     envelope = {"name": VIEW_NAME, "createdAt": created, "updatedAt": created, "state": json.dumps(state)}
     return json.dumps(envelope)
@@ -45,4 +52,4 @@ def saved_view(created: int) -> str:
 
 def results_path(experiment_id: str) -> str:
     """Path, below MLflow's address, of an experiment's table of runs with these columns."""
-    return f"/#/experiments/{experiment_id}/runs?viewStateShareKey={VIEW_KEY}"
+    return f"/#/experiments/{experiment_id}/runs?workflowType=machine_learning&viewStateShareKey={VIEW_KEY}"

@@ -3,28 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 from search_spaces.config import SCHEMA_VERSION, TrialConfig
-from search_spaces.labels import block_label, row_label
+from search_spaces.labels import block_label, flat, row_label
 from search_spaces.named import constraint_name, loss_name
 
 
 def params(config: TrialConfig) -> dict[str, str]:
     """A trial's configuration, flat (`data.source.name`, `loss.margin`); without seeds, which may grow."""
-    flat: dict[str, str] = {}
-
-    def flatten(prefix: str, value: Any) -> None:
-        if isinstance(value, dict):
-            for key, inner in value.items():
-                flatten(f"{prefix}.{key}" if prefix else key, inner)
-        elif value is None:
-            flat[prefix] = "none"
-        else:
-            flat[prefix] = value if isinstance(value, str) else json.dumps(value)
-
-    flatten("", config.model_dump(mode="json", exclude={"seeds"}))
-    return flat
+    values = flat(config.model_dump(mode="json", exclude={"seeds"}))
+    return {name: _text(value) for name, value in values.items()}
 
 
 def identity_tags(config: TrialConfig, sweep_name: str) -> dict[str, str]:
@@ -43,3 +31,7 @@ def identity_tags(config: TrialConfig, sweep_name: str) -> dict[str, str]:
         "constraint": constraint_name(constraint),
         "delta": "none" if constraint is None else f"{constraint.margin:g}",
     }
+
+
+def _text(value: object) -> str:
+    return "none" if value is None else value if isinstance(value, str) else json.dumps(value)

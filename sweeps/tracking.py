@@ -117,6 +117,10 @@ class Tracker:
         return self._queue.endings() + len(self._unmirrored) + len(self._damaged)
 
     def _work(self) -> None:
+        try:
+            self._runs.connect()  # creates the database while the first trials train
+        except Exception as error:
+            self._note(error)
         while (work := self._queue.take()) is not None:
             if work.ending is not None:
                 self._unmirrored[work.config.trial_id] = work

@@ -43,6 +43,7 @@ STATUS = {
     "interrupted": "KILLED",
 }
 SPLITS = ("val", "test")
+SPREAD_METRICS = ("auroc", "fpr_at_tpr_98", "fpr_at_tpr_95", "fpr_at_tpr_90")
 _CONSTRAINT_CURVES = ("train/violation", "train/penalty", "train/multiplier_mean", "train/multiplier_max")
 _MEAN_NAMES = {"train/multiplier_mean": "train/multiplier_mean", "learning_rate": "train/learning_rate"}
 _REASON_LENGTH = 500
@@ -177,9 +178,9 @@ def _aligned(standing: TrialState, tables: Mapping[int, pa.Table], split: str) -
 
 
 def _spread(metrics: Sequence[Mapping[str, float | None]]) -> dict[str, float]:
-    """Mean and deviation (ddof 0, as in the tables) over replicates of each metric that all define."""
+    """Mean and deviation (ddof 0, as in the tables) over replicates, where all define it."""
     spread: dict[str, float] = {}
-    for name in metrics[0] if metrics else ():
+    for name in (f"{split}/{name}" for split in SPLITS for name in SPREAD_METRICS if metrics):
         values = np.array([m.get(name) for m in metrics], dtype=np.float64)
         spread[f"final/{name}_mean"], spread[f"final/{name}_std"] = float(values.mean()), float(values.std())
     return spread
@@ -205,13 +206,12 @@ def _ending_tags(
 
 def _replicate_row(seed: int, result: Mapping[str, Any]) -> dict[str, Any]:
     metrics = result["metrics"]
-    names = ("auroc", "fpr_at_tpr_98", "fpr_at_tpr_95", "fpr_at_tpr_90")
     return {
         "seed": seed,
         "state": result["state"],
         "chosen_epoch": result["chosen_epoch"],
         "epochs": result["epochs"],
-        **{f"{split}/{name}": metrics.get(f"{split}/{name}") for split in SPLITS for name in names},
+        **{f"{split}/{name}": metrics.get(f"{split}/{name}") for split in SPLITS for name in SPREAD_METRICS},
         "wall_seconds": result["wall_seconds"],
         "device": result["device"],
         "reason": result["reason"],

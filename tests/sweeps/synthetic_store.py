@@ -8,24 +8,31 @@ from collections.abc import Iterable
 import numpy as np
 import pyarrow as pa
 
-from search_spaces.config import ConstraintConfig, DataConfig, Digits, SmallCnn, TrialConfig
-from search_spaces.losses import Bce, SymmetricMargin
+from search_spaces.config import TrialConfig
+from search_spaces.named import constraint_by_name, loss_by_name
+from search_spaces.presets import preset
 from trainer.metrics import summarize
 from trainer.seeds import seed_for
 from trainer.store import Store, SweepManifest
 
-EPOCHS = 5
+EPOCHS = 15
 SWEEP = "demo"
 
 
 def trials(seeds: tuple[int, ...] = (1, 2, 3)) -> list[TrialConfig]:
-    """Four small trials of one block: two losses, with and without constraint."""
-    data = DataConfig(source=Digits(), negative=(1, 2), positive=(8,), imbalance_ratio=10)
-    constraint = ConstraintConfig(penalty=1e-4, margin=0.25)
+    """Four trials of one block: two losses, with and without constraint."""
     return [
-        TrialConfig(data=data, model=SmallCnn(), loss=loss, constraint=c, epochs=EPOCHS, seeds=seeds)
-        for loss in (Bce(), SymmetricMargin(margin=0.5))
-        for c in (None, constraint)
+        TrialConfig.model_validate(
+            {
+                **preset("digits", ratio=10),
+                "loss": loss_by_name(loss),
+                "constraint": constraint_by_name(constraint, 0.25),
+                "epochs": EPOCHS,
+                "seeds": seeds,
+            }
+        )
+        for loss in ("baseline_BCE", "baseline_s_LM_m05")
+        for constraint in ("none", "ALM_14_beg")
     ]
 
 
@@ -36,7 +43,7 @@ def epoch_records(config: TrialConfig, seed: int, epochs: int = EPOCHS) -> list[
     constrained = config.constraint is not None
     records = []
     for epoch in range(epochs):
-        progress = 1 - math.exp(-(epoch + 1) / 4)
+        progress = 1 - math.exp(-(epoch + 1) / 5)
         auroc = 0.5 + 0.45 * progress + 0.03 * float(own[epoch, 0])
         ensemble = 0.52 + 0.45 * progress + 0.01 * float(shared[epoch])
         records.append(

@@ -1,0 +1,67 @@
+"""`almsweep ui`: errors for what it cannot serve, and no process left behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from search_spaces.errors import InputError
+from sweeps.mlflow_ui import free_port, running_ui
+from sweeps.tracking import Tracker
+from trainer.store import Store
+
+
+def test_missing_database_is_the_users_error(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"mlflow\.db"), running_ui(tmp_path, port=free_port()):
+        pytest.fail("a server came up without a database")
+
+
+def test_server_uri_is_the_users_error(tmp_path: Path) -> None:
+    with (
+        pytest.raises(InputError, match="open it in a browser"),
+        running_ui(tmp_path, "http://name:secret@host:5000"),
+    ):
+        pytest.fail("a server came up on a server")
+
+
+def test_taken_port_is_the_users_error(tmp_path: Path) -> None:
+    (tmp_path / "mlflow.db").touch()
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(InputError, match=f"--port.*{port}"), running_ui(tmp_path, port=port):
+            pytest.fail("a server came up on a taken port")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ends_without_leaving_processes(tmp_path: Path, number: int) -> None:
+    tracker = Tracker(None, Store(tmp_path), "demo")
+    tracker.start()
+    assert tracker.close() == 0
+    port = free_port()
+    code = f"from sweeps.mlflow_ui import serve; serve({str(tmp_path)!r}, port={port})"
+    child = subprocess.Popen(
+        [sys.executable, "-u", "-c", code], stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]
+    )
+    assert child.stdout is not None
+    with child.stdout as output:
+        assert f"http://127.0.0.1:{port}" in output.readline()
+        family = psutil.Process(child.pid).children(recursive=True)
+        assert family
+        os.kill(child.pid, number)
+        assert child.wait(timeout=60) == 0
+        assert "ended" in output.read()
+    deadline = time.monotonic() + 10
+    while any(p.is_running() and p.status() != psutil.STATUS_ZOMBIE for p in family):
+        assert time.monotonic() < deadline, f"still there: {family}"
+        time.sleep(0.1)
