@@ -14,7 +14,7 @@ from search_spaces.yaml_space import read_space
 
 def demo() -> SearchSpace:
     """Four losses with and without two constraints on scikit-learn's digits: 8 against look-alikes, 1:20."""
-    task: Axes = {"dataset": ["digits"], "ratio": [20], "epochs": [12], "seeds": [[1, 2, 3]]}
+    task: Axes = {"dataset": ["digits"], "ratio": [20], "seeds": [[1, 2, 3]]}
     losses: Axes = {"loss": ["baseline_BCE", "baseline_s_LM_m05", "baseline_cb_BCE_99", "baseline_LDAM"]}
     constraints: Axes = {"constraint": ["none", "ALM_14_beg", "ALM_16_beg"], "delta": [0.25]}
     settings = product(task, losses, constraints)

@@ -62,7 +62,7 @@ PRESETS: dict[str, dict[str, object]] = {
         "model": SmallCnn(width=16),
         "optimizer": Sgd(learning_rate=0.05, momentum=0.9, weight_decay=2e-4),
         "augmentation": AugmentationConfig(crop_padding=1, horizontal_flip=0.0),
-        "epochs": 15,
+        "epochs": 12,
         "patience": None,
         "batch_size": 32,
     },

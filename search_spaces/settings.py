@@ -37,6 +37,10 @@ _TYPES: dict[str, Any] = {
     "augmentation": AugmentationConfig,
     "optimizer": OptimizerConfig,
 }
+# What a dotted key changes where there is no preset.
+_DEFAULTS = {
+    part: TrialConfig.model_fields[part].get_default() for part in ("model", "augmentation", "optimizer")
+}
 _ADAPTERS: dict[str, TypeAdapter[Any]] = {part: TypeAdapter(kind) for part, kind in _TYPES.items()}
 
 
@@ -76,7 +80,9 @@ class TrialBuilder:
                 groups.setdefault(given.key.partition(".")[0], []).append(given)
         for name, group in groups.items():
             fields[name] = (
-                self._part(name, dataset, group, fields.get(name)) if name in _TYPES else group[0].value
+                self._part(name, dataset, group, fields.get(name, _DEFAULTS.get(name)))
+                if name in _TYPES
+                else group[0].value
             )
         if "loss" not in fields:
             raise Problem("loss", "a loss (a name or a mapping)", "nothing")

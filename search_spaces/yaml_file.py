@@ -26,7 +26,8 @@ _PLAIN_SCALARS = (
     (f"{_TAG}int", r"[-+]?(?:0|[1-9][0-9]*)", "-+0123456789"),
     (
         f"{_TAG}float",
-        r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)",
+        r"[-+]?(?:(?:\.[0-9]+|[0-9]+\.[0-9]*)(?:[eE][-+]?[0-9]+)?|[0-9]+[eE][-+]?[0-9]+|\.(?:inf|Inf|INF))"
+        r"|\.(?:nan|NaN|NAN)",
         "-+.0123456789",
     ),
 )
@@ -121,7 +122,10 @@ def _scalar(node: yaml.ScalarNode, path: str) -> object:
             case "float":
                 return float(re.sub(r"\.(?=inf|nan)", "", text.lower()))
             case "str":
-                return text
+                # JSON writes a character beyond the first plane as two escapes; one alone is no character.
+                return text.encode("utf-16", "surrogatepass").decode("utf-16")
+    except UnicodeDecodeError:
+        raise Problem(path, "text", "an escape that is half a character") from None
     except (ValueError, KeyError):
         pass
     raise Problem(path, "a plain value", f"{shown(text)} with the tag {node.tag}")

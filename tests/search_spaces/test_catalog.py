@@ -1,0 +1,97 @@
+"""Named spaces hold what they say, and their trial ids stay what they are."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from search_spaces.catalog import NAMED_SPACES, load_space
+from search_spaces.errors import SpaceError
+from search_spaces.labels import block_label, row_label, trial_label
+from search_spaces.named import CONSTRAINTS, LOSSES, MARGINS, constraint_name, loss_name
+
+# An id changes with every field of the configuration, so an intended change is made here too,
+# and stored results of the old ids are then no longer found.
+TRIAL_IDS = {
+    "cifar10 1:100 baseline_BCE": "c54968006e715e34",
+    "cifar10 1:200 baseline_MBAUC": "30e019919e33bc06",
+    "cifar10 1:100 baseline_s_LM_m05 ALM_16_beg delta=0.1": "8465b34c09699342",
+    "cifar100 1:200 baseline_WBCE_1_3 ALM_19_beg delta=0": "bf2f00f9840939c1",
+    "cifar100 1:200 baseline_LDAM ALM_13_beg delta=0.25": "51266b9f990d7127",
+}
+DIGESTS = {
+    "demo": "b0170faffabccd57540ff39871aafb1c72096bbb86f8c1a7058b228375ad9ca8",
+    "paper-published": "556e70239ea2deeb309c9cd5b7d3ff5da48f9c77d6157d13b6eafa3159ed0c04",
+    "paper": "8896de1e321ac1b5cc320729e44358a1775f536f9d2a96c29f66b4995b9bfa2e",
+}
+
+
+def test_golden_trial_ids() -> None:
+    ids = {trial_label(trial): trial.trial_id for trial in load_space("paper")}
+    assert {label: ids[label] for label in TRIAL_IDS} == TRIAL_IDS
+
+
+@pytest.mark.parametrize("name", NAMED_SPACES)
+def test_golden_digest_of_all_ids_in_order(name: str) -> None:
+    ids = "\n".join(trial.trial_id for trial in load_space(name))
+    assert hashlib.sha256(ids.encode()).hexdigest() == DIGESTS[name]
+
+
+def test_paper_holds_every_combination() -> None:
+    space = load_space("paper")
+    assert len(space) == 3284
+    assert space.replicates == 32840
+    assert set(Counter(block_label(trial.data) for trial in space).values()) == {821}
+    combinations: set[tuple[str, str, str, float | None]] = {
+        (
+            block_label(trial.data),
+            loss_name(trial.loss),
+            constraint_name(trial.constraint),
+            None if trial.constraint is None else trial.constraint.margin,
+        )
+        for trial in space
+    }
+    expected: set[tuple[str, str, str, float | None]] = set()
+    for block in ("cifar10 1:100", "cifar10 1:200", "cifar100 1:100", "cifar100 1:200"):
+        for loss in LOSSES:
+            expected.add((block, loss, "none", None))
+            if loss != "baseline_MBAUC":
+                expected |= {(block, loss, alm, delta) for alm in CONSTRAINTS for delta in MARGINS}
+    assert combinations == expected
+
+
+def test_paper_has_17_rows_in_each_of_4_blocks() -> None:
+    cells = {(block_label(trial.data), row_label(trial)) for trial in load_space("paper")}
+    assert len(cells) == 4 * 17
+
+
+def test_demo_is_small_and_needs_no_download() -> None:
+    space = load_space("Demo")
+    assert {trial.data.source.name for trial in space} == {"digits"}
+    assert len(space) == 12
+    assert space.replicates == 36
+
+
+def test_unknown_space_lists_the_known_ones() -> None:
+    with pytest.raises(SpaceError) as caught:
+        load_space("papers")
+    known = "demo, paper-published, paper, or a path that ends in .yaml or .yml"
+    assert str(caught.value) == f"unknown search space 'papers'; known: {known}"
+
+
+def test_a_path_is_read_as_a_file(tmp_path: Path) -> None:
+    for suffix in (".yaml", ".yml", ".YAML"):
+        path = tmp_path / f"mine{suffix}"
+        path.write_text("fixed: {dataset: digits, loss: baseline_BCE}")
+        assert load_space(str(path)).name == "mine"
+
+
+def test_import_is_light() -> None:
+    program = "import search_spaces.catalog, sys; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert not {"torch", "ray", "mlflow", "pandas", "numpy"} & set(done.stdout.split())

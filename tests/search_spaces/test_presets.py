@@ -1,0 +1,65 @@
+"""The presets are the paper's tasks."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import ValidationError
+
+from search_spaces.config import ResNet10, Sgd, TrialConfig
+from search_spaces.errors import SpaceError
+from search_spaces.losses import Bce
+from search_spaces.presets import PRESETS, TASKS, preset
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_lacks_only_the_loss(name: str) -> None:
+    trial = TrialConfig.model_validate({**preset(name.upper(), 20), "loss": Bce()})
+    assert trial.data.imbalance_ratio == 20
+    assert trial.data.source == TASKS[name].source
+
+
+def test_without_a_ratio_the_data_keep_theirs() -> None:
+    assert preset("cifar10") == PRESETS["cifar10"]
+
+
+@pytest.mark.parametrize(
+    ("name", "negative", "positive", "validation", "learning_rate"),
+    [
+        ("cifar10", (1,), (9,), 100, 0.01),
+        ("cifar100", (72, 4, 95, 30, 55), (73,), 50, 0.001),
+    ],
+)
+def test_cifar_as_in_the_paper(
+    name: str, negative: tuple[int, ...], positive: tuple[int, ...], validation: int, learning_rate: float
+) -> None:
+    trial = TrialConfig.model_validate({**preset(name, 100), "loss": Bce()})
+    assert (trial.data.negative, trial.data.positive) == (negative, positive)
+    assert trial.data.validation_per_class == validation
+    assert trial.data.test_per_class is None
+    assert trial.data.train_share == 0.9
+    assert trial.optimizer == Sgd(learning_rate=learning_rate, momentum=0.9, weight_decay=2e-4)
+    assert trial.model == ResNet10(width=64)
+    assert (trial.augmentation.crop_padding, trial.augmentation.horizontal_flip) == (4, 0.5)
+    assert (trial.epochs, trial.patience, trial.batch_size) == (100, 30, 64)
+
+
+def test_breastmnist_takes_its_own_splits() -> None:
+    task = TASKS["breastmnist"]
+    assert (task.positive, task.negative) == ((0,), (1,))
+    assert task.validation_per_class is None
+    assert task.test_per_class is None
+
+
+def test_digits_are_not_mirrored() -> None:
+    trial = TrialConfig.model_validate({**preset("digits"), "loss": Bce()})
+    assert trial.augmentation.horizontal_flip == 0
+
+
+def test_unknown_data_set_lists_the_known_ones() -> None:
+    with pytest.raises(SpaceError, match=r"^unknown data set 'mnist'; known: cifar10, .*, digits$"):
+        preset("mnist")
+
+
+def test_impossible_ratio() -> None:
+    with pytest.raises(ValidationError, match="greater than or equal to 1"):
+        preset("cifar10", 0.5)
