@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from search_spaces.config import Cifar10, Cifar100, ImageFolder, MedMnist, TrialConfig
+from search_spaces.config import TrialConfig
 from search_spaces.labels import block_label, row_label
+from search_spaces.sizes import weight_count
 from trainer.store import Store, TrialFiles
 
 STATUSES = ("done", "partial", "failed", "pending")
@@ -27,6 +28,7 @@ class PlannedTrial:
 
     config: TrialConfig
     trial_id: str
+    block: str
     status: str
     missing: tuple[int, ...]
 
@@ -64,8 +66,8 @@ def make_plan(name: str, trials: Iterable[TrialConfig], store: Store) -> Plan:
     """Compare what a sweep wants with what the store holds, from one listing."""
     held = store.scan()
     planned = [_planned(config, held.get(config.trial_id, TrialFiles())) for config in trials]
-    blocks = {label: i for i, label in enumerate(dict.fromkeys(block_label(p.config.data) for p in planned))}
-    return Plan(name, tuple(sorted(planned, key=lambda p: blocks[block_label(p.config.data)])))
+    place = {block: i for i, block in enumerate(dict.fromkeys(p.block for p in planned))}
+    return Plan(name, tuple(sorted(planned, key=lambda p: place[p.block])))
 
 
 def _planned(config: TrialConfig, files: TrialFiles) -> PlannedTrial:
@@ -79,7 +81,7 @@ def _planned(config: TrialConfig, files: TrialFiles) -> PlannedTrial:
         status = "partial"
     else:
         status = "pending"
-    return PlannedTrial(config, config.trial_id, status, missing)
+    return PlannedTrial(config, config.trial_id, block_label(config.data), status, missing)
 
 
 @dataclass(frozen=True)
@@ -97,13 +99,13 @@ def disk_need(plan: Plan, store: Store, *, keep_weights: str, concurrent: int) -
 
     Scores and curves count as the stored replicates' mean size when there are any, else as an assumed one.
     """
-    weights = {t.trial_id: _weight_bytes(t.config) * len(t.config.seeds) for t in plan.trials}
+    weights = {t.trial_id: BYTES_PER_FLOAT * weight_count(t.config) * len(t.config.seeds) for t in plan.trials}
     if keep_weights == "all":
         kept = sum(weights.values())
     elif keep_weights == "selected":
         cells: dict[tuple[str, str], int] = {}
         for t in plan.trials:
-            cell = (block_label(t.config.data), row_label(t.config))
+            cell = (t.block, row_label(t.config))
             cells[cell] = max(cells.get(cell, 0), weights[t.trial_id])
         kept = sum(cells.values())
     else:
@@ -128,36 +130,9 @@ def _mean_result_bytes(plan: Plan, store: Store, sample: int = 20) -> int | None
     return sum(sizes) // len(sizes) if sizes else None
 
 
-def _weight_bytes(config: TrialConfig) -> int:
-    from trainer.losses import output_count
-    from trainer.models import parameter_count
-
-    key = (config.model, _channels(config), output_count(config.loss), _image_size(config))
-    if key not in _PARAMETERS:
-        _PARAMETERS[key] = parameter_count(config.model, channels=key[1], outputs=key[2], image_size=key[3])
-    return _PARAMETERS[key] * BYTES_PER_FLOAT
-
-
-_PARAMETERS: dict[tuple[object, int, int, int], int] = {}
-
-
-def _channels(config: TrialConfig) -> int:
-    source = config.data.source
-    if isinstance(source, ImageFolder):
-        return source.channels
-    return 3 if isinstance(source, Cifar10 | Cifar100 | MedMnist) else 1
-
-
-def _image_size(config: TrialConfig) -> int:
-    source = config.data.source
-    if isinstance(source, ImageFolder):
-        return source.size
-    return 32 if isinstance(source, Cifar10 | Cifar100) else 28 if isinstance(source, MedMnist) else 8
-
-
 def block_counts(plan: Plan) -> Mapping[str, Mapping[str, int]]:
     """Per block: number of trials, and of trials per status."""
     blocks: dict[str, Counter[str]] = {}
     for t in plan.trials:
-        blocks.setdefault(block_label(t.config.data), Counter()).update(["trials", t.status])
+        blocks.setdefault(t.block, Counter()).update(["trials", t.status])
     return {label: {key: counts[key] for key in ("trials", *STATUSES)} for label, counts in blocks.items()}

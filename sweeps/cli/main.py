@@ -1,23 +1,18 @@
 """The command line, `almsweep`. Each command imports what it needs when it is called.
 
-Exit codes: 0 all well; 1 some trials failed or are incomplete; 2 bad input; 3 the result store cannot be used;
-4 another driver runs the sweep; 130 interrupted.
+Exit codes: 0 all well; 1 some trials failed or are incomplete; 2 bad input; 3 the result store cannot be
+used; 4 another driver runs the sweep; 130 interrupted.
 """
 
 from __future__ import annotations
 
 import logging
-import sys
 
-import click
 import typer
 from rich.console import Console
 from rich.logging import RichHandler
 
-from search_spaces.errors import AlmsweepError
 from sweeps.cli import sweep_commands, trial_commands
-
-INTERRUPTED = 130
 
 app = typer.Typer(
     name="almsweep",
@@ -43,16 +38,5 @@ def configure(
 
 
 def main() -> None:
-    """Entry point of the console command: runs it and turns errors of ours into one line and an exit code."""
-    try:
-        code = app(standalone_mode=False)
-    except AlmsweepError as error:
-        print(f"almsweep: error: {error}", file=sys.stderr)
-        code = error.exit_code
-    except click.ClickException as error:
-        error.show()
-        code = error.exit_code
-    except (KeyboardInterrupt, click.Abort):
-        print("almsweep: interrupted", file=sys.stderr)
-        code = INTERRUPTED
-    sys.exit(code)
+    """Entry point of the console command."""
+    app()

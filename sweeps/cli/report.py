@@ -45,9 +45,9 @@ def print_time(console: Console, estimate: TimeEstimate, concurrent: int) -> Non
     if estimate.unknown:
         console.print("time: unknown (measure it with --probe)", highlight=False)
         return
+    time = duration(estimate.seconds / concurrent)
     console.print(
-        f"time: at most {duration(estimate.seconds / concurrent)} with {concurrent} trial(s) at a time on this machine, "
-        "without early stopping",
+        f"time: at most {time} with {concurrent} trial(s) at a time on this machine, without early stopping",
         highlight=False,
     )
 
@@ -56,7 +56,8 @@ def print_trials(console: Console, trials: Iterable[PlannedTrial]) -> None:
     """One line per trial: id, status, replicates that ended, name."""
     for trial in trials:
         wanted = len(trial.config.seeds)
-        line = f"{trial.trial_id}  {trial.status:8}  {wanted - len(trial.missing)}/{wanted}  {trial_label(trial.config)}"
+        ended = f"{wanted - len(trial.missing)}/{wanted}"
+        line = f"{trial.trial_id}  {trial.status:8}  {ended}  {trial_label(trial.config)}"
         console.print(Text(line), soft_wrap=True)
 
 

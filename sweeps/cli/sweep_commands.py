@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from search_spaces.errors import InputError
+from sweeps.cli.guard import INTERRUPTED, guarded
 from sweeps.cli.options import (
     Cpus,
     DataDir,
@@ -53,7 +54,7 @@ Rule = Annotated[str, typer.Option("--rule", help="Selection rule; it reads vali
 def register(app: typer.Typer) -> None:
     """Add this module's commands to the command line."""
     for command in (plan, run, status, retry, tables, reconcile, ui):
-        app.command()(command)
+        app.command()(guarded(command))
 
 
 def plan(
@@ -235,7 +236,7 @@ def ui(
 
 
 def _open(space: str, output: str, replicates: int | None) -> tuple[Store, SweepManifest]:
-    """The store, and the trials that a space wants: a sweep of that name in the store, else the space's own."""
+    """The store, and the trials that a space wants; a name may also be that of a sweep in the store."""
     from search_spaces.catalog import load_space
     from trainer.store import Store, SweepManifest
 
@@ -267,7 +268,7 @@ def _run_and_report(space: str, replicates: int | None, options: RunOptions, *, 
     report.print_outcome(console, outcome)
     _write_tables(console, store, manifest, options.rule)
     if outcome.interrupted:
-        raise typer.Exit(130)
+        raise typer.Exit(INTERRUPTED)
     if outcome.plan.counts()["done"] < len(outcome.plan.trials):
         raise typer.Exit(1)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -12,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from search_spaces.errors import CheckpointError, InputError
+from sweeps.cli.guard import guarded
 from sweeps.cli.options import DataDir, Download, Output
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ Threads = Annotated[int | None, typer.Option("--threads", min=1, help="CPU threa
 def register(app: typer.Typer) -> None:
     """Add this module's commands to the command line."""
     for command in (train, evaluate):
-        app.command()(command)
+        app.command()(guarded(command))
 
 
 def train(
@@ -120,7 +120,7 @@ def _config(
     settings: list[str],
     replicates: int,
 ) -> TrialConfig:
-    from search_spaces.space import build_trial, setting_from_text
+    from search_spaces.space import SearchSpace
 
     wanted: dict[str, object] = {"dataset": dataset, "loss": loss, "alm": alm}
     if ratio is not None:
@@ -130,10 +130,19 @@ def _config(
             raise InputError("--delta: a margin needs a constraint; name one with --alm")
         wanted["delta"] = delta
     wanted["seeds"] = list(range(1, replicates + 1))
-    for text in settings:
-        key, value = setting_from_text(text)
-        wanted[key] = value
-    return build_trial(wanted)
+    wanted.update(_setting(text) for text in settings)
+    return SearchSpace.of("train", [wanted]).trials[0]
+
+
+def _setting(text: str) -> tuple[str, object]:
+    """Key and value of KEY=VALUE; a value that is no JSON (a number, a list) is text."""
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise InputError(f"--set: expected KEY=VALUE, given {text!r}")
+    try:
+        return key, json.loads(value)
+    except ValueError:
+        return key, value
 
 
 def _device(name: str | None, threads: int | None) -> Any:

@@ -79,8 +79,9 @@ def _wait_until_ready(address: str, process: subprocess.Popen[bytes], log: Path)
     while time.monotonic() < deadline:
         assert process.poll() is None, log.read_text()
         try:
-            urllib.request.urlopen(f"{address}/api/version", timeout=2)
+            urllib.request.urlopen(f"{address}/api/version", timeout=2).close()
         except urllib.error.HTTPError as error:
+            error.close()
             if error.code in (401, 403):  # it answers, and wants its token
                 return
         except OSError:
@@ -93,6 +94,7 @@ def _wait_until_ready(address: str, process: subprocess.Popen[bytes], log: Path)
 def test_without_the_token_nobody_gets_in(head: dict[str, str]) -> None:
     with pytest.raises(urllib.error.HTTPError) as refused:
         urllib.request.urlopen(f"{head['RAY_API_SERVER_ADDRESS']}/api/jobs/", timeout=10)
+    refused.value.close()
     assert refused.value.code in (401, 403)
 
 

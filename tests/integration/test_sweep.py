@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
-import mlflow
 import psutil
 import pytest
-from mlflow import MlflowClient
 
 from search_spaces.catalog import load_space
 from trainer.store import Store
@@ -58,13 +58,17 @@ def attempts(output: Path) -> dict[tuple[str, int], str]:
 
 
 def runs_by_trial(output: Path, name: str) -> dict[str, list[str]]:
-    mlflow.set_tracking_uri(f"sqlite:///{output}/mlflow.db")
-    client = MlflowClient()
-    experiment = client.get_experiment_by_name(name)
-    assert experiment is not None
+    """Status of MLflow's runs by trial, read from its database."""
+    query = """
+        select tags.value, runs.status from runs
+        join tags on tags.run_uuid = runs.run_uuid and tags.key = 'trial_id'
+        join experiments on experiments.experiment_id = runs.experiment_id
+        where experiments.name = ? and runs.lifecycle_stage = 'active'
+    """
     found: dict[str, list[str]] = {}
-    for run in client.search_runs([experiment.experiment_id]):
-        found.setdefault(run.data.tags["trial_id"], []).append(run.info.status)
+    with closing(sqlite3.connect(output / "mlflow.db")) as database:
+        for trial, status in database.execute(query, (name,)):
+            found.setdefault(trial, []).append(status)
     return found
 
 

@@ -11,9 +11,9 @@ import pytest
 from search_spaces.config import TrialConfig
 from search_spaces.losses import Bce, SymmetricMargin
 from search_spaces.presets import preset
+from search_spaces.sizes import weight_count
 from sweeps.plan import block_counts, disk_need, make_plan
 from sweeps.probe import estimate, probe
-from trainer.models import parameter_count
 from trainer.store import Store
 
 
@@ -84,7 +84,7 @@ def test_trials_of_a_block_follow_one_another(store: Store) -> None:
 def test_weights_follow_the_policy(store: Store) -> None:
     trials = [config(loss=SymmetricMargin(margin=m)) for m in (0.5, 2.0, 4.0)] + [config()]
     plan = make_plan("s", trials, store)
-    one = 4 * 2 * parameter_count(config().model, channels=1, outputs=1, image_size=8)
+    one = 4 * 2 * weight_count(config())
     by_policy = {p: disk_need(plan, store, keep_weights=p, concurrent=2) for p in ("all", "selected", "none")}
     assert [by_policy[p].weights for p in ("all", "selected", "none")] == [4 * one, 2 * one, 0]
     assert by_policy["all"].checkpoints == 3 * one * 2
