@@ -1,4 +1,4 @@
-"""Every option that our scripts and cluster files give to Ray and MLflow is one that their real commands parse."""
+"""Every option that our scripts and cluster files give to Ray and MLflow is one that they parse."""
 
 from __future__ import annotations
 
