@@ -27,6 +27,12 @@ _QUIET = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
 }
+_LOG_LEVELS = {
+    "mlflow": logging.ERROR,
+    "mlflow.store.db.utils": logging.CRITICAL,
+    "alembic": logging.WARNING,
+    "urllib3": logging.ERROR,
+}
 
 
 def default_tracking_uri(store: Store) -> str:
@@ -73,11 +79,8 @@ def import_mlflow() -> Any:
         )
         import mlflow
         import mlflow.store.tracking.sqlalchemy_store
-    for name, level in (
-        ("mlflow", logging.WARNING),
-        ("alembic", logging.WARNING),
-        ("urllib3", logging.ERROR),
-    ):
+    # What goes wrong reaches us as an exception: no layer that it passes need log it.
+    for name, level in _LOG_LEVELS.items():
         logging.getLogger(name).setLevel(level)
     return mlflow
 

@@ -15,7 +15,7 @@ from trainer.metrics import summarize
 from trainer.seeds import seed_for
 from trainer.store import Store, SweepManifest
 
-EPOCHS = 15
+EPOCHS = int(str(preset("digits")["epochs"]))
 SWEEP = "demo"
 
 
@@ -27,7 +27,6 @@ def trials(seeds: tuple[int, ...] = (1, 2, 3)) -> list[TrialConfig]:
                 **preset("digits", ratio=10),
                 "loss": loss_by_name(loss),
                 "constraint": constraint_by_name(constraint, 0.25),
-                "epochs": EPOCHS,
                 "seeds": seeds,
             }
         )
