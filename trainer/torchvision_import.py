@@ -33,8 +33,8 @@ def import_torchvision_datasets() -> ModuleType:
             raise
     for name in [name for name in sys.modules if name.split(".")[0] == "torchvision"]:
         del sys.modules[name]
-    library = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]
+    library = torch.library.Library("torchvision", "FRAGMENT")
     for operator in ("nms", "qnms"):
-        library.define(operator + _BOXES)  # type: ignore[no-untyped-call]
+        library.define(operator + _BOXES)
     _declared.append(library)
     return importlib.import_module("torchvision.datasets")
