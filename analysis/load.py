@@ -53,7 +53,7 @@ def load_sweep(store: Store, manifest: SweepManifest, *, workers: int = 16) -> S
         raise StoreError(
             f"sweep {manifest.name}: expected each trial once, found {len(ids) - len(set(ids))} repeated"
         )
-    done = store.all_replicates(ids)
+    done = store.all_replicates({c.trial_id: c.seeds for c in trials})
     blocks = {block_key(c.data): _Block() for c in trials}
 
     def load(config: TrialConfig) -> TrialRecord:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from ray import tune
 
 from search_spaces.config import TrialConfig
+from search_spaces.errors import StoreError
 from sweeps.progress import SweepProgress
 from sweeps.tracking import Tracker
 from trainer.store import Store
+
+log = logging.getLogger(__name__)
 
 
 class SweepCallback(tune.Callback):  # type: ignore[misc]
@@ -77,10 +81,14 @@ class SweepCallback(tune.Callback):  # type: ignore[misc]
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial has failed for good: an exception, or a lost process, once more than is retried."""
         config = self.configs[trial.config["trial_id"]]
-        failure = self.store.read_failure(config.trial_id)
-        if failure is None:
+        try:
+            failure = self.store.read_failure(config.trial_id)
+            if failure is None:
+                failure = _lost_worker(trial)
+                self.store.write_failure(config.trial_id, failure)
+        except StoreError as error:  # the sweep goes on; the trial has no DONE marker and is run again
+            log.warning("trial %s: its failure could not be stored: %s", config.trial_id, error)
             failure = _lost_worker(trial)
-            self.store.write_failure(config.trial_id, failure)
         self.progress.ended(config, f"{failure['error']}: {failure['message']}")
         if self.tracker is not None:
             self.tracker.trial_finished(config)

@@ -14,13 +14,16 @@ from typing import Any
 
 import psutil
 
-from search_spaces.errors import LeaseError
+from search_spaces.errors import LeaseError, StoreError
 from trainer.store import Store
 
 log = logging.getLogger(__name__)
 
 HEARTBEAT_SECONDS = 10.0
 STALE_SECONDS = 60.0
+# Of two drivers that find a lease free at the same moment, the one that wrote last has it; the other sees
+# that when it reads its lease again, on object storage after this time, or else at its next heartbeat.
+SETTLE_SECONDS = 1.0
 
 
 class Lease:
@@ -50,17 +53,32 @@ class Lease:
                 f"(last sign of life {age:.0f} s ago); wait for it, or take it over with --take-over"
             )
         self._write()
+        self._check_written()
         self._thread.start()
         return self
+
+    def _check_written(self) -> None:
+        """Raise LeaseError when another driver took the lease at the same time."""
+        if not self.store.is_local:
+            time.sleep(SETTLE_SECONDS)
+        holder = self._read()
+        if holder is not None and holder.get("token") != self.token:
+            raise LeaseError(
+                f"sweep {self.name!r} was started at the same time by process {holder['pid']} "
+                f"on {holder['host']}, which runs it"
+            )
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stop.set()
         self._thread.join()
-        holder = self._read()
-        if holder is not None and holder.get("token") == self.token:
-            self.store.delete(self.path)
+        try:
+            holder = self._read()
+            if holder is not None and holder.get("token") == self.token:
+                self.store.delete(self.path)
+        except StoreError as error:  # the lease goes stale by itself
+            log.warning("the lease of sweep %s could not be given back: %s", self.name, error)
 
     def check(self) -> None:
         """Raises LeaseError when another driver has taken the sweep over."""
@@ -75,8 +93,8 @@ class Lease:
                     self.lost.set()
                     return
                 self._write()
-            except OSError:
-                log.warning("the lease of sweep %s could not be renewed", self.name, exc_info=True)
+            except StoreError as error:
+                log.warning("the lease of sweep %s could not be renewed: %s", self.name, error)
 
     def _read(self) -> dict[str, Any] | None:
         data = self.store.read_bytes(self.path)

@@ -62,10 +62,14 @@ class Plan:
         return sum(len(t.missing) for t in self.trials)
 
 
-def make_plan(name: str, trials: Iterable[TrialConfig], store: Store) -> Plan:
-    """Compare what a sweep wants with what the store holds, from one listing."""
-    held = store.scan()
-    planned = [_planned(config, held.get(config.trial_id, TrialFiles())) for config in trials]
+def make_plan(name: str, trials: Iterable[TrialConfig], store: Store, *, trust_index: bool = True) -> Plan:
+    """Compare what a sweep wants with what the store holds.
+
+    The store's index tells it in a few requests; without `trust_index` every DONE marker is listed.
+    """
+    wanted = list(trials)
+    held = store.scan({config.trial_id: config.seeds for config in wanted} if trust_index else None)
+    planned = [_planned(config, held.get(config.trial_id, TrialFiles())) for config in wanted]
     place = {block: i for i, block in enumerate(dict.fromkeys(p.block for p in planned))}
     return Plan(name, tuple(sorted(planned, key=lambda p: place[p.block])))
 
@@ -99,7 +103,9 @@ def disk_need(plan: Plan, store: Store, *, keep_weights: str, concurrent: int) -
 
     Scores and curves count as the stored replicates' mean size when there are any, else as an assumed one.
     """
-    weights = {t.trial_id: BYTES_PER_FLOAT * weight_count(t.config) * len(t.config.seeds) for t in plan.trials}
+    weights = {
+        t.trial_id: BYTES_PER_FLOAT * weight_count(t.config) * len(t.config.seeds) for t in plan.trials
+    }
     if keep_weights == "all":
         kept = sum(weights.values())
     elif keep_weights == "selected":

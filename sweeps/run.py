@@ -93,7 +93,7 @@ def run_sweep(
     store = Store(options.output)
     with Lease(store, manifest.name, take_over=options.take_over) as lease:
         store.write_sweep(manifest)
-        plan = make_plan(manifest.name, manifest.trials, store)
+        plan = make_plan(manifest.name, manifest.trials, store, trust_index=False)
         wanted = plan.to_run()
         if retry_failed:
             failed = {t.trial_id for t in plan.failed()}

@@ -221,8 +221,9 @@ def _reconcile(
 ) -> ReconcileCounts:
     import_mlflow()
     runs.connect()
-    files = store.scan()
-    stored = store.all_replicates([config.trial_id for config in trials])
+    wanted = {config.trial_id: config.seeds for config in trials}
+    files = store.scan(wanted)
+    stored = store.all_replicates(wanted)
     counts = ReconcileCounts()
     for config in trials:
         run = runs.known().get(config.trial_id)

@@ -26,7 +26,7 @@ class WeightKeeper:
         others = (store.read_sweep(name) for name in store.sweep_names() if name != manifest.name)
         self.shared = {config.trial_id for other in others for config in other.trials}
         self.kept: dict[tuple[str, str], list[TrialConfig]] = {}
-        held = store.scan()
+        held = store.scan({config.trial_id: config.seeds for config in manifest.trials})
         for config in manifest.trials:
             files = held.get(config.trial_id)
             if files is not None and all(files.replicates.get(s) == "completed" for s in config.seeds):
@@ -49,7 +49,7 @@ class WeightKeeper:
                         self.store.delete_weights(done)
             ids = {record.trial_id for record in losers}
             self.kept[_cell(config)] = [c for c in rivals if c.trial_id not in ids]
-        except (OSError, StoreError):
+        except StoreError:
             log.warning("weights of cell %s could not be thinned out", _cell(config)[1], exc_info=True)
 
 

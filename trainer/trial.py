@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from search_spaces.config import TrialConfig
+from search_spaces.errors import StoreError
 from trainer import checkpoint, metrics
 from trainer.data import BinaryTask, load_task
 from trainer.environment import device_name, git_commit, library_versions
@@ -78,8 +79,7 @@ def run_trial(
             store.write_config(config)
             attempt = _Attempt(config, store, task, device, options)
             ended.update(_train_missing(attempt, missing, on_round))
-            store.delete_checkpoint(config.trial_id)
-            store.clear_failure(config.trial_id)
+            _tidy_up(store, config.trial_id)
     except Exception as error:
         _record_failure(store, config, missing, error)
         raise
@@ -101,16 +101,41 @@ def _train_missing(
             _store_replicate(attempt, replicate)
     by_seed = {r.seed: r for r in replicates}
     for round_ in fit(replicates, _ended_scores(attempt)):
+        unstored = [r for r in replicates if r.state == "running" or r.seed in round_.ended]
         for seed in round_.ended:
-            _store_replicate(attempt, by_seed[seed])
-        running = [r for r in replicates if r.state == "running"]
-        if running and time.monotonic() - attempt.last_checkpoint >= attempt.options.checkpoint_seconds:
-            data = checkpoint.dump_replicates(running, trial_id=trial_id, data_sha256=data_sha256)
-            attempt.store.write_checkpoint(trial_id, data)
-            attempt.last_checkpoint = time.monotonic()
+            try:
+                _store_replicate(attempt, by_seed[seed])
+            except StoreError:
+                _write_checkpoint(attempt, unstored)
+                raise
+            unstored.remove(by_seed[seed])
+        if unstored and time.monotonic() - attempt.last_checkpoint >= attempt.options.checkpoint_seconds:
+            _write_checkpoint(attempt, unstored)
         if on_round is not None:
             on_round(round_)
     return {r.seed: r.state for r in replicates}
+
+
+def _write_checkpoint(attempt: _Attempt, replicates: list[Replicate]) -> None:
+    """Store replicates as they stand. Storage that fails costs this checkpoint, not the training."""
+    trial_id = attempt.config.trial_id
+    data = checkpoint.dump_replicates(replicates, trial_id=trial_id, data_sha256=attempt.task.sha256)
+    try:
+        attempt.store.write_checkpoint(trial_id, data)
+    except StoreError as error:
+        log.warning(
+            "trial %s: no checkpoint was written, the next one is the next try: %s", trial_id, error
+        )
+    attempt.last_checkpoint = time.monotonic()
+
+
+def _tidy_up(store: Store, trial_id: str) -> None:
+    """Forget what a trial needed while running, and index it. Its results stand, so nothing here can fail it."""
+    for step in (store.delete_checkpoint, store.clear_failure, store.write_index):
+        try:
+            step(trial_id)
+        except StoreError as error:
+            log.warning("trial %s is complete, but: %s", trial_id, error)
 
 
 def _ended_scores(attempt: _Attempt) -> dict[int, NDArray[np.float32]]:
@@ -204,5 +229,5 @@ def _record_failure(store: Store, config: TrialConfig, seeds: list[int], error: 
     try:
         store.write_config(config)
         store.write_failure(config.trial_id, failure)
-    except OSError:
-        log.exception("trial %s: its failure could not be stored", config.trial_id)
+    except StoreError as reason:
+        log.warning("trial %s: its failure could not be stored: %s", config.trial_id, reason)

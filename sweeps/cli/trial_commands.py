@@ -164,7 +164,7 @@ def _device(name: str | None, threads: int | None) -> Any:
 def _stored_config(store: Store, trial: str) -> TrialConfig:
     from search_spaces.config import TrialConfig
 
-    ids = sorted(i for i in store.scan() if i.startswith(trial))
+    ids = sorted(i for i in store.trial_ids() if i.startswith(trial))
     if len(ids) != 1:
         found = "none" if not ids else ", ".join(ids[:5])
         raise CheckpointError(
