@@ -18,6 +18,12 @@ hypothesis.settings.load_profile("almsweep")
 ROOT = Path(__file__).parent.parent
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """No test reads or writes the user's cache of prepared data, nor does a process that one starts."""
+    os.environ["ALMSWEEP_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """Folder with real images (cifar10, cifar100, breastmnist); the test skips where there is none."""

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from search_spaces.config import Cifar10, Cifar100, DataConfig
 from search_spaces.errors import DataError
+from trainer.prepared import PreparedSplits, Split, prepare_once
 from trainer.sources import cifar
 from trainer.sources.images import Images, Origin
 from trainer.sources.read import read_source
@@ -22,29 +23,6 @@ from trainer.splits import make_splits, source_name
 from trainer.subset import class_counts, draw_subset
 
 _SMALLEST_STD = 1 / 255
-
-
-@dataclass(frozen=True, eq=False)
-class Split:
-    """Images with their targets.
-
-    pixels      uint8 [N, C, H, W]
-    targets     uint8 [N], 1 = positive (critical)
-    ids         int64 [N], position in the published split; for folders str [N], path in the folder
-    origin      the published split that the ids refer to: an example is an id and its origin
-    """
-
-    pixels: Tensor
-    targets: Tensor
-    ids: NDArray[np.int64] | NDArray[np.str_]
-    origin: Origin
-
-    def __len__(self) -> int:
-        return len(self.targets)
-
-    def to(self, device: torch.device | str) -> Split:
-        """The same split with pixels and targets on another device."""
-        return Split(self.pixels.to(device), self.targets.to(device), self.ids, self.origin)
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,8 +58,8 @@ class BinaryTask:
 def load_task(config: DataConfig, data_dir: Path | None, download: bool = False) -> BinaryTask:
     """Read a data set and make the binary task of it (reference, section 3).
 
-    Validation and test are the same for every seed, ratio and training share. The last two data sets stay in
-    memory, so trials that differ in nothing but these decode their images once.
+    Validation and test are the same for every seed, ratio and training share, so trials that differ in these
+    alone share their images: decoded once per node (see `prepared`), the last two data sets kept open.
 
     Raises DataError if files are missing or malformed, a class is unknown, or there are too few examples.
     """
@@ -102,28 +80,16 @@ def load_task(config: DataConfig, data_dir: Path | None, download: bool = False)
     )
 
 
-@dataclass(frozen=True, eq=False)
-class _ReadSplits:
-    """What all ratios of a data set and its roles share."""
-
-    pool: Split
-    validation: Split
-    test: Split
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-    sha256: str
-    removed_from_pool: int
-    removed_from_validation: int
-    members: tuple[NDArray[np.int64], ...]
-    class_sizes: tuple[int, ...]
-
-
 def _without_ratio(config: DataConfig) -> DataConfig:
     return config.model_copy(update={"imbalance_ratio": None, "train_share": 1.0})
 
 
 @lru_cache(maxsize=2)
-def _read_splits(config: DataConfig, data_dir: Path | None, download: bool) -> _ReadSplits:
+def _read_splits(config: DataConfig, data_dir: Path | None, download: bool) -> PreparedSplits:
+    return prepare_once(config, data_dir, lambda: _decode(config, data_dir, download))
+
+
+def _decode(config: DataConfig, data_dir: Path | None, download: bool) -> PreparedSplits:
     roles = config.negative + config.positive
     raw = read_source(config.source, roles, data_dir, download=download)
     shapes = {part.pixels.shape[1:] for part in (raw.train, raw.validation, raw.test) if part is not None}
@@ -139,7 +105,7 @@ def _read_splits(config: DataConfig, data_dir: Path | None, download: bool) -> _
         statistics = cifar.MEAN, cifar.STD
     else:
         statistics = channel_statistics(splits.pool.pixels)
-    return _ReadSplits(
+    return PreparedSplits(
         pool=pool,
         validation=validation,
         test=test,

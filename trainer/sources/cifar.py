@@ -81,22 +81,39 @@ def read_cifar(
     return found
 
 
-def _read_existing(name: str, asked: Sequence[ClassLabel], data_dir: Path) -> RawData | None:
+def cifar_files(name: Literal["cifar10", "cifar100"], data_dir: Path) -> list[Path]:
+    """The files that `read_cifar` would read; none when it would find nothing."""
+    layout = _LAYOUTS[name]
+    found = _find(name, data_dir)
+    if isinstance(found, Path):
+        return [found / batch for batches in layout.batches.values() for batch in batches]
+    return [] if found is None else [*found[0], *found[1]]
+
+
+def _find(name: str, data_dir: Path) -> Path | tuple[list[Path], list[Path]] | None:
+    """The folder of the original files, or the Parquet files of train and test."""
     layout = _LAYOUTS[name]
     for root in (data_dir / name, data_dir):
         for folder in (root / layout.folder, root):
             if folder.name == layout.folder and folder.is_dir():
-                return RawData(
-                    _read_batches(folder, layout, "train", asked),
-                    None,
-                    _read_batches(folder, layout, "test", asked),
-                )
+                return folder
         for folder in (root, root / "data", root / "plain_text", root / name):
             files = parquet_files(folder, "train"), parquet_files(folder, "test")
             if all(files):
-                train, test = (read_parquet(part, layout.column, asked, SHAPE) for part in files)
-                return RawData(train, None, test)
+                return files
     return None
+
+
+def _read_existing(name: str, asked: Sequence[ClassLabel], data_dir: Path) -> RawData | None:
+    layout = _LAYOUTS[name]
+    found = _find(name, data_dir)
+    if found is None:
+        return None
+    if isinstance(found, Path):
+        train = _read_batches(found, layout, "train", asked)
+        return RawData(train, None, _read_batches(found, layout, "test", asked))
+    train, test = (read_parquet(part, layout.column, asked, SHAPE) for part in found)
+    return RawData(train, None, test)
 
 
 def _read_batches(

@@ -23,13 +23,7 @@ def read_folder(source: ImageFolder, asked: Sequence[ClassLabel], data_dir: Path
     hidden ones, are passed over. Raises DataError if the folder is missing, for an unknown class label, and
     for a damaged image.
     """
-    root = data_dir / source.folder
-    if not root.is_dir() and data_dir.name == source.folder:
-        root = data_dir
-    if not root.is_dir():
-        raise DataError(
-            f"image folder {source.folder}: expected a folder {root} with a folder per class, found none"
-        )
+    root = _root(source, data_dir)
     names = [str(label) for label in asked]
     if len(set(names)) != len(names):
         raise DataError(f"image folder {source.folder}: expected each class folder once, given {list(asked)}")
@@ -40,6 +34,22 @@ def read_folder(source: ImageFolder, asked: Sequence[ClassLabel], data_dir: Path
         split: None if path is None else _read(path, root, names, source) for split, path in own.items()
     }
     return RawData(_read(root / "train", root, names, source), images["validation"], images["test"])
+
+
+def folder_files(source: ImageFolder, data_dir: Path) -> list[Path]:
+    """The images in the folder, of all classes. Raises DataError if the folder is missing."""
+    return sorted(path for path in _root(source, data_dir).rglob("*") if path.suffix.lower() in EXTENSIONS)
+
+
+def _root(source: ImageFolder, data_dir: Path) -> Path:
+    root = data_dir / source.folder
+    if not root.is_dir() and data_dir.name == source.folder:
+        root = data_dir
+    if not root.is_dir():
+        raise DataError(
+            f"image folder {source.folder}: expected a folder {root} with a folder per class, found none"
+        )
+    return root
 
 
 def _first_folder(root: Path, names: Sequence[str]) -> Path | None:

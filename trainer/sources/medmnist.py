@@ -38,6 +38,11 @@ def read_medmnist(subset: str, asked: Sequence[ClassLabel], data_dir: Path) -> R
     return RawData(images["train"], images["val"], images["test"])
 
 
+def medmnist_files(subset: str, data_dir: Path) -> list[Path]:
+    """The file that `read_medmnist` would read. Raises DataError if it is missing."""
+    return [_find(subset, data_dir)]
+
+
 def _find(subset: str, data_dir: Path) -> Path:
     candidates = [folder / f"{subset}.npz" for folder in (data_dir / subset, data_dir / "medmnist", data_dir)]
     for path in candidates:

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from search_spaces.config import Cifar10, Cifar100, ClassLabel, Digits, MedMnist, Source
 from search_spaces.errors import DataError
-from trainer.sources.cifar import read_cifar
+from trainer.sources.cifar import cifar_files, read_cifar
 from trainer.sources.digits import read_digits
-from trainer.sources.folder import read_folder
+from trainer.sources.folder import folder_files, read_folder
 from trainer.sources.images import RawData
-from trainer.sources.medmnist import read_medmnist
+from trainer.sources.medmnist import medmnist_files, read_medmnist
 
 
 def read_source(
@@ -31,3 +31,19 @@ def read_source(
     if isinstance(source, MedMnist):
         return read_medmnist(source.subset, asked, data_dir)
     return read_folder(source, asked, data_dir)
+
+
+def source_files(source: Source, data_dir: Path | None) -> list[Path]:
+    """The files that `read_source` would decode; none for digits, and for CIFAR while it is not there.
+
+    Raises DataError if other data sets are missing, or no data directory is given for them.
+    """
+    if isinstance(source, Digits):
+        return []
+    if data_dir is None:
+        raise DataError(f"data set {source.name}: expected a data directory (--data-dir), given none")
+    if isinstance(source, Cifar10 | Cifar100):
+        return cifar_files(source.name, data_dir)
+    if isinstance(source, MedMnist):
+        return medmnist_files(source.subset, data_dir)
+    return folder_files(source, data_dir)
