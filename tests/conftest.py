@@ -5,11 +5,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import hypothesis
 import pytest
+
+from tests.s3_server import S3Server
+from trainer.retry import Retry
+from trainer.store import Store
 
 # A slow machine is no failure; the same examples on every run.
 hypothesis.settings.register_profile("almsweep", deadline=None, derandomize=True)
@@ -54,3 +59,44 @@ def almsweep() -> Callable[..., subprocess.CompletedProcess[str]]:
         )
 
     return run
+
+
+@pytest.fixture(scope="session")
+def _s3_server() -> Iterator[S3Server]:
+    pytest.importorskip("moto.server", reason="needs an S3 server: pip install 'moto[server]'")
+    described = S3Server()
+    server = described.start()
+    yield described
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def s3(_s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Server]:
+    """A real S3 server on loopback, told to this process and those it starts by the usual variables."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", _s3_server.endpoint)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    _s3_server.requests.clear()
+    yield _s3_server
+    _s3_server.fault = None
+
+
+@pytest.fixture
+def s3_uri(s3: S3Server) -> str:
+    """A URI in a new bucket of the S3 server."""
+    import boto3
+
+    bucket = f"sweeps-{uuid.uuid4().hex[:8]}"
+    boto3.client("s3").create_bucket(Bucket=bucket)
+    s3.requests.clear()
+    return f"s3://{bucket}/output"
+
+
+@pytest.fixture(params=["local", "s3"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+    """A result store on a local disk and on object storage; calls that fail are repeated without much waiting."""
+    uri = tmp_path / "output" if request.param == "local" else request.getfixturevalue("s3_uri")
+    return Store(uri, retry=Retry(tries=3, seconds=0.01))

@@ -78,8 +78,8 @@ def prepare_once(
     """The splits of `config`, mapped from this node's cache, or else decoded and put there under a lock.
 
     An entry belongs to a configuration, a data directory, and the path, size and time of change of each of
-    its files; a changed file makes another. Downloads, which `decode` may do, happen under the lock too. Digits
-    are not cached: they need no decoding. Raises what `decode` raises.
+    its files; a changed file makes another. Downloads, which `decode` may do, happen under the lock too.
+    Digits are not cached: they need no decoding. Raises what `decode` raises.
     """
     folder = None if isinstance(config.source, Digits) or data_dir is None else cache_folder()
     if folder is None or data_dir is None:

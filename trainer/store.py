@@ -95,6 +95,12 @@ class TrialFiles:
     failure: bool = False
 
 
+@dataclass(frozen=True)
+class _IndexEntry:
+    path: str
+    states: dict[int, str]
+
+
 def new_attempt() -> str:
     """A name for one attempt at a trial: 8 random hexadecimal digits."""
     return uuid.uuid4().hex[:8]
@@ -153,8 +159,8 @@ class Store(Storage):
         if wanted is None:
             return _trial_files(self.list_files("trials", recursive=True))
         entries = self._entries(wanted)
-        scanned = {trial_id: TrialFiles(dict(states)) for trial_id, (_, states) in entries.items()}
-        standing = [i for i in self.trial_ids() if i in wanted and i not in scanned]
+        scanned = {trial_id: TrialFiles(dict(entry.states)) for trial_id, entry in entries.items() if entry}
+        standing = [trial_id for trial_id, entry in entries.items() if entry is None]
         if len(standing) > _MANY_FOLDERS:
             everything = self.scan()
             return {**scanned, **{i: everything[i] for i in standing if i in everything}}
@@ -181,7 +187,8 @@ class Store(Storage):
         entries = self._entries(trial_ids) if isinstance(trial_ids, Mapping) else {}
         found: dict[str, dict[int, Done]] = {}
         with ThreadPoolExecutor(max_workers=_READERS) as pool:
-            copies = pool.map(lambda item: self._read_entry(item[0], item[1][0]), entries.items())
+            indexed = [(trial_id, entry.path) for trial_id, entry in entries.items() if entry]
+            copies = pool.map(lambda found: self._read_entry(*found), indexed)
             found.update({copy[0].trial_id: {d.seed: d for d in copy} for copy in copies if copy})
             wanted = (
                 None if trial_ids is None else {i: _seeds(trial_ids, i) for i in trial_ids if i not in found}
@@ -231,15 +238,15 @@ class Store(Storage):
         for path in self.list_files(f"index/{trial_id}", recursive=False):
             self.delete(path)
 
-    def _entries(self, wanted: Mapping[str, Collection[int]]) -> dict[str, tuple[str, dict[int, str]]]:
-        """Path and states of the index entries that tell of all wanted seeds of their trial, by trial id."""
-        entries: dict[str, tuple[str, dict[int, str]]] = {}
+    def _entries(self, wanted: Mapping[str, Collection[int]]) -> dict[str, _IndexEntry | None]:
+        """For each wanted trial that has a folder: the index entry that tells of all its wanted seeds, if any."""
+        entries: dict[str, _IndexEntry | None] = dict.fromkeys(i for i in self.trial_ids() if i in wanted)
         for path in self.list_files("index", recursive=True):
             trial_id, name = path.split("/")[1], path.rpartition("/")[2]
-            if trial_id in wanted and name.endswith(".json"):
+            if trial_id in entries and name.endswith(".json"):
                 states = states_of(name.removesuffix(".json"))
                 if states is not None and states.keys() >= set(wanted[trial_id]):
-                    entries[trial_id] = path, states
+                    entries[trial_id] = _IndexEntry(path, states)
         return entries
 
     def _read_entry(self, trial_id: str, path: str) -> list[Done]:
