@@ -99,4 +99,4 @@ def s3_uri(s3: S3Server) -> str:
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
     """A result store on a local disk and on object storage; calls that fail are repeated without much waiting."""
     uri = tmp_path / "output" if request.param == "local" else request.getfixturevalue("s3_uri")
-    return Store(uri, retry=Retry(tries=3, seconds=0.01))
+    return Store(uri, retry=Retry(tries=3, seconds=0.3))

@@ -6,20 +6,20 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
-from pathlib import Path
 
 import psutil
 import pytest
 
-from search_spaces.errors import LeaseError
+from search_spaces.errors import LeaseError, StoreError
 from sweeps.lease import STALE_SECONDS, Lease
 from trainer.store import Store
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path)
+@pytest.fixture(autouse=True)
+def _settled_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sweeps.lease.SETTLE_SECONDS", 0.0)
 
 
 def write_holder(store: Store, **changes: object) -> None:
@@ -108,3 +108,40 @@ def test_unreadable_lease_is_none(store: Store) -> None:
     store.write_bytes("sweeps/s.lease", b"garbage")
     with Lease(store, "s"):
         pass
+
+
+def test_of_two_that_start_together_one_runs(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = Lease(store, "s")
+    write = first._write
+
+    def then_another_writes() -> None:
+        write()
+        write_holder(store, host="elsewhere", pid=7)
+
+    monkeypatch.setattr(first, "_write", then_another_writes)
+    with pytest.raises(LeaseError, match="started at the same time by process 7 on elsewhere"), first:
+        pass
+    holder = store.read_json("sweeps/s.lease")
+    assert holder is not None
+    assert holder["token"] == "other"
+
+
+def test_heartbeats_that_fail_for_a_while_keep_the_lease(
+    store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("sweeps.lease.HEARTBEAT_SECONDS", 0.02)
+    with Lease(store, "s") as lease:
+        failed = threading.Event()
+        write = lease._write
+
+        def fail_once() -> None:
+            if not failed.is_set():
+                failed.set()
+                raise StoreError("no space left")
+            write()
+
+        monkeypatch.setattr(lease, "_write", fail_once)
+        assert failed.wait(10)
+        assert not lease.lost.is_set()
+    assert "could not be renewed: no space left" in caplog.text
+    assert store.read_json("sweeps/s.lease") is None
