@@ -97,6 +97,6 @@ def s3_uri(s3: S3Server) -> str:
 
 @pytest.fixture(params=["local", "s3"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
-    """A result store on a local disk and on object storage; calls that fail are repeated without much waiting."""
+    """A result store on a local disk and on object storage; what fails is repeated without long waits."""
     uri = tmp_path / "output" if request.param == "local" else request.getfixturevalue("s3_uri")
     return Store(uri, retry=Retry(tries=3, seconds=0.3))

@@ -45,7 +45,7 @@ class FailingFilesystem:
 
 
 def make_failing(store: Store, fault: Callable[[str, str], OSError | None]) -> FailingFilesystem:
-    """Let the store's calls fail by `fault` from now on. It writes through the file system, without rename."""
+    """Let the store's calls fail by `fault` from now on. It writes as to object storage, without rename."""
     store.filesystem = FailingFilesystem(store.filesystem, fault)
     store.is_local = False
     return store.filesystem

@@ -14,7 +14,7 @@ SLOW_DOWN = ("503 Slow Down", "SlowDown")
 
 @dataclass
 class S3Server:
-    """`fault` looks at a request's method and path, and returns the status and S3 error code to answer with."""
+    """`fault` looks at a request's method and path, and gives the status and S3 error code to answer with."""
 
     port: int = 0
     requests: Counter[str] = field(default_factory=Counter)

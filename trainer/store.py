@@ -13,13 +13,13 @@
 
 Every attempt writes under its own name and DONE names the files that count, so two attempts at the same
 replicate never mix, on a local disk or on object storage without rename. A replicate that ended otherwise
-than by completing has `DONE.diverged` or `DONE.pruned` in DONE's place, so that one listing tells every state.
-Readers trust only what DONE lists and check its hashes.
+than by completing has `DONE.diverged` or `DONE.pruned` in DONE's place, so that one listing tells every
+state. Readers trust only what DONE lists and check its hashes.
 
 An entry under `index/` repeats a trial's DONE markers and results in one object, whose name tells the
 states (see `trial_index`), so that thousands of trials are known from a short listing. Entries are written
-when a trial ends and may be missing; `scan()` without argument, and all that is asked about one trial, look at
-the markers.
+when a trial ends and may be missing; `scan()` without argument, and all that is asked about one trial, look
+at the markers.
 
 The store is reached through `pyarrow.fs`: a local path or a URI such as `s3://bucket/sweeps` (see `storage`).
 """
@@ -239,7 +239,7 @@ class Store(Storage):
             self.delete(path)
 
     def _entries(self, wanted: Mapping[str, Collection[int]]) -> dict[str, _IndexEntry | None]:
-        """For each wanted trial that has a folder: the index entry that tells of all its wanted seeds, if any."""
+        """For each wanted trial that has a folder: the index entry that tells of all its wanted seeds."""
         entries: dict[str, _IndexEntry | None] = dict.fromkeys(i for i in self.trial_ids() if i in wanted)
         for path in self.list_files("index", recursive=True):
             trial_id, name = path.split("/")[1], path.rpartition("/")[2]
@@ -327,12 +327,12 @@ class Store(Storage):
         return _table(self.read_file(done, "epochs"))
 
     def read_result(self, done: Done) -> dict[str, Any]:
-        """A replicate's summary: state, metrics, chosen epoch, seconds, device, versions, commit, data hash."""
+        """A replicate's summary: state, metrics, chosen epoch, seconds, device, versions, commit, data."""
         content: dict[str, Any] = json.loads(self.read_file(done, "result"))
         return content
 
     def delete_weights(self, done: Done) -> int:
-        """Delete a replicate's weights (they were not selected); returns the bytes freed, 0 when already gone."""
+        """Delete a replicate's weights (not selected); returns the bytes freed, 0 when already gone."""
         entry = done.files.get("weights")
         if entry is None:
             return 0

@@ -123,14 +123,12 @@ def _write_checkpoint(attempt: _Attempt, replicates: list[Replicate]) -> None:
     try:
         attempt.store.write_checkpoint(trial_id, data)
     except StoreError as error:
-        log.warning(
-            "trial %s: no checkpoint was written, the next one is the next try: %s", trial_id, error
-        )
+        log.warning("trial %s: no checkpoint was written, the next is another try: %s", trial_id, error)
     attempt.last_checkpoint = time.monotonic()
 
 
 def _tidy_up(store: Store, trial_id: str) -> None:
-    """Forget what a trial needed while running, and index it. Its results stand, so nothing here can fail it."""
+    """Forget what a trial needed while running, and index it. Its results stand: nothing here can fail it."""
     for step in (store.delete_checkpoint, store.clear_failure, store.write_index):
         try:
             step(trial_id)

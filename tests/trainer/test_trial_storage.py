@@ -76,7 +76,7 @@ def test_results_that_fail_fail_the_trial_which_goes_on_later(
 ) -> None:
     store = Store(tmp_path, retry=QUICK)
     make_failing(store, full("write", file))
-    with pytest.raises(StoreError, match="could not be written: .*No space left on device"):
+    with pytest.raises(StoreError, match=r"could not be written: .*No space left on device"):
         run_trial(config(), store, CPU, TrialOptions(checkpoint_seconds=3600))
     failure = Store(tmp_path).read_failure(config().trial_id)
     assert failure is not None
