@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import os
-import threading
 import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -46,7 +45,7 @@ class Storage:
         """
         self.uri = str(uri)
         self.retry = Retry() if retry is None else retry
-        self._checked = threading.Event()
+        self._bucket_stands = False
         if "://" in self.uri:
             self.scheme = urlsplit(self.uri).scheme
             self.filesystem, root = self._open_uri()
@@ -97,7 +96,7 @@ class Storage:
 
     def _check_bucket(self) -> None:
         """Raise StoreError when the bucket is missing, which else looks like an empty store. Asks once."""
-        if self.scheme not in ("s3", "gs", "gcs") or self._checked.is_set():
+        if self.scheme not in ("s3", "gs", "gcs") or self._bucket_stands:
             return
         bucket = self.root.split("/")[0]
         try:
@@ -108,7 +107,7 @@ class Storage:
         else:
             if found.type == fs.FileType.NotFound:
                 raise StoreError(f"{self.uri}: no such bucket: {bucket}")
-        self._checked.set()
+        self._bucket_stands = True
 
     # Objects
 
