@@ -115,11 +115,8 @@ def test_ensemble_averages_each_replicates_best_epoch(task: BinaryTask) -> None:
 def test_earlier_replicates_count_in_the_ensemble(task: BinaryTask) -> None:
     first = trained(config(), task, (1,))[0]
     assert first.best is not None
-    last = None
     late = replicates(config(), task, (2, 3))
-    for last in fit(late, {1: first.best.validation_scores}):
-        pass
-    assert last is not None
+    *_, last = fit(late, {1: first.best.validation_scores})
     assert dict(last.ensemble) == {
         k: v for k, v in trained(config(), task)[0].records[-1].items() if k.startswith("ensemble/")
     }
