@@ -48,7 +48,7 @@ class SweepCallback(tune.Callback):  # type: ignore[misc]
         self.check = check
         self.starved: list[TrialConfig] = []
         self.is_last_pass = False
-        self._stop_requested = False
+        self.is_stopping = False
         self._finishing: set[str] | None = None
         self._errors: list[str] | None = []
 
@@ -58,21 +58,23 @@ class SweepCallback(tune.Callback):  # type: ignore[misc]
 
     def request_stop(self) -> None:
         """Let the running epochs end and leave. Only sets a mark, so a signal handler may call it."""
-        self._stop_requested = True
+        self.is_stopping = True
 
     def on_step_begin(self, iteration: int, trials: list[Any], **info: Any) -> None:
         """Tune's loop begins a step."""
         self.check()
         if self._errors is not None and len(self._errors) >= SAME_ERROR_LIMIT and len(set(self._errors)) == 1:
             raise SweepStopped(f"the first {len(self._errors)} trials all failed: {self._errors[0]}")
-        if self._stop_requested and self._finishing is None:
+        if self.is_stopping and self._finishing is None:
             self._finishing = self.progress.running_ids()
             self.stop_flag.raise_flag.remote()
         if self._finishing is not None and not self._finishing & self.progress.running_ids():
             raise Interrupted("stopped on request")
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """A trial has been given to a worker."""
+        """A trial has been given to a worker; after `request_stop` it returns at once and is not counted."""
+        if self.is_stopping:
+            return
         config = self._config(trial)
         self.progress.started(config)
         if self.tracker is not None:
@@ -98,9 +100,9 @@ class SweepCallback(tune.Callback):  # type: ignore[misc]
             self.progress.ended(config)
             self.on_done(config)
         elif state == "interrupted":
-            self.progress.stopped(config)
-            if self.tracker is not None:
+            if self.tracker is not None and config.trial_id in self.progress.running_ids():
                 self.tracker.trial_interrupted(config)
+            self.progress.stopped(config)
             return
         elif state == OUT_OF_MEMORY and not self.is_last_pass:
             self._put_off(config)

@@ -185,6 +185,8 @@ def _run_trials(
                     console.print(f"{len(alone)} trial(s) ran out of memory; they run again, one at a time")
                     callback.is_last_pass = True
                     _tune(alone, replace(options, max_concurrent=1), gpus, callback)
+                if callback.is_stopping:
+                    raise Interrupted("stopped on request")
         except KeyboardInterrupt:
             patience = HURRIED_TRACKING_SECONDS
             raise
