@@ -87,8 +87,8 @@ class SweepCallback(tune.Callback):  # type: ignore[misc]
         config = self._config(trial)
         if self.tracker is not None and result["records"]:
             self.tracker.epochs(config, result["records"])
-        auroc = result.get("ensemble/val/auroc", float("nan"))
-        self.progress.epoch(config, result["epoch"], auroc)
+        if result["epoch"] >= 0:
+            self.progress.epoch(config, result["epoch"], result.get("ensemble/val/auroc", float("nan")))
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial's function has returned: it completed, diverged, stopped, or reported an error."""

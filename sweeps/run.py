@@ -180,7 +180,7 @@ def _run_trials(
         try:
             with progress, stop_on_signal(on_first_signal):
                 _tune(configs, options, gpus, callback)
-                if callback.starved:
+                if callback.starved and not callback.is_stopping:
                     alone = {config.trial_id: config for config in callback.starved}
                     console.print(f"{len(alone)} trial(s) ran out of memory; they run again, one at a time")
                     callback.is_last_pass = True
