@@ -45,7 +45,7 @@ class Lease:
         self._thread = threading.Thread(target=self._beat, name="lease", daemon=True)
 
     def __enter__(self) -> Lease:
-        holder = self._read()
+        holder = _read(self.store, self.path)
         if holder is not None and not self.take_over and _is_alive(holder):
             age = time.time() - holder["heartbeat"]
             raise LeaseError(
@@ -61,7 +61,7 @@ class Lease:
         """Raise LeaseError when another driver took the lease at the same time."""
         if not self.store.is_local:
             time.sleep(SETTLE_SECONDS)
-        holder = self._read()
+        holder = _read(self.store, self.path)
         if holder is not None and holder.get("token") != self.token:
             raise LeaseError(
                 f"sweep {self.name!r} was started at the same time by process {holder['pid']} "
@@ -74,7 +74,7 @@ class Lease:
         self._stop.set()
         self._thread.join()
         try:
-            holder = self._read()
+            holder = _read(self.store, self.path)
             if holder is not None and holder.get("token") == self.token:
                 self.store.delete(self.path)
         except StoreError as error:  # the lease goes stale by itself
@@ -88,23 +88,13 @@ class Lease:
     def _beat(self) -> None:
         while not self._stop.wait(HEARTBEAT_SECONDS):
             try:
-                holder = self._read()
+                holder = _read(self.store, self.path)
                 if holder is not None and holder.get("token") != self.token:
                     self.lost.set()
                     return
                 self._write()
             except StoreError as error:
                 log.warning("the lease of sweep %s could not be renewed: %s", self.name, error)
-
-    def _read(self) -> dict[str, Any] | None:
-        data = self.store.read_bytes(self.path)
-        if data is None:
-            return None
-        try:
-            holder = json.loads(data)
-        except ValueError:
-            return None
-        return holder if isinstance(holder, dict) and "heartbeat" in holder else None
 
     def _write(self) -> None:
         process = psutil.Process()
@@ -116,6 +106,24 @@ class Lease:
             "heartbeat": time.time(),
         }
         self.store.write_json(self.path, holder)
+
+
+def is_held(store: Store, name: str) -> bool:
+    """Whether a living driver runs the sweep `name` just now."""
+    holder = _read(store, f"sweeps/{name}.lease")
+    return holder is not None and _is_alive(holder)
+
+
+def _read(store: Store, path: str) -> dict[str, Any] | None:
+    """Who holds a lease; None where there is none, or none that can be understood."""
+    data = store.read_bytes(path)
+    if data is None:
+        return None
+    try:
+        holder = json.loads(data)
+    except ValueError:
+        return None
+    return holder if isinstance(holder, dict) and "heartbeat" in holder else None
 
 
 def _is_alive(holder: dict[str, Any]) -> bool:

@@ -21,8 +21,8 @@ ASSUMED_RESULT_BYTES = 30_000
 class PlannedTrial:
     """A trial and what the store holds of it.
 
-    `status` is "done" (every wanted replicate completed), "failed" (an attempt failed, or a replicate ended
-    otherwise than by completing and none is missing), "partial" (some replicates or a checkpoint), or "pending".
+    `status` is "done" (every wanted replicate completed), "failed" (an attempt failed, or none is missing and
+    one ended otherwise than by completing), "partial" (some replicates or a checkpoint), or "pending".
     `missing` are the seeds that have not ended.
     """
 
