@@ -37,7 +37,7 @@ class SweepCallback(tune.Callback):  # type: ignore[misc]
         self.check = check
 
     def __getstate__(self) -> dict[str, Any]:
-        """Nothing: Tune stores its callbacks with its scratch state, and ours hold connections and threads."""
+        """Nothing: Tune pickles its callbacks with its scratch state, and ours hold connections."""
         return {}
 
     def on_step_begin(self, iteration: int, trials: list[Any], **info: Any) -> None:

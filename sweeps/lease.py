@@ -42,7 +42,7 @@ class Lease:
         self._thread = threading.Thread(target=self._beat, name="lease", daemon=True)
 
     def __enter__(self) -> Lease:
-        holder = self._read()
+        holder = _read(self.store, self.path)
         if holder is not None and not self.take_over and _is_alive(holder):
             age = time.time() - holder["heartbeat"]
             raise LeaseError(
@@ -58,7 +58,7 @@ class Lease:
     ) -> None:
         self._stop.set()
         self._thread.join()
-        holder = self._read()
+        holder = _read(self.store, self.path)
         if holder is not None and holder.get("token") == self.token:
             self.store.delete(self.path)
 
@@ -70,23 +70,13 @@ class Lease:
     def _beat(self) -> None:
         while not self._stop.wait(HEARTBEAT_SECONDS):
             try:
-                holder = self._read()
+                holder = _read(self.store, self.path)
                 if holder is not None and holder.get("token") != self.token:
                     self.lost.set()
                     return
                 self._write()
             except OSError:
                 log.warning("the lease of sweep %s could not be renewed", self.name, exc_info=True)
-
-    def _read(self) -> dict[str, Any] | None:
-        data = self.store.read_bytes(self.path)
-        if data is None:
-            return None
-        try:
-            holder = json.loads(data)
-        except ValueError:
-            return None
-        return holder if isinstance(holder, dict) and "heartbeat" in holder else None
 
     def _write(self) -> None:
         process = psutil.Process()
@@ -98,6 +88,24 @@ class Lease:
             "heartbeat": time.time(),
         }
         self.store.write_json(self.path, holder)
+
+
+def is_held(store: Store, name: str) -> bool:
+    """Whether a living driver runs the sweep `name` just now."""
+    holder = _read(store, f"sweeps/{name}.lease")
+    return holder is not None and _is_alive(holder)
+
+
+def _read(store: Store, path: str) -> dict[str, Any] | None:
+    """Who holds a lease; None where there is none, or none that can be understood."""
+    data = store.read_bytes(path)
+    if data is None:
+        return None
+    try:
+        holder = json.loads(data)
+    except ValueError:
+        return None
+    return holder if isinstance(holder, dict) and "heartbeat" in holder else None
 
 
 def _is_alive(holder: dict[str, Any]) -> bool:

@@ -24,8 +24,8 @@ METRICS = (
     "final/test/auroc_std",
 )
 TAGS = ("state", "replicates")
-WIDTHS = {"attributes.`Run Name`": 370, "runDateAndNestInfo": 145, "duration": 85}  # pixels
-METRIC_WIDTH = 152
+WIDTHS = {"attributes.`Run Name`": 380, "runDateAndNestInfo": 140, "duration": 70}  # pixels
+METRIC_WIDTH = 150
 TAG_WIDTH = 100
 
 

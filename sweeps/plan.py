@@ -21,8 +21,8 @@ ASSUMED_RESULT_BYTES = 30_000
 class PlannedTrial:
     """A trial and what the store holds of it.
 
-    `status` is "done" (every wanted replicate completed), "failed" (an attempt failed, or a replicate ended
-    otherwise than by completing and none is missing), "partial" (some replicates or a checkpoint), or "pending".
+    `status` is "done" (every wanted replicate completed), "failed" (an attempt failed, or none is missing and
+    one ended otherwise than by completing), "partial" (some replicates or a checkpoint), or "pending".
     `missing` are the seeds that have not ended.
     """
 
@@ -99,7 +99,9 @@ def disk_need(plan: Plan, store: Store, *, keep_weights: str, concurrent: int) -
 
     Scores and curves count as the stored replicates' mean size when there are any, else as an assumed one.
     """
-    weights = {t.trial_id: BYTES_PER_FLOAT * weight_count(t.config) * len(t.config.seeds) for t in plan.trials}
+    weights = {
+        t.trial_id: BYTES_PER_FLOAT * weight_count(t.config) * len(t.config.seeds) for t in plan.trials
+    }
     if keep_weights == "all":
         kept = sum(weights.values())
     elif keep_weights == "selected":

@@ -72,7 +72,7 @@ def _kinds(plan: Plan, threads: int) -> dict[str, TrialConfig]:
 
 
 def _key(config: TrialConfig, threads: int) -> str:
-    """Everything that the time per epoch depends on: data, network, batch, arithmetic, constraint or not, machine."""
+    """All that the time per epoch depends on: data, network, batch, arithmetic, constraint, machine."""
     fields = config.model_dump(
         mode="json", include={"data", "model", "sampler", "augmentation", "batch_size", "precision"}
     )

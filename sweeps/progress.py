@@ -22,7 +22,7 @@ class SweepProgress:
     """Counts of a running sweep, and its best trial so far by the ensemble's validation AUROC.
 
     `total` trials belong to the sweep, `done` and `failed` of them before it started. The share of work
-    done counts a trial under way by its epochs; the time left follows from it, as if every trial took as long.
+    done counts a trial under way by its epochs; the time left follows as if all trials took as long.
     """
 
     total: int
@@ -35,7 +35,9 @@ class SweepProgress:
 
     def __post_init__(self) -> None:
         self._started = time.monotonic()
-        self._first: tuple[float, float] | None = None  # when the first epoch came in, and the share done then
+        self._first: tuple[float, float] | None = (
+            None  # when the first epoch came in, and the share done then
+        )
         self._last_line = 0.0
         self._ended = 0
         self._running: dict[str, float] = {}

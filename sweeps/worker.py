@@ -40,9 +40,10 @@ class WorkerOptions:
 def train_trial(params: dict[str, Any], *, configs: Mapping[str, str], options: WorkerOptions) -> None:
     """Train one trial's missing replicates and report its epochs to Ray Tune.
 
-    `params["trial_id"]` names one of `configs` (canonical JSON by trial id). Every report carries the epochs
-    since the last one under "records", a record per replicate and epoch. An error of ours (bad data, a full store) is reported, so that the
-    worker process can be used again; any other exception ends the process and Tune tries once more.
+    `params["trial_id"]` names one of `configs` (JSON by trial id). Every report carries the epochs since the
+    last one under "records", a record per replicate and epoch. An error of ours (bad data, a full store) is
+    reported, so that the worker process can be used again; any other exception ends the process, and Tune
+    tries once more.
     """
     import torch
     from ray import tune

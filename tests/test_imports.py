@@ -1,4 +1,4 @@
-"""The import arrows: search_spaces -> trainer -> sweeps, and analysis reads stored results without torch or Ray."""
+"""The import arrows: search_spaces -> trainer -> sweeps; analysis reads results without torch or Ray."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checkpoints of a trial under way and stored weights, as bytes. Nothing is unpickled but tensors and plain values."""
+"""Checkpoints of a trial under way and stored weights, as bytes; nothing but tensors and plain values."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CHECKPOINT_SCHEMA = 1
 
 
 def dump_replicates(replicates: Sequence[Replicate], *, trial_id: str, data_sha256: str) -> bytes:
-    """State of a trial's replicates under way: weights, optimiser, multipliers, penalty, best epoch, records."""
+    """State of a trial's replicates under way, all that their next epochs depend on."""
     states = {str(r.seed): r.state_dict() for r in replicates}
     return _save({"trial_id": trial_id, "data_sha256": data_sha256, "replicates": states})
 
@@ -44,7 +44,7 @@ def restore_replicates(
 
 @dataclass(frozen=True)
 class StoredWeights:
-    """Weights of a replicate's best epoch, and the normalisation (per channel, in 0..1 units) that they expect."""
+    """Weights of a replicate's best epoch, and the normalisation (per channel, 0..1 units) they expect."""
 
     model: dict[str, torch.Tensor]
     mean: tuple[float, ...]
@@ -68,7 +68,7 @@ def dump_weights(replicate: Replicate, *, trial_id: str) -> bytes:
 
 
 def load_weights(data: bytes, *, trial_id: str, seed: int) -> StoredWeights:
-    """Weights of a replicate's best epoch. Raises CheckpointError when damaged or of another trial or seed."""
+    """Read weights. Raises CheckpointError when they are damaged or of another trial or seed."""
     what = f"weights of trial {trial_id} seed {seed}"
     content = _load(data, what)
     _expect(content, "trial_id", trial_id, what)

@@ -47,7 +47,8 @@ def evaluate(
     done = {seed: d for seed, d in store.replicates(config.trial_id).items() if d.state == "completed"}
     if not done:
         raise CheckpointError(
-            f"trial {config.trial_id}: expected stored weights of a finished trial below {store.path('trials')}, found none"
+            f"trial {config.trial_id}: expected stored weights of a finished trial below "
+            f"{store.path('trials')}, found none"
         )
     scores = {seed: _scores(config, store, done[seed], task, chosen.pixels, device) for seed in sorted(done)}
     return Evaluation(

@@ -19,8 +19,9 @@ ENSEMBLE_METRICS = ("auroc", "fpr_at_tpr_98", "fpr_at_tpr_95", "fpr_at_tpr_90")
 class Round:
     """One epoch of every replicate under way.
 
-    `records` holds each such replicate's record by seed; `ensemble` the metrics of the averaged validation scores,
-    over each replicate's best epoch so far (the same as at selection); `ended` the seeds that ended in this round.
+    records     each such replicate's record, by seed
+    ensemble    metrics of the averaged validation scores, each replicate at its best epoch so far
+    ended       the seeds that ended in this round
     """
 
     epoch: int
@@ -35,7 +36,7 @@ def fit(
 ) -> Iterator[Round]:
     """Train replicates to their end, epoch by epoch, and yield a `Round` after each.
 
-    `ended` holds the validation scores [N], by seed, of replicates that ended before: they count in the ensemble.
+    `ended` holds validation scores [N], by seed, of replicates that ended before: they count in the ensemble.
     A replicate's own numbers depend on none of the others. A replicate that diverges leaves the ensemble.
     """
     earlier = list((ended or {}).values())

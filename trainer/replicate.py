@@ -1,7 +1,8 @@
 """One replicate: a seed's model, optimiser, multipliers and penalty, trained one epoch at a time.
 
-Replicates of a trial share its data and nothing else: every random number comes from `seed_for(seed, purpose)`,
-with the epoch in the purpose, so a replicate's numbers depend neither on its companions nor on an interruption.
+Replicates of a trial share its data and nothing else: every random number comes from
+`seed_for(seed, purpose)`, with the epoch in the purpose, so a replicate's numbers depend neither on its
+companions nor on an interruption.
 """
 
 from __future__ import annotations
@@ -81,7 +82,7 @@ class _EpochSums:
 
 @dataclass
 class Replicate:
-    """One seed of a trial. `state` is "running", "completed" or "diverged"; `records` holds a row per epoch."""
+    """One seed of a trial. `state`: "running", "completed" or "diverged"; `records`: a row per epoch."""
 
     setup: TrialSetup
     seed: int
@@ -139,7 +140,7 @@ class Replicate:
         return self._train_record(sums, rate)
 
     def _batches(self) -> Iterator[tuple[Tensor, Tensor, int]]:
-        """The epoch's batches: positions in the pool [B], prepared images [B, C, H, W], number of positives."""
+        """The epoch's batches: positions in the pool [B], images [B, C, H, W], number of positives."""
         config, setup = self.setup.config, self.setup
         order = epoch_order(
             config.sampler,
@@ -158,7 +159,7 @@ class Replicate:
                 yield on_device[batch], setup.augmenter.train_batch(on_device[batch], draws[batch]), positives
 
     def train_batches(self, most: int) -> int:
-        """Train on at most so many batches of the current epoch without ending it; returns how many. For probes."""
+        """Train on at most so many batches of the epoch without ending it; returns how many. For probes."""
         zero = torch.zeros((), device=self.setup.device)
         sums = _EpochSums(loss=zero.clone(), violation=zero.clone())
         self.model.train()
@@ -221,7 +222,8 @@ class Replicate:
         auroc, loss = record["val/auroc"], record["val/loss"]
         if not all(math.isfinite(record[k]) for k in ("train/loss", "val/loss", "train/violation")):
             self.state = "diverged"
-            self.reason = f"the loss is not finite in epoch {self.epoch}: train {record['train/loss']}, validation {loss}"
+            losses_seen = f"train {record['train/loss']}, validation {loss}"
+            self.reason = f"the loss is not finite in epoch {self.epoch}: {losses_seen}"
             return
         best = self.best
         if best is None or auroc > best.auroc or (auroc == best.auroc and loss < best.loss):
@@ -246,7 +248,7 @@ class Replicate:
         return losses.score(logits_of(self.model, parts, self.setup.config.precision)).cpu().numpy()
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that the next epoch depends on, as tensors and plain values (loads with `weights_only`)."""
+        """All that the next epoch depends on, as tensors and plain values (loads with `weights_only`)."""
         best = None
         if self.best is not None:
             best = {**vars(self.best), "validation_scores": torch.from_numpy(self.best.validation_scores)}
@@ -328,5 +330,5 @@ def _learning_rate(config: OptimizerConfig, epoch: int, epochs: int) -> float:
 
 
 def _prefers_channels_last(config: TrialConfig) -> bool:
-    """Channels-last wins for narrow networks and in bf16; in float32 at width 64 it loses (measured on CPU)."""
+    """Channels-last wins for narrow networks and in bf16; not in float32 at width 64 (measured on CPU)."""
     return config.precision == "bf16" or config.model.width <= 32

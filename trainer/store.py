@@ -11,8 +11,8 @@
                                                  weights.<attempt>.pt
 
 Every attempt writes under its own name and DONE names the files that count, so two attempts at the same
-replicate never mix, on a local disk or on object storage without rename. A replicate that ended otherwise than
-by completing has `DONE.diverged` or `DONE.pruned` in DONE's place, so that one listing tells every state.
+replicate never mix, on a local disk or on object storage without rename. A replicate that ended otherwise
+than by completing has `DONE.diverged` or `DONE.pruned` in DONE's place, so one listing tells every state.
 Readers trust only what DONE lists and check its hashes.
 
 The store is reached through `pyarrow.fs`: a local path or a URI such as `s3://bucket/sweeps`.
@@ -101,7 +101,8 @@ class Store:
                 self.filesystem, self.root = fs.FileSystem.from_uri(self.uri)
             except (pa.ArrowInvalid, OSError) as error:
                 raise InputError(
-                    f"output: expected a local path or a URI like s3://bucket/folder, given {self.uri!r}: {error}"
+                    "output: expected a local path or a URI like s3://bucket/folder, "
+                    f"given {self.uri!r}: {error}"
                 ) from error
         else:
             self.root = str(Path(self.uri).expanduser().absolute())
@@ -320,12 +321,12 @@ class Store:
         return pq.read_table(io.BytesIO(self.read_file(done, "epochs")))
 
     def read_result(self, done: Done) -> dict[str, Any]:
-        """A replicate's summary: state, metrics, chosen epoch, seconds, device, versions, commit, data hash."""
+        """A replicate's summary: state, metrics, chosen epoch, seconds, device, versions, commit, data."""
         content: dict[str, Any] = json.loads(self.read_file(done, "result"))
         return content
 
     def delete_weights(self, done: Done) -> int:
-        """Delete a replicate's weights (they were not selected); returns the bytes freed, 0 when already gone."""
+        """Delete a replicate's weights (not selected); returns the bytes freed, 0 when already gone."""
         entry = done.files.get("weights")
         if entry is None:
             return 0
@@ -364,7 +365,8 @@ class Store:
     def _check_schema(self, content: Mapping[str, Any], relative: str) -> None:
         if content.get("schema") != STORE_SCHEMA:
             raise StoreError(
-                f"{self.path(relative)}: expected store schema {STORE_SCHEMA}, found {content.get('schema')!r}"
+                f"{self.path(relative)}: expected store schema {STORE_SCHEMA}, "
+                f"found {content.get('schema')!r}"
             )
 
 

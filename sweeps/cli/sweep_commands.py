@@ -216,11 +216,17 @@ def tables(
 
 def reconcile(space: Sweep, output: Output = DEFAULT_OUTPUT, tracking_uri: TrackingUri = None) -> None:
     """Bring MLflow level with the result store."""
+    from sweeps.lease import is_held
     from sweeps.tracking import reconcile as bring_level
 
     store, manifest = _open(space, output, None)
-    counts = bring_level(store, manifest.name, tracking_uri)
-    Console().print(f"{manifest.name}: {counts}", highlight=False)
+    counts = bring_level(store, manifest.name, tracking_uri, is_running=is_held(store, manifest.name))
+    words = f"{counts.created} runs created, {counts.updated} brought level, {counts.unchanged} were level"
+    Console().print(
+        f"sweep {manifest.name}: {words}, {counts.ended} ended, {counts.failed} failed", highlight=False
+    )
+    if counts.failed:
+        raise typer.Exit(1)
 
 
 def ui(

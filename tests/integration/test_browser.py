@@ -44,7 +44,7 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
     "--hide-scrollbars",
-    "--window-size=1640,760",
+    "--window-size=1690,760",
 )
 PATIENCE = 120.0
 CURVES = (
@@ -105,7 +105,7 @@ def browser(sweep: Shown, tmp_path: Path) -> Iterator[WebDriver]:
 
 
 def test_table_shows_every_trial_with_its_metrics(sweep: Shown, browser: WebDriver) -> None:
-    browser.set_window_size(1640, max(760, 520 + 32 * len(sweep.views)))  # rows out of sight are not drawn
+    browser.set_window_size(1690, max(760, 520 + 32 * len(sweep.views)))  # rows out of sight are not drawn
     browser.get(sweep.address + results_path(sweep.experiment_id))
     labels = _wait(browser, lambda: _named_rows(browser, len(sweep.views)))
     assert set(labels.values()) == set(sweep.views)
@@ -121,7 +121,7 @@ def test_table_shows_every_trial_with_its_metrics(sweep: Shown, browser: WebDriv
 
 
 def test_trial_page_draws_curves_and_roc(sweep: Shown, browser: WebDriver) -> None:
-    browser.set_window_size(1640, max(760, 520 + 32 * len(sweep.views)))
+    browser.set_window_size(1690, max(760, 520 + 32 * len(sweep.views)))
     browser.get(sweep.address + results_path(sweep.experiment_id))
     _wait(browser, lambda: _named_rows(browser, len(sweep.views)))
     label = _with_constraint(sweep.views)

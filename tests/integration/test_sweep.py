@@ -33,7 +33,8 @@ grid:
 
 CIFAR = """
 name: cifar10-narrow
-fixed: {dataset: cifar10, ratio: 100, epochs: 2, model.width: 4, seeds: [1, 2, 3]}
+fixed:
+  {dataset: cifar10, ratio: 100, data.train_share: 0.2, epochs: 2, model.width: 4, seeds: [1, 2, 3]}
 grid:
   loss: [baseline_BCE, baseline_s_LM_m05, baseline_cb_BCE_99]
   alm: [none, ALM_14_beg, ALM_16_beg]

@@ -59,7 +59,7 @@ def test_broken_space_gives_one_line_and_exit_code_2(almsweep: Cli, tmp_path: Pa
         (["tables", "nosuch"], "nosuch"),
         (["status", "--output", "{folder}/empty"], "expected a result store with a sweep in it, found none"),
         (["retry", "demo"], "say --failed"),
-        (["train", "--loss", "nosuch"], 'loss: expected a known name'),
+        (["train", "--loss", "nosuch"], "loss: expected a known name"),
         (["train", "--delta", "0.5"], "a margin needs a constraint"),
         (["train", "--set", "epochs"], "epochs"),
         (["train", "--device", "tpu"], "--device: expected cpu or cuda, given 'tpu'"),

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from search_spaces.errors import LeaseError
-from sweeps.lease import STALE_SECONDS, Lease
+from sweeps.lease import STALE_SECONDS, Lease, is_held
 from trainer.store import Store
 
 
@@ -36,7 +36,9 @@ def write_holder(store: Store, **changes: object) -> None:
 
 def test_free_again_after_use(store: Store) -> None:
     with Lease(store, "s"):
+        assert is_held(store, "s")
         assert store.read_json("sweeps/s.lease") is not None
+    assert not is_held(store, "s")
     assert store.read_json("sweeps/s.lease") is None
     with Lease(store, "s"):
         pass

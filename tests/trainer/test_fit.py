@@ -10,7 +10,7 @@ import pytest
 import torch
 from sklearn.metrics import roc_auc_score
 
-from search_spaces.config import ConstraintConfig, Sgd, TrialConfig
+from search_spaces.config import SCHEMA_VERSION, ConstraintConfig, Sgd, TrialConfig
 from search_spaces.losses import Bce, Ldam, Mbauc
 from search_spaces.presets import preset
 from trainer.checkpoint import dump_replicates, restore_replicates
@@ -115,11 +115,8 @@ def test_ensemble_averages_each_replicates_best_epoch(task: BinaryTask) -> None:
 def test_earlier_replicates_count_in_the_ensemble(task: BinaryTask) -> None:
     first = trained(config(), task, (1,))[0]
     assert first.best is not None
-    last = None
     late = replicates(config(), task, (2, 3))
-    for last in fit(late, {1: first.best.validation_scores}):
-        pass
-    assert last is not None
+    *_, last = fit(late, {1: first.best.validation_scores})
     assert dict(last.ensemble) == {
         k: v for k, v in trained(config(), task)[0].records[-1].items() if k.startswith("ensemble/")
     }
@@ -200,3 +197,40 @@ def test_mbauc_skips_batches_without_a_pair(task: BinaryTask) -> None:
     batches = list(replicate._batches())
     assert 0 < len(batches) < (replicate.negatives + replicate.positives) // 8
     assert all(0 < positives < len(indices) for indices, _, positives in batches)
+
+
+# By schema and loss: training loss, validation loss and mean multiplier per epoch; the mean test score.
+GOLDEN = {
+    (1, "bce"): (
+        [
+            (0.49921, 0.396844, 0.001962),
+            (0.167001, 0.424664, 0.002462),
+            (0.121234, 0.278713, 0.002553),
+            (0.123965, 0.154918, 0.002677),
+        ],
+        -3.33311,
+    ),
+    (1, "ldam"): (
+        [
+            (3.183127, 8.652097, 0.001454),
+            (2.153439, 6.301643, 0.002858),
+            (1.546577, 4.818618, 0.004175),
+            (1.213716, 4.017836, 0.006876),
+        ],
+        -0.17015,
+    ),
+}
+
+
+@pytest.mark.parametrize("loss", [Bce(), Ldam()])
+def test_numbers_change_only_with_the_schema(task: BinaryTask, loss: Any) -> None:
+    """When this fails on purpose, raise SCHEMA_VERSION and add the new numbers; trial ids change with it.
+
+    The tolerance leaves room for another processor's order of sums, not for another algorithm.
+    """
+    curves, mean_score = GOLDEN[SCHEMA_VERSION, loss.name]
+    replicate = trained(config(loss=loss, constraint=CONSTRAINT), task, (1,))[0]
+    for record, expected in zip(replicate.records, curves, strict=True):
+        found = (record["train/loss"], record["val/loss"], record["train/multiplier_mean"])
+        assert found == pytest.approx(expected, rel=0.01)
+    assert float(replicate.test_scores().mean()) == pytest.approx(mean_score, rel=0.01)
