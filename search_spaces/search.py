@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 from search_spaces.config import TrialConfig
 from search_spaces.domains import Choice, Domain, IntUniform, share
@@ -71,6 +71,13 @@ class Search:
         """The same search with these replicates."""
         kept = tuple(given for given in self.fixed if given.key != "seeds")
         return replace(self, fixed=(*kept, setting("seeds", seeds, "seeds")))
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The replicates of every trial."""
+        given = next((s.value for s in self.fixed if s.key == "seeds"), None)
+        default: tuple[int, ...] = TrialConfig.model_fields["seeds"].default
+        return default if given is None else cast(tuple[int, ...], given)
 
     def walk(self, choose: Callable[[Dimension], object]) -> dict[str, object]:
         """The point that comes of choosing a value for one dimension after another, where it applies."""

@@ -69,6 +69,8 @@ class SweepCallback(tune.Callback):  # type: ignore[misc]
         if state == "completed":
             self.progress.ended(config)
             self.on_done(config)
+        elif state == "pruned":
+            self.progress.ended(config, pruned=True)
         else:
             self.progress.ended(config, result.get("error", state))
         if self.tracker is not None:

@@ -25,6 +25,7 @@ class WorkerOptions:
     use_gpu         whether trials were given a share of a GPU
     keep_weights    whether trials store their best weights
     report_seconds  least time between two reports to Ray
+    stoppable       whether a scheduler may ask for a trial's end; every epoch is reported then
     """
 
     output: str
@@ -35,6 +36,7 @@ class WorkerOptions:
     keep_weights: bool
     checkpoint_seconds: float = 60.0
     report_seconds: float = 1.0
+    stoppable: bool = False
 
 
 def train_trial(params: dict[str, Any], *, configs: Mapping[str, str], options: WorkerOptions) -> None:
@@ -49,11 +51,22 @@ def train_trial(params: dict[str, Any], *, configs: Mapping[str, str], options: 
     from ray import tune
 
     from trainer.store import Store
-    from trainer.trial import TrialOptions, run_trial
+    from trainer.trial import StopTrial, TrialOptions, run_trial
 
     torch.set_num_threads(options.threads)
-    config = TrialConfig.model_validate_json(configs[params["trial_id"]])
-    reporter = _Reporter(options.report_seconds)
+    # A search knows its configurations only one after another, and gives each with its trial.
+    config = TrialConfig.model_validate_json(params.get("config") or configs[params["trial_id"]])
+    store = Store(options.output)
+    reporter = _Reporter(0.0 if options.stoppable else options.report_seconds)
+    if not options.stoppable:
+        store.clear_stop_request(config.trial_id)
+
+    def on_round(round_: Any) -> None:
+        reporter.add(round_)
+        # Tune has decided about the epoch by the time that the report returns.
+        if options.stoppable and (reason := store.stop_request(config.trial_id)) is not None:
+            raise StopTrial(reason)
+
     trial_options = TrialOptions(
         data_dir=None if options.data_dir is None else Path(options.data_dir),
         download=options.download,
@@ -62,7 +75,8 @@ def train_trial(params: dict[str, Any], *, configs: Mapping[str, str], options: 
     )
     device = torch.device("cuda" if options.use_gpu else "cpu")
     try:
-        states = run_trial(config, Store(options.output), device, trial_options, reporter.add)
+        states = run_trial(config, store, device, trial_options, on_round)
+        store.clear_stop_request(config.trial_id)
     except AlmsweepError as error:
         tune.report({"records": reporter.take(), "state": "failed", "error": str(error), **reporter.latest})
         return

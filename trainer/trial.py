@@ -29,6 +29,10 @@ log = logging.getLogger(__name__)
 FAILURE_TAIL_LINES = 15
 
 
+class StopTrial(Exception):
+    """Raised by `on_round` to end a trial: its replicates under way are stored as pruned, for this reason."""
+
+
 @dataclass(frozen=True)
 class TrialOptions:
     """How a trial is run, as opposed to what it computes; nothing here can change a score.
@@ -67,8 +71,8 @@ def run_trial(
 ) -> dict[int, str]:
     """Train the replicates of a trial that the store lacks, from their last checkpoint where there is one.
 
-    Returns the state of every wanted replicate by seed ("completed", "diverged"). An exception leaves its
-    traceback's tail in the trial's `failure.json`, keeps the checkpoint, and is raised again.
+    Returns the state of every wanted replicate by seed ("completed", "diverged", "pruned"). An exception
+    leaves its traceback's tail in the trial's `failure.json`, keeps the checkpoint, and is raised again.
     """
     ended = {seed: done.state for seed, done in store.replicates(config.trial_id).items()}
     missing = [seed for seed in config.seeds if seed not in ended]
@@ -109,7 +113,13 @@ def _train_missing(
             attempt.store.write_checkpoint(trial_id, data)
             attempt.last_checkpoint = time.monotonic()
         if on_round is not None:
-            on_round(round_)
+            try:
+                on_round(round_)
+            except StopTrial as stop:
+                for replicate in running:
+                    replicate.state, replicate.reason = "pruned", str(stop)
+                    _store_replicate(attempt, replicate)
+                break
     return {r.seed: r.state for r in replicates}
 
 

@@ -13,7 +13,7 @@ from sweeps.plan import STATUSES, DiskNeed, Plan, PlannedTrial, block_counts
 from sweeps.probe import TimeEstimate
 from sweeps.progress import duration
 from sweeps.run import SweepOutcome
-from trainer.store import Store
+from trainer.store import Store, SweepManifest
 
 
 def print_plan(console: Console, plan: Plan) -> None:
@@ -28,6 +28,13 @@ def print_plan(console: Console, plan: Plan) -> None:
     states = ", ".join(f"{counts[status]:,} {status}" for status in STATUSES)
     console.print(f"{len(plan.trials):,} trials, {plan.replicates():,} replicates: {states}", highlight=False)
     console.print(f"replicates still to train: {plan.missing_replicates():,}", highlight=False)
+
+
+def print_samples(console: Console, manifest: SweepManifest) -> None:
+    """How many trials a search has still to choose; nothing for a grid."""
+    if manifest.samples is not None:
+        left = max(manifest.samples - len(manifest.trials), 0)
+        console.print(f"search: {left:,} of {manifest.samples:,} trials are not chosen yet", highlight=False)
 
 
 def print_disk(console: Console, need: DiskNeed) -> None:
