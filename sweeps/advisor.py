@@ -69,6 +69,7 @@ class Advisor:
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             self.study.sampler = optuna.samplers.TPESampler(
                 n_startup_trials=STARTUP_TRIALS,
+                multivariate=True,
                 group=True,
                 seed=seed_for(self.search.seed, f"suggestion/{number}/{attempt}") % 2**32,
             )

@@ -126,18 +126,27 @@ class SearchStudy:
     # Suggestions
 
     def _sampled(self) -> tuple[Suggestion, Point, int] | None:
-        for attempt in range(REPEATS):
-            asked, drawn = self._advisor.ask(self._next, attempt)
-            try:
-                config = self.search.trial(settled(self.search, drawn))
-            except Problem as problem:  # each value is possible, but not beside the others
-                log.warning("search %s: a suggestion makes no trial: %s", self.name, problem)
-                self._advisor.discard(asked)
-                continue
-            if config.trial_id not in self.suggestions:
-                return Suggestion(self._next, "sampler", config), drawn, asked
-            self._advisor.discard(asked)
-        return None
+        """A new trial of the sampler's, or None where it only repeats itself.
+
+        A repeated draw counts as under way until the end, so that the next one keeps away from it.
+        """
+        repeated: list[int] = []
+        try:
+            for attempt in range(REPEATS):
+                asked, drawn = self._advisor.ask(self._next, attempt)
+                try:
+                    config = self.search.trial(settled(self.search, drawn))
+                except Problem as problem:  # each value is possible, but not beside the others
+                    log.warning("search %s: a suggestion makes no trial: %s", self.name, problem)
+                    repeated.append(asked)
+                    continue
+                if config.trial_id not in self.suggestions:
+                    return Suggestion(self._next, "sampler", config), drawn, asked
+                repeated.append(asked)
+            return None
+        finally:
+            for number in repeated:
+                self._advisor.discard(number)
 
     def _random(self) -> tuple[Suggestion, Point, int] | None:
         """A trial that was not suggested yet, where the sampler only repeats itself."""
