@@ -163,7 +163,9 @@ MESSAGES = {
     "search.objectives[1]: expected every objective once": broken(objectives=["val/auroc", "val/auroc"]),
     "search.samples: expected a whole number of at least 1, given 0": broken(samples=0),
     "search.domains.ratio: expected every key once, given also as ratio": domains(ratio={"uniform": [1, 2]}),
-    "search.domains.epochs: expected a number of at least 1, given 0": domains(epochs={"int_uniform": [0, 2]}),
+    "search.domains.epochs: expected a number of at least 1, given 0": domains(
+        epochs={"int_uniform": [0, 2]}
+    ),
     "search.domains.loss.margin.when.loss.gamma: expected an earlier key with a choice": domains(
         loss__margin={"uniform": [1, 2], "when": {"loss.gamma": [1]}}
     ),

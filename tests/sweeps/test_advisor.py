@@ -65,7 +65,7 @@ def test_the_searcher_beats_random_search() -> None:
     ties = sum(ours == random for ours, random in pairs)
     p = binomtest(wins, SEEDS - ties, alternative="greater").pvalue
     print(f"searcher better in {wins} of {SEEDS} seeds ({ties} ties), one-sided sign test p = {p:.2g}")
-    assert p < 0.001
+    assert p < 0.01
 
 
 def test_points_survive_writing_and_reading() -> None:

@@ -39,9 +39,7 @@ def play(peers: PeerScheduler, configs: list[TrialConfig], heights: list[float],
                 report(peers, one, epoch, height)
 
 
-def report(
-    peers: PeerScheduler, one: TrialConfig, epoch: int, auroc: float, state: str = "running"
-) -> None:
+def report(peers: PeerScheduler, one: TrialConfig, epoch: int, auroc: float, state: str = "running") -> None:
     trial = SimpleNamespace(config={"trial_id": one.trial_id})
     result = {"state": state, "epoch": epoch, METRIC: auroc}
     assert peers.on_trial_result(None, trial, result) == "CONTINUE"

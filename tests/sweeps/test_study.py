@@ -1,4 +1,4 @@
-"""A search's study: first points, no trial twice, relaunch, warm start, and how results are told. No training."""
+"""A search's study: first points, no trial twice, relaunch, warm start, how results are told. No training."""
 
 from __future__ import annotations
 
