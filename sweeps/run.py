@@ -12,7 +12,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,11 +20,12 @@ from rich.console import Console
 
 from analysis.select import DEFAULT_RULE
 from search_spaces.config import TrialConfig
-from search_spaces.errors import AlmsweepError, InputError
+from search_spaces.errors import AlmsweepError, InputError, Interrupted, SweepStopped
 from search_spaces.search import Search
 from sweeps.lease import Lease
 from sweeps.plan import Plan, PlannedTrial, make_plan
 from sweeps.progress import SweepProgress
+from sweeps.stop import new_stop_flag, stop_on_signal
 from sweeps.worker import WorkerOptions, train_trial
 from trainer.store import Store, SweepManifest
 
@@ -36,6 +37,9 @@ log = logging.getLogger(__name__)
 LOCAL_OBJECT_STORE_BYTES = 256 * 1024**2
 # One more attempt after a lost process or an unexpected exception; it goes on from the checkpoint.
 MAX_FAILURES = 1
+# How long the end of a run waits for MLflow; what it has not taken by then, `reconcile` brings later.
+TRACKING_SECONDS = 60.0
+HURRIED_TRACKING_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -76,12 +80,16 @@ class RunOptions:
 
 @dataclass(frozen=True)
 class SweepOutcome:
-    """How a run ended: the plan afterwards, how many trials it started, whether it was interrupted."""
+    """How a run ended: the plan afterwards, how many trials it started, whether the user interrupted it.
+
+    `untracked` counts trials that MLflow does not show yet; `stopped` says why the sweep gave up early.
+    """
 
     plan: Plan
     started: int
     interrupted: bool
     untracked: int
+    stopped: str | None = None
 
 
 def run_sweep(
@@ -101,6 +109,7 @@ def run_sweep(
 
     Raises LeaseError when another driver runs this sweep, and InputError when the cluster cannot be reached
     or has not the resources for one trial. Failed trials are in the outcome's plan; they raise nothing.
+    One SIGINT or SIGTERM lets the running epochs end and be checkpointed; a second raises KeyboardInterrupt.
     """
     store = Store(options.output)
     with Lease(store, manifest.name, take_over=options.take_over) as lease:
@@ -115,20 +124,26 @@ def run_sweep(
             _reopen(again, store)
             plan = make_plan(manifest.name, manifest.trials, store)
             wanted = [t for t in plan.to_run() if t.trial_id in failed]
-        interrupted = False
+        interrupted, stopped = False, None
         # Of a search the trials come in as the study suggests them.
         configs = {t.trial_id: t.config for t in wanted} if study is None else {}
         if wanted or (study is not None and study.remaining):
-            interrupted = _run_trials(plan, wanted, configs, manifest, store, options, console, lease, study)
-        if study is not None:
-            manifest = study.manifest()
-            store.write_sweep(manifest)
-        untracked = _bring_tracking_level(manifest, store, options)
+            try:
+                _run_trials(plan, wanted, configs, manifest, store, options, console, lease, study)
+            except Interrupted:
+                interrupted = True
+            except SweepStopped as error:
+                stopped = str(error)
+            finally:
+                if study is not None:
+                    manifest = study.manifest()
+                    store.write_sweep(manifest)
         return SweepOutcome(
             plan=make_plan(manifest.name, manifest.trials, store),
             started=len(configs),
             interrupted=interrupted,
-            untracked=untracked,
+            untracked=_bring_tracking_level(manifest, store, options),
+            stopped=stopped,
         )
 
 
@@ -150,8 +165,11 @@ def _run_trials(
     console: Console,
     lease: Lease,
     study: SearchStudy | None,
-) -> bool:
-    """Run trials on Ray; returns whether the user interrupted it. A study adds its trials to `configs`."""
+) -> None:
+    """Run trials on Ray; a study adds its own to `configs`.
+
+    Raises Interrupted or KeyboardInterrupt after signals, SweepStopped when in vain.
+    """
     from sweeps.callback import SweepCallback
     from sweeps.schedulers import make_scheduler
     from sweeps.search import StudySearcher
@@ -165,21 +183,26 @@ def _run_trials(
         len(plan.trials) + unknown, counts["done"], counts["failed"] - waiting, len(wanted) + unknown, console
     )
     progress.pruned = counts["pruned"]
-    searcher = None if study is None else StudySearcher(study, [t.config for t in wanted], configs)
     keeper = WeightKeeper(store, manifest, options.rule) if options.keep_weights == "selected" else None
     tracker = Tracker(options.tracking_uri, store, manifest.name) if options.track else None
     with ray_session(options) as resources:
         gpus = _gpus_per_trial(options, resources)
         if tracker is not None:
             tracker.start()
+        stop_flag = new_stop_flag()
         callback = SweepCallback(
             configs,
             store,
             progress,
             tracker,
+            stop_flag,
             on_done=keeper.trial_done if keeper else lambda config: None,
             check=lease.check,
         )
+        searcher = None
+        if study is not None:
+            known = [t.config for t in wanted]
+            searcher = StudySearcher(study, known, configs, is_over=lambda: callback.is_stopping)
         scheduler = make_scheduler(
             options.scheduler,
             store,
@@ -188,18 +211,30 @@ def _run_trials(
             searching=manifest.samples is not None,
             grace=options.grace_epochs,
         )
+        patience = TRACKING_SECONDS
+
+        def on_first_signal() -> None:
+            callback.request_stop()
+            console.print("stopping after the running epochs; once more (Ctrl-C) leaves at once")
+
         try:
-            with progress:
+            with progress, stop_on_signal(on_first_signal):
                 _tune(configs, options, gpus, callback, scheduler, searcher)
-            return False
+                if callback.starved and not callback.is_stopping:
+                    alone = {config.trial_id: config for config in callback.starved}
+                    console.print(f"{len(alone)} trial(s) ran out of memory; they run again, one at a time")
+                    callback.is_last_pass = True
+                    _tune(alone, replace(options, max_concurrent=1), gpus, callback, scheduler, None)
+                if callback.is_stopping:
+                    raise Interrupted("stopped on request")
         except KeyboardInterrupt:
-            for config in configs.values():
-                if tracker is not None and config.trial_id in progress.running_ids():
-                    tracker.trial_interrupted(config)
-            return True
+            patience = HURRIED_TRACKING_SECONDS
+            raise
         finally:
             if tracker is not None:
-                tracker.close()
+                for trial_id in progress.running_ids():
+                    tracker.trial_interrupted(configs[trial_id])
+                tracker.close(patience)
 
 
 def _open_study(search: Search, store: Store, manifest: SweepManifest, console: Console) -> SearchStudy:
@@ -237,7 +272,7 @@ def _tune(
     )
     texts = {trial_id: config.model_dump_json() for trial_id, config in configs.items()}
     trainable = tune.with_resources(
-        tune.with_parameters(train_trial, configs=texts, options=worker),
+        tune.with_parameters(train_trial, configs=texts, options=worker, stop_flag=callback.stop_flag),
         {"cpu": options.cpus_per_trial, "gpu": gpus},
     )
     scratch = tempfile.mkdtemp(prefix="almsweep-tune-")

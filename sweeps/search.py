@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ray.tune.search import Searcher
@@ -14,13 +14,19 @@ from sweeps.study import SearchStudy
 class StudySearcher(Searcher):  # type: ignore[misc]
     """Gives Tune first the known trials that lack replicates, then new suggestions of the study.
 
-    `configs` is filled with every trial given out, for those who know trials by their id.
+    `configs` is filled with every trial given out, for those who know trials by their id. Once `is_over` says
+    so, nothing more is suggested.
     """
 
     def __init__(
-        self, study: SearchStudy, waiting: Sequence[TrialConfig], configs: dict[str, TrialConfig]
+        self,
+        study: SearchStudy,
+        waiting: Sequence[TrialConfig],
+        configs: dict[str, TrialConfig],
+        is_over: Callable[[], bool] = lambda: False,
     ) -> None:
         super().__init__()
+        self.is_over = is_over
         self.study = study
         self.waiting = list(waiting)
         self.configs = configs
@@ -32,7 +38,7 @@ class StudySearcher(Searcher):  # type: ignore[misc]
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str:
         """Parameters of the next Tune trial, whose id is Tune's own, or FINISHED."""
-        config = self._next()
+        config = None if self.is_over() else self._next()
         if config is None:
             return str(Searcher.FINISHED)
         self._given[trial_id] = config.trial_id
