@@ -9,6 +9,7 @@ from search_spaces.errors import SpaceError, unknown_name
 from search_spaces.named import CONSTRAINTS, LOSSES, MARGINS
 from search_spaces.published import published_settings
 from search_spaces.space import Axes, SearchSpace, product
+from search_spaces.yaml_search import PUBLISHED
 from search_spaces.yaml_space import read_space
 
 
@@ -42,10 +43,34 @@ def paper_published() -> SearchSpace:
     return SearchSpace.of("paper-published", published_settings(), description)
 
 
+def paper_search() -> SearchSpace:
+    """A search over the paper's losses, their parameters, penalty and margin on CIFAR-10 1:100, ten seeds.
+
+    The ranges reach beyond the paper's grids; the block's 17 published configurations come first.
+    """
+    fixed: dict[str, object] = {"dataset": "cifar10", "ratio": 100}
+    losses = ["bce", "s_lm", "s_fl", "a_lm", "a_fl", "cb_bce", "w_bce", "ldam", "mbauc"]
+    domains = {
+        "loss.name": {"choice": losses},
+        "loss.margin": {"log_uniform": [0.1, 10], "when": {"loss.name": ["s_lm", "a_lm"]}},
+        "loss.gamma": {"log_uniform": [0.1, 5], "when": {"loss.name": ["s_fl", "a_fl"]}},
+        "loss.beta": {"choice": [0.9, 0.99, 0.999, 0.9999, 0.99999], "when": {"loss.name": ["cb_bce"]}},
+        "loss.weight_factor": {"log_uniform": [0.1, 3], "when": {"loss.name": ["w_bce"]}},
+        "loss.max_margin": {"uniform": [0.1, 1], "when": {"loss.name": ["ldam"]}},
+        "constraint": {"choice": ["none", "ALM_14_beg"], "when": {"loss.name": losses[:-1]}},
+        "constraint.penalty": {"log_uniform": [1e-9, 1e-2]},
+        "constraint.margin": {"uniform": [0, 1]},
+    }
+    search: dict[str, object] = {"domains": domains, "start": PUBLISHED}
+    description = "A search over losses, penalty and margin on CIFAR-10 1:100; published configurations first"
+    return SearchSpace.searched("paper-search", fixed, search, description)
+
+
 NAMED_SPACES: dict[str, Callable[[], SearchSpace]] = {
     "demo": demo,
     "paper-published": paper_published,
     "paper": paper,
+    "paper-search": paper_search,
 }
 
 

@@ -25,7 +25,17 @@ class Uniform:
 
     def value(self, share: float) -> object:
         """The value at this share (in [0, 1)) of the domain."""
-        return _rounded(self.low + share * (self.high - self.low), self.low, self.high)
+        return self.settled(self.low + share * (self.high - self.low))
+
+    def settled(self, value: float) -> float:
+        """The value of the domain that stands for a number: six significant digits, within the bounds."""
+        return min(max(float(f"{value:.6g}"), self.low), self.high)
+
+    def contains(self, value: object) -> bool:
+        """Whether the value lies in the domain."""
+        return (
+            isinstance(value, int | float) and not isinstance(value, bool) and self.low <= value <= self.high
+        )
 
     def extremes(self) -> tuple[object, ...]:
         """Values that must be possible for all of the domain to be."""
@@ -39,7 +49,7 @@ class LogUniform(Uniform):
     def value(self, share: float) -> object:
         """The value at this share (in [0, 1)) of the domain."""
         logarithm = math.log(self.low) + share * (math.log(self.high) - math.log(self.low))
-        return _rounded(math.exp(logarithm), self.low, self.high)
+        return self.settled(math.exp(logarithm))
 
 
 @dataclass(frozen=True)
@@ -52,6 +62,10 @@ class IntUniform:
     def value(self, share: float) -> object:
         """The value at this share (in [0, 1)) of the domain."""
         return min(self.low + int(share * (self.high - self.low + 1)), self.high)
+
+    def contains(self, value: object) -> bool:
+        """Whether the value lies in the domain."""
+        return isinstance(value, int) and not isinstance(value, bool) and self.low <= value <= self.high
 
     def extremes(self) -> tuple[object, ...]:
         """Values that must be possible for all of the domain to be."""
@@ -111,7 +125,3 @@ def share(seed: int, key: str, index: int) -> float:
     """A number in [0, 1) that depends on seed, key and index alone (53 bits of a SHA-256)."""
     digest = hashlib.sha256(f"{seed}/{key}/{index}".encode()).digest()
     return (int.from_bytes(digest[:8], "big") >> 11) / 2**53
-
-
-def _rounded(value: float, low: float, high: float) -> float:
-    return min(max(float(f"{value:.6g}"), low), high)

@@ -24,7 +24,9 @@ from search_spaces.axis import check_axis, check_name, check_size
 from search_spaces.config import TrialConfig
 from search_spaces.errors import SpaceError
 from search_spaces.problem import Problem
+from search_spaces.search import Search
 from search_spaces.settings import Setting, TrialBuilder, setting
+from search_spaces.yaml_search import parse_search
 
 Settings: TypeAlias = Mapping[str, object]
 Axes: TypeAlias = Mapping[str, Sequence[object]]
@@ -34,19 +36,22 @@ Axes: TypeAlias = Mapping[str, Sequence[object]]
 class SearchSpace:
     """A named, non-empty set of trials in a fixed order, no two with the same `trial_id`.
 
+    With a `search` the trials are only those that are known before it starts, which may be none.
+
     Raises SpaceError for a name that cannot name a folder, for no trials and for a repeated trial.
     """
 
     name: str
     trials: tuple[TrialConfig, ...]
     description: str = ""
+    search: Search | None = None
 
     def __post_init__(self) -> None:
         try:
             check_name(self.name)
         except Problem as problem:
             raise SpaceError(f"search space: {problem}") from None
-        if not self.trials:
+        if not self.trials and self.search is None:
             raise SpaceError(f"search space {self.name}: expected at least one trial, given none")
         if len({trial.trial_id for trial in self.trials}) != len(self.trials):
             raise SpaceError(f"search space {self.name}: expected distinct trials, given one more than once")
@@ -63,6 +68,20 @@ class SearchSpace:
         except Problem as problem:
             raise SpaceError(f"search space {name}: {problem}") from None
         return cls(name, collapse(trials), description)
+
+    @classmethod
+    def searched(
+        cls, name: str, fixed: Settings, search: Mapping[str, object], description: str = ""
+    ) -> SearchSpace:
+        """The space of a search, its blocks written as in YAML (see `search_spaces.yaml_search`).
+
+        Raises SpaceError as `of` does.
+        """
+        try:
+            found = parse_search(_settings(fixed), search)
+        except Problem as problem:
+            raise SpaceError(f"search space {name}: {problem}") from None
+        return cls(name, collapse(map(found.trial, found.start)), description, found)
 
     @property
     def replicates(self) -> int:

@@ -19,6 +19,9 @@
       domains:
         optimizer.learning_rate: {log_uniform: [1e-3, 1e-1]}
 
+With a block `search` the trials are not listed but chosen one after another: see `search_spaces.yaml_search`.
+It stands beside `fixed` alone.
+
 Every block may be left out; a key stands in one block. Keys: `search_spaces.keys` and
 `search_spaces.settings`. Domains: `uniform`, `log_uniform`, `int_uniform` (each [low, high], both included)
 and `choice` (a list). Trials that come out equal are one trial.
@@ -40,8 +43,9 @@ from search_spaces.problem import Problem, join, shown
 from search_spaces.settings import Setting, TrialBuilder, setting
 from search_spaces.space import SearchSpace, collapse
 from search_spaces.yaml_file import read_yaml
+from search_spaces.yaml_search import parse_search
 
-_KEYS = ("name", "description", "fixed", "choices", "grid", "random")
+_KEYS = ("name", "description", "fixed", "choices", "grid", "random", "search")
 
 # The settings of one alternative, and an axis: alternatives of which a trial takes one.
 Alternative: TypeAlias = tuple[Setting, ...]
@@ -66,6 +70,8 @@ def _space(content: object, default_name: str) -> SearchSpace:
     description = given.get("description", "")
     if not isinstance(description, str):
         raise Problem("description", "text", shown(description))
+    if "search" in given:
+        return _searched(name, description, given)
     blocks = _Blocks()
     for block, read in (
         ("fixed", blocks.fixed),
@@ -76,6 +82,19 @@ def _space(content: object, default_name: str) -> SearchSpace:
         if block in given:
             read(given[block])
     return SearchSpace(name, collapse(blocks.trials()), description)
+
+
+def _searched(name: str, description: str, given: Mapping[str, object]) -> SearchSpace:
+    for block in ("choices", "grid", "random"):
+        if block in given:
+            raise Problem(block, "no other block than fixed beside search", f"{block} too")
+    fixed: list[Setting] = []
+    if "fixed" in given:
+        blocks = _Blocks()
+        blocks.fixed(given["fixed"])
+        fixed = list(blocks.only())
+    search = parse_search(fixed, given["search"])
+    return SearchSpace(name, collapse(map(search.trial, search.start)), description, search)
 
 
 class _Blocks:
@@ -110,6 +129,10 @@ class _Blocks:
             place = self._key(path, key)
             self._domains.append((place, parse_domain(path, place.key, value)))
             self._origins[place.key] = path
+
+    def only(self) -> Alternative:
+        """The settings of the one alternative of the one block."""
+        return self._axes[0][0]
 
     def trials(self) -> Iterator[TrialConfig]:
         """The trials, the last block varying fastest. Raises Problem for one that is impossible."""

@@ -102,6 +102,9 @@ class SweepCallback(tune.Callback):  # type: ignore[misc]
             self._errors = None
             self.progress.ended(config)
             self.on_done(config)
+        elif state == "pruned":
+            self._errors = None
+            self.progress.ended(config, pruned=True)
         elif state == "interrupted":
             if self.tracker is not None and config.trial_id in self.progress.running_ids():
                 self.tracker.trial_interrupted(config)

@@ -11,7 +11,7 @@ from search_spaces.labels import block_label, row_label
 from search_spaces.sizes import weight_count
 from trainer.store import Store, TrialFiles
 
-STATUSES = ("done", "partial", "failed", "pending")
+STATUSES = ("done", "partial", "failed", "pending", "pruned")
 BYTES_PER_FLOAT = 4
 # Scores, curves and summary of one replicate, as long as the store holds none to measure.
 ASSUMED_RESULT_BYTES = 30_000
@@ -23,7 +23,8 @@ class PlannedTrial:
 
     `status` is "done" (every wanted replicate completed), "failed" (an attempt failed, or none is missing and
     one ended otherwise than by completing), "partial" (some replicates or a checkpoint), or "pending".
-    `missing` are the seeds that have not ended.
+    A trial with a pruned replicate is "pruned" as a whole: none of its other replicates is trained.
+    `missing` are the seeds that are still to be trained.
     """
 
     config: TrialConfig
@@ -50,8 +51,12 @@ class Plan:
         return [t for t in self.trials if t.missing]
 
     def failed(self) -> list[PlannedTrial]:
-        """Trials whose last attempt failed, or with replicates that did not complete."""
-        return [t for t in self.trials if t.status == "failed"]
+        """Trials whose last attempt failed, or with replicates that diverged."""
+        return self.of("failed")
+
+    def of(self, *statuses: str) -> list[PlannedTrial]:
+        """Trials of these statuses."""
+        return [t for t in self.trials if t.status in statuses]
 
     def replicates(self) -> int:
         """Number of replicates that the sweep wants in all."""
@@ -77,7 +82,9 @@ def make_plan(name: str, trials: Iterable[TrialConfig], store: Store, *, trust_i
 def _planned(config: TrialConfig, files: TrialFiles) -> PlannedTrial:
     ended = {seed: files.replicates[seed] for seed in config.seeds if seed in files.replicates}
     missing = tuple(seed for seed in config.seeds if seed not in ended)
-    if not missing and all(state == "completed" for state in ended.values()):
+    if "pruned" in ended.values():
+        missing, status = (), "pruned"
+    elif not missing and all(state == "completed" for state in ended.values()):
         status = "done"
     elif not missing or files.failure:
         status = "failed"

@@ -32,6 +32,7 @@ class SweepProgress:
     console: Console = field(default_factory=Console)
     best_auroc: float = float("nan")
     best_label: str = ""
+    pruned: int = 0
 
     def __post_init__(self) -> None:
         self._started = time.monotonic()
@@ -70,11 +71,13 @@ class SweepProgress:
         """A trial has been given to a worker."""
         self._running.setdefault(config.trial_id, 0.0)
 
-    def ended(self, config: TrialConfig, error: str | None = None) -> None:
+    def ended(self, config: TrialConfig, error: str | None = None, *, pruned: bool = False) -> None:
         """A trial has ended, with the reason when it failed."""
         self._running.pop(config.trial_id, None)
         self._ended += 1
-        if error is None:
+        if pruned:
+            self.pruned += 1
+        elif error is None:
             self.done += 1
         else:
             self.failed += 1
@@ -105,6 +108,7 @@ class SweepProgress:
         parts = [
             f"{self.done}/{self.total} done",
             f"{self.failed} failed",
+            *([f"{self.pruned} pruned"] if self.pruned else []),
             f"{len(self._running)} running",
             f"ETA {'unknown' if left is None else duration(left)}",
         ]

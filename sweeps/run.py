@@ -14,19 +14,23 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
 from analysis.select import DEFAULT_RULE
 from search_spaces.config import TrialConfig
 from search_spaces.errors import AlmsweepError, InputError, Interrupted, SweepStopped
+from search_spaces.search import Search
 from sweeps.lease import Lease
 from sweeps.plan import Plan, PlannedTrial, make_plan
 from sweeps.progress import SweepProgress
 from sweeps.stop import new_stop_flag, stop_on_signal
 from sweeps.worker import WorkerOptions, train_trial
 from trainer.store import Store, SweepManifest
+
+if TYPE_CHECKING:
+    from sweeps.study import SearchStudy
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +57,8 @@ class RunOptions:
     tracking_uri     MLflow server or database; None is the SQLite database in the output folder
     track            False turns MLflow off
     take_over        take the sweep from a driver that holds its lease
+    scheduler        "none", "asha" or "median": which trials are stopped early (see `sweeps.schedulers`)
+    grace_epochs     epochs before a trial may be stopped; None is a tenth of its epochs
     """
 
     output: str
@@ -67,6 +73,8 @@ class RunOptions:
     tracking_uri: str | None = None
     track: bool = True
     take_over: bool = False
+    scheduler: str = "none"
+    grace_epochs: int | None = None
     checkpoint_seconds: float = 60.0
 
 
@@ -90,10 +98,14 @@ def run_sweep(
     console: Console,
     *,
     retry_failed: bool = False,
+    retry_pruned: bool = False,
+    search: Search | None = None,
 ) -> SweepOutcome:
     """Run the trials of a sweep that have replicates missing.
 
-    With `retry_failed` only its failed trials are run, and their diverged replicates are trained again too.
+    With `retry_failed` only its failed trials are run, and their diverged replicates are trained again too;
+    with `retry_pruned` likewise those that were stopped early. With a `search` its study takes the place of
+    the manifest's trials, and suggests new ones until there are the manifest's `samples`.
 
     Raises LeaseError when another driver runs this sweep, and InputError when the cluster cannot be reached
     or has not the resources for one trial. Failed trials are in the outcome's plan; they raise nothing.
@@ -101,25 +113,34 @@ def run_sweep(
     """
     store = Store(options.output)
     with Lease(store, manifest.name, take_over=options.take_over) as lease:
+        study = None if search is None else _open_study(search, store, manifest, console)
+        manifest = manifest if study is None else study.manifest()
         store.write_sweep(manifest)
         plan = make_plan(manifest.name, manifest.trials, store, trust_index=False)
         wanted = plan.to_run()
-        if retry_failed:
-            failed = {t.trial_id for t in plan.failed()}
-            _reopen(plan.failed(), store)
+        if retry_failed or retry_pruned:
+            again = plan.of(*["failed"] * retry_failed, *["pruned"] * retry_pruned)
+            failed = {t.trial_id for t in again}
+            _reopen(again, store)
             plan = make_plan(manifest.name, manifest.trials, store)
             wanted = [t for t in plan.to_run() if t.trial_id in failed]
         interrupted, stopped = False, None
-        if wanted:
+        # Of a search the trials come in as the study suggests them.
+        configs = {t.trial_id: t.config for t in wanted} if study is None else {}
+        if wanted or (study is not None and study.remaining):
             try:
-                _run_trials(plan, wanted, manifest, store, options, console, lease)
+                _run_trials(plan, wanted, configs, manifest, store, options, console, lease, study)
             except Interrupted:
                 interrupted = True
             except SweepStopped as error:
                 stopped = str(error)
+            finally:
+                if study is not None:
+                    manifest = study.manifest()
+                    store.write_sweep(manifest)
         return SweepOutcome(
             plan=make_plan(manifest.name, manifest.trials, store),
-            started=len(wanted),
+            started=len(configs),
             interrupted=interrupted,
             untracked=_bring_tracking_level(manifest, store, options),
             stopped=stopped,
@@ -137,23 +158,31 @@ def _reopen(failed: Sequence[PlannedTrial], store: Store) -> None:
 def _run_trials(
     plan: Plan,
     wanted: Sequence[PlannedTrial],
+    configs: dict[str, TrialConfig],
     manifest: SweepManifest,
     store: Store,
     options: RunOptions,
     console: Console,
     lease: Lease,
+    study: SearchStudy | None,
 ) -> None:
-    """Run trials on Ray. Raises Interrupted or KeyboardInterrupt after signals, SweepStopped when in vain."""
+    """Run trials on Ray; a study adds its own to `configs`.
+
+    Raises Interrupted or KeyboardInterrupt after signals, SweepStopped when in vain.
+    """
     from sweeps.callback import SweepCallback
+    from sweeps.schedulers import make_scheduler
+    from sweeps.search import StudySearcher
     from sweeps.tracking import Tracker
     from sweeps.weights import WeightKeeper
 
-    configs = {t.trial_id: t.config for t in wanted}
     counts = plan.counts()
+    unknown = 0 if study is None else study.remaining
     waiting = len({t.trial_id for t in wanted if t.status == "failed"})
     progress = SweepProgress(
-        len(plan.trials), counts["done"], counts["failed"] - waiting, len(wanted), console
+        len(plan.trials) + unknown, counts["done"], counts["failed"] - waiting, len(wanted) + unknown, console
     )
+    progress.pruned = counts["pruned"]
     keeper = WeightKeeper(store, manifest, options.rule) if options.keep_weights == "selected" else None
     tracker = Tracker(options.tracking_uri, store, manifest.name) if options.track else None
     with ray_session(options) as resources:
@@ -170,7 +199,18 @@ def _run_trials(
             on_done=keeper.trial_done if keeper else lambda config: None,
             check=lease.check,
         )
-
+        searcher = None
+        if study is not None:
+            known = [t.config for t in wanted]
+            searcher = StudySearcher(study, known, configs, is_over=lambda: callback.is_stopping)
+        scheduler = make_scheduler(
+            options.scheduler,
+            store,
+            configs,
+            [t.config for t in plan.of("done", "pruned")],
+            searching=manifest.samples is not None,
+            grace=options.grace_epochs,
+        )
         patience = TRACKING_SECONDS
 
         def on_first_signal() -> None:
@@ -179,12 +219,12 @@ def _run_trials(
 
         try:
             with progress, stop_on_signal(on_first_signal):
-                _tune(configs, options, gpus, callback)
+                _tune(configs, options, gpus, callback, scheduler, searcher)
                 if callback.starved and not callback.is_stopping:
                     alone = {config.trial_id: config for config in callback.starved}
                     console.print(f"{len(alone)} trial(s) ran out of memory; they run again, one at a time")
                     callback.is_last_pass = True
-                    _tune(alone, replace(options, max_concurrent=1), gpus, callback)
+                    _tune(alone, replace(options, max_concurrent=1), gpus, callback, scheduler, None)
                 if callback.is_stopping:
                     raise Interrupted("stopped on request")
         except KeyboardInterrupt:
@@ -197,7 +237,27 @@ def _run_trials(
                 tracker.close(patience)
 
 
-def _tune(configs: dict[str, TrialConfig], options: RunOptions, gpus: float, callback: Any) -> None:
+def _open_study(search: Search, store: Store, manifest: SweepManifest, console: Console) -> SearchStudy:
+    """The search's study in the store, for the manifest's number of samples."""
+    from sweeps.study import SearchStudy
+
+    study = SearchStudy(store, manifest.name, search, manifest.samples or 0)
+    known, warm = len(study.suggestions), study.warm
+    console.print(
+        f"search {manifest.name}: {known} of {study.samples} trials known, {warm} learned from other sweeps",
+        highlight=False,
+    )
+    return study
+
+
+def _tune(
+    configs: dict[str, TrialConfig],
+    options: RunOptions,
+    gpus: float,
+    callback: Any,
+    scheduler: Any,
+    searcher: Any,
+) -> None:
     from ray import tune
 
     worker = WorkerOptions(
@@ -208,6 +268,7 @@ def _tune(configs: dict[str, TrialConfig], options: RunOptions, gpus: float, cal
         use_gpu=gpus > 0,
         keep_weights=options.keep_weights != "none",
         checkpoint_seconds=options.checkpoint_seconds,
+        stoppable=scheduler is not None,
     )
     texts = {trial_id: config.model_dump_json() for trial_id, config in configs.items()}
     trainable = tune.with_resources(
@@ -218,8 +279,11 @@ def _tune(configs: dict[str, TrialConfig], options: RunOptions, gpus: float, cal
     try:
         tune.Tuner(
             trainable,
-            param_space={"trial_id": tune.grid_search(list(configs))},
+            param_space={"trial_id": tune.grid_search(list(configs))} if searcher is None else {},
             tune_config=tune.TuneConfig(
+                search_alg=searcher,
+                num_samples=1 if searcher is None else -1,  # the searcher says when it has finished
+                scheduler=scheduler,
                 reuse_actors=True,
                 max_concurrent_trials=options.max_concurrent,
                 trial_name_creator=lambda trial: trial.config["trial_id"],

@@ -35,6 +35,7 @@ class WorkerOptions:
     use_gpu         whether trials were given a share of a GPU
     keep_weights    whether trials store their best weights
     report_seconds  least time between two reports to Ray
+    stoppable       whether a scheduler may ask for a trial's end; every epoch is reported then
     """
 
     output: str
@@ -45,6 +46,7 @@ class WorkerOptions:
     keep_weights: bool
     checkpoint_seconds: float = 60.0
     report_seconds: float = 1.0
+    stoppable: bool = False
 
 
 def train_trial(
@@ -63,9 +65,10 @@ def train_trial(
     from trainer.store import Store
 
     torch.set_num_threads(options.threads)
-    config = TrialConfig.model_validate_json(configs[params["trial_id"]])
+    # A search knows its configurations only one after another, and gives each with its trial.
+    config = TrialConfig.model_validate_json(params.get("config") or configs[params["trial_id"]])
     store = Store(options.output)
-    reporter = _Reporter(options.report_seconds)
+    reporter = _Reporter(0.0 if options.stoppable else options.report_seconds)
     try:
         with Watchdog(lambda limit: _leave_hung(store, config, limit)) as watchdog:
             state = _train(config, store, options, reporter, watchdog, StopQuestion(stop_flag))
@@ -92,11 +95,17 @@ def _train(
     """Run the trial; returns "completed", or in which other ways its replicates ended."""
     import torch
 
-    from trainer.trial import TrialOptions, run_trial
+    from trainer.trial import StopTrial, TrialOptions, run_trial
 
     def on_round(round_: Round) -> None:
         watchdog.beat()
         reporter.add(round_)
+        # Tune has decided about the epoch by the time that the report returns.
+        if options.stoppable and (reason := store.stop_request(config.trial_id)) is not None:
+            raise StopTrial(reason)
+
+    if not options.stoppable:
+        store.clear_stop_request(config.trial_id)
 
     trial_options = TrialOptions(
         data_dir=None if options.data_dir is None else Path(options.data_dir),
@@ -106,6 +115,7 @@ def _train(
     )
     device = torch.device("cuda" if options.use_gpu else "cpu")
     states = run_trial(config, store, device, trial_options, on_round, should_stop)
+    store.clear_stop_request(config.trial_id)
     return ",".join(sorted({s for s in states.values() if s != "completed"})) or "completed"
 
 

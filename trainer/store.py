@@ -1,9 +1,11 @@
 """The result store: the files that a sweep leaves behind, and the only truth about what is done.
 
     <output>/sweeps/<name>.json                          the trials that a sweep expects
+             studies/<name>/<number>.json                what a search suggested (see `sweeps.study`)
              trials/<trial_id>/config.json               the TrialConfig, readable
                                checkpoint.pt             while running: all replicates under way
                                failure.json              the last failed attempt: error, traceback's tail
+                               stop.json                 a scheduler's request to stop, until that is done
                                replicates/<seed>/DONE    written last: state and hashes of the files beside it
                                                  epochs.<attempt>.parquet
                                                  scores.<attempt>.parquet
@@ -80,10 +82,14 @@ class Done:
 
 @dataclass(frozen=True)
 class SweepManifest:
-    """What a sweep expects: its name and its trials, each with the replicate seeds that it wants."""
+    """What a sweep expects: its name and its trials, each with the replicate seeds that it wants.
+
+    Of a search these are the trials suggested so far, and `samples` is how many are wanted in all.
+    """
 
     name: str
     trials: tuple[TrialConfig, ...]
+    samples: int | None = None
 
 
 @dataclass
@@ -125,6 +131,8 @@ class Store(Storage):
             raise InputError(f"sweep name: expected letters, digits, '_', '.', '-', given {manifest.name!r}")
         trials = [c.model_dump(mode="json") for c in manifest.trials]
         content = {"schema": STORE_SCHEMA, "name": manifest.name, "trials": trials}
+        if manifest.samples is not None:
+            content["samples"] = manifest.samples
         self.write_bytes(f"sweeps/{manifest.name}.json", json.dumps(content).encode())
 
     def read_sweep(self, name: str) -> SweepManifest:
@@ -135,7 +143,7 @@ class Store(Storage):
             raise InputError(f"{self.uri}: no sweep {name!r} in this store; known: {known}")
         self._check_schema(content, f"sweeps/{name}.json")
         trials = tuple(TrialConfig.model_validate_json(json.dumps(t)) for t in content["trials"])
-        return SweepManifest(name=name, trials=trials)
+        return SweepManifest(name=name, trials=trials, samples=content.get("samples"))
 
     # Trials
 
@@ -363,6 +371,19 @@ class Store(Storage):
     def read_failure(self, trial_id: str) -> dict[str, Any] | None:
         """Why the trial's last attempt failed, or None."""
         return self.read_json(f"trials/{trial_id}/failure.json")
+
+    def request_stop(self, trial_id: str, reason: str) -> None:
+        """Ask the worker of a trial to end its replicates under way as pruned, for this reason."""
+        self.write_json(f"trials/{trial_id}/stop.json", {"reason": reason})
+
+    def stop_request(self, trial_id: str) -> str | None:
+        """The reason for which a trial is to be stopped, or None."""
+        content = self.read_json(f"trials/{trial_id}/stop.json")
+        return None if content is None else str(content.get("reason", ""))
+
+    def clear_stop_request(self, trial_id: str) -> None:
+        """Forget that a trial was to be stopped."""
+        self.delete(f"trials/{trial_id}/stop.json")
 
     def clear_failure(self, trial_id: str) -> None:
         """Forget a failed attempt."""

@@ -31,6 +31,10 @@ FAILURE_TAIL_LINES = 15
 STOPPED = "stopped on request; what was under way goes on from its checkpoint"
 
 
+class StopTrial(Exception):
+    """Raised by `on_round` to end a trial: its replicates under way are stored as pruned, for this reason."""
+
+
 @dataclass(frozen=True)
 class TrialOptions:
     """How a trial is run, as opposed to what it computes; nothing here can change a score.
@@ -70,8 +74,8 @@ def run_trial(
 ) -> dict[int, str]:
     """Train the replicates of a trial that the store lacks, from their last checkpoint where there is one.
 
-    Returns the state of every wanted replicate by seed ("completed", "diverged"). An exception leaves its
-    traceback's tail in the trial's `failure.json`, keeps the checkpoint, and is raised again. When
+    Returns the state of every wanted replicate by seed ("completed", "diverged", "pruned"). An exception
+    leaves its traceback's tail in the trial's `failure.json`, keeps the checkpoint, and is raised again. When
     `should_stop`, asked after every epoch, says so, a checkpoint is written and Interrupted raised.
     """
     ended = {seed: done.state for seed, done in store.replicates(config.trial_id).items()}
@@ -124,7 +128,11 @@ def _train_missing(
         if unstored and (is_due or is_stopping):
             _write_checkpoint(attempt, unstored)
         if on_round is not None:
-            on_round(round_)
+            try:
+                on_round(round_)
+            except StopTrial as stop:
+                _prune(attempt, unstored, str(stop))
+                break
         if is_stopping:
             raise Interrupted(STOPPED)
     return {r.seed: r.state for r in replicates}
@@ -148,6 +156,12 @@ def _tidy_up(store: Store, trial_id: str) -> None:
             step(trial_id)
         except StoreError as error:
             log.warning("trial %s is complete, but: %s", trial_id, error)
+
+
+def _prune(attempt: _Attempt, running: list[Replicate], reason: str) -> None:
+    for replicate in running:
+        replicate.state, replicate.reason = "pruned", reason
+        _store_replicate(attempt, replicate)
 
 
 def _ended_scores(attempt: _Attempt) -> dict[int, NDArray[np.float32]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from rich.console import Console
 from rich.table import Table
@@ -13,7 +13,7 @@ from sweeps.plan import STATUSES, DiskNeed, Plan, PlannedTrial, block_counts
 from sweeps.probe import TimeEstimate
 from sweeps.progress import duration
 from sweeps.run import SweepOutcome
-from trainer.store import Store
+from trainer.store import Store, SweepManifest
 
 
 def print_plan(console: Console, plan: Plan) -> None:
@@ -25,9 +25,22 @@ def print_plan(console: Console, plan: Plan) -> None:
         table.add_row(Text(label), *(f"{counts[key]:,}" for key in ("trials", *STATUSES)))
     console.print(table)
     counts = plan.counts()
-    states = ", ".join(f"{counts[status]:,} {status}" for status in STATUSES)
+    states = _states(counts)
     console.print(f"{len(plan.trials):,} trials, {plan.replicates():,} replicates: {states}", highlight=False)
     console.print(f"replicates still to train: {plan.missing_replicates():,}", highlight=False)
+
+
+def print_samples(console: Console, manifest: SweepManifest) -> None:
+    """How many trials a search has still to choose; nothing for a grid."""
+    if manifest.samples is not None:
+        left = max(manifest.samples - len(manifest.trials), 0)
+        console.print(f"search: {left:,} of {manifest.samples:,} trials are not chosen yet", highlight=False)
+
+
+def _states(counts: Mapping[str, int]) -> str:
+    """Trials per status in words; pruned ones only where there are any."""
+    shown = [status for status in STATUSES if counts[status] or status != "pruned"]
+    return ", ".join(f"{counts[status]:,} {status}" for status in shown)
 
 
 def print_disk(console: Console, need: DiskNeed) -> None:
@@ -77,9 +90,9 @@ def print_failed(console: Console, plan: Plan, store: Store) -> None:
 def print_outcome(console: Console, outcome: SweepOutcome) -> None:
     """What a run did, in one or two lines."""
     counts = outcome.plan.counts()
-    states = ", ".join(f"{counts[status]:,} {status}" for status in STATUSES)
+    states = _states(counts)
     started = f"started {outcome.started:,} trial(s)" if outcome.started else "nothing to start"
-    console.print(f"sweep {outcome.plan.name}: {started}; now {states}", highlight=False)
+    console.print(f"sweep {outcome.plan.name}: {started}; now {states}", highlight=False, soft_wrap=True)
     if counts["failed"]:
         console.print(
             "see `almsweep status --failed`; `almsweep retry --failed` runs them again", highlight=False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,12 +24,14 @@ from sweeps.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from search_spaces.search import Search
     from sweeps.run import RunOptions
     from trainer.store import Store, SweepManifest
 
 DEFAULT_OUTPUT = "results"
 DEFAULT_RULE = "ensemble-val-auroc"
 KEEP_WEIGHTS = ("selected", "all", "none")
+SCHEDULERS = ("none", "asha", "median")
 
 Sweep = Annotated[
     str, typer.Argument(metavar="SPACE", help="A named space, a .yaml file, or a sweep in the output.")
@@ -45,6 +48,17 @@ Gpus = Annotated[
 ]
 MaxConcurrent = Annotated[int | None, typer.Option("--max-concurrent", min=1, help="Most trials at a time.")]
 NoTracking = Annotated[bool, typer.Option("--no-tracking", help="Do not write to MLflow.")]
+NumSamples = Annotated[
+    int | None, typer.Option("--num-samples", min=1, help="Trials of a search in all, earlier ones included.")
+]
+Seed = Annotated[int | None, typer.Option("--seed", min=0, help="Seed of a search's sampler.")]
+Scheduler = Annotated[
+    str, typer.Option("--scheduler", help="Early stopping of trials that fall behind: none, asha, median.")
+]
+GraceEpochs = Annotated[
+    int | None,
+    typer.Option("--grace-epochs", min=1, help="Epochs before a trial may be stopped; default: a tenth."),
+]
 TakeOver = Annotated[
     bool, typer.Option("--take-over", help="Take the sweep from a driver that holds its lease.")
 ]
@@ -87,6 +101,7 @@ def plan(
         for line in measure(made, store, data_dir, threads=cpus_per_trial, download=download):
             console.print(line, highlight=False)
     report.print_plan(console, made)
+    report.print_samples(console, manifest)
     report.print_disk(console, disk_need(made, store, keep_weights=keep_weights, concurrent=concurrent))
     report.print_time(console, estimate(made, store, threads=cpus_per_trial), concurrent)
     if trials:
@@ -108,6 +123,10 @@ def run(
     no_tracking: NoTracking = False,
     take_over: TakeOver = False,
     rule: Rule = DEFAULT_RULE,
+    num_samples: NumSamples = None,
+    seed: Seed = None,
+    scheduler: Scheduler = "none",
+    grace_epochs: GraceEpochs = None,
 ) -> None:
     """Run what is missing of a space on Ray Tune, then write and print the table of best configurations."""
     from sweeps.run import RunOptions
@@ -126,14 +145,22 @@ def run(
         tracking_uri=tracking_uri,
         track=not no_tracking,
         take_over=take_over,
+        scheduler=scheduler,
+        grace_epochs=grace_epochs,
     )
-    _run_and_report(space, replicates, options, retry_failed=False)
+    if scheduler not in SCHEDULERS:
+        raise InputError(f"--scheduler: expected one of {', '.join(SCHEDULERS)}, given {scheduler!r}")
+    search, samples = _search(space, replicates, num_samples, seed)
+    _run_and_report(space, replicates, options, search=search, samples=samples)
 
 
 def retry(
     space: Sweep,
     failed: Annotated[
-        bool, typer.Option("--failed", help="Required: says which trials to run again.")
+        bool, typer.Option("--failed", help="Failed trials, diverged replicates included.")
+    ] = False,
+    pruned: Annotated[
+        bool, typer.Option("--pruned", help="Trials that were stopped early; this time to their end.")
     ] = False,
     output: Output = DEFAULT_OUTPUT,
     data_dir: DataDir = None,
@@ -145,10 +172,10 @@ def retry(
     tracking_uri: TrackingUri = None,
     rule: Rule = DEFAULT_RULE,
 ) -> None:
-    """Run a sweep's failed trials again, diverged replicates included, and nothing else."""
+    """Run a sweep's failed trials again (or its pruned ones, or both), and nothing else."""
     from sweeps.run import RunOptions
 
-    if not failed:
+    if not (failed or pruned):
         raise InputError(
             "retry: say --failed to run failed trials again; `almsweep run` runs what is missing"
         )
@@ -163,7 +190,7 @@ def retry(
         rule=rule,
         tracking_uri=tracking_uri,
     )
-    _run_and_report(space, replicates, options, retry_failed=True)
+    _run_and_report(space, replicates, options, retry_failed=failed, retry_pruned=pruned)
 
 
 def status(
@@ -187,6 +214,7 @@ def status(
         _, manifest = _open(name, output, None)
         made = make_plan(manifest.name, manifest.trials, store)
         report.print_plan(console, made)
+        report.print_samples(console, manifest)
         if failed:
             report.print_failed(console, made, store)
 
@@ -250,6 +278,10 @@ def _open(space: str, output: str, replicates: int | None) -> tuple[Store, Sweep
     try:
         found = load_space(space)
         manifest = SweepManifest(found.name, found.trials)
+        if found.search is not None:
+            manifest = replace(manifest, samples=found.search.samples)
+            if found.name in store.sweep_names():
+                manifest = store.read_sweep(found.name)
     except InputError:
         if space not in store.sweep_names():
             raise
@@ -257,11 +289,42 @@ def _open(space: str, output: str, replicates: int | None) -> tuple[Store, Sweep
     if replicates is not None:
         seeds = tuple(range(1, replicates + 1))
         trials = tuple(config.model_copy(update={"seeds": seeds}) for config in manifest.trials)
-        manifest = SweepManifest(manifest.name, trials)
+        manifest = replace(manifest, trials=trials)
     return store, manifest
 
 
-def _run_and_report(space: str, replicates: int | None, options: RunOptions, *, retry_failed: bool) -> None:
+def _search(
+    space: str, replicates: int | None, samples: int | None, seed: int | None
+) -> tuple[Search | None, int | None]:
+    """The search of a space with these replicates and this seed, and the number of samples that was asked."""
+    from search_spaces.catalog import load_space
+
+    try:
+        search = load_space(space).search
+    except InputError:  # the name of a sweep in the store, or of nothing at all
+        search = None
+    if search is None:
+        for option, value in (("--num-samples", samples), ("--seed", seed)):
+            if value is not None:
+                raise InputError(f"{option}: expected a space with a search, given {space}")
+        return None, None
+    if seed is not None:
+        search = replace(search, seed=seed)
+    if replicates is not None:
+        search = search.with_seeds(tuple(range(1, replicates + 1)))
+    return search, samples
+
+
+def _run_and_report(
+    space: str,
+    replicates: int | None,
+    options: RunOptions,
+    *,
+    retry_failed: bool = False,
+    retry_pruned: bool = False,
+    search: Search | None = None,
+    samples: int | None = None,
+) -> None:
     """Run, write the tables, print them, and exit with the code that tells how it went."""
     from analysis.select import rule_by_name
     from sweeps.cli import report
@@ -270,12 +333,22 @@ def _run_and_report(space: str, replicates: int | None, options: RunOptions, *, 
     rule_by_name(options.rule)
     store, manifest = _open(space, options.output, replicates)
     console = Console()
-    outcome = run_sweep(manifest, options, console, retry_failed=retry_failed)
+    if search is not None:
+        manifest = replace(manifest, samples=samples or manifest.samples)
+        if manifest.samples is None:
+            raise InputError("--num-samples: expected a number of trials for this search, given none")
+    outcome = run_sweep(
+        manifest, options, console, retry_failed=retry_failed, retry_pruned=retry_pruned, search=search
+    )
     report.print_outcome(console, outcome)
+    if search is not None:
+        manifest = store.read_sweep(manifest.name)
+        report.print_samples(console, manifest)
     _write_tables(console, store, manifest, options.rule)
     if outcome.interrupted:
         raise typer.Exit(INTERRUPTED)
-    if outcome.plan.counts()["done"] < len(outcome.plan.trials):
+    counts = outcome.plan.counts()
+    if counts["done"] + counts["pruned"] < len(outcome.plan.trials):
         raise typer.Exit(1)
 
 

@@ -26,6 +26,14 @@ BROKEN = {
     "no YAML": "fixed: [dataset: {\n",
     "a list": "- dataset\n",
     "unknown data set": "fixed: {dataset: imagenet}\ngrid: {loss: [baseline_BCE]}\n",
+    "search beside a grid": (
+        "fixed: {dataset: digits}\ngrid: {loss: [baseline_BCE]}\n"
+        "search: {domains: {epochs: {int_uniform: [1, 2]}}}\n"
+    ),
+    "search for an unknown objective": (
+        "fixed: {dataset: digits, loss: baseline_BCE}\n"
+        "search: {domains: {epochs: {int_uniform: [1, 2]}}, objectives: [test/auroc]}\n"
+    ),
     "bad domain": (
         "fixed: {dataset: digits, loss: baseline_BCE}\n"
         "random: {samples: 2, seed: 1, domains: {optimizer.learning_rate: {uniform: [1, 0]}}}\n"
@@ -55,6 +63,13 @@ def test_broken_space_gives_one_line_and_exit_code_2(almsweep: Cli, tmp_path: Pa
             ["run", "demo", "--keep-weights", "some"],
             "--keep-weights: expected one of selected, all, none, given 'some'",
         ),
+        (
+            ["run", "demo", "--scheduler", "pbt"],
+            "--scheduler: expected one of none, asha, median, given 'pbt'",
+        ),
+        (["run", "demo", "--num-samples", "3"], "--num-samples: expected a space with a search, given demo"),
+        (["run", "demo", "--seed", "3"], "--seed: expected a space with a search, given demo"),
+        (["run", "paper-search"], "--num-samples: expected a number of trials for this search, given none"),
         (["run", "demo", "--rule", "luck"], "unknown selection rule 'luck'; known: "),
         (["tables", "nosuch"], "nosuch"),
         (["status", "--output", "{folder}/empty"], "expected a result store with a sweep in it, found none"),

@@ -68,9 +68,18 @@ def test_divergence_is_a_failure_that_is_not_run_again(store: Store) -> None:
     assert status(store, wanted) == ("partial", (2,))
     end(store, wanted, 2)
     plan = make_plan("s", [wanted], store)
-    assert plan.counts() == {"done": 0, "partial": 0, "failed": 1, "pending": 0}
+    assert plan.counts() == {"done": 0, "partial": 0, "failed": 1, "pending": 0, "pruned": 0}
     assert plan.to_run() == []
     assert [t.config for t in plan.failed()] == [wanted]
+
+
+def test_a_pruned_trial_is_neither_failed_nor_run_again(store: Store) -> None:
+    wanted = config()
+    end(store, wanted, 1, "pruned")
+    plan = make_plan("s", [wanted], store)
+    assert plan.counts() == {"done": 0, "partial": 0, "failed": 0, "pending": 0, "pruned": 1}
+    assert plan.to_run() == plan.failed() == []
+    assert [t.config for t in plan.of("pruned", "done")] == [wanted]
 
 
 def test_trials_of_a_block_follow_one_another(store: Store) -> None:

@@ -19,7 +19,7 @@ from trainer.data import load_task
 from trainer.evaluate import evaluate
 from trainer.fit import Round
 from trainer.store import Store
-from trainer.trial import TrialOptions, run_trial
+from trainer.trial import StopTrial, TrialOptions, run_trial
 
 CPU = torch.device("cpu")
 OPTIONS = TrialOptions(checkpoint_seconds=0.0)
@@ -150,6 +150,25 @@ def test_diverged_replicates_are_kept_as_such(store: Store) -> None:
     assert set(done.files) == {"epochs", "result"}
     assert "not finite" in store.read_result(done)["reason"]
     json.loads(store.read_file(done, "result"), parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+
+
+def test_stopped_trial_is_stored_as_pruned(store: Store) -> None:
+    wanted = config(epochs=5)
+
+    def stop(round_: Round) -> None:
+        if round_.epoch == 1:
+            raise StopTrial("asha: behind")
+
+    states = run_trial(wanted, store, CPU, TrialOptions(checkpoint_seconds=0), stop)
+    assert states == dict.fromkeys(wanted.seeds, "pruned")
+    for done in store.replicates(wanted.trial_id).values():
+        assert done.state == "pruned"
+        assert set(done.files) == {"epochs", "result"}
+        assert store.read_epochs(done).column("epoch").to_pylist() == [0, 1]
+        assert store.read_result(done)["reason"] == "asha: behind"
+    assert store.read_checkpoint(wanted.trial_id) is None
+    assert store.read_failure(wanted.trial_id) is None
+    assert run_trial(wanted, store, CPU, TrialOptions()) == states
 
 
 def test_evaluate_gives_the_stored_scores_again(store: Store) -> None:

@@ -1,0 +1,167 @@
+"""What a search chooses from: dimensions with their domains and conditions, objectives, known first points.
+
+A grid lists its trials; a search finds them one after another. A point is a mapping from the keys of the
+dimensions that apply to their values; `Search.trial` turns it into the trial and `Search.locate` back.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TypeAlias, cast
+
+from search_spaces.config import TrialConfig
+from search_spaces.domains import Choice, Domain, IntUniform, share
+from search_spaces.labels import flat
+from search_spaces.settings import Setting, TrialBuilder, comparable, setting
+
+Point: TypeAlias = Mapping[str, object]
+
+# Metrics of the ensemble on the validation split that a search may pursue, and which way is better.
+OBJECTIVES = {
+    "val/auroc": "maximize",
+    "val/fpr_at_tpr_98": "minimize",
+    "val/fpr_at_tpr_95": "minimize",
+    "val/fpr_at_tpr_90": "minimize",
+}
+DEFAULT_OBJECTIVES = ("val/auroc",)
+
+# Keys whose value stands for more than what a configuration shows under that key.
+_PARTS = {"dataset", "data", "model", "loss", "constraint", "augmentation", "optimizer"}
+_ABSENT = object()
+
+
+@dataclass(frozen=True)
+class Dimension:
+    """A canonical key and the domain of its values.
+
+    It applies where each key of `when` (an earlier dimension) applies and has one of the values there.
+    """
+
+    key: str
+    domain: Domain
+    when: tuple[tuple[str, tuple[object, ...]], ...] = ()
+    origin: str = ""
+
+    def applies(self, point: Point) -> bool:
+        """Whether the dimension applies to a point, of which the earlier dimensions are known."""
+        return all(key in point and point[key] in values for key, values in self.when)
+
+
+@dataclass(frozen=True)
+class Search:
+    """A search: what is the same in every trial, what is chosen, and what is good.
+
+    objectives   names of OBJECTIVES, the most important first
+    start        points to try before any other, in this order
+    samples      number of trials where the command line says none; None: it must say one
+    seed         of the sampler
+    """
+
+    fixed: tuple[Setting, ...]
+    dimensions: tuple[Dimension, ...]
+    objectives: tuple[str, ...] = DEFAULT_OBJECTIVES
+    start: tuple[Point, ...] = ()
+    samples: int | None = None
+    seed: int = 0
+    _builder: TrialBuilder = field(default_factory=TrialBuilder, repr=False, compare=False)
+
+    def with_seeds(self, seeds: tuple[int, ...]) -> Search:
+        """The same search with these replicates."""
+        kept = tuple(given for given in self.fixed if given.key != "seeds")
+        return replace(self, fixed=(*kept, setting("seeds", seeds, "seeds")))
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The replicates of every trial."""
+        given = next((s.value for s in self.fixed if s.key == "seeds"), None)
+        default: tuple[int, ...] = TrialConfig.model_fields["seeds"].default
+        return default if given is None else cast(tuple[int, ...], given)
+
+    def walk(self, choose: Callable[[Dimension], object]) -> dict[str, object]:
+        """The point that comes of choosing a value for one dimension after another, where it applies."""
+        point: dict[str, object] = {}
+        for dimension in self.dimensions:
+            if dimension.applies(point):
+                point[dimension.key] = choose(dimension)
+        return point
+
+    def random_point(self, seed: int, index: int) -> dict[str, object]:
+        """A draw that depends on seed and index alone, every value of a domain equally likely."""
+        return self.walk(lambda dimension: dimension.domain.value(share(seed, dimension.key, index)))
+
+    def points(self) -> Iterator[dict[str, object]] | None:
+        """Every point, in a fixed order; None where a dimension has infinitely many values."""
+        options: list[tuple[object, ...]] = []
+        for dimension in self.dimensions:
+            match dimension.domain:
+                case Choice(options=values):
+                    options.append(values)
+                case IntUniform(low=low, high=high):
+                    options.append(tuple(range(low, high + 1)))
+                case _:
+                    return None
+        return self._points(options)
+
+    def _points(self, options: list[tuple[object, ...]]) -> Iterator[dict[str, object]]:
+        keys = [dimension.key for dimension in self.dimensions]
+        seen = set()
+        for values in itertools.product(*options):
+            given = dict(zip(keys, values, strict=True))
+            point = self.walk(lambda dimension, given=given: given[dimension.key])  # type: ignore[misc]
+            if (text := repr(point)) not in seen:
+                seen.add(text)
+                yield point
+
+    def trial(self, point: Point) -> TrialConfig:
+        """The trial at a point. Raises Problem for an impossible one."""
+        chosen = [setting(d.key, point[d.key], d.origin or d.key) for d in self.dimensions if d.key in point]
+        return self._builder.build([*self.fixed, *chosen])
+
+    def contains(self, point: Point) -> bool:
+        """Whether the point has a value of its domain for the dimensions that apply, and for no others."""
+        applying = self.walk(lambda dimension: point.get(dimension.key, _ABSENT))
+        domains = {dimension.key: dimension.domain for dimension in self.dimensions}
+        return applying.keys() == point.keys() and all(
+            value in domain.options if isinstance(domain := domains[key], Choice) else domain.contains(value)
+            for key, value in point.items()
+        )
+
+    def locate(self, trial: TrialConfig) -> dict[str, object] | None:
+        """The point at which the search has this trial (its seeds aside), or None where it has not."""
+        values = flat(trial.model_dump(exclude={"seeds"}))
+        return self._locate(trial, values, {}, 0)
+
+    def _locate(
+        self, trial: TrialConfig, values: Mapping[str, object], point: dict[str, object], depth: int
+    ) -> dict[str, object] | None:
+        while depth < len(self.dimensions) and not self.dimensions[depth].applies(point):
+            depth += 1
+        if depth == len(self.dimensions):
+            return point if self.trial(point).trial_id == trial.trial_id else None
+        dimension = self.dimensions[depth]
+        for value in _candidates(dimension, values):
+            found = self._locate(trial, values, {**point, dimension.key: value}, depth + 1)
+            if found is not None:
+                return found
+        return None
+
+
+def _candidates(dimension: Dimension, values: Mapping[str, object]) -> list[object]:
+    """The values of a dimension with which a configuration with these flat values could have been made."""
+    key, domain = dimension.key, dimension.domain
+    value = values.get(key, _ABSENT)
+    if key in _PARTS and isinstance(domain, Choice):
+        return [option for option in domain.options if is_none(option) == (value is None)]
+    if value is _ABSENT:
+        return []
+    if isinstance(domain, Choice):
+        text = comparable(key, value)
+        return [option for option in domain.options if comparable(key, option) == text]
+    return [value] if domain.contains(value) else []
+
+
+def is_none(option: object) -> bool:
+    """Whether an option of `constraint` says that there is none."""
+    return option is None or (isinstance(option, str) and option.casefold() == "none")

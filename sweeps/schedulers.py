@@ -1,0 +1,158 @@
+"""Early stopping of trials that fall behind, by the ensemble's validation AUROC after each epoch.
+
+A trial is compared with those it competes with, and with no others: in a grid the trials of its table cell,
+of which one is selected; in a search the trials of its block. Each group has its own scheduler of Ray's:
+
+    asha     asynchronous successive halving (Li et al., MLSys 2020): after `grace`, 3 `grace`, 9 `grace` ...
+             epochs a trial goes on if it is among the best third that got there
+    median   median stopping (Golovin et al., KDD 2017): from `grace` epochs on a trial stops if its best
+             value is below the median of the others' running means; at least three others
+
+A decision to stop becomes a request in the store, which the worker meets before its next epoch: it ends the
+replicates under way as "pruned" and returns in the ordinary way. Tune itself stops nothing, so no worker
+process is lost and no curve is cut short. On a relaunch the groups learn from the stored curves first.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, MedianStoppingRule, TrialScheduler
+
+from search_spaces.config import TrialConfig
+from search_spaces.labels import block_key, row_label
+from sweeps.outcome import ensemble_curves
+from trainer.store import Store
+
+log = logging.getLogger(__name__)
+
+METRIC = "ensemble/val/auroc"
+REDUCTION = 3
+# Share of a trial's epochs that it may train before it is judged.
+GRACE_SHARE = 0.1
+
+
+@dataclass(frozen=True)
+class _Peer:
+    """What Ray's schedulers need of a trial."""
+
+    trial_id: str
+
+
+class PeerScheduler(FIFOScheduler):  # type: ignore[misc]
+    """Runs trials in their order, and asks for the end of those that their group's scheduler would stop.
+
+    `configs` may grow while it is at work; `group` names the group of a trial; `request` takes a trial's id
+    and the reason for its end.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        configs: Mapping[str, TrialConfig],
+        group: Callable[[TrialConfig], str],
+        request: Callable[[str, str], None],
+        grace: int | None = None,
+    ) -> None:
+        super().__init__()
+        self.kind, self.configs, self.group, self.request, self.grace = kind, configs, group, request, grace
+        self._groups: dict[str, TrialScheduler] = {}
+        self._epochs: dict[str, int] = {}
+        self._stopped: set[str] = set()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Nothing: the store is what a relaunch learns from."""
+        return {}
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing, for the same reason."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing, for the same reason."""
+
+    def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
+        """Ask the group's scheduler about an epoch; the answer to Tune is always to go on."""
+        if result.get("state") == "running" and METRIC in result:
+            config = self.configs[trial.config["trial_id"]]
+            self.observe(config, int(result["epoch"]), float(result[METRIC]))
+        return str(TrialScheduler.CONTINUE)
+
+    def observe(self, config: TrialConfig, epoch: int, auroc: float, *, ended: bool = False) -> None:
+        """Tell of an epoch (from 0) of a trial; one that ended before is only learned from."""
+        trial_id = config.trial_id
+        if not math.isfinite(auroc) or epoch <= self._epochs.get(trial_id, -1):
+            return
+        peer, scheduler = _Peer(trial_id), self._scheduler(config)
+        if trial_id not in self._epochs:
+            scheduler.on_trial_add(None, peer)
+        self._epochs[trial_id] = epoch
+        result = {"epochs": epoch + 1, METRIC: auroc}
+        if ended and self.kind == "median":
+            scheduler.on_trial_complete(None, peer, result)  # takes note without judging
+        elif trial_id not in self._stopped:
+            decision = scheduler.on_trial_result(None, peer, result)
+            if decision == TrialScheduler.STOP and not ended:
+                self._stopped.add(trial_id)
+                self.request(trial_id, f"{self.kind}: ensemble validation AUROC {auroc:.4f} in epoch {epoch}")
+
+    def _scheduler(self, config: TrialConfig) -> TrialScheduler:
+        name = self.group(config)
+        if name not in self._groups:
+            longest = max(c.epochs for c in [config, *self.configs.values()])
+            grace = self.grace or max(1, round(GRACE_SHARE * config.epochs))
+            self._groups[name] = _scheduler(self.kind, grace, longest)
+        return self._groups[name]
+
+
+def make_scheduler(
+    kind: str,
+    store: Store,
+    configs: Mapping[str, TrialConfig],
+    ended: Iterable[TrialConfig],
+    *,
+    searching: bool,
+    grace: int | None = None,
+) -> PeerScheduler | None:
+    """The scheduler of that name ("none" gives None), which knows the curves of those that `ended`."""
+    if kind == "none":
+        return None
+    scheduler = PeerScheduler(
+        kind, configs, block_group if searching else cell_group, store.request_stop, grace
+    )
+    known = {config.trial_id: config for config in ended}
+    for trial_id, done in store.all_replicates(known).items():
+        for epoch, point in sorted(ensemble_curves(store, done).items()):
+            scheduler.observe(known[trial_id], epoch, point.get("val/auroc", math.nan), ended=True)
+    return scheduler
+
+
+def cell_group(config: TrialConfig) -> str:
+    """The table cell: block, loss, with or without constraint."""
+    return f"{block_key(config.data)} {row_label(config)}"
+
+
+def block_group(config: TrialConfig) -> str:
+    """The block: data set and ratio."""
+    return block_key(config.data)
+
+
+def _scheduler(kind: str, grace: int, longest: int) -> TrialScheduler:
+    if kind == "asha":
+        return ASHAScheduler(
+            time_attr="epochs",
+            metric=METRIC,
+            mode="max",
+            grace_period=grace,
+            max_t=max(longest, grace + 1),
+            reduction_factor=REDUCTION,
+            # A trial in its last epoch has nothing to save any more.
+            stop_last_trials=False,
+        )
+    # Ray's own answer to few comparisons, to pause a trial, would cost more than it saves.
+    return MedianStoppingRule(
+        time_attr="epochs", metric=METRIC, mode="max", grace_period=grace, min_time_slice=math.inf
+    )

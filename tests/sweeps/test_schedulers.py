@@ -1,0 +1,127 @@
+"""Early stopping: whom a trial is compared with, when its end is asked for, and what a relaunch knows."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from search_spaces.config import TrialConfig
+from search_spaces.losses import Bce, SymmetricMargin
+from search_spaces.presets import preset
+from sweeps.schedulers import METRIC, PeerScheduler, block_group, cell_group, make_scheduler
+from tests.sweeps.synthetic_store import write_replicate, write_trial
+from trainer.store import Store
+
+EPOCHS = 9
+
+
+def config(margin: float, ratio: float = 20, **changes: Any) -> TrialConfig:
+    loss = SymmetricMargin(margin=margin)
+    return TrialConfig(
+        **{**preset("digits", ratio), "loss": loss, "epochs": EPOCHS, "seeds": (1, 2), **changes}
+    )
+
+
+def scheduler(kind: str, configs: list[TrialConfig], requests: list[str], **changes: Any) -> PeerScheduler:
+    by_id = {c.trial_id: c for c in configs}
+    return PeerScheduler(kind, by_id, cell_group, lambda trial_id, _: requests.append(trial_id), **changes)
+
+
+def play(peers: PeerScheduler, configs: list[TrialConfig], heights: list[float], requests: list[str]) -> None:
+    """Report flat curves of these heights, epoch by epoch, until a trial's end is asked for."""
+    for epoch in range(EPOCHS):
+        for one, height in zip(configs, heights, strict=True):
+            if one.trial_id not in requests:
+                report(peers, one, epoch, height)
+
+
+def report(peers: PeerScheduler, one: TrialConfig, epoch: int, auroc: float, state: str = "running") -> None:
+    trial = SimpleNamespace(config={"trial_id": one.trial_id})
+    result = {"state": state, "epoch": epoch, METRIC: auroc}
+    assert peers.on_trial_result(None, trial, result) == "CONTINUE"
+
+
+@pytest.mark.parametrize("kind", ["asha", "median"])
+def test_the_worst_is_stopped_and_the_best_is_not(kind: str) -> None:
+    configs = [config(margin) for margin in (1, 2, 3, 4, 5)]
+    requests: list[str] = []
+    play(scheduler(kind, configs, requests, grace=1), configs, [0.9, 0.8, 0.85, 0.7, 0.6], requests)
+    assert configs[0].trial_id not in requests
+    assert configs[4].trial_id in requests
+    assert len(requests) == len(set(requests))
+
+
+@pytest.mark.parametrize("kind", ["asha", "median"])
+def test_nothing_is_stopped_within_the_grace(kind: str) -> None:
+    configs = [config(margin) for margin in (1, 2, 3, 4, 5)]
+    requests: list[str] = []
+    peers = scheduler(kind, configs, requests, grace=4)
+    for epoch in range(3):
+        for i, one in enumerate(configs):
+            report(peers, one, epoch, 0.9 - i / 10)
+    assert requests == []
+
+
+@pytest.mark.parametrize("kind", ["asha", "median"])
+def test_trials_of_other_cells_do_not_count(kind: str) -> None:
+    cells = [
+        *(config(1, loss=Bce(), ratio=ratio) for ratio in (10, 20, 40)),
+        config(1),
+        config(1, ratio=40),
+    ]
+    requests: list[str] = []
+    play(scheduler(kind, cells, requests, grace=1), cells, [0.9, 0.8, 0.7, 0.6, 0.5], requests)
+    assert requests == []
+    assert len({cell_group(c) for c in cells}) == 5
+    assert len({block_group(c) for c in cells}) == 3
+
+
+def test_what_is_no_epoch_is_not_judged() -> None:
+    configs = [config(margin) for margin in (1, 2, 3, 4)]
+    requests: list[str] = []
+    peers = scheduler("asha", configs, requests, grace=1)
+    for one in configs[:3]:
+        report(peers, one, 0, 0.9)
+    report(peers, configs[3], -1, 0.1, state="failed")
+    report(peers, configs[3], 0, math.nan)
+    assert requests == []
+    report(peers, configs[3], 1, 0.1)
+    assert requests == [configs[3].trial_id]
+
+
+def test_repeated_epochs_count_once() -> None:
+    configs = [config(margin) for margin in (1, 2, 3, 4)]
+    requests: list[str] = []
+    peers = scheduler("asha", configs, requests, grace=1)
+    for one in configs[:3]:
+        report(peers, one, 0, 0.5)
+    report(peers, configs[3], 0, 0.9)
+    report(peers, configs[3], 0, 0.1)  # trained again after its process was lost
+    assert requests == []
+
+
+@pytest.mark.parametrize("kind", ["asha", "median"])
+def test_a_relaunch_knows_the_stored_curves(tmp_path: Path, kind: str) -> None:
+    store = Store(tmp_path)
+    ended = [config(margin) for margin in (1, 2, 3, 4)]
+    for one in ended[:3]:
+        write_trial(store, one)
+    write_replicate(store, ended[3], 1, "pruned", epochs=2)
+    fresh = config(5)
+    peers = make_scheduler(kind, store, {fresh.trial_id: fresh}, ended, searching=False, grace=1)
+    assert peers is not None
+    report(peers, fresh, 0, 0.51)
+    assert store.stop_request(fresh.trial_id) is not None
+    assert "ensemble validation AUROC 0.5100 in epoch 0" in str(store.stop_request(fresh.trial_id))
+    assert [store.stop_request(one.trial_id) for one in ended] == [None] * 4
+    unknowing = make_scheduler(kind, store, {}, [], searching=False, grace=1)
+    assert unknowing is not None
+    assert unknowing._groups == {}
+
+
+def test_none_is_no_scheduler(tmp_path: Path) -> None:
+    assert make_scheduler("none", Store(tmp_path), {}, [], searching=True) is None
