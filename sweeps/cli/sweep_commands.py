@@ -357,6 +357,9 @@ def _write_tables(console: Console, store: Store, manifest: SweepManifest, rule:
     from analysis.figures import write_figures
     from analysis.tables import write_tables
 
+    if not manifest.trials:
+        console.print(Text(f"{manifest.name}: no trial has been chosen yet, so there is no table"))
+        return False
     root = Path(store.root) if store.is_local else Path()
     written = write_tables(store, manifest, root / "tables" / manifest.name, rule=rule)
     write_figures(written, root / "figures" / manifest.name)

@@ -132,6 +132,19 @@ def test_train_then_evaluate(almsweep: Cli, tmp_path: Path) -> None:
     assert "epoch" not in again.stdout.split("test, ensemble")[0].replace("epochs=2", "")
 
 
+def test_search_that_has_not_begun(almsweep: Cli, tmp_path: Path) -> None:
+    space = tmp_path / "empty.yaml"
+    space.write_text(
+        "fixed: {dataset: digits}\nsearch: {samples: 2, domains: {loss: {choice: [baseline_BCE]}}}\n"
+    )
+    planned = almsweep("plan", space, "--output", tmp_path)
+    assert planned.returncode == 0, planned.stderr
+    assert "search: 2 of 2 trials are not chosen yet" in planned.stdout
+    tables = almsweep("tables", space, "--output", tmp_path)
+    assert tables.returncode == 1, tables.stderr
+    assert "no trial has been chosen yet" in tables.stdout
+
+
 def test_tables_from_the_output_folder(almsweep: Cli, tmp_path: Path) -> None:
     space = load_space("demo")
     Store(tmp_path).write_sweep(SweepManifest("demo", space.trials[:1]))
