@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from search_spaces.config import TrialConfig
 from trainer import checkpoint, metrics
 from trainer.data import BinaryTask, load_task
-from trainer.environment import device_name, git_commit, library_versions
+from trainer.environment import device_name, git_commit, library_versions, node_name
 from trainer.fit import Round, fit
 from trainer.replicate import Replicate, TrialSetup
 from trainer.store import Store, new_attempt
@@ -161,6 +161,7 @@ def _result(attempt: _Attempt, replicate: Replicate, summary: Mapping[str, float
         "epochs": replicate.epoch,
         "metrics": summary,
         "wall_seconds": replicate.seconds,
+        "node": node_name(),
         "device": device_name(attempt.device),
         "threads": torch.get_num_threads(),
         "versions": library_versions(),
