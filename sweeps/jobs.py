@@ -9,6 +9,7 @@ RAY_AUTH_TOKEN, RAY_AUTH_TOKEN_PATH, `~/.ray/auth_token`).
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import re
 import shlex
@@ -82,6 +83,7 @@ class SweepJobs:
         from ray.exceptions import AuthenticationError
         from ray.job_submission import JobSubmissionClient
 
+        logging.getLogger("ray.dashboard.modules.job.sdk").setLevel(logging.WARNING)
         where = address or "the Ray of this machine"
         try:
             with _only(address):
@@ -142,7 +144,7 @@ class SweepJobs:
         from aiohttp import ClientError
 
         printer = _Printer(write)
-        heard = time.monotonic()
+        silent_since: float | None = None
         while True:
             try:
                 asyncio.run(self._tail(job_id, printer))
@@ -150,9 +152,10 @@ class SweepJobs:
                 if not job.is_running:
                     printer.take(0, self.logs(job_id))
                     return job
-                heard = time.monotonic()
+                silent_since = None
             except (OSError, RuntimeError, ClientError) as error:
-                if time.monotonic() - heard > SILENCE_SECONDS:
+                silent_since = silent_since or time.monotonic()
+                if time.monotonic() - silent_since > SILENCE_SECONDS:
                     raise AlmsweepError(
                         f"the head of the cluster does not answer any more; job {job_id} may go on: {error}"
                     ) from error

@@ -4,9 +4,9 @@
     ray submit docker/cluster.yaml sweeps/launch.py -- status paper
     ray job submit -- python -m sweeps.launch run paper --yes
 
-The arguments are those of `almsweep`, of the package that is installed on the head. `run` and `retry` become a
-Ray job, whose output is shown until it ends; Ctrl-C or a closed terminal ends only the showing. Inside a job, as
-in the last line, the sweep runs in that job. Every other command runs at once.
+The arguments are those of `almsweep`, of the package that is installed on the head. `run` and `retry` become
+a Ray job, whose output is shown until it ends; Ctrl-C or a closed terminal ends only the showing. Inside a
+job, as in the last line, the sweep runs in that job. Every other command runs at once.
 
 Before it trains, a sweep on a cluster checks that all nodes have the same package, libraries and data. The
 exit code is the sweep's own; `ray submit` turns every code but 0 into 1.

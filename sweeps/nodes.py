@@ -172,13 +172,11 @@ def _ask(nodes: Sequence[Node], probe: Callable[[], Any], timeout: float | None 
     from ray.exceptions import RayError
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-    task = ray.remote(probe).options(num_cpus=0, max_retries=0)
-    asked = {
-        node: task.options(
-            num_cpus=0, scheduling_strategy=NodeAffinitySchedulingStrategy(node.node_id, soft=False)
-        ).remote()
-        for node in nodes
-    }
+    task = ray.remote(num_cpus=0, max_retries=0)(probe)
+    asked = {}
+    for node in nodes:
+        there = NodeAffinitySchedulingStrategy(node.node_id, soft=False)
+        asked[node] = task.options(scheduling_strategy=there).remote()
     answers, failures = {}, []
     for node, reference in asked.items():
         try:
