@@ -80,6 +80,7 @@ class SweepJobs:
     """
 
     def __init__(self, address: str | None = None) -> None:
+        use_token_at_hand()
         from ray.exceptions import AuthenticationError
         from ray.job_submission import JobSubmissionClient
 
@@ -213,6 +214,16 @@ def sweep_of_entrypoint(entrypoint: str) -> str | None:
             name = next((word for word in rest if not word.startswith("-")), None)
             return None if name is None else Path(name).name.removesuffix(".yaml").removesuffix(".yml")
     return None
+
+
+def use_token_at_hand() -> None:
+    """Turn on token authentication where a token is given and RAY_AUTH_MODE is not, as `ray.init` does.
+
+    To be called before Ray is imported, which reads the variable only then.
+    """
+    given = any(os.environ.get(name) for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"))
+    if given or (Path.home() / ".ray" / "auth_token").exists():
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
 
 
 @contextmanager

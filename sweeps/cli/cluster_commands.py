@@ -143,11 +143,15 @@ def remote_status(context: typer.Context, address: str) -> None:
     command = shlex.join(["python", "-m", "sweeps.cli", "status", *words])
     job_id = jobs.submit(f"exec {command}", "status")
     ended = jobs.follow(job_id, lambda text: None)
-    # Ray writes its own first line into a job's log.
-    lines = jobs.logs(job_id).splitlines()
-    _write("\n".join(line for line in lines if not line.startswith("Running entrypoint for job")) + "\n")
+    _write(without_ray_lines(jobs.logs(job_id)))
     if ended.code():
         raise typer.Exit(ended.code())
+
+
+def without_ray_lines(log: str) -> str:
+    """A job's log without what Ray writes into it before the command runs."""
+    before, ours, after = log.partition("Running entrypoint for job ")
+    return after.partition("\n")[2] if ours else before
 
 
 def job_line(job: SweepJob, now: float) -> str:

@@ -320,8 +320,8 @@ def running_runs(machines: Machines, experiment: str) -> int:
     if not database.exists():
         return 0
     query = (
-        "select count(*) from runs join experiments using (experiment_id) join tags using (run_uuid) "
-        "where experiments.name = ? and runs.status = 'RUNNING' and tags.key = 'mlflow.parentRunId'"
+        "select count(*) from runs join experiments using (experiment_id) "
+        "where experiments.name = ? and runs.status = 'RUNNING'"
     )
     with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
         try:
