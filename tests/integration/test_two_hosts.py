@@ -162,11 +162,14 @@ class Machines:
         return config
 
     def end(self) -> None:
+        """End all machines, and with them all that runs on them."""
+        subprocess.run([SCRIPTS / "down.sh", self.folder], check=True, timeout=60)
         for process in self.running:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
-        subprocess.run([SCRIPTS / "down.sh", self.folder], check=True, timeout=60)
+            process.wait(60)
+            if process.stdout is not None:
+                process.stdout.close()
 
 
 def missing_reason() -> str | None:
