@@ -5,6 +5,8 @@
     │   ├── SpaceError          2   a search space: says file, key path, what was expected, what was given
     │   ├── DataError           2   a data set: missing, malformed, or too few examples
     │   └── CheckpointError     2   a checkpoint: missing, damaged, or of another trial
+    ├── SweepStopped            1   the first trials all failed with the same error
+    ├── Interrupted           130   the user asked to stop; checkpoints were written
     ├── StoreError              3   the result store cannot be read or written, or contradicts itself
     └── LeaseError              4   another driver is running the same sweep
 
@@ -36,6 +38,16 @@ class DataError(InputError):
 
 class CheckpointError(InputError):
     """A checkpoint is missing, damaged, or belongs to another trial."""
+
+
+class Interrupted(AlmsweepError):
+    """The user asked to stop; what was under way has been written to its checkpoint."""
+
+    exit_code = 130
+
+
+class SweepStopped(AlmsweepError):
+    """A sweep gave up early: its first trials all failed with the same error."""
 
 
 class StoreError(AlmsweepError):

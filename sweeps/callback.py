@@ -1,23 +1,32 @@
-"""What the driver does while Ray Tune runs: the display, the tracker, and the weights that are not needed."""
+"""What the driver does while Ray Tune runs: the display, the tracker, and when to stop."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import ray
 from ray import tune
 
 from search_spaces.config import TrialConfig
+from search_spaces.errors import Interrupted, SweepStopped
 from sweeps.progress import SweepProgress
 from sweeps.tracking import Tracker
+from sweeps.worker import OUT_OF_MEMORY
 from trainer.store import Store
+
+# So many trials must end before any has done well, all with one error, for the sweep to stop.
+SAME_ERROR_LIMIT = 3
 
 
 class SweepCallback(tune.Callback):  # type: ignore[misc]
     """Passes a trial's start, epochs and end on to the display and the tracker.
 
-    `on_done` is called with the configuration of every trial whose replicates completed, `check` before every
-    step of Tune's loop; what it raises ends the run.
+    on_done     called with the configuration of every trial whose replicates completed
+    check       called before every step of Tune's loop; what it raises ends the run
+    stop_flag   raised on the cluster after `request_stop`, for the workers to see
+
+    After a run, `starved` lists the trials that ended for want of memory.
     """
 
     def __init__(
@@ -26,6 +35,7 @@ class SweepCallback(tune.Callback):  # type: ignore[misc]
         store: Store,
         progress: SweepProgress,
         tracker: Tracker | None,
+        stop_flag: Any,
         on_done: Callable[[TrialConfig], None],
         check: Callable[[], None],
     ) -> None:
@@ -33,20 +43,39 @@ class SweepCallback(tune.Callback):  # type: ignore[misc]
         self.store = store
         self.progress = progress
         self.tracker = tracker
+        self.stop_flag = stop_flag
         self.on_done = on_done
         self.check = check
+        self.starved: list[TrialConfig] = []
+        self.is_last_pass = False
+        self.is_stopping = False
+        self._finishing: set[str] | None = None
+        self._errors: list[str] | None = []
 
     def __getstate__(self) -> dict[str, Any]:
         """Nothing: Tune pickles its callbacks with its scratch state, and ours hold connections."""
         return {}
 
+    def request_stop(self) -> None:
+        """Let the running epochs end and leave. Only sets a mark, so a signal handler may call it."""
+        self.is_stopping = True
+
     def on_step_begin(self, iteration: int, trials: list[Any], **info: Any) -> None:
         """Tune's loop begins a step."""
         self.check()
+        if self._errors is not None and len(self._errors) >= SAME_ERROR_LIMIT and len(set(self._errors)) == 1:
+            raise SweepStopped(f"the first {len(self._errors)} trials all failed: {self._errors[0]}")
+        if self.is_stopping and self._finishing is None:
+            self._finishing = self.progress.running_ids()
+            self.stop_flag.raise_flag.remote()
+        if self._finishing is not None and not self._finishing & self.progress.running_ids():
+            raise Interrupted("stopped on request")
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """A trial has been given to a worker."""
-        config = self.configs[trial.config["trial_id"]]
+        """A trial has been given to a worker; after `request_stop` it returns at once and is not counted."""
+        if self.is_stopping:
+            return
+        config = self._config(trial)
         self.progress.started(config)
         if self.tracker is not None:
             self.tracker.trial_started(config)
@@ -55,42 +84,68 @@ class SweepCallback(tune.Callback):  # type: ignore[misc]
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
         """A worker has reported the epochs since its last report."""
-        config = self.configs[trial.config["trial_id"]]
+        config = self._config(trial)
         if self.tracker is not None and result["records"]:
             self.tracker.epochs(config, result["records"])
-        auroc = result.get("ensemble/val/auroc", float("nan"))
-        self.progress.epoch(config, result["epoch"], auroc)
+        if result["epoch"] >= 0:
+            self.progress.epoch(config, result["epoch"], result.get("ensemble/val/auroc", float("nan")))
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """A trial's function has returned: it completed, diverged, or reported an error of ours."""
-        config = self.configs[trial.config["trial_id"]]
+        """A trial's function has returned: it completed, diverged, stopped, or reported an error."""
+        config = self._config(trial)
         result = trial.last_result or {}
         state = result.get("state", "failed")
         if state == "completed":
+            self._errors = None
             self.progress.ended(config)
             self.on_done(config)
+        elif state == "interrupted":
+            if self.tracker is not None and config.trial_id in self.progress.running_ids():
+                self.tracker.trial_interrupted(config)
+            self.progress.stopped(config)
+            return
+        elif state == OUT_OF_MEMORY and not self.is_last_pass:
+            self._put_off(config)
+            return
         else:
-            self.progress.ended(config, result.get("error", state))
+            self._failed(config, result.get("error", state))
         if self.tracker is not None:
             self.tracker.trial_finished(config)
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial has failed for good: an exception, or a lost process, once more than is retried."""
-        config = self.configs[trial.config["trial_id"]]
+        config = self._config(trial)
+        error = trial.get_error()
+        if isinstance(error, ray.exceptions.OutOfMemoryError) and not self.is_last_pass:
+            self._put_off(config)
+            return
         failure = self.store.read_failure(config.trial_id)
         if failure is None:
-            failure = _lost_worker(trial)
+            failure = _lost_worker(error)
             self.store.write_failure(config.trial_id, failure)
-        self.progress.ended(config, f"{failure['error']}: {failure['message']}")
+        self._failed(config, f"{failure['error']}: {failure['message']}")
         if self.tracker is not None:
             self.tracker.trial_finished(config)
 
+    def _put_off(self, config: TrialConfig) -> None:
+        """A trial that ran out of memory beside others is run again, alone, after them."""
+        self.starved.append(config)
+        self.progress.stopped(config)
 
-def _lost_worker(trial: Any) -> dict[str, Any]:
+    def _failed(self, config: TrialConfig, error: str) -> None:
+        if self._errors is not None:
+            self._errors.append(error)
+        self.progress.ended(config, error)
+
+    def _config(self, trial: Any) -> TrialConfig:
+        return self.configs[trial.config["trial_id"]]
+
+
+def _lost_worker(error: Exception | None) -> dict[str, Any]:
     """The failure of a trial whose process could leave no word itself."""
-    text = str(trial.get_error() or "its process ended without a word")
+    text = str(error or "its process ended without a word")
     return {
-        "error": "WorkerLost",
+        "error": "WorkerLost" if error is None else type(error).__name__,
         "message": text.strip().splitlines()[0][:500],
         "traceback": text.splitlines()[-15:],
         "seeds": [],

@@ -81,6 +81,10 @@ class SweepProgress:
             line = error.strip().splitlines()[-1] if error.strip() else "unknown error"
             self.console.print(Text(f"failed  {trial_label(config)}: {line}", style="red"), soft_wrap=True)
 
+    def stopped(self, config: TrialConfig) -> None:
+        """A trial has left its worker before its end and will go on later."""
+        self._running.pop(config.trial_id, None)
+
     def running_ids(self) -> set[str]:
         """Ids of the trials under way."""
         return set(self._running)

@@ -12,7 +12,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +20,11 @@ from rich.console import Console
 
 from analysis.select import DEFAULT_RULE
 from search_spaces.config import TrialConfig
-from search_spaces.errors import AlmsweepError, InputError
+from search_spaces.errors import AlmsweepError, InputError, Interrupted, SweepStopped
 from sweeps.lease import Lease
 from sweeps.plan import Plan, PlannedTrial, make_plan
 from sweeps.progress import SweepProgress
-from sweeps.termination import terminate_as_interrupt
+from sweeps.stop import new_stop_flag, stop_on_signal
 from sweeps.worker import WorkerOptions, train_trial
 from trainer.store import Store, SweepManifest
 
@@ -33,6 +33,9 @@ log = logging.getLogger(__name__)
 LOCAL_OBJECT_STORE_BYTES = 256 * 1024**2
 # One more attempt after a lost process or an unexpected exception; it goes on from the checkpoint.
 MAX_FAILURES = 1
+# How long the end of a run waits for MLflow; what it has not taken by then, `reconcile` brings later.
+TRACKING_SECONDS = 60.0
+HURRIED_TRACKING_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -69,12 +72,16 @@ class RunOptions:
 
 @dataclass(frozen=True)
 class SweepOutcome:
-    """How a run ended: the plan afterwards, how many trials it started, whether it was interrupted."""
+    """How a run ended: the plan afterwards, how many trials it started, whether the user interrupted it.
+
+    `untracked` counts trials that MLflow does not show yet; `stopped` says why the sweep gave up early.
+    """
 
     plan: Plan
     started: int
     interrupted: bool
     untracked: int
+    stopped: str | None = None
 
 
 def run_sweep(
@@ -90,6 +97,7 @@ def run_sweep(
 
     Raises LeaseError when another driver runs this sweep, and InputError when the cluster cannot be reached
     or has not the resources for one trial. Failed trials are in the outcome's plan; they raise nothing.
+    One SIGINT or SIGTERM lets the running epochs end and be checkpointed; a second raises KeyboardInterrupt.
     """
     store = Store(options.output)
     with Lease(store, manifest.name, take_over=options.take_over) as lease:
@@ -101,15 +109,20 @@ def run_sweep(
             _reopen(plan.failed(), store)
             plan = make_plan(manifest.name, manifest.trials, store)
             wanted = [t for t in plan.to_run() if t.trial_id in failed]
-        interrupted = False
+        interrupted, stopped = False, None
         if wanted:
-            interrupted = _run_trials(plan, wanted, manifest, store, options, console, lease)
-        untracked = _bring_tracking_level(manifest, store, options)
+            try:
+                _run_trials(plan, wanted, manifest, store, options, console, lease)
+            except Interrupted:
+                interrupted = True
+            except SweepStopped as error:
+                stopped = str(error)
         return SweepOutcome(
             plan=make_plan(manifest.name, manifest.trials, store),
             started=len(wanted),
             interrupted=interrupted,
-            untracked=untracked,
+            untracked=_bring_tracking_level(manifest, store, options),
+            stopped=stopped,
         )
 
 
@@ -129,8 +142,8 @@ def _run_trials(
     options: RunOptions,
     console: Console,
     lease: Lease,
-) -> bool:
-    """Run trials on Ray; returns whether the user interrupted it."""
+) -> None:
+    """Run trials on Ray. Raises Interrupted or KeyboardInterrupt after signals, SweepStopped when in vain."""
     from sweeps.callback import SweepCallback
     from sweeps.tracking import Tracker
     from sweeps.weights import WeightKeeper
@@ -143,32 +156,47 @@ def _run_trials(
     )
     keeper = WeightKeeper(store, manifest, options.rule) if options.keep_weights == "selected" else None
     tracker = Tracker(options.tracking_uri, store, manifest.name) if options.track else None
-    with ray_session(options) as resources, terminate_as_interrupt():
+    with ray_session(options) as resources:
         gpus = _gpus_per_trial(options, resources)
         if cluster_address(options) is not None:
             _check_nodes(configs, options, gpus)
         if tracker is not None:
             tracker.start()
+        stop_flag = new_stop_flag()
         callback = SweepCallback(
             configs,
             store,
             progress,
             tracker,
+            stop_flag,
             on_done=keeper.trial_done if keeper else lambda config: None,
             check=lease.check,
         )
+
+        patience = TRACKING_SECONDS
+
+        def on_first_signal() -> None:
+            callback.request_stop()
+            console.print("stopping after the running epochs; once more (Ctrl-C) leaves at once")
+
         try:
-            with progress:
+            with progress, stop_on_signal(on_first_signal):
                 _tune(configs, options, gpus, callback)
-            return False
+                if callback.starved and not callback.is_stopping:
+                    alone = {config.trial_id: config for config in callback.starved}
+                    console.print(f"{len(alone)} trial(s) ran out of memory; they run again, one at a time")
+                    callback.is_last_pass = True
+                    _tune(alone, replace(options, max_concurrent=1), gpus, callback)
+                if callback.is_stopping:
+                    raise Interrupted("stopped on request")
         except KeyboardInterrupt:
-            for config in configs.values():
-                if tracker is not None and config.trial_id in progress.running_ids():
-                    tracker.trial_interrupted(config)
-            return True
+            patience = HURRIED_TRACKING_SECONDS
+            raise
         finally:
             if tracker is not None:
-                tracker.close()
+                for trial_id in progress.running_ids():
+                    tracker.trial_interrupted(configs[trial_id])
+                tracker.close(patience)
 
 
 def _tune(configs: dict[str, TrialConfig], options: RunOptions, gpus: float, callback: Any) -> None:
@@ -185,7 +213,7 @@ def _tune(configs: dict[str, TrialConfig], options: RunOptions, gpus: float, cal
     )
     texts = {trial_id: config.model_dump_json() for trial_id, config in configs.items()}
     trainable = tune.with_resources(
-        tune.with_parameters(train_trial, configs=texts, options=worker),
+        tune.with_parameters(train_trial, configs=texts, options=worker, stop_flag=callback.stop_flag),
         {"cpu": options.cpus_per_trial, "gpu": gpus},
     )
     scratch = tempfile.mkdtemp(prefix="almsweep-tune-")

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from search_spaces.config import TrialConfig
-from search_spaces.errors import AlmsweepError
+from search_spaces.errors import AlmsweepError, Interrupted
+from sweeps.stop import StopQuestion
+from sweeps.watchdog import Watchdog
+
+if TYPE_CHECKING:
+    from trainer.fit import Round
+    from trainer.store import Store
 
 log = logging.getLogger(__name__)
+
+HUNG_EXIT_CODE = 70
+OUT_OF_MEMORY = "out of memory"
 
 
 @dataclass(frozen=True)
@@ -37,23 +47,57 @@ class WorkerOptions:
     report_seconds: float = 1.0
 
 
-def train_trial(params: dict[str, Any], *, configs: Mapping[str, str], options: WorkerOptions) -> None:
+def train_trial(
+    params: dict[str, Any], *, configs: Mapping[str, str], options: WorkerOptions, stop_flag: Any
+) -> None:
     """Train one trial's missing replicates and report its epochs to Ray Tune.
 
     `params["trial_id"]` names one of `configs` (JSON by trial id). Every report carries the epochs since the
-    last one under "records", a record per replicate and epoch. An error of ours (bad data, a full store) is
-    reported, so that the worker process can be used again; any other exception ends the process, and Tune
-    tries once more.
+    last one under "records", a record per replicate and epoch, and a "state". An error of ours (bad data, a
+    full store) and exhausted memory are reported, so that the process can be used again; any other exception
+    ends the process, and Tune tries once more. So does a hung epoch.
     """
     import torch
     from ray import tune
 
     from trainer.store import Store
-    from trainer.trial import TrialOptions, run_trial
 
     torch.set_num_threads(options.threads)
     config = TrialConfig.model_validate_json(configs[params["trial_id"]])
+    store = Store(options.output)
     reporter = _Reporter(options.report_seconds)
+    try:
+        with Watchdog(lambda limit: _leave_hung(store, config, limit)) as watchdog:
+            state = _train(config, store, options, reporter, watchdog, StopQuestion(stop_flag))
+        outcome = {"state": state}
+    except Interrupted:
+        outcome = {"state": "interrupted"}
+    except AlmsweepError as error:
+        outcome = {"state": "failed", "error": str(error)}
+    except (MemoryError, torch.OutOfMemoryError) as error:
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        outcome = {"state": OUT_OF_MEMORY, "error": str(error).split("\n")[0] or type(error).__name__}
+    tune.report({"records": reporter.take(), **outcome, **reporter.latest})
+
+
+def _train(
+    config: TrialConfig,
+    store: Store,
+    options: WorkerOptions,
+    reporter: _Reporter,
+    watchdog: Watchdog,
+    should_stop: StopQuestion,
+) -> str:
+    """Run the trial; returns "completed", or in which other ways its replicates ended."""
+    import torch
+
+    from trainer.trial import TrialOptions, run_trial
+
+    def on_round(round_: Round) -> None:
+        watchdog.beat()
+        reporter.add(round_)
+
     trial_options = TrialOptions(
         data_dir=None if options.data_dir is None else Path(options.data_dir),
         download=options.download,
@@ -61,13 +105,21 @@ def train_trial(params: dict[str, Any], *, configs: Mapping[str, str], options: 
         checkpoint_seconds=options.checkpoint_seconds,
     )
     device = torch.device("cuda" if options.use_gpu else "cpu")
+    states = run_trial(config, store, device, trial_options, on_round, should_stop)
+    return ",".join(sorted({s for s in states.values() if s != "completed"})) or "completed"
+
+
+def _leave_hung(store: Store, config: TrialConfig, limit: float) -> None:
+    """End this process, whose training thread cannot be ended otherwise; Tune goes on from the checkpoint."""
+    message = f"no epoch ended for {limit:.0f} s, the limit after this trial's earlier ones"
     try:
-        states = run_trial(config, Store(options.output), device, trial_options, reporter.add)
-    except AlmsweepError as error:
-        tune.report({"records": reporter.take(), "state": "failed", "error": str(error), **reporter.latest})
-        return
-    bad = sorted({state for state in states.values() if state != "completed"})
-    tune.report({"records": reporter.take(), "state": ",".join(bad) or "completed", **reporter.latest})
+        store.write_failure(
+            config.trial_id,
+            {"error": "EpochTimeout", "message": message, "traceback": [], "seeds": list(config.seeds)},
+        )
+    finally:
+        log.error("trial %s: %s", config.trial_id, message)
+        os._exit(HUNG_EXIT_CODE)
 
 
 class _Reporter:
@@ -79,7 +131,7 @@ class _Reporter:
         self.latest: dict[str, Any] = {"epoch": -1}
         self.last = time.monotonic()
 
-    def add(self, round_: Any) -> None:
+    def add(self, round_: Round) -> None:
         from ray import tune
 
         self.waiting.extend(dict(record) for record in round_.records.values())

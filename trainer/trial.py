@@ -17,9 +17,16 @@ import torch
 from numpy.typing import NDArray
 
 from search_spaces.config import TrialConfig
+from search_spaces.errors import Interrupted
 from trainer import checkpoint, metrics
 from trainer.data import BinaryTask, load_task
-from trainer.environment import device_name, git_commit, library_versions, node_name
+from trainer.environment import (
+    device_name,
+    git_commit,
+    library_versions,
+    node_name,
+    peak_memory_bytes,
+)
 from trainer.fit import Round, fit
 from trainer.replicate import Replicate, TrialSetup
 from trainer.store import Store, new_attempt
@@ -27,6 +34,7 @@ from trainer.store import Store, new_attempt
 log = logging.getLogger(__name__)
 
 FAILURE_TAIL_LINES = 15
+STOPPED = "stopped on request; what was under way goes on from its checkpoint"
 
 
 @dataclass(frozen=True)
@@ -64,22 +72,28 @@ def run_trial(
     device: torch.device,
     options: TrialOptions,
     on_round: Callable[[Round], None] | None = None,
+    should_stop: Callable[[], bool] = lambda: False,
 ) -> dict[int, str]:
     """Train the replicates of a trial that the store lacks, from their last checkpoint where there is one.
 
     Returns the state of every wanted replicate by seed ("completed", "diverged"). An exception leaves its
-    traceback's tail in the trial's `failure.json`, keeps the checkpoint, and is raised again.
+    traceback's tail in the trial's `failure.json`, keeps the checkpoint, and is raised again. When
+    `should_stop`, asked after every epoch, says so, a checkpoint is written and Interrupted raised.
     """
     ended = {seed: done.state for seed, done in store.replicates(config.trial_id).items()}
     missing = [seed for seed in config.seeds if seed not in ended]
     try:
         if missing:
+            if should_stop():
+                raise Interrupted(STOPPED)
             task = load_task(config.data, options.data_dir, download=options.download)
             store.write_config(config)
             attempt = _Attempt(config, store, task, device, options)
-            ended.update(_train_missing(attempt, missing, on_round))
+            ended.update(_train_missing(attempt, missing, on_round, should_stop))
             store.delete_checkpoint(config.trial_id)
             store.clear_failure(config.trial_id)
+    except Interrupted:
+        raise
     except Exception as error:
         _record_failure(store, config, missing, error)
         raise
@@ -87,7 +101,10 @@ def run_trial(
 
 
 def _train_missing(
-    attempt: _Attempt, missing: list[int], on_round: Callable[[Round], None] | None
+    attempt: _Attempt,
+    missing: list[int],
+    on_round: Callable[[Round], None] | None,
+    should_stop: Callable[[], bool],
 ) -> dict[int, str]:
     setup = TrialSetup(attempt.config, attempt.task, attempt.device)
     replicates = [Replicate(setup, seed) for seed in missing]
@@ -104,12 +121,16 @@ def _train_missing(
         for seed in round_.ended:
             _store_replicate(attempt, by_seed[seed])
         running = [r for r in replicates if r.state == "running"]
-        if running and time.monotonic() - attempt.last_checkpoint >= attempt.options.checkpoint_seconds:
+        is_stopping = bool(running) and should_stop()
+        is_due = time.monotonic() - attempt.last_checkpoint >= attempt.options.checkpoint_seconds
+        if running and (is_due or is_stopping):
             data = checkpoint.dump_replicates(running, trial_id=trial_id, data_sha256=data_sha256)
             attempt.store.write_checkpoint(trial_id, data)
             attempt.last_checkpoint = time.monotonic()
         if on_round is not None:
             on_round(round_)
+        if is_stopping:
+            raise Interrupted(STOPPED)
     return {r.seed: r.state for r in replicates}
 
 
@@ -199,6 +220,7 @@ def _record_failure(store: Store, config: TrialConfig, seeds: list[int], error: 
     failure = {
         "error": type(error).__name__,
         "message": str(error),
+        "peak_memory_bytes": peak_memory_bytes(),
         "traceback": "".join(lines).splitlines()[-FAILURE_TAIL_LINES:],
         "seeds": seeds,
     }

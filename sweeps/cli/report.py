@@ -84,6 +84,8 @@ def print_outcome(console: Console, outcome: SweepOutcome) -> None:
         console.print(
             "see `almsweep status --failed`; `almsweep retry --failed` runs them again", highlight=False
         )
+    if outcome.stopped is not None:
+        console.print(Text(f"stopped early: {outcome.stopped}", style="red"), soft_wrap=True)
     if outcome.untracked:
         console.print(
             f"{outcome.untracked} trial(s) are not in MLflow yet: `almsweep reconcile`", highlight=False

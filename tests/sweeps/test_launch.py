@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import pty
 import shlex
-import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -19,7 +18,6 @@ from sweeps.cli.cluster_commands import without_ray_lines
 from sweeps.cli.main import app
 from sweeps.jobs import OUTPUT_KEY, SWEEP_KEY, SweepJob
 from sweeps.launch import launch_arguments
-from sweeps.termination import terminate_as_interrupt
 from trainer.store import Store
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -150,10 +148,3 @@ def test_ray_s_own_lines_are_left_out() -> None:
     log = "2026 INFO Runtime env\nRunning entrypoint for job x: exec python\nsweep demo\n2 trials\n"
     assert without_ray_lines(log) == "sweep demo\n2 trials\n"
     assert without_ray_lines("no job\n") == "no job\n"
-
-
-def test_termination_is_an_interrupt_inside_the_block_only() -> None:
-    before = signal.getsignal(signal.SIGTERM)
-    with pytest.raises(KeyboardInterrupt), terminate_as_interrupt():
-        os.kill(os.getpid(), signal.SIGTERM)
-    assert signal.getsignal(signal.SIGTERM) is before

@@ -1,0 +1,78 @@
+"""How a sweep is asked to stop: a flag in the cluster, raised after a signal, read by the workers."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+ASK_SECONDS = 1.0
+
+
+def new_stop_flag() -> Any:
+    """A flag on the cluster, as a Ray actor that takes no CPU. Ray must be initialised."""
+    import ray
+
+    return ray.remote(num_cpus=0)(_Flag).remote()
+
+
+class _Flag:
+    def __init__(self) -> None:
+        self._raised = False
+
+    def raise_flag(self) -> None:
+        self._raised = True
+
+    def is_raised(self) -> bool:
+        return self._raised
+
+
+class StopQuestion:
+    """Asks a flag whether to stop, at most once in ASK_SECONDS. A flag that does not answer says no."""
+
+    def __init__(self, flag: Any) -> None:
+        self._flag = flag
+        self._answer = False
+        self._asked = float("-inf")
+
+    def __call__(self) -> bool:
+        """True once the flag is raised."""
+        import ray
+
+        if not self._answer and time.monotonic() - self._asked >= ASK_SECONDS:
+            self._asked = time.monotonic()
+            try:
+                self._answer = ray.get(self._flag.is_raised.remote(), timeout=10)
+            except ray.exceptions.RayError:
+                return False
+        return self._answer
+
+
+@contextmanager
+def stop_on_signal(on_first: Callable[[], None]) -> Iterator[None]:
+    """Call `on_first` on the first SIGINT or SIGTERM; a second one raises KeyboardInterrupt at once.
+
+    Signals reach the main thread only; elsewhere this does nothing.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    seen = 0
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        nonlocal seen
+        seen += 1
+        if seen > 1:
+            raise KeyboardInterrupt
+        on_first()
+
+    former = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
