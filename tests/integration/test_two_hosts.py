@@ -311,6 +311,8 @@ def test_cancelled_sweep_ends_clean(cluster: Machines) -> None:
     assert submitted.returncode == 1, shown
     assert "4 trial(s); now 0 done" in shown
     assert running_runs(cluster, "endless") == 0
+    held = Store(cluster.output).scan()
+    assert sum(held[i].checkpoint for i in ids if i in held) == 2, "the running trials left a checkpoint"
     assert not (cluster.output / "sweeps" / "endless.lease").exists()
     none = cluster.almsweep("cancel", "endless", "--address", DASHBOARD)
     assert none.returncode == 2
