@@ -137,6 +137,7 @@ serve_head() {
   local dashboard=${ALMSWEEP_DASHBOARD_HOST:-127.0.0.1}
   require_ray_token
   load_secret MLFLOW_TRACKING_PASSWORD # jobs that the head starts inherit it
+  export RAY_JOB_STOP_WAIT_TIME_S=${RAY_JOB_STOP_WAIT_TIME_S:-600} # time for a stopped sweep to end well
   [[ $dashboard != node ]] || dashboard=$(own_address)
   serve_node --head --port=6379 --ray-client-server-port=10001 "--dashboard-host=$dashboard" --dashboard-port=8265 "$@"
 }

@@ -58,6 +58,7 @@ fi
   # shellcheck disable=SC2016
   printf 'export PATH=%q:$PATH\n' "$base/venv/bin"
   printf 'export %s=%q\n' RAY_AUTH_MODE token RAY_USAGE_STATS_ENABLED 0 MLFLOW_DISABLE_TELEMETRY true \
+    RAY_JOB_STOP_WAIT_TIME_S 600 \
     ALMSWEEP_COMMIT "$(<"$stage/COMMIT")" ALMSWEEP_OUTPUT "$output" ALMSWEEP_DATA "$data" \
     ALMSWEEP_RUN_DIR "$base/run" ALMSWEEP_GPUS_PER_TRIAL "$gpus" CUDA_MPS_PIPE_DIRECTORY "$base/run/mps"
   [[ -z $tracking ]] || printf 'export MLFLOW_TRACKING_URI=%q\n' "$tracking"

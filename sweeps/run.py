@@ -187,6 +187,8 @@ def _run_trials(
     tracker = Tracker(options.tracking_uri, store, manifest.name) if options.track else None
     with ray_session(options) as resources:
         gpus = _gpus_per_trial(options, resources)
+        if cluster_address(options) is not None:
+            _check_nodes(configs, options, gpus)
         if tracker is not None:
             tracker.start()
         stop_flag = new_stop_flag()
@@ -301,10 +303,15 @@ def _tune(
         shutil.rmtree(scratch, ignore_errors=True)
 
 
+def cluster_address(options: RunOptions) -> str | None:
+    """The running cluster that a sweep joins, None where it starts a Ray of its own."""
+    return options.address or os.environ.get("RAY_ADDRESS")
+
+
 @contextmanager
 def ray_session(options: RunOptions) -> Iterator[dict[str, float]]:
     """A connection to the asked cluster, or a Ray of our own on loopback; yields the cluster's resources."""
-    address = options.address or os.environ.get("RAY_ADDRESS")
+    address = cluster_address(options)
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
     os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")
@@ -313,6 +320,8 @@ def ray_session(options: RunOptions) -> Iterator[dict[str, float]]:
         # Ray's one switch that binds its ports to loopback, and no token file for a private session.
         os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
         os.environ.setdefault("RAY_AUTH_MODE", "disabled")
+    elif address.startswith(("http://", "https://")):
+        raise InputError(f"--address: {address} takes jobs, and no driver; submit the sweep with --job")
     import ray
 
     try:
@@ -331,6 +340,18 @@ def ray_session(options: RunOptions) -> Iterator[dict[str, float]]:
         yield ray.cluster_resources()
     finally:
         ray.shutdown()
+
+
+def _check_nodes(configs: dict[str, TrialConfig], options: RunOptions, gpus: float) -> None:
+    from sweeps.nodes import check_nodes
+
+    check_nodes(
+        (config.data for config in configs.values()),
+        data_dir=None if options.data_dir is None else str(options.data_dir.absolute()),
+        download=options.download,
+        cpus=options.cpus_per_trial,
+        gpus=gpus,
+    )
 
 
 def _gpus_per_trial(options: RunOptions, resources: dict[str, float]) -> float:

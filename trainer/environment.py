@@ -1,10 +1,11 @@
-"""Where a result came from: device, threads, library versions, git commit."""
+"""Where a result came from: node, device, library versions, git commit."""
 
 from __future__ import annotations
 
 import os
 import platform
 import resource
+import socket
 import subprocess
 import sys
 from functools import cache
@@ -43,6 +44,11 @@ def git_commit() -> str:
     except (OSError, subprocess.SubprocessError):
         return "unknown"
     return done.stdout.strip()
+
+
+def node_name() -> str:
+    """The host name of the machine, container or pod."""
+    return socket.gethostname()
 
 
 def device_name(device: torch.device) -> str:

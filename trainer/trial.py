@@ -20,7 +20,13 @@ from search_spaces.config import TrialConfig
 from search_spaces.errors import Interrupted, StoreError
 from trainer import checkpoint, metrics
 from trainer.data import BinaryTask, load_task
-from trainer.environment import device_name, git_commit, library_versions, peak_memory_bytes
+from trainer.environment import (
+    device_name,
+    git_commit,
+    library_versions,
+    node_name,
+    peak_memory_bytes,
+)
 from trainer.fit import Round, fit
 from trainer.replicate import Replicate, TrialSetup
 from trainer.store import Store, new_attempt
@@ -212,6 +218,7 @@ def _result(attempt: _Attempt, replicate: Replicate, summary: Mapping[str, float
         "epochs": replicate.epoch,
         "metrics": summary,
         "wall_seconds": replicate.seconds,
+        "node": node_name(),
         "device": device_name(attempt.device),
         "threads": torch.get_num_threads(),
         "versions": library_versions(),

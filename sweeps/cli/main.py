@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.logging import RichHandler
 
-from sweeps.cli import sweep_commands, trial_commands
+from sweeps.cli import cluster_commands, sweep_commands, trial_commands
 
 app = typer.Typer(
     name="almsweep",
@@ -23,6 +23,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 sweep_commands.register(app)
+cluster_commands.register(app)
 trial_commands.register(app)
 
 

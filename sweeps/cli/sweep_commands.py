@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,6 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from search_spaces.errors import InputError
+from sweeps.cli import cluster_commands
 from sweeps.cli.guard import INTERRUPTED, guarded
 from sweeps.cli.options import (
     Cpus,
@@ -32,6 +34,8 @@ DEFAULT_OUTPUT = "results"
 DEFAULT_RULE = "ensemble-val-auroc"
 KEEP_WEIGHTS = ("selected", "all", "none")
 SCHEDULERS = ("none", "asha", "median")
+# A run that trains more replicates than this asks first, where there is somebody to answer.
+LARGE_RUN = 1000
 
 Sweep = Annotated[
     str, typer.Argument(metavar="SPACE", help="A named space, a .yaml file, or a sweep in the output.")
@@ -62,6 +66,10 @@ GraceEpochs = Annotated[
 TakeOver = Annotated[
     bool, typer.Option("--take-over", help="Take the sweep from a driver that holds its lease.")
 ]
+Job = Annotated[
+    bool, typer.Option("--job", help="Run as a Ray job of a running cluster; it outlives this terminal.")
+]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing, however large the run.")]
 Rule = Annotated[str, typer.Option("--rule", help="Selection rule; it reads validation results only.")]
 
 
@@ -109,6 +117,7 @@ def plan(
 
 
 def run(
+    context: typer.Context,
     space: Space,
     output: Output = DEFAULT_OUTPUT,
     data_dir: DataDir = None,
@@ -127,11 +136,13 @@ def run(
     seed: Seed = None,
     scheduler: Scheduler = "none",
     grace_epochs: GraceEpochs = None,
+    job: Job = False,
+    yes: Yes = False,
 ) -> None:
     """Run what is missing of a space on Ray Tune, then write and print the table of best configurations."""
     from sweeps.run import RunOptions
 
-    _check_keep_weights(keep_weights)
+    _check_choices(keep_weights, rule)
     options = RunOptions(
         output=output,
         data_dir=data_dir,
@@ -151,10 +162,17 @@ def run(
     if scheduler not in SCHEDULERS:
         raise InputError(f"--scheduler: expected one of {', '.join(SCHEDULERS)}, given {scheduler!r}")
     search, samples = _search(space, replicates, num_samples, seed)
-    _run_and_report(space, replicates, options, search=search, samples=samples)
+    store, manifest = _open(space, output, replicates)
+    if not yes:
+        _confirm(manifest, store)
+    if job:
+        cluster_commands.submit(context, manifest, output, address)
+    else:
+        _run_and_report(store, manifest, options, search=search, samples=samples)
 
 
 def retry(
+    context: typer.Context,
     space: Sweep,
     failed: Annotated[
         bool, typer.Option("--failed", help="Failed trials, diverged replicates included.")
@@ -171,6 +189,7 @@ def retry(
     keep_weights: KeepWeights = "selected",
     tracking_uri: TrackingUri = None,
     rule: Rule = DEFAULT_RULE,
+    job: Job = False,
 ) -> None:
     """Run a sweep's failed trials again (or its pruned ones, or both), and nothing else."""
     from sweeps.run import RunOptions
@@ -179,7 +198,7 @@ def retry(
         raise InputError(
             "retry: say --failed to run failed trials again; `almsweep run` runs what is missing"
         )
-    _check_keep_weights(keep_weights)
+    _check_choices(keep_weights, rule)
     options = RunOptions(
         output=output,
         data_dir=data_dir,
@@ -190,17 +209,28 @@ def retry(
         rule=rule,
         tracking_uri=tracking_uri,
     )
-    _run_and_report(space, replicates, options, retry_failed=failed, retry_pruned=pruned)
+    store, manifest = _open(space, output, replicates)
+    if job:
+        cluster_commands.submit(context, manifest, output, address)
+    else:
+        _run_and_report(store, manifest, options, retry_failed=failed, retry_pruned=pruned)
 
 
 def status(
+    context: typer.Context,
     space: Annotated[
         str | None, typer.Argument(metavar="[SPACE]", help="One sweep; default: all in the output.")
     ] = None,
     output: Output = DEFAULT_OUTPUT,
     failed: Annotated[bool, typer.Option("--failed", help="List failed trials with their errors.")] = False,
+    address: Annotated[
+        str | None, typer.Option("--address", help="Ask this cluster's head, like http://head:8265.")
+    ] = None,
 ) -> None:
     """Show how far the sweeps of an output folder are."""
+    if address is not None:
+        cluster_commands.remote_status(context, address)
+        return
     from sweeps.cli import report
     from sweeps.plan import make_plan
     from trainer.store import Store
@@ -293,6 +323,17 @@ def _open(space: str, output: str, replicates: int | None) -> tuple[Store, Sweep
     return store, manifest
 
 
+def _confirm(manifest: SweepManifest, store: Store) -> None:
+    """Ask before a large run, where a person sits at the terminal; exits with 1 when the answer is no."""
+    from sweeps.plan import make_plan
+
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return
+    missing = make_plan(manifest.name, manifest.trials, store).missing_replicates()
+    if missing > LARGE_RUN and not typer.confirm(f"Train {missing:,} replicates?"):
+        raise typer.Exit(1)
+
+
 def _search(
     space: str, replicates: int | None, samples: int | None, seed: int | None
 ) -> tuple[Search | None, int | None]:
@@ -316,8 +357,8 @@ def _search(
 
 
 def _run_and_report(
-    space: str,
-    replicates: int | None,
+    store: Store,
+    manifest: SweepManifest,
     options: RunOptions,
     *,
     retry_failed: bool = False,
@@ -326,12 +367,9 @@ def _run_and_report(
     samples: int | None = None,
 ) -> None:
     """Run, write the tables, print them, and exit with the code that tells how it went."""
-    from analysis.select import rule_by_name
     from sweeps.cli import report
     from sweeps.run import run_sweep
 
-    rule_by_name(options.rule)
-    store, manifest = _open(space, options.output, replicates)
     console = Console()
     if search is not None:
         manifest = replace(manifest, samples=samples or manifest.samples)
@@ -375,3 +413,10 @@ def _is_folder(space: str) -> bool:
 def _check_keep_weights(policy: str) -> None:
     if policy not in KEEP_WEIGHTS:
         raise InputError(f"--keep-weights: expected one of {', '.join(KEEP_WEIGHTS)}, given {policy!r}")
+
+
+def _check_choices(policy: str, rule: str) -> None:
+    from analysis.select import rule_by_name
+
+    _check_keep_weights(policy)
+    rule_by_name(rule)

@@ -100,7 +100,7 @@ def test_without_the_token_nobody_gets_in(head: dict[str, str]) -> None:
 
 def test_submitted_demo_ends_with_its_table(head: dict[str, str], tmp_path: Path) -> None:
     output = tmp_path / "output"
-    entry = ["python", "-m", "sweeps.cli", "run", "demo", "--output", str(output)]
+    entry = ["python", "-m", "sweeps.launch", "run", "demo", "--output", str(output), "--yes"]
     folder = tmp_path / "job"
     folder.mkdir()
     command = [BIN / "ray", "job", "submit", "--working-dir", folder, "--", *entry]

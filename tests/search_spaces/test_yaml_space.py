@@ -107,7 +107,7 @@ fixed:
     assert trial.optimizer == Sgd(learning_rate=1e-3)
 
 
-KEYS = "name, description, fixed, choices, grid, random"
+KEYS = "name, description, fixed, choices, grid, random, search"
 FIRST_LEVEL = (
     "dataset, ratio, alm, delta, data, model, loss, constraint, sampler, augmentation, optimizer, epochs, "
     "patience, batch_size, precision, seeds"

@@ -86,7 +86,7 @@ def test_silent_driver_of_another_host_loses_it(store: Store) -> None:
 
 
 def test_take_over_tells_the_former_holder(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sweeps.lease.HEARTBEAT_SECONDS", 0.02)
+    monkeypatch.setattr("sweeps.lease.HEARTBEAT_SECONDS", 0.5)
     with Lease(store, "s") as former, Lease(store, "s", take_over=True) as latter:
         assert former.lost.wait(10)
         assert not latter.lost.is_set()

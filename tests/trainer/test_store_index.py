@@ -106,7 +106,7 @@ def test_many_trials_take_few_requests(s3_uri: str, s3: S3Server, monkeypatch: p
     write(store, configs[20].trial_id, 1)
     s3.requests.clear()
     plan = make_plan("s", configs, store)
-    assert plan.counts() == {"done": 20, "partial": 1, "failed": 0, "pending": 9}
+    assert plan.counts() == {"done": 20, "pruned": 0, "partial": 1, "failed": 0, "pending": 9}
     # the index, the trials' folders, and the one trial that is under way
     assert s3.requests.total() == 3
     assert make_plan("s", configs, store, trust_index=False) == plan

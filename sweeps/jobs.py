@@ -1,0 +1,237 @@
+"""Sweeps as Ray jobs: submit, find, follow and stop them through the job API of a cluster's head.
+
+A job belongs to the cluster, so it goes on when the terminal that submitted it closes. The address is that
+of the dashboard (`http://head:8265`), or anything `ray job submit --address` takes; None is
+RAY_API_SERVER_ADDRESS, RAY_ADDRESS, or the Ray of this machine. Ray itself adds the token (RAY_AUTH_MODE,
+RAY_AUTH_TOKEN, RAY_AUTH_TOKEN_PATH, `~/.ray/auth_token`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import re
+import shlex
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from search_spaces.errors import AlmsweepError, InputError, unknown_name
+
+SWEEP_KEY = "almsweep.sweep"
+OUTPUT_KEY = "almsweep.output"
+# How long Ray waits for a stopped job before it kills it: time to store and to tell MLflow.
+STOP_SECONDS = 600
+# How long a head may be silent before a follower gives up.
+SILENCE_SECONDS = 120.0
+STOPPED_CODE = 130
+LOST_CODE = 1
+_ENDED = ("SUCCEEDED", "FAILED", "STOPPED")
+_PROGRAMS = ("almsweep", "almsweep-entrypoint", "sweeps.cli", "sweeps.launch", "launch.py")
+
+
+@dataclass(frozen=True)
+class SweepJob:
+    """A Ray job that runs a sweep. Times are seconds since 1970; `output` is None where it was not told."""
+
+    job_id: str
+    sweep: str
+    status: str
+    output: str | None
+    started: float | None
+    ended: float | None
+    exit_code: int | None
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it waits or runs."""
+        return self.status not in _ENDED
+
+    def code(self) -> int:
+        """The exit code to pass on: the driver's own, 130 for a stopped job, 1 where Ray does not know it."""
+        if self.status == "SUCCEEDED":
+            return 0
+        return STOPPED_CODE if self.status == "STOPPED" else self.exit_code or LOST_CODE
+
+
+class _Printer:
+    """Writes each character of a text once, although parts of the text come more than once."""
+
+    def __init__(self, write: Callable[[str], object]) -> None:
+        self.write = write
+        self.count = 0
+
+    def take(self, position: int, text: str) -> None:
+        """A part of the text that begins at a position at or before the end of what was written."""
+        if fresh := text[self.count - position :]:
+            self.write(fresh)
+            self.count += len(fresh)
+
+
+class SweepJobs:
+    """The sweep jobs of one cluster.
+
+    Raises InputError when nobody answers at the address or the token is not the cluster's.
+    """
+
+    def __init__(self, address: str | None = None) -> None:
+        use_token_at_hand()
+        from ray.exceptions import AuthenticationError
+        from ray.job_submission import JobSubmissionClient
+
+        logging.getLogger("ray.dashboard.modules.job.sdk").setLevel(logging.WARNING)
+        where = address or "the Ray of this machine"
+        try:
+            with _only(address):
+                self._client: Any = JobSubmissionClient(address)
+        except AuthenticationError as error:
+            reason = str(error).strip().splitlines()[0]
+            raise InputError(f"--address: {where} wants its token (RAY_AUTH_TOKEN_PATH): {reason}") from error
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            raise InputError(f"--address: no Ray dashboard answers at {where}: {error}") from error
+
+    def submit(self, entrypoint: str, name: str, metadata: dict[str, str] | None = None) -> str:
+        """Start a shell command on the head as a job; returns the job's id, which begins with `name`."""
+        job_id = f"almsweep-{re.sub(r'[^A-Za-z0-9_-]+', '-', name)}-{uuid.uuid4().hex[:8]}"
+        self._client.submit_job(
+            entrypoint=entrypoint,
+            submission_id=job_id,
+            metadata=metadata or {},
+            runtime_env={"env_vars": {"RAY_JOB_STOP_WAIT_TIME_S": str(STOP_SECONDS)}},
+        )
+        return job_id
+
+    def sweeps(self) -> list[SweepJob]:
+        """All sweep jobs that the cluster knows, the newest first."""
+        found = (sweep_job(details) for details in self._client.list_jobs())
+        return sorted((j for j in found if j is not None), key=lambda j: j.started or 0, reverse=True)
+
+    def find(self, sweep: str | None, *, running: bool = False) -> SweepJob:
+        """The newest job of a sweep, or the only one where no sweep is named; a job's id names it too.
+
+        Raises InputError when there is none, or when `running` and several sweeps could be meant.
+        """
+        jobs = [job for job in self.sweeps() if job.is_running or not running]
+        kind = "running sweep" if running else "sweep"
+        known = sorted({job.sweep for job in jobs})
+        if sweep is not None:
+            jobs = [job for job in jobs if sweep in (job.sweep, job.job_id)]
+        if not jobs:
+            if sweep is not None and known:
+                raise InputError(unknown_name(f"{kind} on this cluster", sweep, known))
+            raise InputError(f"expected a {kind} on this cluster, found none")
+        if running and len({job.sweep for job in jobs}) > 1:
+            raise InputError(f"several sweeps run on this cluster, name one: {', '.join(known)}")
+        return jobs[0]
+
+    def get(self, job_id: str) -> SweepJob:
+        """A job as it stands now."""
+        job = sweep_job(self._client.get_job_info(job_id), anything=True)
+        if job is None:
+            raise InputError(f"no job {job_id!r} on this cluster")
+        return job
+
+    def logs(self, job_id: str) -> str:
+        """What a job has printed so far."""
+        return str(self._client.get_job_logs(job_id))
+
+    def follow(self, job_id: str, write: Callable[[str], object]) -> SweepJob:
+        """Pass on what a job has printed and prints, until it ends; survives lost connections."""
+        from aiohttp import ClientError
+
+        printer = _Printer(write)
+        silent_since: float | None = None
+        while True:
+            try:
+                asyncio.run(self._tail(job_id, printer))
+                job = self.get(job_id)
+                if not job.is_running:
+                    printer.take(0, self.logs(job_id))
+                    return job
+                silent_since = None
+            except (OSError, RuntimeError, ClientError) as error:
+                silent_since = silent_since or time.monotonic()
+                if time.monotonic() - silent_since > SILENCE_SECONDS:
+                    raise AlmsweepError(
+                        f"the head of the cluster does not answer any more; job {job_id} may go on: {error}"
+                    ) from error
+            time.sleep(1.0)
+
+    async def _tail(self, job_id: str, printer: _Printer) -> None:
+        """Pass on a job's output from its begin, until it ends or the connection is lost."""
+        seen = 0
+        async for text in self._client.tail_job_logs(job_id):
+            printer.take(seen, text)
+            seen += len(text)
+
+    def stop(self, job_id: str, timeout: float = STOP_SECONDS + 30.0) -> SweepJob:
+        """Interrupt a job and wait for its end. Raises AlmsweepError when it goes on for longer than that."""
+        self._client.stop_job(job_id)
+        deadline = time.monotonic() + timeout
+        while (job := self.get(job_id)).is_running:
+            if time.monotonic() >= deadline:
+                raise AlmsweepError(f"job {job_id} was told to stop and still runs after {timeout:.0f} s")
+            time.sleep(0.5)
+        return job
+
+
+def sweep_job(details: Any, *, anything: bool = False) -> SweepJob | None:
+    """A job of Ray's as a sweep job, or None when it runs no sweep (unless `anything`)."""
+    metadata = details.metadata or {}
+    sweep = metadata.get(SWEEP_KEY) or sweep_of_entrypoint(details.entrypoint or "")
+    if details.submission_id is None or (sweep is None and not anything):
+        return None
+    return SweepJob(
+        job_id=details.submission_id,
+        sweep=sweep or "",
+        status=str(details.status.value),
+        output=metadata.get(OUTPUT_KEY),
+        started=None if details.start_time is None else details.start_time / 1000,
+        ended=None if not details.end_time else details.end_time / 1000,
+        exit_code=details.driver_exit_code,
+    )
+
+
+def sweep_of_entrypoint(entrypoint: str) -> str | None:
+    """The sweep that a job's command runs, None where it runs none; for jobs that `ray job submit` started.
+
+    >>> sweep_of_entrypoint("almsweep run spaces/margins.yaml --gpus-per-trial 0.5")
+    'margins'
+    >>> sweep_of_entrypoint("python -m sweeps.launch status paper") is None
+    True
+    """
+    try:
+        words = shlex.split(entrypoint)
+    except ValueError:
+        return None
+    for program, command, *rest in (words[i:] for i in range(len(words) - 2)):
+        if Path(program).name in _PROGRAMS and command in ("run", "retry"):
+            name = next((word for word in rest if not word.startswith("-")), None)
+            return None if name is None else Path(name).name.removesuffix(".yaml").removesuffix(".yml")
+    return None
+
+
+def use_token_at_hand() -> None:
+    """Turn on token authentication where a token is given and RAY_AUTH_MODE is not, as `ray.init` does.
+
+    To be called before Ray is imported, which reads the variable only then.
+    """
+    given = any(os.environ.get(name) for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"))
+    if given or (Path.home() / ".ray" / "auth_token").exists():
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
+
+
+@contextmanager
+def _only(address: str | None) -> Iterator[None]:
+    """Ray lets these variables override an address that was given; here what was given counts."""
+    names = ("RAY_API_SERVER_ADDRESS", "RAY_ADDRESS") if address is not None else ()
+    hidden = {name: os.environ.pop(name) for name in names if name in os.environ}
+    try:
+        yield
+    finally:
+        os.environ.update(hidden)

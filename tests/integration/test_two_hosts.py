@@ -1,0 +1,363 @@
+"""`ray up`, `ray submit` and `ray down` for real, against two hosts with an sshd each, from a third machine.
+
+The hosts are namespaces of this machine (`two_hosts/up.sh`). `docker/cluster.yaml` and `docker/setup-node.sh`
+are used as they are, but for addresses, key, folders and sizes, and the environment is not installed again.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from search_spaces.catalog import load_space
+from trainer.store import Store
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPTS = Path(__file__).parent / "two_hosts"
+BIN = Path(sys.executable).parent
+PROGRAMS = ("ip", "ssh", "ssh-keygen", "rsync", "unshare", "nsenter", "mount", "/usr/sbin/sshd")
+DASHBOARD = "http://127.0.0.1:8265"
+
+DIGITS = "{dataset: digits, ratio: 20, epochs: 6, seeds: [1, 2]}"
+CIFAR = "{dataset: cifar10, ratio: 100, epochs: 1, model.width: 16, seeds: [1]}"
+SPACE = """
+name: {name}
+fixed: {fixed}
+choices:
+  - {{loss: baseline_BCE}}
+  - {{loss: baseline_BCE, alm: ALM_16_beg, delta: 0.25}}
+  - {{loss: baseline_s_LM_m05}}
+  - {{loss: baseline_s_LM_m05, alm: ALM_16_beg, delta: 0.25}}
+"""
+PREINSTALL = """
+set -e
+base=$HOME/.almsweep
+ln -sfn {venv} "$base/venv"
+cd "$base/stage"
+stage=$PWD
+(echo cpu && "$ALMSWEEP_PYTHON" --version && sha256sum "$stage"/requirements*.txt "$stage"/*.whl) \\
+  | sha256sum >"$base/stamp"
+"""
+
+
+class Machines:
+    """Two hosts and a laptop; `laptop` and `host` run commands there."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.output = folder / "shared" / "results"
+        self.data = Path(os.environ.get("ALMSWEEP_TEST_DATA", folder / "shared"))
+        self.fixed = CIFAR if "ALMSWEEP_TEST_DATA" in os.environ else DIGITS
+        self.cluster = folder / "cluster.yaml"
+        self.running: list[subprocess.Popen[str]] = []
+
+    def command(self, name: str, *words: object) -> list[str]:
+        pid = (self.folder / name / "pid").read_text().strip()
+        return ["nsenter", "--target", pid, "--all", "--", *map(str, words)]
+
+    def environment(self, name: str) -> dict[str, str]:
+        kept = {key: os.environ[key] for key in ("LANG", "LC_ALL", "TMPDIR") if key in os.environ}
+        return kept | {
+            "HOME": str(self.folder / name / "home"),
+            "PATH": f"{BIN}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+            "PYTHONPATH": str(ROOT),
+            "OMP_NUM_THREADS": "1",
+            "RAY_USAGE_STATS_ENABLED": "0",
+            "RAY_UP_enable_autoscaler_v2": "0",
+            "COLUMNS": "200",
+            "NO_COLOR": "1",
+        }
+
+    def start(self, name: str, *words: object) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            self.command(name, *words),
+            env=self.environment(name),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        self.running.append(process)
+        return process
+
+    def run(self, name: str, *words: object, timeout: float = 400) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            self.command(name, *words),
+            env=self.environment(name),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+
+    def laptop(self, *words: object, timeout: float = 400) -> subprocess.CompletedProcess[str]:
+        return self.run("laptop", *words, timeout=timeout)
+
+    def submit(self, *words: object) -> list[object]:
+        launch = ROOT / "sweeps" / "launch.py"
+        return ["ray", "submit", "--no-config-cache", self.cluster, launch, "--", *words]
+
+    def almsweep(self, *words: object, timeout: float = 400) -> subprocess.CompletedProcess[str]:
+        """The command line on the laptop."""
+        return self.laptop(sys.executable, "-m", "sweeps.cli", *words, timeout=timeout)
+
+    def space(self, name: str, fixed: str | None = None) -> Path:
+        path = self.folder / "shared" / f"{name}.yaml"
+        path.write_text(SPACE.format(name=name, fixed=fixed or self.fixed))
+        return path
+
+    def processes(self, name: str) -> list[str]:
+        """Command lines of all processes of a machine."""
+        found = self.run(name, "ps", "-e", "-o", "args=")
+        assert found.returncode == 0, found.stdout
+        return [line for line in found.stdout.splitlines() if not line.startswith("ps ")]
+
+    def write_files(self) -> None:
+        """The folder that the hosts share, the staged folder, and our version of the cluster file."""
+        self.output.parent.mkdir()
+        stage = self.folder / "stage"
+        stage.mkdir()
+        for path in [*(ROOT / "docker").glob("requirements*.txt"), ROOT / "docker" / "entrypoint.sh"]:
+            shutil.copy(path, stage)
+        shutil.copy(ROOT / "docker" / "setup-node.sh", stage)
+        (stage / "almsweep-0-py3-none-any.whl").touch()
+        (stage / "COMMIT").write_text("0123456789abcdef0123456789abcdef01234567\n")
+        script = self.folder / "preinstall.sh"
+        script.write_text(PREINSTALL.format(venv=sys.prefix))
+        self.cluster.write_text(yaml.safe_dump(self.cluster_config(stage, script)))
+
+    def cluster_config(self, stage: Path, preinstall: Path) -> dict[str, Any]:
+        config: dict[str, Any] = yaml.safe_load((ROOT / "docker" / "cluster.yaml").read_text())
+        config["provider"] |= {"head_ip": "10.77.0.1", "worker_ips": ["10.77.0.2"]}
+        config["auth"] = {"ssh_user": "root", "ssh_private_key": str(self.folder / "id")}
+        config |= {"min_workers": 1, "max_workers": 1}
+        config["file_mounts"]["~/.almsweep/stage"] = str(stage)
+        (setup,) = config["setup_commands"]
+        script = setup.partition(" --flavour")[0]
+        own = f"{script} --flavour cpu --output {self.output} --data {self.data}"
+        python = f"export ALMSWEEP_PYTHON={sys.executable}"
+        config["setup_commands"] = [f"{python} && bash {preinstall} && {own}"]
+        for role in ("head", "worker"):
+            commands = config[f"{role}_start_ray_commands"]
+            size = "ray start --num-cpus=1 --object-store-memory=200000000"
+            config[f"{role}_start_ray_commands"] = [c.replace("ray start", size) for c in commands]
+        return config
+
+    def end(self) -> None:
+        """End all machines, and with them all that runs on them."""
+        subprocess.run([SCRIPTS / "down.sh", self.folder], check=True, timeout=60)
+        for process in self.running:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait(60)
+            if process.stdout is not None:
+                process.stdout.close()
+
+
+def missing_reason() -> str | None:
+    """Why the machines cannot be made here, None where they can."""
+    if os.geteuid() != 0:
+        return "needs root, for namespaces"
+    missing = [name for name in PROGRAMS if shutil.which(name) is None]
+    if missing:
+        return f"needs {', '.join(missing)} (iproute2, openssh-server, openssh-client, rsync, util-linux)"
+    name = f"alm-test-{os.getpid()}"
+    made = subprocess.run(["ip", "netns", "add", name], capture_output=True, text=True, timeout=30)
+    subprocess.run(["ip", "netns", "del", name], capture_output=True, timeout=30)
+    return None if made.returncode == 0 else f"needs network namespaces: {made.stderr.strip()}"
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
+    """A cluster of two hosts that `ray up` has started; `ray down` ends it in the last test."""
+    if reason := missing_reason():
+        pytest.skip(reason)
+    machines = Machines(tmp_path_factory.mktemp("hosts"))
+    try:
+        up = [SCRIPTS / "up.sh", machines.folder, f"alm{os.getpid()}", sys.prefix, ROOT]
+        subprocess.run(up, check=True, timeout=60)
+        machines.write_files()
+        token = machines.laptop("ray", "get-auth-token", "--generate")
+        assert token.returncode == 0, token.stdout
+        raised = machines.laptop("ray", "up", "--yes", "--no-config-cache", machines.cluster)
+        assert raised.returncode == 0, raised.stdout
+        wait_for(lambda: node_count(machines) == 2, 180, "the worker joins")
+        tunnel = ["ssh", "-N", "-i", machines.folder / "id", "-L", "8265:127.0.0.1:8265"]
+        tunnel += ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"]
+        machines.start("laptop", *tunnel, "-o", "ExitOnForwardFailure=yes", "root@10.77.0.1")
+        yield machines
+    finally:
+        machines.end()
+
+
+def wait_for(happened: Callable[[], bool], seconds: float, what: str) -> None:
+    deadline = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < deadline, f"{what}: not within {seconds:.0f} s"
+        time.sleep(1)
+
+
+def node_count(machines: Machines) -> int:
+    """Nodes that the head says are alive."""
+    code = "import ray; ray.init(address='auto', log_to_driver=False); print('nodes:', len(ray.nodes()))"
+    asked = machines.laptop("ray", "exec", "--no-config-cache", machines.cluster, f'python -c "{code}"')
+    found = re.search(r"nodes: (\d+)", asked.stdout)
+    return int(found[1]) if found else 0
+
+
+def nodes_of_results(machines: Machines, space: Path) -> dict[str, str]:
+    """Per trial of a space that is whole, the node that trained it."""
+    store = Store(machines.output)
+    found = {}
+    for config in load_space(str(space)).trials:
+        replicates = store.replicates(config.trial_id)
+        assert {s: d.state for s, d in replicates.items()} == dict.fromkeys(config.seeds, "completed")
+        (found[config.trial_id],) = {store.read_result(done)["node"] for done in replicates.values()}
+    return found
+
+
+def test_node_with_another_package_is_named(cluster: Machines) -> None:
+    """One of its files is another one on the second host only."""
+    other = cluster.folder / "errors.py"
+    source = ROOT / "search_spaces" / "errors.py"
+    other.write_text(source.read_text() + "# changed\n")
+    space = cluster.space("refused")
+    assert cluster.run("h2", "mount", "--bind", other, source).returncode == 0
+    try:
+        refused = cluster.laptop(*cluster.submit("run", space, "--yes"))
+    finally:
+        assert cluster.run("h2", "umount", source).returncode == 0
+    assert refused.returncode == 1, "ray submit has one code for all failures"
+    assert "h2 (10.77.0.2) has source " in refused.stdout
+    assert "the driver on h1 has " in refused.stdout
+    assert "h1 (10.77.0.1) has" not in refused.stdout
+    assert not (cluster.output / "trials").exists()
+
+
+def test_node_without_the_data_is_named(cluster: Machines, real_data: Path) -> None:
+    empty = cluster.folder / "empty"
+    empty.mkdir()
+    assert cluster.run("h2", "mount", "--bind", empty, real_data).returncode == 0
+    try:
+        refused = cluster.laptop(*cluster.submit("run", cluster.space("refused"), "--yes"))
+    finally:
+        assert cluster.run("h2", "umount", real_data).returncode == 0
+    assert refused.returncode == 1
+    assert "h2 (10.77.0.2): " in refused.stdout
+    assert "cifar10" in refused.stdout
+    assert "h1 (10.77.0.1): " not in refused.stdout
+    assert not (cluster.output / "trials").exists()
+
+
+def test_sweep_spreads_and_outlives_its_terminal(cluster: Machines) -> None:
+    space = cluster.space("spread")
+    submitted = cluster.start("laptop", *cluster.submit("run", space, "--yes"))
+    wait_for(lambda: (cluster.output / "sweeps" / "spread.json").exists(), 180, "the sweep starts")
+    os.killpg(submitted.pid, signal.SIGKILL)
+    shown, _ = submitted.communicate()
+    assert "sweep spread runs as job almsweep-spread-" in shown
+    followed = cluster.almsweep("logs", "spread", "--follow", "--address", DASHBOARD)
+    assert followed.returncode == 0, followed.stdout
+    assert "4 done, 0 partial, 0 failed, 0 pending" in followed.stdout
+    assert "Best configurations of the sweep spread" in followed.stdout
+    assert set(nodes_of_results(cluster, space).values()) == {"h1", "h2"}
+    assert (cluster.output / "tables" / "spread" / "best.md").exists()
+
+
+def test_status_from_the_laptop_and_relaunch(cluster: Machines) -> None:
+    asked = cluster.almsweep("status", "spread", "--address", DASHBOARD)
+    assert asked.returncode == 0, asked.stdout
+    assert "4 trials" in asked.stdout
+    assert re.search(r"^spread  succeeded  for .*  almsweep-spread-", asked.stdout, re.MULTILINE)
+    assert re.search(r"^refused  failed  for .*  exit code 2  ", asked.stdout, re.MULTILINE)
+    again = cluster.laptop(*cluster.submit("run", cluster.space("spread"), "--yes"))
+    assert again.returncode == 0, again.stdout
+    assert "sweep spread: nothing to start; now 4 done" in again.stdout
+    assert "Best configurations of the sweep spread" in again.stdout
+    on_the_head = cluster.laptop(*cluster.submit("status", "spread"))
+    assert on_the_head.returncode == 0, on_the_head.stdout
+    assert "4 trials" in on_the_head.stdout
+
+
+def test_cancelled_sweep_ends_clean(cluster: Machines) -> None:
+    fixed = "{dataset: digits, ratio: 20, epochs: 100000, seeds: [1]}"
+    space = cluster.space("endless", fixed)
+    ids = {config.trial_id for config in load_space(str(space)).trials}
+    submitted = cluster.start("laptop", *cluster.submit("run", space, "--yes"))
+    wait_for(lambda: running_runs(cluster, "endless") == 2, 180, "two trials train")
+    wait_for(lambda: bool(ids & set(Store(cluster.output).scan())), 60, "a trial's folder stands")
+    cancelled = cluster.almsweep("cancel", "--address", DASHBOARD)
+    assert cancelled.returncode == 0, cancelled.stdout
+    assert "sweep endless: stopped" in cancelled.stdout
+    shown, _ = submitted.communicate(timeout=60)
+    assert submitted.returncode == 1, shown
+    assert "4 trial(s); now 0 done" in shown
+    assert running_runs(cluster, "endless") == 0
+    held = Store(cluster.output).scan()
+    assert sum(held[i].checkpoint for i in ids if i in held) == 2, "the running trials left a checkpoint"
+    assert not (cluster.output / "sweeps" / "endless.lease").exists()
+    none = cluster.almsweep("cancel", "endless", "--address", DASHBOARD)
+    assert none.returncode == 2
+    assert "expected a running sweep on this cluster, found none" in none.stdout
+
+
+def running_runs(machines: Machines, experiment: str) -> int:
+    """MLflow runs of a sweep's trials that stand as RUNNING."""
+    database = machines.output / "mlflow.db"
+    if not database.exists():
+        return 0
+    query = (
+        "select count(*) from runs join experiments using (experiment_id) "
+        "where experiments.name = ? and runs.status = 'RUNNING'"
+    )
+    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+        try:
+            (count,) = connection.execute(query, (experiment,)).fetchone()
+        except sqlite3.OperationalError:  # its tables are being made
+            return 0
+    return int(count)
+
+
+def test_stranger_without_the_token_is_told_so(cluster: Machines) -> None:
+    token = cluster.folder / "laptop" / "home" / ".ray" / "auth_token"
+    value = token.read_text()
+    try:
+        token.write_text("0" * 64)
+        refused = cluster.almsweep("logs", "--address", DASHBOARD)
+    finally:
+        token.write_text(value)
+    assert refused.returncode == 2
+    assert "wants its token" in refused.stdout
+    assert value.strip() not in refused.stdout
+
+
+def test_ray_down_leaves_no_process(cluster: Machines) -> None:
+    assert any("raylet" in line for line in cluster.processes("h2"))
+    down = cluster.laptop("ray", "down", "--yes", cluster.cluster)
+    assert down.returncode == 0, down.stdout
+    for host in ("h1", "h2"):
+        wait_for(
+            lambda host=host: (
+                not any("raylet" in line or "gcs_server" in line for line in cluster.processes(host))
+            ),
+            60,
+            f"Ray ends on {host}",
+        )
