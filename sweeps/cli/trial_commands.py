@@ -37,7 +37,7 @@ Settings = Annotated[
 Device = Annotated[
     str | None, typer.Option("--device", help="cpu or cuda; default: a GPU where there is one.")
 ]
-Threads = Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads; default: all cores.")]
+Threads = Annotated[int, typer.Option("--threads", min=1, help="CPU threads, as --cpus-per-trial of a sweep.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -58,7 +58,7 @@ def train(
     data_dir: DataDir = None,
     download: Download = False,
     device: Device = None,
-    threads: Threads = None,
+    threads: Threads = 1,
 ) -> None:
     """Train one trial, or go on from its checkpoint, and print its result."""
     from trainer.store import Store
@@ -91,7 +91,7 @@ def evaluate(
     data_dir: DataDir = None,
     download: Download = False,
     device: Device = None,
-    threads: Threads = None,
+    threads: Threads = 1,
 ) -> None:
     """Score a stored trial's weights on a data set again: AUC and FPR at 98, 95 and 90 % TPR."""
     from search_spaces.presets import preset
@@ -145,13 +145,12 @@ def _setting(text: str) -> tuple[str, object]:
         return key, value
 
 
-def _device(name: str | None, threads: int | None) -> Any:
+def _device(name: str | None, threads: int) -> Any:
     import torch
 
     from trainer.environment import default_device
 
-    if threads is not None:
-        torch.set_num_threads(threads)
+    torch.set_num_threads(threads)
     if name is None:
         return default_device()
     if name not in ("cpu", "cuda"):

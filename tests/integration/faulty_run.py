@@ -56,7 +56,8 @@ def faulty_trial(params: dict[str, Any], *, fault: str, victim: str, folder: str
             time.sleep(600)
         raise torch.OutOfMemoryError("injected: out of memory")
 
-    sweeps.watchdog.FIRST_EPOCH_SECONDS = sweeps.watchdog.LEAST_SECONDS = 20.0
+    sweeps.watchdog.FIRST_EPOCH_SECONDS = 60.0
+    sweeps.watchdog.LEAST_SECONDS, sweeps.watchdog.TIMES_MEDIAN = 10.0, 2.0
     Replicate.train_epoch = train_epoch  # type: ignore[method-assign]
     try:
         train_trial(params, **rest)

@@ -80,7 +80,7 @@ def test_known_points_come_first_and_then_as_many_as_asked(store: Store) -> None
     assert manifest.samples == 12
     origins = [s.origin for s in study.suggestions.values()]
     assert origins == ["start"] * 2 + ["sampler"] * 10
-    written = [store.read_json(path) for path in store.list_files("studies/s", recursive=False)]
+    written = [store.read_json(path) for path in sorted(store.list_files("studies/s", recursive=False))]
     assert [w["trial_id"] for w in written if w] == ids
 
 
