@@ -37,7 +37,7 @@ Settings = Annotated[
 Device = Annotated[
     str | None, typer.Option("--device", help="cpu or cuda; default: a GPU where there is one.")
 ]
-Threads = Annotated[int, typer.Option("--threads", min=1, help="CPU threads, as --cpus-per-trial of a sweep.")]
+Threads = Annotated[int, typer.Option("--threads", min=1, help="CPU threads, as --cpus-per-trial.")]
 
 
 def register(app: typer.Typer) -> None:
