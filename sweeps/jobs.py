@@ -96,15 +96,26 @@ class SweepJobs:
             raise InputError(f"--address: no Ray dashboard answers at {where}: {error}") from error
 
     def submit(self, entrypoint: str, name: str, metadata: dict[str, str] | None = None) -> str:
-        """Start a shell command on the head as a job; returns the job's id, which begins with `name`."""
+        """Start a shell command on the head as a job; returns the job's id, which holds `name`.
+
+        Raises AlmsweepError when the head takes no job.
+        """
         job_id = f"almsweep-{re.sub(r'[^A-Za-z0-9_-]+', '-', name)}-{uuid.uuid4().hex[:8]}"
-        self._client.submit_job(
-            entrypoint=entrypoint,
-            submission_id=job_id,
-            metadata=metadata or {},
-            runtime_env={"env_vars": {"RAY_JOB_STOP_WAIT_TIME_S": str(STOP_SECONDS)}},
-        )
-        return job_id
+        deadline = time.monotonic() + SILENCE_SECONDS
+        while True:
+            try:
+                self._client.submit_job(
+                    entrypoint=entrypoint,
+                    submission_id=job_id,
+                    metadata=metadata or {},
+                    runtime_env={"env_vars": {"RAY_JOB_STOP_WAIT_TIME_S": str(STOP_SECONDS)}},
+                )
+                return job_id
+            except (OSError, RuntimeError) as error:
+                # What a head says that has just started.
+                if "No available agent" not in str(error) or time.monotonic() >= deadline:
+                    raise AlmsweepError(f"the head of the cluster took no job: {error}") from error
+            time.sleep(1.0)
 
     def sweeps(self) -> list[SweepJob]:
         """All sweep jobs that the cluster knows, the newest first."""

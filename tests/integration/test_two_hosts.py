@@ -302,8 +302,7 @@ def test_cancelled_sweep_ends_clean(cluster: Machines) -> None:
     space = cluster.space("endless", fixed)
     ids = {config.trial_id for config in load_space(str(space)).trials}
     submitted = cluster.start("laptop", *cluster.submit("run", space, "--yes"))
-    wait_for(lambda: running_runs(cluster, "endless") == 2, 180, "two trials train")
-    wait_for(lambda: bool(ids & set(Store(cluster.output).scan())), 60, "a trial's folder stands")
+    wait_for(lambda: running_runs(cluster, "endless", with_epochs=True) == 2, 180, "two trials train")
     cancelled = cluster.almsweep("cancel", "--address", DASHBOARD)
     assert cancelled.returncode == 0, cancelled.stdout
     assert "sweep endless: stopped" in cancelled.stdout
@@ -319,8 +318,8 @@ def test_cancelled_sweep_ends_clean(cluster: Machines) -> None:
     assert "expected a running sweep on this cluster, found none" in none.stdout
 
 
-def running_runs(machines: Machines, experiment: str) -> int:
-    """MLflow runs of a sweep's trials that stand as RUNNING."""
+def running_runs(machines: Machines, experiment: str, *, with_epochs: bool = False) -> int:
+    """MLflow runs of a sweep's trials that stand as RUNNING, or those of them that hold an epoch's metrics."""
     database = machines.output / "mlflow.db"
     if not database.exists():
         return 0
@@ -328,6 +327,8 @@ def running_runs(machines: Machines, experiment: str) -> int:
         "select count(*) from runs join experiments using (experiment_id) "
         "where experiments.name = ? and runs.status = 'RUNNING'"
     )
+    if with_epochs:
+        query += " and exists (select 1 from metrics where metrics.run_uuid = runs.run_uuid)"
     with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
         try:
             (count,) = connection.execute(query, (experiment,)).fetchone()

@@ -32,6 +32,14 @@ class FakeClient:
         self.stopped: list[str] = []
         self.parts: list[list[str] | Exception] = []
         self.text = ""
+        self.refusals: list[str] = []
+        self.submitted: list[str] = []
+
+    def submit_job(self, *, submission_id: str, **more: Any) -> str:
+        if self.refusals:
+            raise RuntimeError(self.refusals.pop(0))
+        self.submitted.append(submission_id)
+        return submission_id
 
     def list_jobs(self) -> list[SimpleNamespace]:
         return list(self.jobs.values())
@@ -123,6 +131,18 @@ def test_follow_gives_up_on_a_silent_head(monkeypatch: pytest.MonkeyPatch) -> No
     client.parts = [["ab", "lost"]]
     with pytest.raises(AlmsweepError, match="job job-1 may go on: connection closed"):
         jobs_of(client).follow("job-1", lambda text: None)
+
+
+def test_submit_waits_for_a_head_that_has_just_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sweeps.jobs.time.sleep", lambda seconds: None)
+    client = FakeClient()
+    client.refusals = ["500: No available agent to submit job", "500: No available agent to submit job"]
+    job_id = jobs_of(client).submit("exec true", "a b/c")
+    assert job_id.startswith("almsweep-a-b-c-")
+    assert client.submitted == [job_id]
+    client.refusals = ["400: bad"]
+    with pytest.raises(AlmsweepError, match="took no job: 400: bad"):
+        jobs_of(client).submit("exec true", "demo")
 
 
 def test_stop_waits_for_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
