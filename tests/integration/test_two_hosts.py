@@ -174,6 +174,8 @@ class Machines:
 
 def missing_reason() -> str | None:
     """Why the machines cannot be made here, None where they can."""
+    if "ALMSWEEP_TWO_HOSTS" not in os.environ:
+        return "makes network namespaces and takes minutes: ALMSWEEP_TWO_HOSTS is not set"
     if os.geteuid() != 0:
         return "needs root, for namespaces"
     missing = [name for name in PROGRAMS if shutil.which(name) is None]
