@@ -50,6 +50,8 @@ def head(tmp_path: Path) -> Iterator[dict[str, str]]:
     command = [BIN / "ray", "start", "--head", "--block", "--num-cpus=2", "--node-ip-address=127.0.0.1"]
     command += [f"--port={port}", "--dashboard-host=127.0.0.1", f"--dashboard-port={dashboard}"]
     command += ["--object-store-memory=200000000", f"--temp-dir={folder}"]
+    # Its usual port may belong to another Ray of this machine; without it no job can be submitted.
+    command += [f"--dashboard-agent-listen-port={free_port()}"]
     with (tmp_path / "head.log").open("wb") as log:
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, cwd=tmp_path)
     try:

@@ -319,7 +319,7 @@ def test_cancelled_sweep_ends_clean(cluster: Machines) -> None:
 
 
 def running_runs(machines: Machines, experiment: str, *, with_epochs: bool = False) -> int:
-    """MLflow runs of a sweep's trials that stand as RUNNING, or those of them that hold an epoch's metrics."""
+    """MLflow runs of a sweep's trials that stand as RUNNING, or those of them with an epoch's metrics."""
     database = machines.output / "mlflow.db"
     if not database.exists():
         return 0
