@@ -50,6 +50,8 @@ def head(tmp_path: Path) -> Iterator[dict[str, str]]:
     command = [BIN / "ray", "start", "--head", "--block", "--num-cpus=2", "--node-ip-address=127.0.0.1"]
     command += [f"--port={port}", "--dashboard-host=127.0.0.1", f"--dashboard-port={dashboard}"]
     command += ["--object-store-memory=200000000", f"--temp-dir={folder}"]
+    # Its usual port may belong to another Ray of this machine; without it no job can be submitted.
+    command += [f"--dashboard-agent-listen-port={free_port()}"]
     with (tmp_path / "head.log").open("wb") as log:
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, cwd=tmp_path)
     try:
@@ -106,7 +108,7 @@ def test_submitted_demo_ends_with_its_table(head: dict[str, str], tmp_path: Path
     command = [BIN / "ray", "job", "submit", "--working-dir", folder, "--", *entry]
     for _ in range(30):  # the dashboard answers before it can take a job
         done = subprocess.run(command, env=head, capture_output=True, text=True, timeout=540, check=False)
-        if "No available agent to submit job" not in done.stderr:
+        if "submitted successfully" in done.stdout + done.stderr:
             break
         time.sleep(2)
     assert done.returncode == 0, done.stdout + done.stderr
