@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -33,6 +34,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     Raises InputError where there is no data or no GPU; argparse exits for what it does not understand.
     """
     options = _parser().parse_args(arguments)
+    options.arguments = list(sys.argv[1:] if arguments is None else arguments)
     if options.from_files:
         return options
     options.device = options.device or ("cuda" if torch.cuda.is_available() else "cpu")

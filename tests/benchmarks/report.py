@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 Raw = Mapping[str, Any]
+PAIRED = ("comparisons", "scaling")
 
 
 def markdown(result: Raw) -> str:
@@ -51,9 +52,21 @@ def _machine(result: Raw) -> str:
             f"{result['created']}, commit {machine['commit'][:12]}.",
             f"ResNet-10, batch 64, {task}, {settings['threads']} threads for a single process; "
             f"up to {rounds} rounds of at least {settings['seconds']:g} s and one epoch. "
-            f"Energy: {result['energy']}. MPS: {result['mps']}.",
+            f"Energy: {result['energy']}. MPS: {result['mps']}. {_circumstances(result)}",
         ]
     )
+
+
+def _circumstances(result: Raw) -> str:
+    """What else the machine did, and what the time did not reach."""
+    comparisons, scaling = ([raw for one in result[part] for raw in one["rows"]] for part in PAIRED)
+    loads = [turn["load_average"] for raw in (*comparisons, *scaling) for turn in raw["turns"]]
+    text = f"Load average: {result['load_average_before']:.1f} before"
+    if loads:
+        text += f", {min(loads):.1f} to {max(loads):.1f} during (the measured processes count)"
+    if result["sections_left_out"]:
+        text += f". The time given did not reach {result['sections_left_out']} more sections"
+    return text + "."
 
 
 def _comparison(one: Raw) -> str:

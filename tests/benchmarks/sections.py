@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import logging
 import shlex
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -41,9 +40,10 @@ class Run:
         self.result: dict[str, Any] = {
             "schema": SCHEMA,
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
-            "command": shlex.join(sys.argv),
+            "command": f"python -m tests.benchmarks.speed {shlex.join(chosen.arguments)}",
             "machine": describe(chosen.device),
             "load_average_before": load_average(),
+            "sections_left_out": 0,
             "settings": {
                 k: v for k, v in vars(chosen).items() if not isinstance(v, Path) and k != "from_files"
             },
@@ -112,6 +112,7 @@ class Run:
             groups = [case.seeds] if case.kind == "ours" else [(seed,) for seed in seeds]
             found: dict[str, Any] = {"width": width, "constrained": constrained, "row": row.name}
             found |= {"epochs": self.chosen.quality_epochs, "auroc": {}, "failure": None}
+            found["train_images"] = self.result["train_images"]
             for group in groups:
                 try:
                     found["auroc"] |= self._epochs(replace(case, seeds=group))["auroc"]
@@ -139,6 +140,7 @@ class Run:
         base = self.base(chosen.bf16_width, constrained=True)
         seeds = tuple(range(1, chosen.bf16_seeds + 1))
         found: dict[str, Any] = {"width": chosen.bf16_width, "epochs": chosen.bf16_epochs}
+        found["train_images"] = self.result["train_images"]
         try:
             for precision in ("float32", "bf16"):
                 case = replace(base, seeds=seeds, precision=precision)
@@ -166,6 +168,7 @@ class Run:
         for number, section in enumerate(todo):
             if self.clock.is_up():
                 log.warning("time is up after %d of %d sections", number, len(todo))
+                self.result["sections_left_out"] = len(todo) - number
                 return
             section()
             self.result["load_average_after"] = load_average()

@@ -135,7 +135,7 @@ def _quality(one: Raw) -> dict[str, Any]:
     """Mean and standard deviation (n - 1) over seeds of the last epoch's validation AUROC."""
     last = [values[-1] for values in one["auroc"].values()]
     return {
-        **{key: one[key] for key in ("width", "constrained", "row", "epochs", "failure")},
+        **{key: one[key] for key in ("width", "constrained", "row", "epochs", "train_images", "failure")},
         "seeds": len(last),
         "auroc_mean": statistics.fmean(last) if last else None,
         "auroc_sd": statistics.stdev(last) if len(last) > 1 else None,
