@@ -120,13 +120,14 @@ def _quality(section: Sequence[Raw]) -> str:
         [
             f"width {one['width']}, {'with' if one['constrained'] else 'without'} constraint: {one['row']}",
             str(one["epochs"]),
+            f"{one['train_images']:,}",
             str(one["seeds"]),
             _number(one["auroc_mean"]),
             _number(one["auroc_sd"]),
         ]
         for one in section
     ]
-    header = ("", "epochs", "seeds", "validation AUROC", "deviation")
+    header = ("", "epochs", "of images", "seeds", "validation AUROC", "deviation")
     note = "After the last of the epochs, over seeds; every loop trains and validates on the same images."
     failures = [f"{one['row']} failed: {one['failure']}." for one in section if one["failure"]]
     return "\n\n".join([table(header, rows), note, *failures])
@@ -156,9 +157,8 @@ def _bf16(found: Raw, result: Raw) -> str:
     header = ("mean difference", "bf16 and float32, same seed", "two float32 seeds")
     raw = result["bf16"]
     verdict = "bf16 differs by less" if found["holds"] else "**bf16 does not differ by less**"
-    text = (
-        f"{found['seeds']} seeds, width {raw['width']}, {raw['epochs']} epochs, with constraint: {verdict}."
-    )
+    work = f"{raw['epochs']} epochs of {raw['train_images']:,} images"
+    text = f"{found['seeds']} seeds, width {raw['width']}, {work}, with constraint: {verdict}."
     if not result["machine"]["bf16_instructions"]:
         text += (
             " This processor has no bf16 instructions and emulates them: the numbers count, no speed does."
