@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainer import metrics
-from trainer.replicate import Replicate
+from trainer.replicate import Replicate, train_epoch
 
 ENSEMBLE_METRICS = ("auroc", "fpr_at_tpr_98", "fpr_at_tpr_95", "fpr_at_tpr_90")
 
@@ -42,8 +42,7 @@ def fit(
     earlier = list((ended or {}).values())
     while running := [r for r in replicates if r.state == "running"]:
         started = time.perf_counter()
-        for replicate in running:
-            replicate.train_epoch()
+        train_epoch(running)
         scores = [
             r.best.validation_scores for r in replicates if r.best is not None and r.state != "diverged"
         ]

@@ -30,7 +30,8 @@ def seconds_per_epoch(config: TrialConfig, task: BinaryTask, device: torch.devic
         _synchronize(device)
     per_batch = (time.perf_counter() - started) / max(measured, 1)
     started = time.perf_counter()
-    replicate.validate()
+    replicate.begin_validation()
+    _synchronize(device)
     return per_batch * batches + time.perf_counter() - started
 
 
