@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainer import metrics
-from trainer.replicate import Replicate, train_epoch
+from trainer.replicate import Replicate
 
 ENSEMBLE_METRICS = ("auroc", "fpr_at_tpr_98", "fpr_at_tpr_95", "fpr_at_tpr_90")
 
@@ -56,6 +56,27 @@ def fit(
             ended=tuple(r.seed for r in running if r.state != "running"),
             seconds=time.perf_counter() - started,
         )
+
+
+def train_epoch(replicates: Sequence[Replicate]) -> list[dict[str, float]]:
+    """One epoch of each, batch by batch in turn, so that a GPU works on all of them; returns their records.
+
+    A record's "seconds" is the replicate's equal share of the time.
+    """
+    started = time.perf_counter()
+    for replicate in replicates:
+        replicate.begin_epoch()
+    under_way = list(replicates)
+    while under_way:
+        under_way = [replicate for replicate in under_way if replicate.train_batch()]
+    for replicate in replicates:
+        replicate.begin_validation()
+    records = [replicate.end_epoch() for replicate in replicates]
+    share = (time.perf_counter() - started) / len(replicates)
+    for replicate, record in zip(replicates, records, strict=True):
+        record["seconds"] = share
+        replicate.seconds += share
+    return records
 
 
 def _ensemble_metrics(labels: NDArray[np.uint8], scores: list[NDArray[np.float32]]) -> dict[str, float]:

@@ -8,7 +8,8 @@ import torch
 
 from search_spaces.config import TrialConfig
 from trainer.data import BinaryTask
-from trainer.replicate import Replicate, TrialSetup
+from trainer.replicate import Replicate
+from trainer.trial_setup import TrialSetup
 
 WARM_UP_BATCHES = 2
 MEASURED_SECONDS = 2.0

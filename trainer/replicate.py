@@ -8,59 +8,23 @@ companions nor on an interruption.
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
-from search_spaces.config import OptimizerConfig, TrialConfig
+from search_spaces.config import OptimizerConfig
 from trainer import constraint, losses, metrics
-from trainer.augmentation import Augmenter
-from trainer.capture import Captured, Lane, capture_wanted
-from trainer.data import BinaryTask
-from trainer.models import build_model
-from trainer.precision import autocast
+from trainer.capture import Captured, Lane
 from trainer.sampler import epoch_order
-from trainer.seeds import seed_for
+from trainer.scoring import EVALUATION_BATCH, build_replicate_model, logits_of
 from trainer.training_step import TrainingStep
+from trainer.trial_setup import TrialSetup
 
-EVALUATION_BATCH = 512
 CURVES = ("auroc", "fpr_at_tpr_98", "fpr_at_tpr_95", "fpr_at_tpr_90", "average_precision")
-
-
-class TrialSetup:
-    """What all replicates of a trial share: the data on the device, its augmentation, and the base loss.
-
-    `capture`: whether steps are captured as CUDA graphs; None for yes on CUDA (see `trainer.capture`).
-    """
-
-    def __init__(
-        self, config: TrialConfig, task: BinaryTask, device: torch.device, *, capture: bool | None = None
-    ) -> None:
-        self.config = config
-        self.task = task
-        self.device = device
-        self.capture = capture_wanted(device) if capture is None else capture
-        self.targets = task.pool.targets.to(device, torch.float32)
-        self.augmenter = Augmenter(
-            task.pool.pixels.to(device),
-            config.augmentation,
-            task.mean,
-            task.std,
-            memory_format=torch.channels_last,
-        )
-        self.validation_images = self.augmenter.eval_batch(task.validation.pixels.to(device))
-        self.validation_targets = task.validation.targets.to(device, torch.float32)
-        self.validation_labels = task.validation.targets.cpu().numpy()
-
-    def generator(self, seed: int, purpose: str) -> torch.Generator:
-        """A CPU generator for one purpose of one replicate; CPU and GPU runs draw the same numbers."""
-        return torch.Generator().manual_seed(seed_for(seed, purpose))
 
 
 @dataclass
@@ -124,10 +88,6 @@ class Replicate:
         self._validation_logits = torch.zeros(
             (len(task.validation.targets), losses.output_count(config.loss)), device=device
         )
-
-    def train_epoch(self) -> dict[str, float]:
-        """Train one epoch, validate, and decide whether the replicate goes on. Returns the epoch's record."""
-        return train_epoch([self])[0]
 
     def begin_epoch(self) -> None:
         """Draw the epoch's order and augmentation, and bring them to the device."""
@@ -298,50 +258,6 @@ class Replicate:
         self.multipliers.copy_(state["multipliers"])
         if self.penalty is not None:
             self.penalty.load_state_dict(state["penalty"])
-
-
-def train_epoch(replicates: Sequence[Replicate]) -> list[dict[str, float]]:
-    """One epoch of each, batch by batch in turn, so that a GPU works on all of them; returns their records.
-
-    A record's "seconds" is the replicate's equal share of the time.
-    """
-    started = time.perf_counter()
-    for replicate in replicates:
-        replicate.begin_epoch()
-    under_way = list(replicates)
-    while under_way:
-        under_way = [replicate for replicate in under_way if replicate.train_batch()]
-    for replicate in replicates:
-        replicate.begin_validation()
-    records = [replicate.end_epoch() for replicate in replicates]
-    share = (time.perf_counter() - started) / len(replicates)
-    for replicate, record in zip(replicates, records, strict=True):
-        record["seconds"] = share
-        replicate.seconds += share
-    return records
-
-
-def logits_of(model: nn.Module, batches: Iterable[Tensor], precision: str) -> Tensor:
-    """Logits [N, outputs] of batches of prepared images in evaluation mode, float32."""
-    model.eval()
-    with torch.inference_mode():
-        parts = []
-        for batch in batches:
-            with autocast(precision, batch.device):
-                parts.append(model(batch).float())
-        return torch.cat(parts)
-
-
-def build_replicate_model(config: TrialConfig, task: BinaryTask, generator: torch.Generator) -> nn.Module:
-    """The network that a trial's loss and data ask for, its weights drawn from `generator`."""
-    return build_model(
-        config.model,
-        channels=task.channels,
-        outputs=losses.output_count(config.loss),
-        image_size=task.pool.pixels.shape[-1],
-        generator=generator,
-        cosine_head=config.loss.name == "ldam",
-    )
 
 
 def _learning_rate(config: OptimizerConfig, epoch: int, epochs: int) -> float:

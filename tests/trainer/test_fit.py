@@ -16,7 +16,8 @@ from search_spaces.presets import preset
 from trainer.checkpoint import dump_replicates, restore_replicates
 from trainer.data import BinaryTask, load_task
 from trainer.fit import fit
-from trainer.replicate import Replicate, TrialSetup
+from trainer.replicate import Replicate
+from trainer.trial_setup import TrialSetup
 
 CPU = torch.device("cpu")
 CONSTRAINT = ConstraintConfig(penalty=1e-4, margin=0.5)

@@ -18,10 +18,11 @@ from search_spaces.presets import preset
 from tests.benchmarks.stacked import StackedReplicates
 from trainer.checkpoint import dump_replicates, restore_replicates
 from trainer.data import BinaryTask, load_task
-from trainer.fit import fit
-from trainer.replicate import Replicate, TrialSetup
+from trainer.fit import fit, train_epoch
+from trainer.replicate import Replicate
 from trainer.sampler import epoch_order
 from trainer.training_step import TrainingStep
+from trainer.trial_setup import TrialSetup
 
 CPU = torch.device("cpu")
 CONSTRAINT = ConstraintConfig(penalty=1e-3, margin=0.5, introduce_at=1)
@@ -83,7 +84,7 @@ def plain_scores(wanted: TrialConfig, task: BinaryTask, seed: int) -> list[np.nd
 
 def scores_per_epoch(wanted: TrialConfig, task: BinaryTask, seed: int) -> list[np.ndarray[Any, Any]]:
     replicate = Replicate(TrialSetup(wanted, task, CPU), seed)
-    return [replicate._last_scores for _ in range(wanted.epochs) if replicate.train_epoch()]
+    return [replicate._last_scores for _ in range(wanted.epochs) if train_epoch([replicate])]
 
 
 @pytest.mark.parametrize("constraint", [None, CONSTRAINT])
@@ -190,11 +191,11 @@ def test_captured_training_goes_on_from_a_checkpoint(task: BinaryTask) -> None:
     (undisturbed,) = trained(wanted, task, setup)
     first, second = Replicate(setup, 1), Replicate(setup, 1)
     for _ in range(3):
-        first.train_epoch()
+        train_epoch([first])
     saved = dump_replicates([first], trial_id=wanted.trial_id, data_sha256=task.sha256)
-    second.train_epoch()  # a capture of before must not survive the restoring
+    train_epoch([second])  # a capture of before must not survive the restoring
     restore_replicates(saved, [second], trial_id=wanted.trial_id, data_sha256=task.sha256)
     while second.state == "running":
-        second.train_epoch()
+        train_epoch([second])
     spread = undisturbed.test_scores().std()
     np.testing.assert_allclose(second.test_scores(), undisturbed.test_scores(), rtol=0, atol=0.02 * spread)
