@@ -88,8 +88,9 @@ class SweepCallback(tune.Callback):  # type: ignore[misc]
     ) -> None:
         """A worker has reported the epochs since its last report."""
         config = self._config(trial)
-        if self.tracker is not None and result["records"]:
-            self.tracker.epochs(config, result["records"])
+        records = result.pop("records")  # or Tune would keep them with every trial, and in its snapshots
+        if self.tracker is not None and records:
+            self.tracker.epochs(config, records)
         if result["epoch"] >= 0:
             self.progress.epoch(config, result["epoch"], result.get("ensemble/val/auroc", float("nan")))
 

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
-import numpy as np
-from numpy.typing import NDArray
-
+from analysis.roc_svg import roc_svg
 from search_spaces.config import TrialConfig
 from search_spaces.labels import trial_label
 from sweeps.mlflow_connection import import_mlflow
@@ -19,7 +19,10 @@ from sweeps.trial_view import TrialView
 
 METRICS_PER_BATCH = 1000  # MLflow's limit for one call
 EPOCHS_TAG = "epochs"
+FINGERPRINT = "mirror"
 FINAL = "final/"
+# By this tag the UI shows the replicates as a table.
+TABLE_TAG = {"mlflow.loggedArtifacts": json.dumps([{"path": "replicates.json", "type": "table"}])}
 
 Point = tuple[str, float, int, int]  # name, value, milliseconds since 1970, step
 
@@ -30,6 +33,8 @@ class Run:
 
     latest    newest value of each metric
     points    logged values of the curves by metric and epoch; None until they are asked for
+    folder    where its artifacts lie, when that is a folder of this machine; "" else
+    is_stub   whether parameters, metrics and most tags were let go, to be asked for again when needed
     """
 
     client: Any
@@ -40,6 +45,8 @@ class Run:
     params: dict[str, str] = field(default_factory=dict)
     latest: dict[str, float] = field(default_factory=dict)
     points: dict[str, dict[int, float]] | None = None
+    folder: str = ""
+    is_stub: bool = False
 
     @classmethod
     def of(cls, client: Any, found: Any) -> Run:
@@ -52,7 +59,19 @@ class Run:
             tags=dict(found.data.tags),
             params=dict(found.data.params),
             latest=dict(found.data.metrics),
+            folder=local_folder(found.info.artifact_uri),
         )
+
+    def stub(self) -> Run:
+        """What has to be kept in memory of a run that ended: which it is, and whether it is level."""
+        tags = {name: self.tags[name] for name in (EPOCHS_TAG, FINGERPRINT) if name in self.tags}
+        return Run(
+            self.client, self.run_id, self.status, self.started, tags, folder=self.folder, is_stub=True
+        )
+
+    def full(self) -> Run:
+        """The run itself, or what MLflow holds of it where this is a stub."""
+        return Run.of(self.client, self.client.get_run(self.run_id)) if self.is_stub else self
 
     @property
     def epochs(self) -> int:
@@ -116,17 +135,22 @@ class Run:
             self.client.set_terminated(self.run_id, status, ended)
             self.status = status
 
-    def write_artifacts(self, config: TrialConfig, view: TrialView) -> dict[str, str]:
-        """Upload replicates as a table and the ROC picture; returns the tag by which the UI shows a table."""
+    def write_artifacts(self, config: TrialConfig, view: TrialView) -> None:
+        """Upload replicates as a table, and the ROC picture."""
         columns = list(view.replicates[0])
         rows = [[row[c] for c in columns] for row in view.replicates]
+        texts = {"replicates.json": json.dumps({"columns": columns, "data": rows})}
+        if "test" in view.scores:
+            texts["roc.svg"] = roc_svg(*view.scores["test"], title=f"{trial_label(config)}, test")
+        if self.folder:  # as MLflow's client would, without its four queries
+            Path(self.folder).mkdir(parents=True, exist_ok=True)
+            for name, text in texts.items():
+                Path(self.folder, name).write_text(text, encoding="utf-8")
+            return
         with tempfile.TemporaryDirectory(prefix="almsweep-") as folder:
-            table = json.dumps({"columns": columns, "data": rows})
-            Path(folder, "replicates.json").write_text(table, encoding="utf-8")
-            if "test" in view.scores:
-                Path(folder, "roc.png").write_bytes(_roc_picture(config, *view.scores["test"]))
+            for name, text in texts.items():
+                Path(folder, name).write_text(text, encoding="utf-8")
             self.client.log_artifacts(self.run_id, folder)
-        return {"mlflow.loggedArtifacts": json.dumps([{"path": "replicates.json", "type": "table"}])}
 
     def contradicts(self, view: TrialView) -> bool:
         """Whether the run shows a metric that the store does not hold, or a curve that it holds otherwise."""
@@ -140,14 +164,14 @@ class Run:
         step = view.seconds * 1000 / max(len(view.curves), 1)
         return [
             (name, value, round(self.started + step * (epoch + 1)), epoch)
-            for epoch, point in view.curves.items()
+            # Newest first: MLflow then sets a metric's latest value once.
+            for epoch, point in reversed(view.curves.items())
             for name, value in point.items()
             if epoch not in logged.get(name, {})
         ]
 
 
-def _roc_picture(config: TrialConfig, targets: NDArray[np.int8], scores: NDArray[np.float32]) -> bytes:
-    """The test ROC of a trial as PNG. Imports pandas and matplotlib, which the driver else does without."""
-    from analysis.figures import png, roc_figure
-
-    return png(roc_figure(targets, scores, title=f"{trial_label(config)}, test"), dpi=110)
+def local_folder(artifact_uri: str) -> str:
+    """The folder that an artifact URI names; "" for one that is no local folder's."""
+    parts = urlsplit(artifact_uri)
+    return url2pathname(parts.path) if parts.scheme == "file" and not parts.netloc else ""

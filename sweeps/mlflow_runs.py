@@ -13,13 +13,12 @@ from search_spaces.config import TrialConfig
 from search_spaces.labels import trial_label
 from sweeps.mlflow_columns import VIEW_TAG, saved_view
 from sweeps.mlflow_connection import creation_lock, import_mlflow
-from sweeps.mlflow_run import EPOCHS_TAG, Run
+from sweeps.mlflow_run import EPOCHS_TAG, FINGERPRINT, TABLE_TAG, Run, local_folder
 from sweeps.run_tags import identity_tags, params
 from sweeps.trial_view import STATUS, Curves, TrialState, TrialView
 
 RUNS_PER_PAGE = 1000
 
-_FINGERPRINT = "mirror"
 _ENDING_TAGS = ("reason", "error")
 
 
@@ -71,7 +70,7 @@ class SweepRuns:
         """Make sure that the trial has a run, and that it says "running"."""
         run = self._ensure(config, started=_now())
         run.resume()
-        run.write(tags={"state": "running", _FINGERPRINT: ""})
+        run.write(tags={"state": "running", FINGERPRINT: ""})
 
     def log_epochs(self, config: TrialConfig, curves: Curves) -> None:
         """Log the metrics of epochs that are not logged yet."""
@@ -89,6 +88,7 @@ class SweepRuns:
             return False
         run.write(tags={"state": "interrupted"})
         run.end(STATUS["interrupted"], _now())
+        self._runs[config.trial_id] = run.stub()
         return True
 
     def is_level(self, standing: TrialState) -> bool:
@@ -96,7 +96,7 @@ class SweepRuns:
         run = self._runs.get(standing.config.trial_id)
         return (
             run is not None
-            and run.tags.get(_FINGERPRINT) == standing.fingerprint
+            and run.tags.get(FINGERPRINT) == standing.fingerprint
             and run.status == STATUS[standing.state]
         )
 
@@ -107,25 +107,28 @@ class SweepRuns:
         the store contradicts (epochs repeated after a crash came out otherwise, or replicates were added),
         the run is deleted and written anew.
         """
-        now, length = _now(), round(view.seconds * 1000)
-        run = self._ensure(standing.config, started=now - length)
-        if standing.is_complete and run.contradicts(view):
-            run = self._replace(run, standing.config)
+        config, now, length = standing.config, _now(), round(view.seconds * 1000)
+        tags = view.tags | {FINGERPRINT: standing.fingerprint}
+        if view.replicates:
+            tags |= TABLE_TAG
+        run = self._find(config)
+        if run is not None and standing.is_complete and run.contradicts(view):
+            run = self._replace(run, config)
+        if standing.is_complete or (standing.state == "failed" and (run is None or run.epochs == 0)):
+            tags[EPOCHS_TAG] = str(len(view.curves))
+        if run is None:  # one call tells all tags; the run is level only once its status says so
+            run = self._create(config, now - length, tags)
         metrics = [(name, v, now, 0) for name, v in view.summary.items() if run.latest.get(name) != v]
-        if (
-            standing.state != "interrupted"
-        ):  # an interrupted trial goes on later, and logs these epochs itself
+        if standing.state != "interrupted":  # which goes on later, and logs these epochs itself
             metrics += run.missing_points(view)
         for name in _ENDING_TAGS:
             if name not in view.tags:
                 run.remove_tag(name)
-        tags = view.tags | {_FINGERPRINT: standing.fingerprint}
         if view.replicates:
-            tags |= run.write_artifacts(standing.config, view)
-        if standing.is_complete or (run.epochs == 0 and standing.state == "failed"):
-            tags[EPOCHS_TAG] = str(len(view.curves))
-        run.write(metrics=metrics, tags=tags)
+            run.write_artifacts(config, view)
+        run.write(metrics=metrics, params=_missing_params(run, config), tags=tags)
         run.end(STATUS[standing.state], now)
+        self._runs[config.trial_id] = run.stub()
 
     def _experiment(self, client: Any) -> Any:
         experiment = client.get_experiment_by_name(self.sweep_name)
@@ -155,29 +158,41 @@ class SweepRuns:
                 if trial_id in runs:
                     client.delete_run(found.info.run_id)
                 elif trial_id is not None:
-                    runs[trial_id] = Run.of(client, found)
+                    runs[trial_id] = Run.of(client, found).stub()
             token = page.token
             if not token:
                 return runs
 
+    def _find(self, config: TrialConfig) -> Run | None:
+        """A trial's run with all that MLflow holds of it, or None."""
+        known = self._runs.get(config.trial_id)
+        if known is not None and known.is_stub:
+            known = self._runs[config.trial_id] = known.full()
+        return known
+
     def _ensure(self, config: TrialConfig, started: int) -> Run:
-        run = self._runs.get(config.trial_id)
-        if run is None:
-            run = self._create(config, started, {})
-        missing = {k: v for k, v in params(config).items() if k not in run.params}
-        if missing:
+        run = self._find(config) or self._create(config, started, {})
+        if missing := _missing_params(run, config):
             run.write(params=missing)
         return run
 
     def _create(self, config: TrialConfig, started: int, extra_tags: Mapping[str, str]) -> Run:
-        tags = {**extra_tags, **identity_tags(config, self.sweep_name), "state": "running"}
+        tags = {"state": "running", **extra_tags, **identity_tags(config, self.sweep_name)}
         tags["mlflow.source.name"] = "almsweep"
         if self._commit:
-            tags["commit"] = self._commit
+            tags.setdefault("commit", self._commit)
         found = self._client.create_run(
             self._experiment_id, start_time=started, tags=tags, run_name=trial_label(config)
         )
-        run = Run(self._client, found.info.run_id, "RUNNING", started, dict(tags), points={})
+        run = Run(
+            self._client,
+            found.info.run_id,
+            "RUNNING",
+            started,
+            dict(tags),
+            points={},
+            folder=local_folder(found.info.artifact_uri),
+        )
         self._runs[config.trial_id] = run
         return run
 
@@ -187,10 +202,14 @@ class SweepRuns:
         kept = {
             k: v for k, v in run.tags.items() if not k.startswith("mlflow.") or k == "mlflow.note.content"
         }
-        for name in (_FINGERPRINT, EPOCHS_TAG, *_ENDING_TAGS):
+        for name in (FINGERPRINT, EPOCHS_TAG, "state", "commit", *_ENDING_TAGS):
             kept.pop(name, None)
         self._create(config, run.started, kept)
         return self._ensure(config, run.started)
+
+
+def _missing_params(run: Run, config: TrialConfig) -> dict[str, str]:
+    return {name: value for name, value in params(config).items() if name not in run.params}
 
 
 def _now() -> int:

@@ -233,6 +233,8 @@ def _run_trials(
             patience = HURRIED_TRACKING_SECONDS
             raise
         finally:
+            if keeper is not None:
+                keeper.close()
             if tracker is not None:
                 for trial_id in progress.running_ids():
                     tracker.trial_interrupted(configs[trial_id])
@@ -316,6 +318,8 @@ def ray_session(options: RunOptions) -> Iterator[dict[str, float]]:
     os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
     os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")
     os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
+    # Tune's snapshots, of all trials every ten seconds, are of no use: the store says what is done.
+    os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "3600")
     if address is None:
         # Ray's one switch that binds its ports to loopback, and no token file for a private session.
         os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
@@ -327,6 +331,7 @@ def ray_session(options: RunOptions) -> Iterator[dict[str, float]]:
     try:
         if address is None:
             ray.init(
+                address="local",  # or it would join a cluster that somebody started on this machine
                 include_dashboard=False,
                 log_to_driver=False,
                 logging_level=logging.ERROR,

@@ -23,6 +23,7 @@ from trainer.store import Done, Store
 
 log = logging.getLogger(__name__)
 
+LIVE_SECONDS = 5.0  # how long news of a trial under way is gathered before MLflow is told
 QUEUE_LIMIT = 50_000  # epoch records of single replicates: some tens of MB
 AWAY_SECONDS = 30.0  # how long a server that did not answer is left alone
 CLOSE_PAUSES = (0.0, 1.0, 3.0)  # seconds before each round of retries at the end
@@ -65,7 +66,7 @@ class Tracker:
         self._arguments = (tracking_uri, store, sweep_name, commit)
         self._store = store
         self._runs = sweep_runs(store, sweep_name, tracking_uri, commit)
-        self._queue = TrackingQueue(QUEUE_LIMIT)
+        self._queue = TrackingQueue(QUEUE_LIMIT, LIVE_SECONDS)
         self._thread = threading.Thread(target=self._work, name="mlflow-tracker", daemon=True)
         self._unmirrored: dict[str, Work] = {}
         self._damaged: set[str] = set()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from analysis.load import load_sweep
+from analysis.records import TrialRecord
 from analysis.select import ranked
 from search_spaces.config import TrialConfig
-from search_spaces.errors import StoreError
 from search_spaces.labels import block_key, row_label
 from trainer.store import Store, SweepManifest
 
@@ -17,7 +19,8 @@ log = logging.getLogger(__name__)
 class WeightKeeper:
     """Deletes a trial's weights as soon as another trial of its cell is preferred by the selection rule.
 
-    Weights of trials that another sweep of the same store expects too are left alone.
+    Weights of trials that another sweep of the same store expects too are left alone. The store is read and
+    weights are deleted by a thread, one trial after another, until `close`.
     """
 
     def __init__(self, store: Store, manifest: SweepManifest, rule: str) -> None:
@@ -26,6 +29,8 @@ class WeightKeeper:
         others = (store.read_sweep(name) for name in store.sweep_names() if name != manifest.name)
         self.shared = {config.trial_id for other in others for config in other.trials}
         self.kept: dict[tuple[str, str], list[TrialConfig]] = {}
+        self._records: dict[str, TrialRecord] = {}
+        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="weights")
         held = store.scan({config.trial_id: config.seeds for config in manifest.trials})
         for config in manifest.trials:
             files = held.get(config.trial_id)
@@ -33,24 +38,39 @@ class WeightKeeper:
                 self.kept.setdefault(_cell(config), []).append(config)
 
     def trial_done(self, config: TrialConfig) -> None:
-        """A trial has completed: keep the weights of the best of its cell only."""
+        """A trial has completed: keep the weights of the best of its cell only. Returns at once."""
+        self._pool.submit(self._thin_out, config)
+
+    def close(self) -> None:
+        """Wait until what was asked for is done."""
+        self._pool.shutdown()
+
+    def _thin_out(self, config: TrialConfig) -> None:
         rivals = self.kept.setdefault(_cell(config), [])
         if config not in rivals:
             rivals.append(config)
         if len(rivals) == 1:
             return
         try:
-            records = load_sweep(self.store, SweepManifest("cell", tuple(rivals))).trials
+            records = self._read(rivals)
             order = ranked([r.validation for r in records if r.validation is not None], self.rule)
             losers = [r for r in records if order and r.trial_id != order[0].trial_id]
             for record in losers:
+                self._records.pop(record.trial_id, None)
                 if record.trial_id not in self.shared:
                     for done in record.done:
                         self.store.delete_weights(done)
             ids = {record.trial_id for record in losers}
             self.kept[_cell(config)] = [c for c in rivals if c.trial_id not in ids]
-        except StoreError:
+        except Exception:  # a worker thread's exception would be seen by nobody
             log.warning("weights of cell %s could not be thinned out", _cell(config)[1], exc_info=True)
+
+    def _read(self, rivals: Sequence[TrialConfig]) -> list[TrialRecord]:
+        """Records of trials; those of the best so far are known from the last time."""
+        new = tuple(c for c in rivals if c.trial_id not in self._records)
+        for record in load_sweep(self.store, SweepManifest("cell", new)).trials:
+            self._records[record.trial_id] = record
+        return [self._records[c.trial_id] for c in rivals]
 
 
 def _cell(config: TrialConfig) -> tuple[str, str]:

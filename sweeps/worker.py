@@ -57,12 +57,14 @@ def train_trial(
     `params["trial_id"]` names one of `configs` (JSON by trial id). Every report carries the epochs since the
     last one under "records", a record per replicate and epoch, and a "state". An error of ours (bad data, a
     full store) and exhausted memory are reported, so that the process can be used again; any other exception
-    ends the process, and Tune tries once more. So does a hung epoch.
+    ends the process, and Tune tries once more. So does a hung epoch. The last report says "done", by which
+    Tune gives the process its next trial at once instead of asking whether this one goes on.
     """
     import torch
     from ray import tune
 
     from trainer.cpu import prepare_cpu
+    from trainer.held_setup import let_go
     from trainer.store import Store
 
     prepare_cpu(options.threads)
@@ -79,10 +81,11 @@ def train_trial(
     except AlmsweepError as error:
         outcome = {"state": "failed", "error": str(error)}
     except (MemoryError, torch.OutOfMemoryError) as error:
+        let_go()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
         outcome = {"state": OUT_OF_MEMORY, "error": str(error).split("\n")[0] or type(error).__name__}
-    tune.report({"records": reporter.take(), **outcome, **reporter.latest})
+    tune.report({"records": reporter.take(), **outcome, **reporter.latest, "done": True})
 
 
 def _train(
@@ -116,7 +119,8 @@ def _train(
     )
     device = torch.device("cuda" if options.use_gpu else "cpu")
     states = run_trial(config, store, device, trial_options, on_round, should_stop)
-    store.clear_stop_request(config.trial_id)
+    if options.stoppable:
+        store.clear_stop_request(config.trial_id)
     return ",".join(sorted({s for s in states.values() if s != "completed"})) or "completed"
 
 

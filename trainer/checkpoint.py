@@ -18,8 +18,28 @@ CHECKPOINT_SCHEMA = 1
 
 def dump_replicates(replicates: Sequence[Replicate], *, trial_id: str, data_sha256: str) -> bytes:
     """State of a trial's replicates under way, all that their next epochs depend on."""
-    states = {str(r.seed): r.state_dict() for r in replicates}
-    return _save({"trial_id": trial_id, "data_sha256": data_sha256, "replicates": states})
+    return dump(capture_replicates(replicates, trial_id=trial_id, data_sha256=data_sha256))
+
+
+def capture_replicates(replicates: Sequence[Replicate], *, trial_id: str, data_sha256: str) -> dict[str, Any]:
+    """A copy on the host of what `dump_replicates` writes: training may go on before it is written."""
+    states = {str(r.seed): _copied(r.state_dict()) for r in replicates}
+    return {"trial_id": trial_id, "data_sha256": data_sha256, "replicates": states}
+
+
+def dump(captured: Mapping[str, Any]) -> bytes:
+    """What `capture_replicates` returned, as bytes."""
+    return _save(captured)
+
+
+def _copied(value: Any) -> Any:
+    if isinstance(value, torch.Tensor):
+        return value.detach().to("cpu", copy=True)
+    if isinstance(value, Mapping):
+        return {key: _copied(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(_copied(item) for item in value)
+    return value
 
 
 def restore_replicates(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
@@ -49,10 +49,14 @@ class BinaryTask:
     removed_from_validation: int
     members: tuple[NDArray[np.int64], ...]
     counts: tuple[int, ...]
+    _drawn: dict[int, Tensor] = field(default_factory=dict, repr=False)
 
     def train_indices(self, seed: int) -> Tensor:
         """Sorted positions in the pool of the subset that a seed draws, int64 [negatives + positives]."""
-        return torch.from_numpy(draw_subset(self.pool.ids, self.members, self.counts, seed))
+        if seed not in self._drawn:
+            drawn = draw_subset(self.pool.ids, self.members, self.counts, seed)
+            self._drawn[seed] = torch.from_numpy(drawn)
+        return self._drawn[seed]
 
 
 def load_task(config: DataConfig, data_dir: Path | None, download: bool = False) -> BinaryTask:

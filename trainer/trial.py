@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import logging
-import math
 import time
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,19 +17,15 @@ from numpy.typing import NDArray
 
 from search_spaces.config import TrialConfig
 from search_spaces.errors import Interrupted, StoreError
-from trainer import checkpoint, metrics
-from trainer.data import BinaryTask, load_task
-from trainer.environment import (
-    device_name,
-    git_commit,
-    library_versions,
-    node_name,
-    peak_memory_bytes,
-)
+from trainer import checkpoint
+from trainer.environment import peak_memory_bytes
 from trainer.fit import Round, fit
+from trainer.held_setup import trial_setup
+from trainer.markers import Done
 from trainer.replicate import Replicate
-from trainer.store import Store, new_attempt
-from trainer.trial_setup import TrialSetup
+from trainer.store import Store
+from trainer.trial_results import Attempt, store_replicate
+from trainer.writer import Writer
 
 log = logging.getLogger(__name__)
 
@@ -58,19 +53,6 @@ class TrialOptions:
     checkpoint_seconds: float = 60.0
 
 
-@dataclass
-class _Attempt:
-    """One attempt at a trial: what it needs to write result files."""
-
-    config: TrialConfig
-    store: Store
-    task: BinaryTask
-    device: torch.device
-    options: TrialOptions
-    name: str = field(default_factory=new_attempt)
-    last_checkpoint: float = field(default_factory=time.monotonic)
-
-
 def run_trial(
     config: TrialConfig,
     store: Store,
@@ -84,17 +66,33 @@ def run_trial(
     Returns the state of every wanted replicate by seed ("completed", "diverged", "pruned"). An exception
     leaves its traceback's tail in the trial's `failure.json`, keeps the checkpoint, and is raised again. When
     `should_stop`, asked after every epoch, says so, a checkpoint is written and Interrupted raised.
+
+    Results and checkpoints are written by a thread beside the training; all are written, or the error that
+    kept them from it is raised, before this returns.
     """
-    ended = {seed: done.state for seed, done in store.replicates(config.trial_id).items()}
+    before = store.replicates(config.trial_id)
+    ended = {seed: done.state for seed, done in before.items()}
     missing = [seed for seed in config.seeds if seed not in ended]
     try:
         if missing:
             if should_stop():
                 raise Interrupted(STOPPED)
-            task = load_task(config.data, options.data_dir, download=options.download)
-            store.write_config(config)
-            attempt = _Attempt(config, store, task, device, options)
-            ended.update(_train_missing(attempt, missing, on_round, should_stop))
+            setup = trial_setup(config, device, options.data_dir, download=options.download)
+            with Writer() as writer:
+                attempt = Attempt(
+                    config,
+                    store,
+                    setup.task,
+                    device,
+                    writer,
+                    keep_weights=options.keep_weights,
+                    checkpoint_seconds=options.checkpoint_seconds,
+                )
+                writer.submit(lambda: store.write_config(config))
+                replicates = [Replicate(setup, seed) for seed in missing]
+                _restore(attempt, replicates)
+                ended_scores = _ended_scores(store, config, before)
+                ended.update(_train_missing(attempt, replicates, ended_scores, on_round, should_stop))
             _tidy_up(store, config.trial_id)
     except Interrupted:
         raise
@@ -104,56 +102,88 @@ def run_trial(
     return {seed: ended[seed] for seed in config.seeds}
 
 
-def _train_missing(
-    attempt: _Attempt,
-    missing: list[int],
-    on_round: Callable[[Round], None] | None,
-    should_stop: Callable[[], bool],
-) -> dict[int, str]:
-    setup = TrialSetup(attempt.config, attempt.task, attempt.device)
-    replicates = [Replicate(setup, seed) for seed in missing]
+def _restore(attempt: Attempt, replicates: list[Replicate]) -> None:
     trial_id, data_sha256 = attempt.config.trial_id, attempt.task.sha256
     saved = attempt.store.read_checkpoint(trial_id)
     if saved is not None:
         seeds = checkpoint.restore_replicates(saved, replicates, trial_id=trial_id, data_sha256=data_sha256)
         log.info("trial %s: seeds %s go on from their checkpoint", trial_id, seeds)
-    for replicate in replicates:  # ended before the interruption, but not yet stored
-        if replicate.state != "running":
-            _store_replicate(attempt, replicate)
+
+
+def _train_missing(
+    attempt: Attempt,
+    replicates: list[Replicate],
+    ended_scores: dict[int, NDArray[np.float32]],
+    on_round: Callable[[Round], None] | None,
+    should_stop: Callable[[], bool],
+) -> dict[int, str]:
+    """Train replicates to their end and store them; their state by seed.
+
+    When results cannot be stored, a checkpoint of all that is not stored is tried before the error goes on.
+    """
+    try:
+        for replicate in replicates:  # ended before the interruption, but not yet stored
+            if replicate.state != "running":
+                store_replicate(attempt, replicate)
+        _train(attempt, replicates, ended_scores, on_round, should_stop)
+        attempt.writer.flush()
+    except StoreError:
+        attempt.writer.settle()
+        content = _capture(attempt, [r for r in replicates if r.seed not in attempt.stored])
+        _write_checkpoint(attempt, content)
+        raise
+    return {r.seed: r.state for r in replicates}
+
+
+def _train(
+    attempt: Attempt,
+    replicates: list[Replicate],
+    ended_scores: dict[int, NDArray[np.float32]],
+    on_round: Callable[[Round], None] | None,
+    should_stop: Callable[[], bool],
+) -> None:
     by_seed = {r.seed: r for r in replicates}
-    for round_ in fit(replicates, _ended_scores(attempt)):
-        unstored = [r for r in replicates if r.state == "running" or r.seed in round_.ended]
+    for round_ in fit(replicates, ended_scores):
         for seed in round_.ended:
-            try:
-                _store_replicate(attempt, by_seed[seed])
-            except StoreError:
-                _write_checkpoint(attempt, unstored)
-                raise
-            unstored.remove(by_seed[seed])
-        is_stopping = bool(unstored) and should_stop()
-        is_due = time.monotonic() - attempt.last_checkpoint >= attempt.options.checkpoint_seconds
-        if unstored and (is_due or is_stopping):
-            _write_checkpoint(attempt, unstored)
+            store_replicate(attempt, by_seed[seed])
+        running = [r for r in replicates if r.state == "running"]
+        is_stopping = bool(running) and should_stop()
+        is_due = time.monotonic() - attempt.last_checkpoint >= attempt.checkpoint_seconds
+        if running and (is_due or is_stopping):
+            _ask_for_checkpoint(attempt, running)
+        attempt.writer.check()
         if on_round is not None:
             try:
                 on_round(round_)
             except StopTrial as stop:
-                _prune(attempt, unstored, str(stop))
+                _prune(attempt, running, str(stop))
                 break
         if is_stopping:
+            attempt.writer.flush()
             raise Interrupted(STOPPED)
-    return {r.seed: r.state for r in replicates}
 
 
-def _write_checkpoint(attempt: _Attempt, replicates: list[Replicate]) -> None:
-    """Store replicates as they stand. Storage that fails costs this checkpoint, not the training."""
+def _ask_for_checkpoint(attempt: Attempt, replicates: list[Replicate]) -> None:
+    """Have replicates written as they stand now. Of two checkpoints the second waits for the first."""
+    attempt.writer.settle()
+    content = _capture(attempt, replicates)
+    attempt.writer.submit(lambda: _write_checkpoint(attempt, content))
+    attempt.last_checkpoint = time.monotonic()
+
+
+def _capture(attempt: Attempt, replicates: list[Replicate]) -> dict[str, Any]:
+    return checkpoint.capture_replicates(
+        replicates, trial_id=attempt.config.trial_id, data_sha256=attempt.task.sha256
+    )
+
+
+def _write_checkpoint(attempt: Attempt, content: Mapping[str, Any]) -> None:
+    """Store a checkpoint. Storage that fails costs this checkpoint, not the training."""
     trial_id = attempt.config.trial_id
-    data = checkpoint.dump_replicates(replicates, trial_id=trial_id, data_sha256=attempt.task.sha256)
     try:
-        attempt.store.write_checkpoint(trial_id, data)
+        attempt.store.write_checkpoint(trial_id, checkpoint.dump(content))
     except StoreError as error:
         log.warning("trial %s: no checkpoint was written, the next is another try: %s", trial_id, error)
-    attempt.last_checkpoint = time.monotonic()
 
 
 def _tidy_up(store: Store, trial_id: str) -> None:
@@ -165,90 +195,22 @@ def _tidy_up(store: Store, trial_id: str) -> None:
             log.warning("trial %s is complete, but: %s", trial_id, error)
 
 
-def _prune(attempt: _Attempt, running: list[Replicate], reason: str) -> None:
+def _prune(attempt: Attempt, running: list[Replicate], reason: str) -> None:
     for replicate in running:
         replicate.state, replicate.reason = "pruned", reason
-        _store_replicate(attempt, replicate)
+        store_replicate(attempt, replicate)
 
 
-def _ended_scores(attempt: _Attempt) -> dict[int, NDArray[np.float32]]:
+def _ended_scores(
+    store: Store, config: TrialConfig, ended: Mapping[int, Done]
+) -> dict[int, NDArray[np.float32]]:
     """Validation scores of the trial's completed replicates, by seed, in the validation split's order."""
     scores = {}
-    for seed, done in attempt.store.replicates(attempt.config.trial_id).items():
-        if seed in attempt.config.seeds and done.state == "completed":
-            table = attempt.store.read_scores(done)
+    for seed, done in ended.items():
+        if seed in config.seeds and done.state == "completed":
+            table = store.read_scores(done)
             scores[seed] = table.filter(pa.compute.equal(table["split"], "val"))["score"].to_numpy()
     return scores
-
-
-def _store_replicate(attempt: _Attempt, replicate: Replicate) -> None:
-    completed = replicate.state == "completed"
-    task = attempt.task
-    scores, summary = None, {}
-    if completed and replicate.best is not None:
-        by_split = {"val": replicate.best.validation_scores, "test": replicate.test_scores()}
-        scores = pa.concat_tables(
-            _score_table(name, split.ids, split.targets.cpu().numpy(), by_split[name])
-            for name, split in (("val", task.validation), ("test", task.test))
-        )
-        summary = {
-            **_summary("val", task.validation.targets.cpu().numpy(), by_split["val"]),
-            **_summary("test", task.test.targets.cpu().numpy(), by_split["test"]),
-        }
-    weights = None
-    if completed and attempt.options.keep_weights:
-        weights = checkpoint.dump_weights(replicate, trial_id=attempt.config.trial_id)
-    attempt.store.write_replicate(
-        attempt.config.trial_id,
-        replicate.seed,
-        state=replicate.state,
-        attempt=attempt.name,
-        epochs=pa.Table.from_pylist(replicate.records),
-        scores=scores,
-        result=_result(attempt, replicate, summary),
-        weights=weights,
-    )
-
-
-def _result(attempt: _Attempt, replicate: Replicate, summary: Mapping[str, float | None]) -> dict[str, Any]:
-    task = attempt.task
-    return {
-        "state": replicate.state,
-        "reason": replicate.reason,
-        "chosen_epoch": None if replicate.best is None else replicate.best.epoch,
-        "epochs": replicate.epoch,
-        "metrics": summary,
-        "wall_seconds": replicate.seconds,
-        "node": node_name(),
-        "device": device_name(attempt.device),
-        "threads": torch.get_num_threads(),
-        "versions": library_versions(),
-        "commit": git_commit(),
-        "data_sha256": task.sha256,
-        "counts": {
-            "train_negatives": replicate.negatives,
-            "train_positives": replicate.positives,
-            "validation": len(task.validation.targets),
-            "test": len(task.test.targets),
-        },
-    }
-
-
-def _summary(prefix: str, targets: NDArray[np.uint8], scores: NDArray[np.float32]) -> dict[str, float | None]:
-    """Metrics of a split; one that is undefined stands as None, which JSON can hold, unlike NaN."""
-    values = metrics.summarize(targets, scores)
-    return {f"{prefix}/{name}": None if math.isnan(value) else value for name, value in values.items()}
-
-
-def _score_table(split: str, ids: Any, targets: NDArray[np.uint8], scores: NDArray[np.float32]) -> pa.Table:
-    return pa.table(
-        {
-            "split": pa.array([split] * len(scores)),
-            "example_id": pa.array([str(i) for i in ids]),
-            "target": pa.array(targets.astype(np.int8)),
-            "score": pa.array(scores.astype(np.float32)),
-        }
-    )
 
 
 def _record_failure(store: Store, config: TrialConfig, seeds: list[int], error: Exception) -> None:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import os
 import shutil
-import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 from selenium import webdriver
@@ -143,10 +143,10 @@ def test_trial_page_draws_curves_and_roc(sweep: Shown, browser: WebDriver) -> No
     _wait(browser, lambda: all(curve in _drawn_curves(browser) for curve in expected))
     _screenshot(browser, "mlflow-curves.png")
 
-    browser.get(f"{page}/artifacts/roc.png?workflowType=machine_learning")
+    browser.get(f"{page}/artifacts/roc.svg?workflowType=machine_learning")
     picture = _wait(browser, lambda: _loaded_picture(browser))
     run_id = page.rpartition("/")[2]
-    assert picture == _png_size(_fetch(f"{sweep.address}/get-artifact?path=roc.png&run_uuid={run_id}"))
+    assert picture == _svg_size(_fetch(f"{sweep.address}/get-artifact?path=roc.svg&run_uuid={run_id}"))
     _screenshot(browser, "mlflow-roc.png")
 
 
@@ -226,9 +226,9 @@ def _fetch(url: str) -> bytes:
         return content
 
 
-def _png_size(content: bytes) -> tuple[int, int]:
-    width, height = struct.unpack(">II", content[16:24])
-    return width, height
+def _svg_size(content: bytes) -> tuple[int, int]:
+    root = ElementTree.fromstring(content)
+    return int(root.attrib["width"]), int(root.attrib["height"])
 
 
 def _screenshot(browser: WebDriver, name: str) -> None:

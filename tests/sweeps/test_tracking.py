@@ -122,7 +122,7 @@ def test_live_trial_ends_level_with_the_store(store: Store, client: Any) -> None
     assert run.data.params["constraint.penalty"] == str(config.constraint and config.constraint.penalty)
     assert "seeds" not in run.data.params
     check_level(client, store, run, config)
-    assert {a.path for a in client.list_artifacts(run.info.run_id)} == {"roc.png", "replicates.json"}
+    assert {a.path for a in client.list_artifacts(run.info.run_id)} == {"roc.svg", "replicates.json"}
 
 
 def test_live_epochs_are_logged_before_the_end(store: Store, client: Any) -> None:

@@ -1,0 +1,123 @@
+"""The result files of a trial's replicates: scores, curves, summary, weights."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+from numpy.typing import NDArray
+
+from search_spaces.config import TrialConfig
+from trainer import checkpoint, metrics
+from trainer.data import BinaryTask
+from trainer.environment import device_name, git_commit, library_versions, node_name
+from trainer.replicate import Replicate
+from trainer.store import Store, new_attempt
+from trainer.writer import Writer
+
+
+@dataclass
+class Attempt:
+    """One attempt at a trial: what it needs to write files, and the seeds whose results it has stored."""
+
+    config: TrialConfig
+    store: Store
+    task: BinaryTask
+    device: torch.device
+    writer: Writer
+    keep_weights: bool
+    checkpoint_seconds: float
+    name: str = field(default_factory=new_attempt)
+    last_checkpoint: float = field(default_factory=time.monotonic)
+    stored: set[int] = field(default_factory=set)
+
+
+def store_replicate(attempt: Attempt, replicate: Replicate) -> None:
+    """Score the test split, and have a replicate that ended written; it does not change any more."""
+    completed = replicate.state == "completed" and replicate.best is not None
+    test_scores = replicate.test_scores() if completed else None
+    result = _result(attempt, replicate)  # here, as it tells of this thread
+    attempt.writer.submit(lambda: _write_replicate(attempt, replicate, result, test_scores))
+
+
+def _write_replicate(
+    attempt: Attempt,
+    replicate: Replicate,
+    result: dict[str, Any],
+    test_scores: NDArray[np.float32] | None,
+) -> None:
+    task, scores = attempt.task, None
+    if test_scores is not None and replicate.best is not None:
+        by_split = {"val": replicate.best.validation_scores, "test": test_scores}
+        splits = {"val": task.validation, "test": task.test}
+        targets = {name: split.targets.cpu().numpy() for name, split in splits.items()}
+        scores = pa.concat_tables(
+            _score_table(name, split.ids, targets[name], by_split[name]) for name, split in splits.items()
+        )
+        result = {**result, "metrics": _summaries(targets, by_split)}
+    weights = None
+    if replicate.state == "completed" and attempt.keep_weights:
+        weights = checkpoint.dump_weights(replicate, trial_id=attempt.config.trial_id)
+    attempt.store.write_replicate(
+        attempt.config.trial_id,
+        replicate.seed,
+        state=replicate.state,
+        attempt=attempt.name,
+        epochs=pa.Table.from_pylist(replicate.records),
+        scores=scores,
+        result=result,
+        weights=weights,
+    )
+    attempt.stored.add(replicate.seed)
+
+
+def _result(attempt: Attempt, replicate: Replicate) -> dict[str, Any]:
+    task = attempt.task
+    return {
+        "state": replicate.state,
+        "reason": replicate.reason,
+        "chosen_epoch": None if replicate.best is None else replicate.best.epoch,
+        "epochs": replicate.epoch,
+        "metrics": {},
+        "wall_seconds": replicate.seconds,
+        "node": node_name(),
+        "device": device_name(attempt.device),
+        "threads": torch.get_num_threads(),
+        "versions": library_versions(),
+        "commit": git_commit(),
+        "data_sha256": task.sha256,
+        "counts": {
+            "train_negatives": replicate.negatives,
+            "train_positives": replicate.positives,
+            "validation": len(task.validation.targets),
+            "test": len(task.test.targets),
+        },
+    }
+
+
+def _summaries(
+    targets: Mapping[str, NDArray[np.uint8]], scores: Mapping[str, NDArray[np.float32]]
+) -> dict[str, float | None]:
+    """Metrics of the splits; one that is undefined stands as None, which JSON can hold, unlike NaN."""
+    return {
+        f"{split}/{name}": None if math.isnan(value) else value
+        for split in targets
+        for name, value in metrics.summarize(targets[split], scores[split]).items()
+    }
+
+
+def _score_table(split: str, ids: Any, targets: NDArray[np.uint8], scores: NDArray[np.float32]) -> pa.Table:
+    return pa.table(
+        {
+            "split": pa.array([split] * len(scores)),
+            "example_id": pa.array([str(i) for i in ids]),
+            "target": pa.array(targets.astype(np.int8)),
+            "score": pa.array(scores.astype(np.float32)),
+        }
+    )
