@@ -86,6 +86,8 @@ def print_failed(console: Console, plan: Plan, store: Store) -> None:
             # The last line repeats the message; those before it say where it happened.
             for line in failure["traceback"][-TAIL_LINES:-1]:
                 console.print(Text(f"    {line}", style="dim"), soft_wrap=True)
+            if "peak_memory_bytes" in failure:
+                console.print(f"    peak memory {size(failure['peak_memory_bytes'])}", highlight=False)
         for seed, done in sorted(store.replicates(trial.trial_id).items()):
             if done.state != "completed":
                 reason = store.read_result(done)["reason"]

@@ -63,4 +63,4 @@ def test_differing_rows_are_named() -> None:
     other = {**calm, "best.csv": b"block,row,auc\nx,BCE,0.9\nx,S-LM,0.7\n"}
     assert compare(calm, dict(calm)) == "identical"
     assert compare(calm, other) == "all but S-LM"
-    assert compare(calm, {**calm, "best.md": b"2"}) == "best.csv only"
+    assert compare(calm, {**calm, "best.md": b"2"}) == "best.csv, no other file"

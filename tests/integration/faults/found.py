@@ -95,7 +95,7 @@ def compare(undisturbed: dict[str, bytes], found: dict[str, bytes]) -> str:
     if len(ours) != len(theirs):
         return f"{len(ours)} rows"
     differing = [a.split(",")[1] for a, b in zip(ours, theirs, strict=True) if a != b]
-    return f"all but {', '.join(differing)}" if differing else "best.csv only"
+    return f"all but {', '.join(differing)}" if differing else "best.csv, no other file"
 
 
 def _trained_twice(
