@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -19,6 +20,7 @@ from tests.integration.faults.scene import Scene
 
 def main() -> int:
     """Exit code 1 when a case came out otherwise than it may, or could not be played."""
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # what was started is ended
     console = Console(stderr=True)
     words = sys.argv[1:]
     chosen = [case for name, case in CASES.items() if not words or any(word in name for word in words)]

@@ -120,6 +120,8 @@ class Scene:
     def driver_on(self, address: str) -> AbstractContextManager[subprocess.Popen[bytes]]:
         """A driver that joins the Ray cluster at this address."""
         self.options = ["--address", address]
+        # Else Ray takes the host's outer address for its loopback one, where this cluster does not listen.
+        self.environment["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
         return self.driver()
 
     def run(self, fault: str = "none") -> Ended:
