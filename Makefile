@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 OUTPUT ?= results
 
-.PHONY: install demo test test-fast lint format bench clean
+.PHONY: install demo test test-fast faults lint format bench clean
 
 install: $(VENV)/.installed
 
@@ -22,6 +22,10 @@ test: install
 
 test-fast: install
 	$(BIN)/python -m pytest -m "not slow"
+
+# Every fault of the matrix in the middle of a small sweep, and a table of what came of each; takes a while.
+faults: install
+	$(BIN)/python -m tests.integration.faults
 
 lint: install
 	$(BIN)/ruff check .

@@ -330,8 +330,9 @@ def ray_session(options: RunOptions) -> Iterator[dict[str, float]]:
 
     try:
         if address is None:
+            # Without "local" Ray would join a cluster of this machine, even one that was killed.
             ray.init(
-                address="local",  # or it would join a cluster that somebody started on this machine
+                address="local",
                 include_dashboard=False,
                 log_to_driver=False,
                 logging_level=logging.ERROR,

@@ -64,23 +64,29 @@ def train_trial(
     from ray import tune
 
     from trainer.cpu import prepare_cpu
+    from trainer.environment import is_out_of_memory
     from trainer.held_setup import let_go
+    from trainer.retry import Retry
     from trainer.store import Store
 
     prepare_cpu(options.threads)
     # A search knows its configurations only one after another, and gives each with its trial.
     config = TrialConfig.model_validate_json(params.get("config") or configs[params["trial_id"]])
-    store = Store(options.output)
+    watchdog = Watchdog(lambda limit: _leave_hung(store, config, limit))
+    # An outage of the storage is no hung epoch, however long its calls are repeated.
+    store = Store(options.output, retry=Retry(sleep=watchdog.pause))
     reporter = _Reporter(0.0 if options.stoppable else options.report_seconds)
     try:
-        with Watchdog(lambda limit: _leave_hung(store, config, limit)) as watchdog:
+        with watchdog:
             state = _train(config, store, options, reporter, watchdog, StopQuestion(stop_flag))
         outcome = {"state": state}
     except Interrupted:
         outcome = {"state": "interrupted"}
     except AlmsweepError as error:
         outcome = {"state": "failed", "error": str(error)}
-    except (MemoryError, torch.OutOfMemoryError) as error:
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
         let_go()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()

@@ -15,6 +15,8 @@ from sweeps.progress import duration
 from sweeps.run import SweepOutcome
 from trainer.store import Store, SweepManifest
 
+TAIL_LINES = 5
+
 
 def print_plan(console: Console, plan: Plan) -> None:
     """Trials per block and status, and the totals."""
@@ -81,6 +83,11 @@ def print_failed(console: Console, plan: Plan, store: Store) -> None:
         failure = store.read_failure(trial.trial_id)
         if failure is not None:
             console.print(Text(f"    {failure['error']}: {failure['message']}"), soft_wrap=True)
+            # The last line repeats the message; those before it say where it happened.
+            for line in failure["traceback"][-TAIL_LINES:-1]:
+                console.print(Text(f"    {line}", style="dim"), soft_wrap=True)
+            if "peak_memory_bytes" in failure:
+                console.print(f"    peak memory {size(failure['peak_memory_bytes'])}", highlight=False)
         for seed, done in sorted(store.replicates(trial.trial_id).items()):
             if done.state != "completed":
                 reason = store.read_result(done)["reason"]
