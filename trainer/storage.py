@@ -113,8 +113,14 @@ class Storage:
     # Objects
 
     def path(self, *parts: str) -> str:
-        """Path of an object below the store's root, in the file system's own form."""
-        return "/".join((self.root, *parts))
+        """Path of an object below the store's root, in the file system's own form.
+
+        Raises StoreError for one that would lead elsewhere.
+        """
+        relative = "/".join(parts)
+        if ".." in relative.split("/") or "\0" in relative:
+            raise StoreError(f"{self.uri}: expected a path below the store, given {relative!r}")
+        return f"{self.root}/{relative}"
 
     def where(self, relative: str) -> str:
         """An object's full name for messages: its path, or its URI without query."""

@@ -100,6 +100,24 @@ class Store(IndexedStore, TrialNotes):
             ) from error
         return SweepManifest(name=name, trials=trials, samples=content.get("samples"))
 
+    def read_config(self, trial_id: str) -> TrialConfig | None:
+        """A trial's configuration with default seeds, None where there is none.
+
+        Raises StoreError for a file that is no configuration, or another trial's.
+        """
+        relative = f"trials/{trial_id}/config.json"
+        content = self.read_json(relative)
+        if content is None:
+            return None
+        try:
+            config = TrialConfig.model_validate_json(json.dumps(content))
+        except ValueError as error:
+            reason = " ".join(str(error).split())[:300]
+            raise StoreError(f"{self.where(relative)}: not a trial's configuration: {reason}") from error
+        if config.trial_id != trial_id:
+            raise StoreError(f"{self.where(relative)}: it is that of trial {config.trial_id}")
+        return config
+
     def write_config(self, config: TrialConfig) -> None:
         """Write a trial's readable configuration; the seeds are the sweep's affair and stand there."""
         self.write_json(

@@ -1,4 +1,4 @@
-"""Who gets in: every cluster file asks for Ray's token and opens no port to the world; MLflow's UI is local."""
+"""Who gets in: every cluster file asks for Ray's token and opens no port to all; MLflow's UI is local."""
 
 from __future__ import annotations
 

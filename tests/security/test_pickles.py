@@ -203,7 +203,7 @@ def test_a_store_full_of_bombs_runs_nothing(tmp_path: Path) -> None:
     for reader in readers.values():
         reader()
     files = [p for name in ("trials", "sweeps", "index") for p in (tmp_path / "output" / name).rglob("*.*")]
-    files += [p for p in (tmp_path / "output" / "trials").rglob("DONE")]
+    files += list((tmp_path / "output" / "trials").rglob("DONE"))
     assert {p.name.split(".")[0] for p in files} >= {
         "DONE",
         "config",
