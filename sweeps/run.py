@@ -262,6 +262,7 @@ def _tune(
 ) -> None:
     from ray import tune
 
+    _keep_credentials_out_of_logs()
     worker = WorkerOptions(
         output=options.output if "://" in options.output else str(Path(options.output).absolute()),
         data_dir=None if options.data_dir is None else str(options.data_dir.absolute()),
@@ -301,6 +302,18 @@ def _tune(
         ).fit()
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _keep_credentials_out_of_logs() -> None:
+    """Stop Tune from sending the driver's AWS credentials along with every trial.
+
+    It would put them into the trials' runtime environment, which Ray writes into a log on every node. Each
+    node has its own credentials, as docs/cluster.md says; a Ray of our own inherits the driver's environment.
+    """
+    from ray.tune.execution import class_cache
+
+    names: set[str] = getattr(class_cache, "ENV_VARS_TO_PROPAGATE", set())
+    names.difference_update([name for name in names if name.startswith("AWS_")])
 
 
 def cluster_address(options: RunOptions) -> str | None:

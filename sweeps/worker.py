@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from search_spaces.config import TrialConfig
 from search_spaces.errors import AlmsweepError, Interrupted
+from search_spaces.redaction import redacted
 from sweeps.stop import StopQuestion
 from sweeps.watchdog import Watchdog
 
@@ -81,6 +82,10 @@ def train_trial(
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
         outcome = {"state": OUT_OF_MEMORY, "error": str(error).split("\n")[0] or type(error).__name__}
+    except Exception as error:
+        if (text := redacted(str(error))) != str(error):  # Ray writes what ends a process into its logs
+            raise RuntimeError(f"{type(error).__name__}: {text}") from None
+        raise
     tune.report({"records": reporter.take(), **outcome, **reporter.latest})
 
 
