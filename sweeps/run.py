@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -330,9 +331,12 @@ def ray_session(options: RunOptions) -> Iterator[dict[str, float]]:
     os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")
     os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
     if address is None:
-        # Ray's one switch that binds its ports to loopback, and no token file for a private session.
+        # Ray's one switch that binds its ports to loopback. Other users of this machine reach these too, so
+        # the session has a token of its own, which stands in no file.
         os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
-        os.environ.setdefault("RAY_AUTH_MODE", "disabled")
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
+        if not (os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH")):
+            os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
     elif address.startswith(("http://", "https://")):
         raise InputError(f"--address: {address} takes jobs, and no driver; submit the sweep with --job")
     import ray
