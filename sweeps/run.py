@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -264,6 +265,7 @@ def _tune(
 ) -> None:
     from ray import tune
 
+    _keep_credentials_out_of_logs()
     worker = WorkerOptions(
         output=options.output if "://" in options.output else str(Path(options.output).absolute()),
         data_dir=None if options.data_dir is None else str(options.data_dir.absolute()),
@@ -305,6 +307,18 @@ def _tune(
         shutil.rmtree(scratch, ignore_errors=True)
 
 
+def _keep_credentials_out_of_logs() -> None:
+    """Stop Tune from sending the driver's AWS credentials along with every trial.
+
+    It would put them into the trials' runtime environment, which Ray writes into a log on every node. Each
+    node has its own credentials, as docs/cluster.md says; a Ray of our own inherits the driver's environment.
+    """
+    from ray.tune.execution import class_cache
+
+    names: set[str] = getattr(class_cache, "ENV_VARS_TO_PROPAGATE", set())
+    names.difference_update([name for name in names if name.startswith("AWS_")])
+
+
 def cluster_address(options: RunOptions) -> str | None:
     """The running cluster that a sweep joins, None where it starts a Ray of its own."""
     return options.address or os.environ.get("RAY_ADDRESS")
@@ -321,9 +335,12 @@ def ray_session(options: RunOptions) -> Iterator[dict[str, float]]:
     # Tune's snapshots, of all trials every ten seconds, are of no use: the store says what is done.
     os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "3600")
     if address is None:
-        # Ray's one switch that binds its ports to loopback, and no token file for a private session.
+        # Ray's one switch that binds its ports to loopback. Other users of this machine reach these too, so
+        # the session has a token of its own, which stands in no file.
         os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
-        os.environ.setdefault("RAY_AUTH_MODE", "disabled")
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
+        if not (os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH")):
+            os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
     elif address.startswith(("http://", "https://")):
         raise InputError(f"--address: {address} takes jobs, and no driver; submit the sweep with --job")
     import ray

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from search_spaces.config import TrialConfig
 from search_spaces.errors import AlmsweepError, Interrupted
+from search_spaces.redaction import redacted
 from sweeps.stop import StopQuestion
 from sweeps.watchdog import Watchdog
 
@@ -86,6 +87,8 @@ def train_trial(
         outcome = {"state": "failed", "error": str(error)}
     except Exception as error:
         if not is_out_of_memory(error):
+            if (text := redacted(str(error))) != str(error):  # Ray writes what ends a process into its logs
+                raise RuntimeError(f"{type(error).__name__}: {text}") from None
             raise
         let_go()
         if torch.cuda.is_available():

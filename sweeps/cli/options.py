@@ -8,10 +8,28 @@ from typing import Annotated
 import typer
 
 from search_spaces.errors import InputError
+from search_spaces.redaction import has_credentials
 
 DEFAULT_OUTPUT = "results"
 DEFAULT_RULE = "ensemble-val-auroc"
 KEEP_WEIGHTS = ("selected", "all", "none")
+
+
+def without_credentials(
+    context: typer.Context, parameter: typer.CallbackParam, value: str | None
+) -> str | None:
+    """A URI from the environment as it is; one from the command line must hold no password.
+
+    Arguments can be read by every user of the machine, and are stored with a Ray job.
+    """
+    source = context.get_parameter_source(parameter.name or "")
+    if value is not None and source is not None and source.name == "COMMANDLINE" and has_credentials(value):
+        raise typer.BadParameter(
+            "expected a URI without user and password; they belong in MLFLOW_TRACKING_USERNAME and "
+            "MLFLOW_TRACKING_PASSWORD, ~/.mlflow/credentials, PGPASSWORD or ~/.pgpass"
+        )
+    return value
+
 
 Space = Annotated[str, typer.Argument(metavar="SPACE", help="A named space or a path to a .yaml file.")]
 Output = Annotated[
@@ -41,6 +59,7 @@ TrackingUri = Annotated[
     typer.Option(
         "--tracking-uri",
         envvar="MLFLOW_TRACKING_URI",
+        callback=without_credentials,
         help="MLflow server or database; default: SQLite in the output folder.",
     ),
 ]
