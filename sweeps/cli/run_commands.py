@@ -16,9 +16,11 @@ from sweeps.cli.named_sweep import open_sweep, search_of
 from sweeps.cli.options import (
     DEFAULT_OUTPUT,
     DEFAULT_RULE,
+    Address,
     Cpus,
     DataDir,
     Download,
+    Gpus,
     KeepWeights,
     Output,
     Replicates,
@@ -39,16 +41,6 @@ SCHEDULERS = ("none", "asha", "median")
 # A run that trains more replicates than this asks first, where there is somebody to answer.
 LARGE_RUN = 1000
 
-Address = Annotated[
-    str | None,
-    typer.Option("--address", help="A running Ray cluster; default: RAY_ADDRESS, else Ray on this machine."),
-]
-Gpus = Annotated[
-    float | None,
-    typer.Option(
-        "--gpus-per-trial", min=0, help="Share of a GPU per trial; default: one where there is one."
-    ),
-]
 MaxConcurrent = Annotated[int | None, typer.Option("--max-concurrent", min=1, help="Most trials at a time.")]
 NoTracking = Annotated[bool, typer.Option("--no-tracking", help="Do not write to MLflow.")]
 NumSamples = Annotated[
