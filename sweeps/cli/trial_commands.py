@@ -147,9 +147,10 @@ def _setting(text: str) -> tuple[str, object]:
 def _device(name: str | None, threads: int) -> Any:
     import torch
 
+    from trainer.cpu import prepare_cpu
     from trainer.environment import default_device
 
-    torch.set_num_threads(threads)
+    prepare_cpu(threads)
     if name is None:
         return default_device()
     if name not in ("cpu", "cuda"):

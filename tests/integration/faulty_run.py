@@ -37,9 +37,9 @@ def faulty_trial(params: dict[str, Any], *, fault: str, victim: str, folder: str
     from trainer.replicate import Replicate
 
     marker = Path(folder) / "fault-happened"
-    plain = Replicate.train_epoch
+    plain = Replicate.begin_epoch
 
-    def train_epoch(self: Replicate) -> dict[str, float]:
+    def begin_epoch(self: Replicate) -> None:
         if fault == "same-error":
             raise ZeroDivisionError("injected")
         hit = (
@@ -58,11 +58,11 @@ def faulty_trial(params: dict[str, Any], *, fault: str, victim: str, folder: str
 
     sweeps.watchdog.FIRST_EPOCH_SECONDS = 60.0
     sweeps.watchdog.LEAST_SECONDS, sweeps.watchdog.TIMES_MEDIAN = 10.0, 2.0
-    Replicate.train_epoch = train_epoch  # type: ignore[method-assign]
+    Replicate.begin_epoch = begin_epoch  # type: ignore[method-assign]
     try:
         train_trial(params, **rest)
     finally:
-        Replicate.train_epoch = plain  # type: ignore[method-assign]
+        Replicate.begin_epoch = plain  # type: ignore[method-assign]
 
 
 def main() -> None:
