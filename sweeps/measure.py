@@ -65,11 +65,12 @@ def main() -> None:
     import ray.tune  # noqa: F401  # a worker holds it as well
     import torch
 
+    from trainer.cpu import prepare_cpu
     from trainer.environment import default_device
     from trainer.trial_probe import measure_trial
 
     request = Request(**json.loads(sys.stdin.read()))
-    torch.set_num_threads(request.threads)
+    prepare_cpu(request.threads)
     try:
         needs = measure_trial(
             TrialConfig.model_validate_json(request.config),

@@ -17,8 +17,10 @@ from trainer import checkpoint
 from trainer.data import BinaryTask, load_task
 from trainer.fit import fit
 from trainer.probe import seconds_per_epoch
-from trainer.replicate import EVALUATION_BATCH, Replicate, TrialSetup
+from trainer.replicate import Replicate
+from trainer.scoring import EVALUATION_BATCH
 from trainer.trial_needs import TrialNeeds
+from trainer.trial_setup import TrialSetup
 
 # On a CPU memory is measured over so many batches per replicate (the last is not full), and an evaluation.
 CPU_BATCHES = 2.5

@@ -59,10 +59,12 @@ def plan(
     from sweeps.forecast import forecast
     from sweeps.plan import disk_need, make_plan
     from sweeps.run import RunOptions
+    from sweeps.two_stage import expected
 
     check_keep_weights(keep_weights)
     store, manifest = open_sweep(space, output, replicates)
-    made = make_plan(manifest.name, manifest.trials, store)
+    whole = expected(manifest)
+    made = make_plan(whole.name, whole.trials, store)
     console = Console()
     options = RunOptions(
         output=output,
@@ -76,11 +78,13 @@ def plan(
     found = forecast(made, options, console, measure=probe)
     report.print_plan(console, made)
     report.print_samples(console, manifest)
+    report.print_stages(console, manifest, whole)
     at_a_time = concurrent or found.packing.concurrent
     report.print_disk(console, disk_need(made, store, keep_weights=keep_weights, concurrent=at_a_time))
     report.print_time(console, found)
     if trials:
-        report.print_trials(console, made.trials)
+        known = {config.trial_id for config in manifest.trials}
+        report.print_trials(console, (t for t in made.trials if t.trial_id in known))
 
 
 def status(

@@ -37,6 +37,17 @@ def print_samples(console: Console, manifest: SweepManifest) -> None:
         console.print(f"search: {left:,} of {manifest.samples:,} trials are not chosen yet", highlight=False)
 
 
+def print_stages(console: Console, manifest: SweepManifest, whole: SweepManifest) -> None:
+    """How many of a study's trials stand for those that its first stage will choose; nothing for others."""
+    if len(whole.trials) > len(manifest.trials):
+        later = len(whole.trials) - len(manifest.trials)
+        console.print(
+            f"stage 2: {later:,} of these stand for trials chosen on validation after the other "
+            f"{len(manifest.trials):,}",
+            highlight=False,
+        )
+
+
 def _states(counts: Mapping[str, int]) -> str:
     """Trials per status in words; pruned ones only where there are any."""
     shown = [status for status in STATUSES if counts[status] or status != "pruned"]
