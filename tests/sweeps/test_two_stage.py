@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import typer
-from rich.console import Console
 
 from search_spaces.catalog import load_space
 from search_spaces.config import TrialConfig
@@ -35,10 +35,8 @@ def store_first_stage(folder: Path, *, test_of_best: float = 0.5) -> SweepManife
     """All of it completed; margin 2 is the best S-LM on validation, margin 4 on test."""
     builder = SweepBuilder(folder)
     for config in first_block():
-        margin = getattr(config.loss, "margin", None)
-        val, test = {0.5: (1.0, 1.0), 2.0: (1.5, test_of_best), 4.0: (1.2, 2.5)}.get(
-            margin or 0.0, (1.0, 1.0)
-        )
+        shifts = {2.0: (1.5, test_of_best), 4.0: (1.2, 2.5)}
+        val, test = shifts.get(getattr(config.loss, "margin", 0.0), (1.0, 1.0))
         builder.complete(config, "same noise", val, test)
     return SweepManifest(TWO_STAGE, tuple(builder.trials))
 
@@ -59,12 +57,10 @@ def test_second_stage_stands_on_the_best_on_validation(tmp_path: Path) -> None:
 
 
 def test_test_scores_change_no_choice(tmp_path: Path) -> None:
-    found = [
-        with_second_stage(
-            Store(tmp_path / str(n)), store_first_stage(tmp_path / str(n), test_of_best=n), RULE
-        )
-        for n in (0, 3)
-    ]
+    found = []
+    for shift in (0, 3):
+        first = store_first_stage(tmp_path / str(shift), test_of_best=shift)
+        found.append(with_second_stage(Store(tmp_path / str(shift)), first, RULE))
     assert found[0] == found[1]
 
 
@@ -94,9 +90,7 @@ class Runs:
         self.store, self.outcome = store, outcome
         self.manifests: list[SweepManifest] = []
 
-    def __call__(
-        self, manifest: SweepManifest, options: RunOptions, console: Console, **_: Any
-    ) -> SweepOutcome:
+    def __call__(self, manifest: SweepManifest, *_: Any, **__: Any) -> SweepOutcome:
         self.manifests.append(manifest)
         self.store.write_sweep(manifest)
         plan = make_plan(manifest.name, manifest.trials, self.store)
@@ -107,7 +101,7 @@ def run(store: Store, manifest: SweepManifest, monkeypatch: pytest.MonkeyPatch, 
     runs = Runs(store, **outcome)
     monkeypatch.setattr("sweeps.run.run_sweep", runs)
     monkeypatch.setattr(run_commands, "write_tables_of", lambda *a: True)
-    with pytest.raises(typer.Exit):  # the second stage is not trained here
+    with suppress(typer.Exit):  # the second stage is not trained here
         run_commands._run_and_report(store, manifest, RunOptions(store.uri))
     return runs
 
