@@ -51,6 +51,18 @@ Replicates = Annotated[
     int | None, typer.Option("--replicates", min=1, help="Seeds 1 to N instead of the space's own.")
 ]
 Cpus = Annotated[int, typer.Option("--cpus-per-trial", min=1, help="CPUs, and threads, per trial.")]
+Address = Annotated[
+    str | None,
+    typer.Option("--address", help="A running Ray cluster; default: RAY_ADDRESS, else Ray on this machine."),
+]
+Gpus = Annotated[
+    float | None,
+    typer.Option(
+        "--gpus-per-trial",
+        min=0,
+        help="Share of a GPU per trial; default: by measured memory.",
+    ),
+]
 KeepWeights = Annotated[
     str, typer.Option("--keep-weights", help="Weights to keep: selected (best trial per cell), all, none.")
 ]
