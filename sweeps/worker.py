@@ -90,10 +90,11 @@ def train_trial(
             if (text := redacted(str(error))) != str(error):  # Ray writes what ends a process into its logs
                 raise RuntimeError(f"{type(error).__name__}: {text}") from None
             raise
+        outcome = {"state": OUT_OF_MEMORY, "error": str(error).split("\n")[0] or type(error).__name__}
+    if outcome["state"] == OUT_OF_MEMORY:  # not before: the error's traceback held all that took memory
         let_go()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
-        outcome = {"state": OUT_OF_MEMORY, "error": str(error).split("\n")[0] or type(error).__name__}
     tune.report({"records": reporter.take(), **outcome, **reporter.latest, "done": True})
 
 

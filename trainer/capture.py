@@ -7,6 +7,7 @@ the steps of several replicates, each on a stream of its own, fill the GPU side 
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -55,6 +56,11 @@ class Lane:
         if self.stream is not None:
             self.stream.wait_stream(torch.cuda.default_stream(self.stream.device))
 
+    def renew_pool(self) -> None:
+        """Take a new memory pool: one whose last graph is gone cannot be used again."""
+        if self.capture:
+            self.pool = torch.cuda.graph_pool_handle()
+
     def wait(self) -> None:
         """Return when all of the lane's work is done."""
         if self.stream is not None:
@@ -90,12 +96,18 @@ class Captured:
 
         Not through the `torch.cuda.graph` context: it collects garbage and empties the memory cache each
         time, which takes longer than the capture. "thread_local": a thread that writes files meanwhile may
-        use the device.
+        use the device. The collector stays off meanwhile: to destroy another graph would break this one.
         """
         graph = torch.cuda.CUDAGraph()
-        graph.capture_begin(pool=self.lane.pool, capture_error_mode="thread_local")
+        collects = gc.isenabled()
+        gc.disable()
         try:
-            self.body()
+            graph.capture_begin(pool=self.lane.pool, capture_error_mode="thread_local")
+            try:
+                self.body()
+            finally:
+                graph.capture_end()
         finally:
-            graph.capture_end()
+            if collects:
+                gc.enable()
         return graph

@@ -64,9 +64,11 @@ def train_epoch(replicates: Sequence[Replicate]) -> list[dict[str, float]]:
     A record's "seconds" is the replicate's equal share of the time.
     """
     started = time.perf_counter()
+    under_way = []
     for replicate in replicates:
         replicate.begin_epoch()
-    under_way = list(replicates)
+        if replicate.train_batch():  # so that the device works while the next one draws
+            under_way.append(replicate)
     while under_way:
         under_way = [replicate for replicate in under_way if replicate.train_batch()]
     for replicate in replicates:

@@ -8,6 +8,7 @@ companions nor on an interruption.
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -101,7 +102,7 @@ class Replicate:
         draws = setup.augmenter.draw(len(order), setup.generator(self.seed, f"augmentation/{self.epoch}"))
         kept, self.batch_sizes = self._batches(setup.task.pool.targets[order].bool())
         if len(kept) < len(order):
-            order, draws = order[kept], draws[kept.to(setup.device)]
+            order, draws = order[kept], draws[kept]
         self._positives = int(setup.task.pool.targets[order].sum())
         self._next_batch = 0
         self.lane.follow_default()
@@ -112,7 +113,6 @@ class Replicate:
                 learning_rate=_learning_rate(config.optimizer, self.epoch, config.epochs),
                 penalty=self.mu,
             )
-            self.model.train()
 
     def _batches(self, labels: Tensor) -> tuple[Tensor, list[int]]:
         """Which positions of the epoch's order are trained on, and the size of each batch of them.
@@ -148,7 +148,6 @@ class Replicate:
 
     def begin_validation(self) -> None:
         """Queue the scoring of the validation split with the current weights."""
-        self.model.eval()
         with self.lane.entered():
             self._validate()
 
@@ -163,6 +162,17 @@ class Replicate:
         if self.state == "running" and self.epoch >= self.setup.config.epochs:
             self.state = "completed"
         return record
+
+    def close(self) -> None:
+        """Let go of captured graphs, once nothing is left to train; scores and state can still be read.
+
+        They and the replicate hold each other, so nothing but the garbage collector would find them: at any
+        moment, and the moment of another capture would break that one.
+        """
+        with suppress(RuntimeError):  # a broken device must not hide the error that came before
+            self.lane.wait()
+        self.step.forget_captures()
+        self._validate = Captured(_nothing, self.lane)
 
     def _read_record(self) -> dict[str, float]:
         """The epoch's record; the one place where the host waits for the device."""
@@ -258,6 +268,10 @@ class Replicate:
         self.multipliers.copy_(state["multipliers"])
         if self.penalty is not None:
             self.penalty.load_state_dict(state["penalty"])
+
+
+def _nothing() -> None:
+    raise ValueError("a closed replicate cannot be validated")
 
 
 def _learning_rate(config: OptimizerConfig, epoch: int, epochs: int) -> float:

@@ -96,14 +96,21 @@ class TrainingStep:
 
     def load_optimizer(self, state: dict[str, Any]) -> None:
         """Go on from an optimiser's `state_dict`, wherever it was saved."""
-        rates = [group["lr"] for group in self.optimizer.param_groups]
+        groups = self.optimizer.param_groups
+        own = [{key: value for key, value in group.items() if key != "params"} for group in groups]
         self.optimizer.load_state_dict(state)
-        for group, rate in zip(self.optimizer.param_groups, rates, strict=True):
-            group["lr"] = rate  # the tensor of this device, or a number; `begin` sets its value
-        self._steps.clear()  # the optimiser's state has moved
+        for group, options in zip(self.optimizer.param_groups, own, strict=True):
+            group.update(options)  # those of this device; `begin` sets the learning rate's value
+        self.forget_captures()  # the optimiser's state has moved
+
+    def forget_captures(self) -> None:
+        """Let go of all graphs, in which memory is held and which hold this object."""
+        self._steps.clear()
+        self.lane.renew_pool()
 
     def _step(self, size: int, constrained: bool) -> None:
         """Loss F(s, y) plus the augmented term, a gradient step, then lambda <- lambda + mu q."""
+        self.model.train()
         indices, targets, images = self.next_batch(size)
         with autocast(self.config.precision, images.device):
             logits = self.model(images)
@@ -128,9 +135,12 @@ def make_optimizer(config: OptimizerConfig, model: nn.Module, device: torch.devi
     on_gpu = device.type == "cuda"
     rate = torch.tensor(config.learning_rate, device=device) if on_gpu else config.learning_rate
     if config.name == "adam":
-        return torch.optim.Adam(
+        adam = torch.optim.Adam(
             model.parameters(), lr=rate, weight_decay=config.weight_decay, fused=True, capturable=on_gpu
         )
+        # It would warn of every step that is not captured, and the first ones never are.
+        adam._warned_capturable_if_run_uncaptured = True
+        return adam
     return torch.optim.SGD(
         model.parameters(), lr=rate, momentum=config.momentum, weight_decay=config.weight_decay, fused=True
     )

@@ -15,9 +15,11 @@ from PIL import Image
 from search_spaces.errors import AlmsweepError
 from tests.benchmarks.cases import Case
 from tests.benchmarks.plain import PlainConstraint, PlainData, PlainSettings, PlainTrainer, tuned_settings
+from trainer.cpu import prepare_cpu
 from trainer.data import BinaryTask, load_task
 from trainer.fit import fit
-from trainer.replicate import Replicate, TrialSetup
+from trainer.replicate import Replicate
+from trainer.trial_setup import TrialSetup
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ def make_contestant(case: Case) -> Contestant:
 
     Sets the threads, and for the usual loop the global random state, of this process. Raises DataError.
     """
-    torch.set_num_threads(case.threads)
+    prepare_cpu(case.threads)
     task = load_task(case.config().data, case.data_path)
     return Ours(case, task) if case.kind == "ours" else UsualLoop(case, task)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from typing import Any
 
 import numpy as np
@@ -199,3 +201,35 @@ def test_captured_training_goes_on_from_a_checkpoint(task: BinaryTask) -> None:
         train_epoch([second])
     spread = undisturbed.test_scores().std()
     np.testing.assert_allclose(second.test_scores(), undisturbed.test_scores(), rtol=0, atol=0.02 * spread)
+
+
+@pytest.mark.parametrize("saved_on_gpu", [False, True])
+def test_an_optimisers_options_are_those_of_its_own_device(task: BinaryTask, saved_on_gpu: bool) -> None:
+    """A checkpoint of another kind of device says otherwise how Adam is to be captured."""
+    replicate = Replicate(TrialSetup(config(optimizer=Adam()), task, CPU), 1)
+    replicate.train_batches(1)
+    state = replicate.state_dict()
+    for group in state["optimizer"]["param_groups"]:
+        group["capturable"] = saved_on_gpu
+        group["lr"] = torch.tensor(0.5)
+    replicate.load_state_dict(state)
+    (group,) = replicate.step.optimizer.param_groups
+    assert group["capturable"] is False
+    assert isinstance(group["lr"], float)
+
+
+def test_an_ended_trial_leaves_nothing_to_the_garbage_collector(task: BinaryTask) -> None:
+    """Its graphs would be destroyed at any moment otherwise, one of another trial's capture included."""
+    setup = TrialSetup(config(), task, CPU)
+    trained(config(), task, setup)  # the process's first optimiser is held by a frame of its making
+    gc.collect()
+    gc.disable()
+    try:
+        replicate = Replicate(setup, 1)
+        train_epoch([replicate])
+        gone = [weakref.ref(held) for held in (replicate, replicate.step, replicate.lane)]
+        replicate.close()
+        del replicate
+        assert [reference() for reference in gone] == [None, None, None]
+    finally:
+        gc.enable()
