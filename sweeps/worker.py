@@ -62,11 +62,12 @@ def train_trial(
     import torch
     from ray import tune
 
+    from trainer.cpu import prepare_cpu
     from trainer.environment import is_out_of_memory
     from trainer.retry import Retry
     from trainer.store import Store
 
-    torch.set_num_threads(options.threads)
+    prepare_cpu(options.threads)
     # A search knows its configurations only one after another, and gives each with its trial.
     config = TrialConfig.model_validate_json(params.get("config") or configs[params["trial_id"]])
     watchdog = Watchdog(lambda limit: _leave_hung(store, config, limit))

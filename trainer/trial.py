@@ -28,8 +28,9 @@ from trainer.environment import (
     peak_memory_bytes,
 )
 from trainer.fit import Round, fit
-from trainer.replicate import Replicate, TrialSetup
+from trainer.replicate import Replicate
 from trainer.store import Store, new_attempt
+from trainer.trial_setup import TrialSetup
 
 log = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.logging import RichHandler
 
-from sweeps.cli import cluster_commands, sweep_commands, trial_commands
+from sweeps.cli import cluster_commands, plan_commands, result_commands, run_commands, trial_commands
 
 app = typer.Typer(
     name="almsweep",
@@ -22,7 +22,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-sweep_commands.register(app)
+plan_commands.register(app)
+run_commands.register(app)
+result_commands.register(app)
 cluster_commands.register(app)
 trial_commands.register(app)
 

@@ -7,6 +7,12 @@ from typing import Annotated
 
 import typer
 
+from search_spaces.errors import InputError
+
+DEFAULT_OUTPUT = "results"
+DEFAULT_RULE = "ensemble-val-auroc"
+KEEP_WEIGHTS = ("selected", "all", "none")
+
 Space = Annotated[str, typer.Argument(metavar="SPACE", help="A named space or a path to a .yaml file.")]
 Output = Annotated[
     str,
@@ -38,3 +44,21 @@ TrackingUri = Annotated[
         help="MLflow server or database; default: SQLite in the output folder.",
     ),
 ]
+Sweep = Annotated[
+    str, typer.Argument(metavar="SPACE", help="A named space, a .yaml file, or a sweep in the output.")
+]
+Rule = Annotated[str, typer.Option("--rule", help="Selection rule; it reads validation results only.")]
+
+
+def check_keep_weights(policy: str) -> None:
+    """Raise InputError for an unknown policy of keeping weights."""
+    if policy not in KEEP_WEIGHTS:
+        raise InputError(f"--keep-weights: expected one of {', '.join(KEEP_WEIGHTS)}, given {policy!r}")
+
+
+def check_choices(policy: str, rule: str) -> None:
+    """Raise InputError for an unknown policy of keeping weights, or selection rule."""
+    from analysis.select import rule_by_name
+
+    check_keep_weights(policy)
+    rule_by_name(rule)

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from search_spaces.errors import CheckpointError, InputError
 from sweeps.cli.guard import guarded
-from sweeps.cli.options import DataDir, Download, Output
+from sweeps.cli.options import DEFAULT_OUTPUT, DataDir, Download, Output
 
 if TYPE_CHECKING:
     from search_spaces.config import TrialConfig
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from trainer.fit import Round
     from trainer.store import Store
 
-DEFAULT_OUTPUT = "results"
 SPLITS = ("test", "validation")
 
 Dataset = Annotated[str, typer.Option("--dataset", help="A preset: digits, cifar10, cifar100, breastmnist.")]
@@ -148,9 +147,10 @@ def _setting(text: str) -> tuple[str, object]:
 def _device(name: str | None, threads: int) -> Any:
     import torch
 
+    from trainer.cpu import prepare_cpu
     from trainer.environment import default_device
 
-    torch.set_num_threads(threads)
+    prepare_cpu(threads)
     if name is None:
         return default_device()
     if name not in ("cpu", "cuda"):

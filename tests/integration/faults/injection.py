@@ -44,13 +44,13 @@ class Injection:
 
 def faulty_trial(params: dict[str, Any], injection: Injection, **rest: Any) -> None:
     """`train_trial`, paced, noted in the journal, with the fault in the victim."""
-    plain_epoch, plain_write = Replicate.train_epoch, trainer.storage._write_local
+    plain_epoch, plain_write = Replicate.begin_epoch, trainer.storage._write_local
     mark = Path(injection.folder) / "fault-happened"
     trial_id = params["trial_id"]
     strike = STRIKES.get(injection.fault)
     repeats = injection.fault.endswith("always")
 
-    def train_epoch(self: Replicate) -> dict[str, float]:
+    def begin_epoch(self: Replicate) -> None:
         _note(injection.folder, f"{os.getpid()} {trial_id} {self.seed} {self.epoch}\n")
         time.sleep(PACE)
         if injection.fault == "same-error":
@@ -59,14 +59,14 @@ def faulty_trial(params: dict[str, Any], injection: Injection, **rest: Any) -> N
         if strike and hit and self.epoch == FAULTY_EPOCH and (repeats or not mark.exists()):
             mark.touch()
             strike(self)
-        return plain_epoch(self)
+        plain_epoch(self)
 
-    Replicate.train_epoch = train_epoch  # type: ignore[method-assign]
+    Replicate.begin_epoch = begin_epoch  # type: ignore[method-assign]
     try:
         with _impatient_watchdog(injection.fault):
             train_trial(params, **rest)
     finally:
-        Replicate.train_epoch = plain_epoch  # type: ignore[method-assign]
+        Replicate.begin_epoch = plain_epoch  # type: ignore[method-assign]
         trainer.storage._write_local = plain_write
 
 

@@ -110,7 +110,7 @@ def test_many_trials_take_few_requests(s3_uri: str, s3: S3Server, monkeypatch: p
     # the index, the trials' folders, and the one trial that is under way
     assert s3.requests.total() == 3
     assert make_plan("s", configs, store, trust_index=False) == plan
-    monkeypatch.setattr("trainer.store._MANY_FOLDERS", 0)
+    monkeypatch.setattr("trainer.indexed_store._MANY_FOLDERS", 0)
     s3.requests.clear()
     assert make_plan("s", configs, store) == plan
     assert s3.requests.total() == 3

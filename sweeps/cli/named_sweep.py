@@ -1,0 +1,58 @@
+"""The sweep that a command names: its trials, its result store, its search."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from search_spaces.errors import InputError
+
+if TYPE_CHECKING:
+    from search_spaces.search import Search
+    from trainer.store import Store, SweepManifest
+
+
+def open_sweep(space: str, output: str, replicates: int | None) -> tuple[Store, SweepManifest]:
+    """The store, and the trials that a space wants; a name may also be that of a sweep in the store."""
+    from search_spaces.catalog import load_space
+    from trainer.store import Store, SweepManifest
+
+    store = Store(output)
+    try:
+        found = load_space(space)
+        manifest = SweepManifest(found.name, found.trials)
+        if found.search is not None:
+            manifest = replace(manifest, samples=found.search.samples)
+            if found.name in store.sweep_names():
+                manifest = store.read_sweep(found.name)
+    except InputError:
+        if space not in store.sweep_names():
+            raise
+        manifest = store.read_sweep(space)
+    if replicates is not None:
+        seeds = tuple(range(1, replicates + 1))
+        trials = tuple(config.model_copy(update={"seeds": seeds}) for config in manifest.trials)
+        manifest = replace(manifest, trials=trials)
+    return store, manifest
+
+
+def search_of(
+    space: str, replicates: int | None, samples: int | None, seed: int | None
+) -> tuple[Search | None, int | None]:
+    """The search of a space with these replicates and this seed, and the number of samples that was asked."""
+    from search_spaces.catalog import load_space
+
+    try:
+        search = load_space(space).search
+    except InputError:  # the name of a sweep in the store, or of nothing at all
+        search = None
+    if search is None:
+        for option, value in (("--num-samples", samples), ("--seed", seed)):
+            if value is not None:
+                raise InputError(f"{option}: expected a space with a search, given {space}")
+        return None, None
+    if seed is not None:
+        search = replace(search, seed=seed)
+    if replicates is not None:
+        search = search.with_seeds(tuple(range(1, replicates + 1)))
+    return search, samples

@@ -1,0 +1,100 @@
+"""The commands about where a sweep stands: plan, status."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from search_spaces.errors import InputError
+from sweeps.cli import cluster_commands
+from sweeps.cli.guard import guarded
+from sweeps.cli.named_sweep import open_sweep
+from sweeps.cli.options import (
+    DEFAULT_OUTPUT,
+    Cpus,
+    DataDir,
+    Download,
+    KeepWeights,
+    Output,
+    Replicates,
+    Space,
+    check_keep_weights,
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's commands to the command line."""
+    for command in (plan, status):
+        app.command()(guarded(command))
+
+
+def plan(
+    space: Space,
+    output: Output = DEFAULT_OUTPUT,
+    probe: Annotated[
+        bool, typer.Option("--probe", help="Measure the time per epoch of every kind of trial.")
+    ] = False,
+    data_dir: DataDir = None,
+    download: Download = False,
+    replicates: Replicates = None,
+    cpus_per_trial: Cpus = 1,
+    keep_weights: KeepWeights = "selected",
+    concurrent: Annotated[
+        int, typer.Option("--concurrent", min=1, help="Trials at a time, for the estimates.")
+    ] = 1,
+    trials: Annotated[bool, typer.Option("--trials", help="List every trial.")] = False,
+) -> None:
+    """Show a space's trials: how many are done, partial, failed and pending, and what the rest costs."""
+    from sweeps.cli import report
+    from sweeps.plan import disk_need, make_plan
+    from sweeps.probe import estimate
+    from sweeps.probe import probe as measure
+
+    check_keep_weights(keep_weights)
+    store, manifest = open_sweep(space, output, replicates)
+    made = make_plan(manifest.name, manifest.trials, store)
+    console = Console()
+    if probe:
+        for line in measure(made, store, data_dir, threads=cpus_per_trial, download=download):
+            console.print(line, highlight=False)
+    report.print_plan(console, made)
+    report.print_samples(console, manifest)
+    report.print_disk(console, disk_need(made, store, keep_weights=keep_weights, concurrent=concurrent))
+    report.print_time(console, estimate(made, store, threads=cpus_per_trial), concurrent)
+    if trials:
+        report.print_trials(console, made.trials)
+
+
+def status(
+    context: typer.Context,
+    space: Annotated[
+        str | None, typer.Argument(metavar="[SPACE]", help="One sweep; default: all in the output.")
+    ] = None,
+    output: Output = DEFAULT_OUTPUT,
+    failed: Annotated[bool, typer.Option("--failed", help="List failed trials with their errors.")] = False,
+    address: Annotated[
+        str | None, typer.Option("--address", help="Ask this cluster's head, like http://head:8265.")
+    ] = None,
+) -> None:
+    """Show how far the sweeps of an output folder are."""
+    if address is not None:
+        cluster_commands.remote_status(context, address)
+        return
+    from sweeps.cli import report
+    from sweeps.plan import make_plan
+    from trainer.store import Store
+
+    store = Store(output)
+    names = [space] if space is not None else store.sweep_names()
+    if not names:
+        raise InputError(f"{output}: expected a result store with a sweep in it, found none")
+    console = Console()
+    for name in names:
+        _, manifest = open_sweep(name, output, None)
+        made = make_plan(manifest.name, manifest.trials, store)
+        report.print_plan(console, made)
+        report.print_samples(console, manifest)
+        if failed:
+            report.print_failed(console, made, store)

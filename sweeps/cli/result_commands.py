@@ -1,0 +1,94 @@
+"""The commands about results: tables, reconcile, ui."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from search_spaces.errors import InputError
+from sweeps.cli.guard import guarded
+from sweeps.cli.named_sweep import open_sweep
+from sweeps.cli.options import DEFAULT_OUTPUT, DEFAULT_RULE, Output, Replicates, Rule, Sweep, TrackingUri
+
+if TYPE_CHECKING:
+    from trainer.store import Store, SweepManifest
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's commands to the command line."""
+    for command in (tables, reconcile, ui):
+        app.command()(guarded(command))
+
+
+def tables(
+    space: Annotated[
+        str, typer.Argument(metavar="SPACE-OR-OUTPUT", help="A space, a sweep, or an output folder.")
+    ],
+    output: Output = DEFAULT_OUTPUT,
+    replicates: Replicates = None,
+    rule: Rule = DEFAULT_RULE,
+) -> None:
+    """Select the best configuration per cell on validation, and write the tables again."""
+    from trainer.store import Store
+
+    console = Console()
+    names = Store(space).sweep_names() if _is_folder(space) else []
+    if _is_folder(space) and not names:
+        raise InputError(f"{space}: expected a result store with a sweep in it, found none")
+    complete = True
+    for name in names or [space]:
+        store, manifest = open_sweep(name, space if names else output, replicates)
+        complete &= write_tables_of(console, store, manifest, rule)
+    if not complete:
+        raise typer.Exit(1)
+
+
+def reconcile(space: Sweep, output: Output = DEFAULT_OUTPUT, tracking_uri: TrackingUri = None) -> None:
+    """Bring MLflow level with the result store."""
+    from sweeps.lease import is_held
+    from sweeps.tracking import reconcile as bring_level
+
+    store, manifest = open_sweep(space, output, None)
+    counts = bring_level(store, manifest.name, tracking_uri, is_running=is_held(store, manifest.name))
+    words = f"{counts.created} runs created, {counts.updated} brought level, {counts.unchanged} were level"
+    Console().print(
+        f"sweep {manifest.name}: {words}, {counts.ended} ended, {counts.failed} failed", highlight=False
+    )
+    if counts.failed:
+        raise typer.Exit(1)
+
+
+def ui(
+    output: Output = DEFAULT_OUTPUT,
+    tracking_uri: TrackingUri = None,
+    host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Port to listen on.")] = 5000,
+) -> None:
+    """Open MLflow's own UI on a sweep's results, until Ctrl-C."""
+    from sweeps.mlflow_ui import serve
+
+    serve(output, tracking_uri, host=host, port=port)
+
+
+def write_tables_of(console: Console, store: Store, manifest: SweepManifest, rule: str) -> bool:
+    """Write and print a sweep's tables; returns whether every cell is complete."""
+    from analysis.figures import write_figures
+    from analysis.tables import write_tables
+
+    if not manifest.trials:
+        console.print(Text(f"{manifest.name}: no trial has been chosen yet, so there is no table"))
+        return False
+    root = Path(store.root) if store.is_local else Path()
+    written = write_tables(store, manifest, root / "tables" / manifest.name, rule=rule)
+    write_figures(written, root / "figures" / manifest.name)
+    console.print(Text(written.text), soft_wrap=True)
+    console.print(Text(f"tables: {written.files[0].parent}/"), soft_wrap=True)
+    return bool(written.frame["complete"].all())
+
+
+def _is_folder(space: str) -> bool:
+    return "://" in space or Path(space).is_dir()

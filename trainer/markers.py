@@ -1,0 +1,93 @@
+"""DONE markers: how a replicate ended, which files count, and what file names tell about a trial."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+STORE_SCHEMA = 1
+STATES = ("completed", "diverged", "pruned")
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """A file beside a DONE marker: its name there, SHA-256 in hexadecimal, and size."""
+
+    name: str
+    sha256: str
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Done:
+    """A DONE marker: how a replicate ended, and which files hold what it left.
+
+    `result` is the content of the result file where the index held a copy; a reader checks its hash too.
+    """
+
+    trial_id: str
+    seed: int
+    state: str
+    attempt: str
+    files: Mapping[str, StoredFile]
+    result: bytes | None = field(default=None, compare=False, repr=False)
+
+
+@dataclass
+class TrialFiles:
+    """What one listing tells about a trial: the state of each ended replicate, and which files stand."""
+
+    replicates: dict[int, str] = field(default_factory=dict)
+    checkpoint: bool = False
+    failure: bool = False
+
+
+def new_attempt() -> str:
+    """A name for one attempt at a trial: 8 random hexadecimal digits."""
+    return uuid.uuid4().hex[:8]
+
+
+def marker(state: str) -> str:
+    """The file name of the marker of a replicate that ended in this state."""
+    return "DONE" if state == "completed" else f"DONE.{state}"
+
+
+_STATE_OF_MARKER = {marker(state): state for state in STATES}
+
+
+def marker_content(done: Done) -> dict[str, Any]:
+    """What a marker's file holds, as JSON."""
+    return {
+        "schema": STORE_SCHEMA,
+        "trial_id": done.trial_id,
+        "seed": done.seed,
+        "state": done.state,
+        "attempt": done.attempt,
+        "files": {kind: vars(entry) for kind, entry in done.files.items()},
+    }
+
+
+def done_of(trial_id: str, seed: int, content: Mapping[str, Any]) -> Done:
+    """The marker whose file, or whose copy in the index, holds this content."""
+    files = {kind: StoredFile(**entry) for kind, entry in content["files"].items()}
+    result = content.get("result")
+    copy = None if result is None else str(result).encode()
+    return Done(trial_id, seed, content["state"], content["attempt"], files, copy)
+
+
+def trial_files(paths: Iterable[str]) -> dict[str, TrialFiles]:
+    """What the paths of files below `trials/` tell about each trial."""
+    trials: dict[str, TrialFiles] = {}
+    for path in paths:
+        parts = path.split("/")
+        files = trials.setdefault(parts[1], TrialFiles())
+        if len(parts) == 3:
+            files.checkpoint |= parts[2] == "checkpoint.pt"
+            files.failure |= parts[2] == "failure.json"
+        elif len(parts) == 5 and (state := _STATE_OF_MARKER.get(parts[4])):
+            seed = int(parts[3])
+            if files.replicates.get(seed) != "completed":
+                files.replicates[seed] = state
+    return trials

@@ -1,0 +1,50 @@
+"""What stands beside a trial while it is not done: checkpoint, failure, request to stop."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from trainer.retry import ONCE
+from trainer.storage import Storage
+
+
+class TrialNotes(Storage):
+    """The part of the store that holds what is passing: each is deleted when its trial is done."""
+
+    def write_checkpoint(self, trial_id: str, data: bytes) -> None:
+        """Write the state of a trial's replicates under way, in one try: the next checkpoint is another."""
+        self.write_bytes(f"trials/{trial_id}/checkpoint.pt", data, retry=ONCE)
+
+    def read_checkpoint(self, trial_id: str) -> bytes | None:
+        """State of a trial's replicates under way, or None."""
+        return self.read_bytes(f"trials/{trial_id}/checkpoint.pt")
+
+    def delete_checkpoint(self, trial_id: str) -> None:
+        """Forget the state of a trial's replicates under way."""
+        self.delete(f"trials/{trial_id}/checkpoint.pt")
+
+    def write_failure(self, trial_id: str, failure: Mapping[str, Any]) -> None:
+        """Write why an attempt failed: error, message, traceback, seeds, attempt."""
+        self.write_json(f"trials/{trial_id}/failure.json", failure)
+
+    def read_failure(self, trial_id: str) -> dict[str, Any] | None:
+        """Why the trial's last attempt failed, or None."""
+        return self.read_json(f"trials/{trial_id}/failure.json")
+
+    def clear_failure(self, trial_id: str) -> None:
+        """Forget a failed attempt."""
+        self.delete(f"trials/{trial_id}/failure.json")
+
+    def request_stop(self, trial_id: str, reason: str) -> None:
+        """Ask the worker of a trial to end its replicates under way as pruned, for this reason."""
+        self.write_json(f"trials/{trial_id}/stop.json", {"reason": reason})
+
+    def stop_request(self, trial_id: str) -> str | None:
+        """The reason for which a trial is to be stopped, or None."""
+        content = self.read_json(f"trials/{trial_id}/stop.json")
+        return None if content is None else str(content.get("reason", ""))
+
+    def clear_stop_request(self, trial_id: str) -> None:
+        """Forget that a trial was to be stopped."""
+        self.delete(f"trials/{trial_id}/stop.json")
