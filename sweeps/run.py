@@ -42,6 +42,8 @@ log = logging.getLogger(__name__)
 LOCAL_OBJECT_STORE_BYTES = 256 * 1024**2
 # One more attempt after a lost process or an unexpected exception; it goes on from the checkpoint.
 MAX_FAILURES = 1
+# Trials of a search are not known beforehand; the largest of so many random ones is measured.
+DRAWN_FOR_PACKING = 32
 # How long the end of a run waits for MLflow; what it has not taken by then, `reconcile` brings later.
 TRACKING_SECONDS = 60.0
 HURRIED_TRACKING_SECONDS = 5.0
@@ -192,7 +194,8 @@ def _run_trials(
     tracker = Tracker(options.tracking_uri, store, manifest.name) if options.track else None
     with ray_session(options) as resources:
         _check_cluster(configs, options, resources)
-        packing = _packing([t.config for t in wanted], options, console)
+        drawn = [] if study is None else study.search.draws(DRAWN_FOR_PACKING)
+        packing = _packing([*(t.config for t in wanted), *drawn], options, console)
         if tracker is not None:
             tracker.start()
         stop_flag = new_stop_flag()

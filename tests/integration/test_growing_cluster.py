@@ -23,9 +23,7 @@ pytestmark = pytest.mark.slow
 BIN = Path(sys.executable).parent
 STORE_BYTES = 80 * 1024**2
 HEAD_ID = "f" * 51 + "00000"
-SPACE = (
-    "fixed: {dataset: digits, ratio: 20, epochs: 2, seeds: [1]}\ngrid: {loss: [baseline_BCE]}\n"
-)
+SPACE = "fixed: {dataset: digits, ratio: 20, epochs: 2, seeds: [1]}\ngrid: {loss: [baseline_BCE]}\n"
 
 Cli = Callable[..., "subprocess.CompletedProcess[str]"]
 

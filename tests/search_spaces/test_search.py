@@ -78,6 +78,18 @@ def test_draws_depend_on_seed_and_index_alone() -> None:
     assert draws == [repr(search().random_point(seed, index)) for seed in (1, 2) for index in range(3)]
 
 
+def test_draws_are_trials_that_are_possible() -> None:
+    drawn = search().draws(12)
+    assert drawn == search().draws(20)[:12]
+    assert len(drawn) == 12
+    # A constraint on LDAM alone is possible; a field that another loss has is not, and is left out.
+    broken = SearchSpace.searched(
+        "s", FIXED, {"domains": {"loss.name": {"choice": ["bce", "s_lm"]}, "loss.margin": {"choice": [1]}}}
+    ).search
+    assert broken is not None
+    assert {t.loss.name for t in broken.draws(12)} == {"s_lm"}
+
+
 def test_finite_searches_can_be_listed() -> None:
     assert search().points() is None
     domains = {**DOMAINS, "loss.margin": {"choice": [1, 2], "when": {"loss.name": ["s_lm"]}}}
