@@ -81,8 +81,9 @@ def test_draws_depend_on_seed_and_index_alone() -> None:
 
 
 def test_draws_are_trials_that_are_possible(monkeypatch: pytest.MonkeyPatch) -> None:
-    drawn = search().draws(12)
-    assert drawn == search().draws(20)[:12]
+    mine = search()
+    drawn = mine.draws(12)
+    assert drawn == mine.draws(20)[:12]
     possible, build = [t for t in drawn if t.loss.name != "mbauc"], Search.trial
 
     def refuse_mbauc(self: Search, point: Point) -> TrialConfig:
@@ -91,7 +92,7 @@ def test_draws_are_trials_that_are_possible(monkeypatch: pytest.MonkeyPatch) -> 
         return build(self, point)
 
     monkeypatch.setattr(Search, "trial", refuse_mbauc)
-    assert search().draws(12) == possible
+    assert mine.draws(12) == possible
     assert 0 < len(possible) < len(drawn)
 
 
