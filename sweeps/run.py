@@ -43,6 +43,8 @@ log = logging.getLogger(__name__)
 LOCAL_OBJECT_STORE_BYTES = 256 * 1024**2
 # One more attempt after a lost process or an unexpected exception; it goes on from the checkpoint.
 MAX_FAILURES = 1
+# Trials of a search are not known beforehand; the largest of so many random ones is measured.
+DRAWN_FOR_PACKING = 32
 # How long the end of a run waits for MLflow; what it has not taken by then, `reconcile` brings later.
 TRACKING_SECONDS = 60.0
 HURRIED_TRACKING_SECONDS = 5.0
@@ -192,9 +194,9 @@ def _run_trials(
     keeper = WeightKeeper(store, manifest, options.rule) if options.keep_weights == "selected" else None
     tracker = Tracker(options.tracking_uri, store, manifest.name) if options.track else None
     with ray_session(options) as resources:
-        packing = _packing([t.config for t in wanted], options, resources, console)
-        if cluster_address(options) is not None:
-            _check_nodes(configs, options, packing.gpus)
+        _check_cluster(configs, options, resources)
+        drawn = [] if study is None else study.search.draws(DRAWN_FOR_PACKING)
+        packing = _packing([*(t.config for t in wanted), *drawn], options, console)
         if tracker is not None:
             tracker.start()
         stop_flag = new_stop_flag()
@@ -382,25 +384,26 @@ def store_uri(options: RunOptions) -> str:
     return options.output if "://" in options.output else str(Path(options.output).absolute())
 
 
-def _check_nodes(configs: dict[str, TrialConfig], options: RunOptions, gpus: float) -> None:
+def _check_cluster(configs: dict[str, TrialConfig], options: RunOptions, resources: dict[str, float]) -> None:
+    """Check that the cluster can hold a trial; where it was joined, that its nodes are alike too."""
     from sweeps.nodes import check_nodes
 
-    check_nodes(
-        (config.data for config in configs.values()),
-        data_dir=None if options.data_dir is None else str(options.data_dir.absolute()),
-        download=options.download,
-        cpus=options.cpus_per_trial,
-        gpus=gpus,
-    )
-
-
-def _packing(
-    trials: Sequence[TrialConfig], options: RunOptions, resources: dict[str, float], console: Console
-) -> Packing:
-    """What a trial asks of the connected cluster; checks that it can hold one, and says what was chosen."""
     joined = cluster_address(options) is not None
-    startable = startable_nodes if joined else dict
-    check_resources(resources, options.cpus_per_trial, options.gpus_per_trial, startable)
+    cpus, gpus = options.cpus_per_trial, options.gpus_per_trial
+    check_resources(resources, cpus, gpus, startable_nodes if joined else dict)
+    if joined:
+        check_nodes(
+            (config.data for config in configs.values()),
+            data_dir=None if options.data_dir is None else str(options.data_dir.absolute()),
+            download=options.download,
+            cpus=cpus,
+            gpus=float(resources.get("GPU", 0) > 0) if gpus is None else gpus,
+        )
+
+
+def _packing(trials: Sequence[TrialConfig], options: RunOptions, console: Console) -> Packing:
+    """What a trial asks of the connected cluster; says what was chosen, and why."""
+    joined = cluster_address(options) is not None
     wanted = Wanted(options.cpus_per_trial, options.gpus_per_trial, options.max_concurrent)
     packing = choose_packing(trials, cluster_rooms(), wanted, probes_for(options, joined=joined))
     console.print(Text(packing.reason), soft_wrap=True)
