@@ -14,6 +14,7 @@ from search_spaces.config import DataConfig, ResNet10, TrialConfig
 from search_spaces.losses import Bce
 from search_spaces.named import constraint_by_name
 from search_spaces.presets import preset
+from trainer.capture import CAPTURE_VARIABLE
 
 # The constraint of the rows "with constraint".
 CONSTRAINT, MARGIN = "ALM_16_beg", 0.5
@@ -23,12 +24,13 @@ ENDLESS = 1_000_000
 
 @dataclass(frozen=True)
 class Case:
-    """One process: `kind` is the usual loop ("plain"), its tuned variant, or the trainer.
+    """One process: `kind` is the usual loop ("plain"), its tuned variant, the trainer, or the
+    trainer with its replicates stacked into one network.
 
     The usual loop trains the first seed alone. `precision` is the trainer's; the tuned loop chooses its own.
     """
 
-    kind: Literal["plain", "tuned", "ours"]
+    kind: Literal["plain", "tuned", "ours", "stacked"]
     width: int
     constrained: bool
     device: Literal["cpu", "cuda"]
@@ -79,7 +81,7 @@ class Row:
     @property
     def replicates(self) -> int:
         """Replicates that train at a time, in sum over the processes."""
-        return sum(len(case.seeds) if case.kind == "ours" else 1 for case in self.cases)
+        return sum(len(case.seeds) if case.kind in ("ours", "stacked") else 1 for case in self.cases)
 
 
 def comparison_rows(
@@ -110,6 +112,17 @@ def comparison_rows(
         rows.append(Row(name, cases))
         if mps is not None:
             rows.append(Row(f"{name}, MPS", cases, mps))
+    return rows
+
+
+def candidate_rows(base: Case, replicates: int) -> list[Row]:
+    """Ways to train a trial's replicates that `trainer` does not take: stacked, and uncaptured on CUDA."""
+    seeds = tuple(range(1, replicates + 1))
+    stacked = dataclasses.replace(base, kind="stacked", seeds=seeds)
+    rows = [Row(f"stacked, {replicates} replicates", (stacked,))]
+    if base.device == "cuda":
+        eager = dataclasses.replace(base, kind="ours", seeds=seeds)
+        rows.append(Row(f"uncaptured, {replicates} replicates", (eager,), {CAPTURE_VARIABLE: "0"}))
     return rows
 
 

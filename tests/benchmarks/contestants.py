@@ -15,6 +15,8 @@ from PIL import Image
 from search_spaces.errors import AlmsweepError
 from tests.benchmarks.cases import Case
 from tests.benchmarks.plain import PlainConstraint, PlainData, PlainSettings, PlainTrainer, tuned_settings
+from tests.benchmarks.stacked import StackedReplicates
+from trainer import metrics
 from trainer.cpu import prepare_cpu
 from trainer.data import BinaryTask, load_task
 from trainer.fit import fit
@@ -52,11 +54,18 @@ class Contestant(Protocol):
 def make_contestant(case: Case) -> Contestant:
     """Load the data and build what the case says, its random numbers seeded.
 
-    Sets the threads, and for the usual loop the global random state, of this process. Raises DataError.
+    Prepares this process as each side does: the trainer threads and memory, the usual loop threads and the
+    global random state. Raises DataError.
     """
-    prepare_cpu(case.threads)
     task = load_task(case.config().data, case.data_path)
-    return Ours(case, task) if case.kind == "ours" else UsualLoop(case, task)
+    if case.kind == "ours":
+        prepare_cpu(case.threads)
+        return Ours(case, task)
+    if case.kind == "stacked":
+        prepare_cpu(case.threads)
+        return Stacked(case, task)
+    torch.set_num_threads(case.threads)
+    return UsualLoop(case, task)
 
 
 class UsualLoop:
@@ -104,6 +113,7 @@ class Ours:
         self.auroc: dict[int, list[float]] = {seed: [] for seed in case.seeds}
         self.train_images = sum(len(task.train_indices(seed)) for seed in case.seeds)
         self.validation_images = len(task.validation) * len(case.seeds)
+        self.labels = setup.validation_labels
         self.rounds = fit(self.replicates)
 
     def epoch(self) -> Epochs:
@@ -121,12 +131,41 @@ class Ours:
     def validate(self) -> int:
         """As Contestant.validate."""
         for replicate in self.replicates:
-            replicate.validate()
+            replicate.begin_validation()
+        for replicate in self.replicates:
+            replicate.lane.wait()
+            if replicate.best is not None:  # scores of the same number, for the time that metrics take
+                metrics.summarize(self.labels, replicate.best.validation_scores)
         return self.validation_images
 
     def scores(self) -> dict[int, list[float]]:
         """Validation scores [N] of every replicate at its best epoch, by seed."""
         return {r.seed: r.best.validation_scores.tolist() for r in self.replicates if r.best is not None}
+
+
+class Stacked:
+    """The replicates of a trial as one stacked network (see `tests.benchmarks.stacked`)."""
+
+    def __init__(self, case: Case, task: BinaryTask) -> None:
+        self.setup = TrialSetup(case.config(), task, torch.device(case.device))
+        self.stacked = StackedReplicates([Replicate(self.setup, seed) for seed in case.seeds])
+        self.auroc: dict[int, list[float]] = {seed: [] for seed in case.seeds}
+        self.train_images = sum(len(task.train_indices(seed)) for seed in case.seeds)
+
+    def epoch(self) -> Epochs:
+        """As Contestant.epoch. Training ends by waiting for the device."""
+        start = time.perf_counter()
+        self.stacked.train_epoch()
+        seconds = time.perf_counter() - start
+        validated = self.validate()
+        for values, scores in zip(self.auroc.values(), self.scores, strict=True):
+            values.append(metrics.summarize(self.setup.validation_labels, scores)["auroc"])
+        return Epochs(1, self.train_images, seconds, validated)
+
+    def validate(self) -> int:
+        """As Contestant.validate."""
+        self.scores = self.stacked.scores(self.setup.validation_images).cpu().numpy()
+        return int(self.scores.size)
 
 
 def plain_data(task: BinaryTask, seed: int) -> PlainData:

@@ -89,6 +89,7 @@ def _parser() -> argparse.ArgumentParser:
         "--processes", type=int, help="trials side by side; default 4 on a GPU, else one per core; 1 for none"
     )
     add("--process-replicates", type=int, help="of each trial side by side; default 10 on a GPU, else 1")
+    add("--candidates", action="store_true", help="also stacked replicates, and uncaptured steps on a GPU")
     add("--threads", type=int, help="of a single process; default all cores")
     add("--ratio", type=float, default=100.0, help="negatives per positive; default 100")
     add("--train-share", type=float, help="of the negatives that train; default 0.9, the paper's")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.benchmarks import measure
-from tests.benchmarks.cases import Case, Row, comparison_rows
+from tests.benchmarks.cases import Case, Row, candidate_rows, comparison_rows
 from tests.benchmarks.floor import flop_per_image
 from tests.benchmarks.machine import EnergyMeter, describe, load_average
 from tests.benchmarks.mps import Mps
@@ -98,6 +98,8 @@ class Run:
             per_process=chosen.process_replicates,
             mps=self.mps.environment,
         )
+        if chosen.candidates:
+            rows += candidate_rows(self.base(width, constrained=constrained), chosen.replicates)
         measured = measure.measure_rows(rows, self.rules(chosen.pairs))
         self.result["comparisons"].append({"width": width, "constrained": constrained, "rows": measured})
 

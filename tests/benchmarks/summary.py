@@ -109,11 +109,11 @@ def _row(raw: Raw, floor: Raw, bf16: bool) -> dict[str, Any]:
         "floor_share": train["median"] * flop / matmul if train and matmul else None,
         "peak_memory_bytes": peak,
         "joules_per_1000_images": statistics.median(joules) if joules else None,
-        "first_epoch_seconds": _first_epoch(raw["warm_up"]),
+        "warm_up_seconds": _warm_up_seconds(raw["warm_up"]),
     }
 
 
-def _first_epoch(warm_up: Raw | None) -> float | None:
+def _warm_up_seconds(warm_up: Raw | None) -> float | None:
     if warm_up is None:
         return None
     return float(max(p["end"] - p["start"] for p in warm_up["processes"]))

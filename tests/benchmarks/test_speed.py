@@ -39,8 +39,8 @@ def test_a_small_run_measures_every_section_and_computes_its_ratios(
 ) -> None:
     asked = (
         "--device cpu --widths 4 --constraint with --threads 1 --pairs 2 --seconds 0 --ratio 3 "
-        "--replicates 2 --processes 2 --quality-epochs 1 --quality-seeds 1 --scaling 1,2 --scaling-rounds 1 "
-        "--bf16-check --bf16-seeds 2 --bf16-epochs 1 --bf16-width 4"
+        "--replicates 2 --processes 2 --candidates --quality-epochs 1 --quality-seeds 1 "
+        "--scaling 1,2 --scaling-rounds 1 --bf16-check --bf16-seeds 2 --bf16-epochs 1 --bf16-width 4"
     )
     files = [tmp_path / name for name in ("out/speed.json", "out/speed.md", "out/speed.png")]
     outputs = [
@@ -66,8 +66,8 @@ def check_rows(result: dict[str, Any]) -> None:
     """Every row trained the images it says, and ratios are those of the raw numbers of the same round."""
     (comparison,) = result["comparisons"]
     raws = {raw["row"]: raw for raw in comparison["rows"]}
-    assert [len(raw["cases"]) for raw in raws.values()] == [1, 1, 1, 1, 2]
-    assert [raw["replicates"] for raw in raws.values()] == [1, 1, 1, 2, 2]
+    assert [len(raw["cases"]) for raw in raws.values()] == [1, 1, 1, 1, 2, 1]
+    assert [raw["replicates"] for raw in raws.values()] == [1, 1, 1, 2, 2, 2]
     for raw in raws.values():
         assert raw["failure"] is None
         assert len(raw["turns"]) == 2
