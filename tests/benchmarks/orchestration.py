@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"{name}: {count} trials ...", file=sys.stderr, flush=True)
         measured.append(_in_own_process(name, count))
     summary = summarize(measured, options.trials)
-    Console().print(table(measured, options.trials, summary))
+    Console(width=130).print(table(measured, options.trials, summary))
     if options.json is not None:
         options.json.write_text(json.dumps(summary, indent=1))
         print(f"written: {options.json}", file=sys.stderr)
@@ -59,6 +59,7 @@ def summarize(measured: Sequence[Measured], trials: int) -> dict[str, Any]:
                 "projected_seconds": one.projected_seconds(trials),
                 "trials_per_second": one.rate(trials),
                 "ours_times_as_fast": ours.rate(trials) / one.rate(trials),
+                "times_cpu_of_ours": (one.all_cpu / one.trials) / (ours.all_cpu / ours.trials),
             }
             for one in measured
         ],
@@ -75,8 +76,8 @@ def table(measured: Sequence[Measured], trials: int, summary: dict[str, Any]) ->
         caption=f"* projected from fewer trials. Driver's memory growth of ours beyond bare Tune: "
         f"{summary['growth_beyond_bare_kib']:.1f} KiB a trial.",
     )
-    headings = ("run", "seconds", "trials/s", "ms/trial", "driver CPU ms/trial", "peak MiB", "KiB/trial")
-    for heading in ("contestant", *headings, "in MLflow", "ours is"):
+    headings = ("run", "seconds", "trials/s", "ms/trial", "CPU ms/trial", "driver's", "peak MiB", "KiB/trial")
+    for heading in ("contestant", *headings, "in MLflow", "ours is", "by CPU"):
         grid.add_column(heading, justify="left" if heading == "contestant" else "right")
     for one, row in zip(measured, summary["contestants"], strict=True):
         star = "*" if one.trials < trials else ""
@@ -86,11 +87,13 @@ def table(measured: Sequence[Measured], trials: int, summary: dict[str, Any]) ->
             f"{row['projected_seconds']:.0f}{star}",
             f"{row['trials_per_second']:.2f}{star}",
             f"{one.trial_ms:.1f}",
-            f"{1000 * one.cpu_seconds / one.trials:.1f}",
+            f"{1000 * one.all_cpu / one.trials:.0f}",
+            f"{1000 * one.driver_cpu / one.trials:.0f}",
             f"{one.peak_mib:.0f}",
             f"{one.growth_kib:.1f}",
             str(one.logged),
             f"{row['ours_times_as_fast']:.2f} x{star}",
+            f"{row['times_cpu_of_ours']:.2f} x",
         )
     return grid
 

@@ -10,6 +10,7 @@ All see the same configurations; a trial of plain Tune reports one made-up epoch
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import threading
@@ -27,7 +28,7 @@ from search_spaces.config import TrialConfig
 from sweeps.run_tags import params
 from tests.benchmarks.noop_trial import ensemble_record, epoch_record, noop_trial
 
-SAMPLE_SECONDS = 0.25
+SAMPLE_SECONDS = 0.5
 # Memory of the first trials is that of imports and caches.
 WARM_SHARE = 0.25
 
@@ -39,7 +40,8 @@ class Measured:
     trials        how many were run
     seconds       from before Ray starts until all is written and Ray has stopped
     trial_ms      between the first and the last trial's end, per trial
-    cpu_seconds   of the driver
+    driver_cpu    seconds of processor time of the driver
+    all_cpu       the same with Ray's processes and the workers
     peak_mib      most resident memory of the driver
     growth_kib    driver's resident memory gained per trial, a line fitted through the last three quarters
     logged        runs that MLflow holds as finished in the end
@@ -49,7 +51,8 @@ class Measured:
     trials: int
     seconds: float
     trial_ms: float
-    cpu_seconds: float
+    driver_cpu: float
+    all_cpu: float
     peak_mib: float
     growth_kib: float
     logged: int
@@ -64,11 +67,12 @@ class Measured:
 
 
 class Meter:
-    """Notes when trials end, and the memory of this process meanwhile."""
+    """Notes when trials end, the memory of this process meanwhile, and what its descendants use."""
 
     def __init__(self) -> None:
         self.ends: list[float] = []
         self._memory: list[tuple[int, int]] = []
+        self._used: dict[int, float] = {}
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._sample, daemon=True)
 
@@ -86,7 +90,8 @@ class Meter:
             trials=len(self.ends),
             seconds=seconds,
             trial_ms=1000 * pace,
-            cpu_seconds=used,
+            driver_cpu=used,
+            all_cpu=used + sum(self._used.values()),
             peak_mib=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
             growth_kib=self._growth() / 1024,
             logged=_finished_runs(folder),
@@ -100,6 +105,10 @@ class Meter:
         process = psutil.Process()
         while not self._over.wait(SAMPLE_SECONDS):
             self._memory.append((len(self.ends), process.memory_info().rss))
+            for child in process.children(recursive=True):
+                with contextlib.suppress(psutil.Error):  # it has just ended
+                    times = child.cpu_times()
+                    self._used[child.pid] = times.user + times.system
 
     def _growth(self) -> float:
         """Bytes per trial."""
