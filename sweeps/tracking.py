@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 
 LIVE_SECONDS = 5.0  # how long news of a trial under way is gathered before MLflow is told
 QUEUE_LIMIT = 50_000  # epoch records of single replicates: some tens of MB
+GRACE_SECONDS = 5.0  # for the call that is under way when the time is over
 AWAY_SECONDS = 30.0  # how long a server that did not answer is left alone
 CLOSE_PAUSES = (0.0, 1.0, 3.0)  # seconds before each round of retries at the end
 
@@ -113,7 +114,7 @@ class Tracker:
         self._deadline = time.monotonic() + timeout
         self._queue.close()
         if self._thread.ident is not None:
-            self._thread.join(timeout)
+            self._thread.join(timeout + GRACE_SECONDS)
         if self._queue.dropped:
             log.info("MLflow: %d live records were dropped; the final mirror has them", self._queue.dropped)
         return self._queue.endings() + len(self._unmirrored) + len(self._damaged)

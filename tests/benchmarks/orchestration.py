@@ -1,0 +1,130 @@
+"""What running trials costs when training costs nothing: `python -m tests.benchmarks.orchestration`.
+
+Runs the contestants of `orchestration_runs` one after the other, prints a table with ratios and writes all
+numbers as JSON. A default Tune starts a process per trial: fewer of its trials are run, and projected.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from tests.benchmarks.orchestration_runs import Measured, measure
+
+ROOT = Path(__file__).parent.parent.parent
+CONTESTANTS = ("ours", "tune-bare", "tune-reused", "tune-default")
+PAPER_TRIALS = 3284
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the benchmark, or one contestant for it."""
+    options = _parser().parse_args(arguments)
+    if options.contestant:
+        found = measure(options.contestant, options.trials, options.folder)
+        options.json.write_text(json.dumps(found))
+        return
+    measured = []
+    for name in CONTESTANTS:
+        count = min(options.trials, options.default_trials) if name == "tune-default" else options.trials
+        print(f"{name}: {count} trials ...", file=sys.stderr, flush=True)
+        measured.append(_in_own_process(name, count))
+    summary = summarize(measured, options.trials)
+    Console(width=130).print(table(measured, options.trials, summary))
+    if options.json is not None:
+        options.json.write_text(json.dumps(summary, indent=1))
+        print(f"written: {options.json}", file=sys.stderr)
+
+
+def summarize(measured: Sequence[Measured], trials: int) -> dict[str, Any]:
+    """All numbers: per contestant, the ratios that matter, and the machine."""
+    by_name = {one.name: one for one in measured}
+    ours, bare = by_name["ours"], by_name["tune-bare"]
+    return {
+        "trials": trials,
+        "contestants": [
+            {
+                **vars(one),
+                "projected_seconds": one.projected_seconds(trials),
+                "trials_per_second": one.rate(trials),
+                "ours_times_as_fast": ours.rate(trials) / one.rate(trials),
+                "times_cpu_of_ours": (one.all_cpu / one.trials) / (ours.all_cpu / ours.trials),
+            }
+            for one in measured
+        ],
+        "growth_beyond_bare_kib": ours.growth_kib - bare.growth_kib,
+        "machine": {"platform": platform.platform(), "cpus": os.cpu_count(), "load": os.getloadavg()},
+        "versions": {name: version(name) for name in ("ray", "mlflow", "torch")},
+    }
+
+
+def table(measured: Sequence[Measured], trials: int, summary: dict[str, Any]) -> Table:
+    """The numbers as a table; a star marks what is projected from fewer trials."""
+    grid = Table(
+        title=f"{trials} trials without training, one replicate each",
+        caption=f"* projected from fewer trials. Driver's memory growth of ours beyond bare Tune: "
+        f"{summary['growth_beyond_bare_kib']:.1f} KiB a trial.",
+    )
+    headings = ("run", "seconds", "trials/s", "ms/trial", "CPU ms/trial", "driver's", "peak MiB", "KiB/trial")
+    for heading in ("contestant", *headings, "in MLflow", "ours is", "by CPU"):
+        grid.add_column(heading, justify="left" if heading == "contestant" else "right")
+    for one, row in zip(measured, summary["contestants"], strict=True):
+        star = "*" if one.trials < trials else ""
+        grid.add_row(
+            one.name,
+            str(one.trials),
+            f"{row['projected_seconds']:.0f}{star}",
+            f"{row['trials_per_second']:.2f}{star}",
+            f"{one.trial_ms:.1f}",
+            f"{1000 * one.all_cpu / one.trials:.0f}",
+            f"{1000 * one.driver_cpu / one.trials:.0f}",
+            f"{one.peak_mib:.0f}",
+            f"{one.growth_kib:.1f}",
+            str(one.logged),
+            f"{row['ours_times_as_fast']:.2f} x{star}",
+            f"{row['times_cpu_of_ours']:.2f} x",
+        )
+    return grid
+
+
+def _in_own_process(name: str, trials: int) -> Measured:
+    with tempfile.TemporaryDirectory(prefix=f"orchestration-{name}-") as folder:
+        report = Path(folder, "report.json")
+        output = Path(folder, "output")
+        output.mkdir()
+        command = [sys.executable, "-m", "tests.benchmarks.orchestration", "--contestant", name]
+        command += ["--trials", str(trials), "--folder", str(output), "--json", str(report)]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        with Path(folder, "log.txt").open("w+") as log:
+            done = subprocess.run(command, cwd=ROOT, env=environment, stdout=log, stderr=log, check=False)
+            if done.returncode != 0:
+                log.seek(0)
+                raise SystemExit(f"{name} failed:\n{log.read()[-4000:]}")
+        return Measured(**json.loads(report.read_text()))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="orchestration", description=__doc__)
+    parser.add_argument("--trials", type=int, default=PAPER_TRIALS, help="default: %(default)s")
+    parser.add_argument(
+        "--default-trials", type=int, default=100, help="trials run by tune-default; default: %(default)s"
+    )
+    parser.add_argument("--json", type=Path, help="file for all numbers")
+    parser.add_argument("--contestant", choices=CONTESTANTS, help=argparse.SUPPRESS)
+    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
+    return parser
+
+
+if __name__ == "__main__":
+    main()
