@@ -93,7 +93,7 @@ class Meter:
             driver_cpu=used,
             all_cpu=used + sum(self._used.values()),
             peak_mib=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-            growth_kib=self._growth() / 1024,
+            growth_kib=self.growth() / 1024,
             logged=_finished_runs(folder),
         )
 
@@ -110,8 +110,8 @@ class Meter:
                     times = child.cpu_times()
                     self._used[child.pid] = times.user + times.system
 
-    def _growth(self) -> float:
-        """Bytes per trial."""
+    def growth(self) -> float:
+        """Bytes of this process per trial, from the samples taken after the first quarter of the trials."""
         first, last = WARM_SHARE * len(self.ends), len(self.ends)
         kept = [(count, size) for count, size in self._memory if first <= count < last]
         if len({count for count, _ in kept}) < 2:
