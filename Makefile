@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 OUTPUT ?= results
 
-.PHONY: install demo test test-fast lint format benchmark bench-orchestration clean
+.PHONY: install demo test test-fast faults lint format bench bench-orchestration clean
 
 install: $(VENV)/.installed
 
@@ -23,6 +23,10 @@ test: install
 test-fast: install
 	$(BIN)/python -m pytest -m "not slow"
 
+# Every fault of the matrix in the middle of a small sweep, and a table of what came of each; takes a while.
+faults: install
+	$(BIN)/python -m tests.integration.faults
+
 lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -32,8 +36,13 @@ format: install
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# Whatever DATA names holds cifar10/train.parquet; ARGS are options of the command, such as ARGS=--quick.
+bench: install
+	$(BIN)/python -m tests.benchmarks.speed $(if $(DATA),--data $(DATA)) $(ARGS)
+
+# 3,284 trials without training, beside plain Ray Tune: about an hour on two cores.
 bench-orchestration: install
-	$(BIN)/python -m tests.benchmarks.orchestration --json bench-orchestration.json
+	$(BIN)/python -m tests.benchmarks.orchestration --json bench-orchestration.json $(ARGS)
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -34,7 +34,7 @@ _LATEX = {
     "…": r"\ldots{}",
 }
 
-_CSV_FORMULA = ("=", "+", "-", "@")
+_CSV_FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # the last four are full-width
 
 
 def single_line(text: str) -> str:

@@ -16,12 +16,14 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from analysis.escape import single_line
 from analysis.load import ensemble_scores
 from analysis.records import OPERATING_POINTS
 from analysis.tables import Tables, write_whole
 from trainer import metrics
 
 _INK, _GREY, _BLUE, _ORANGE = "#222222", "#8c96a3", "#1f5fa8", "#d9722e"
+_LINE = 64  # characters that fit above a panel
 _MARKERS = ("o", "s", "D")
 
 
@@ -149,7 +151,7 @@ def _draw_block(axes: Axes, rows: pd.DataFrame, title: str) -> None:
     axes.set_ylim(len(families) - 0.4, -0.6)
     axes.margins(x=0.08)
     axes.set_xlabel("FPR at 98 % TPR (%), test ensemble", fontsize=9)
-    axes.set_title(_plain(title), fontsize=10, loc="left")
+    axes.set_title(_plain(title, _LINE), fontsize=10, loc="left")
     _quiet(axes)
     axes.grid(axis="x", color="#e6e8eb", linewidth=0.8)
 
@@ -163,6 +165,8 @@ def _quiet(axes: Axes) -> None:
     axes.set_axisbelow(True)
 
 
-def _plain(text: str) -> str:
-    """Text that matplotlib must not read as mathematics."""
-    return text.replace("$", r"\$")
+def _plain(text: str, longest: int = 200) -> str:
+    """Text for a picture: on one line, short enough to leave room for the axes, never read as mathematics."""
+    line = single_line(text)
+    short = line if len(line) <= longest else f"{line[: longest - 1]}…"
+    return short.replace("$", r"\$")

@@ -156,6 +156,7 @@ serve_mlflow() {
   [[ ! $backend =~ ://[^/@]*:[^/@]*@ ]] \
     || fail "MLFLOW_BACKEND_STORE_URI holds a password: give it in PGPASSWORD_FILE instead"
   load_secret PGPASSWORD # read by PostgreSQL's client library
+  backend=${backend/#postgresql:/postgresql+psycopg2:} # the driver that is installed; SQLAlchemy's own choice varies
   export MLFLOW_BACKEND_STORE_URI=$backend
   if [[ ! $host =~ ^(127\.|localhost$|::1$) || -n ${MLFLOW_AUTH_ADMIN_PASSWORD_FILE:-}${MLFLOW_AUTH_ADMIN_PASSWORD:-} ]]; then
     require_secret MLFLOW_AUTH_ADMIN_PASSWORD

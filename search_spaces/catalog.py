@@ -9,6 +9,7 @@ from search_spaces.errors import SpaceError, unknown_name
 from search_spaces.named import CONSTRAINTS, LOSSES, MARGINS
 from search_spaces.published import published_settings
 from search_spaces.space import Axes, SearchSpace, product
+from search_spaces.two_stage import TWO_STAGE, paper_two_stage
 from search_spaces.yaml_search import PUBLISHED
 from search_spaces.yaml_space import read_space
 
@@ -70,6 +71,7 @@ NAMED_SPACES: dict[str, Callable[[], SearchSpace]] = {
     "demo": demo,
     "paper-published": paper_published,
     "paper": paper,
+    TWO_STAGE: paper_two_stage,
     "paper-search": paper_search,
 }
 

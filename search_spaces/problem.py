@@ -51,7 +51,8 @@ class Problem(Exception):
 
     def __str__(self) -> str:
         more = f" (and {self.more} more)" if self.more else ""
-        place = f"{self.path}: " if self.path else ""
+        # A key of a file may hold anything: line ends, characters that command a terminal.
+        place = f"{json.dumps(self.path, ensure_ascii=False)[1:-1]}: " if self.path else ""
         return f"{place}expected {self.expected}, given {self.given}{more}"
 
 

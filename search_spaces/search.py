@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias, cast
 
 from search_spaces.config import TrialConfig
 from search_spaces.domains import Choice, Domain, IntUniform, share
 from search_spaces.labels import flat
+from search_spaces.problem import Problem
 from search_spaces.settings import Setting, TrialBuilder, comparable, setting
 
 Point: TypeAlias = Mapping[str, object]
@@ -90,6 +92,14 @@ class Search:
     def random_point(self, seed: int, index: int) -> dict[str, object]:
         """A draw that depends on seed and index alone, every value of a domain equally likely."""
         return self.walk(lambda dimension: dimension.domain.value(share(seed, dimension.key, index)))
+
+    def draws(self, count: int) -> list[TrialConfig]:
+        """Trials at this many random points, impossible ones left out: what a search is made of."""
+        trials = []
+        for index in range(count):
+            with suppress(Problem):
+                trials.append(self.trial(self.random_point(self.seed, index)))
+        return trials
 
     def points(self) -> Iterator[dict[str, object]] | None:
         """Every point, in a fixed order; None where a dimension has infinitely many values."""

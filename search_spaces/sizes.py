@@ -13,6 +13,14 @@ from search_spaces.config import (
     TrialConfig,
 )
 
+BYTES_PER_FLOAT = 4
+# Generous: interpreter and libraries; copies of each replicate's weights (gradient, momentum, best epoch, a
+# checkpoint in the making); feature maps of `width` x `size`^2 per training image, or evaluation batch.
+PROCESS_BYTES = 2 * 1000**3
+COPIES_OF_WEIGHTS = 24
+TRAINED_MAPS = 60
+EVALUATED_MAPS = 4 * 512
+
 
 def image_shape(source: Source) -> tuple[int, int]:
     """Channels and side length of a source's images. MedMNIST files differ: grey, 28 x 28, is assumed."""
@@ -29,6 +37,18 @@ def weight_count(config: TrialConfig) -> int:
     features = backbone_features(config.model, size)
     head = 2 * features if config.loss.name == "ldam" else features + 1
     return backbone_weights(config.model, channels) + head
+
+
+def roomy_bytes(config: TrialConfig) -> int:
+    """More host memory than a trial with all its replicates takes, by arithmetic.
+
+    It orders trials by size, and tells where memory is so ample that a measurement would change nothing. It
+    is no packing rule: where memory could be short, it is measured.
+    """
+    _, size = image_shape(config.data.source)
+    maps = max(TRAINED_MAPS * config.batch_size, EVALUATED_MAPS)
+    replicates = COPIES_OF_WEIGHTS * weight_count(config) * len(config.seeds)
+    return PROCESS_BYTES + BYTES_PER_FLOAT * (replicates + maps * config.model.width * size**2)
 
 
 def backbone_features(model: ModelConfig, size: int) -> int:

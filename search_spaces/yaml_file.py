@@ -79,11 +79,15 @@ class _Reader:
 
     def __init__(self) -> None:
         self._values = 0
+        self._characters = 0
 
     def value(self, node: yaml.Node, path: str, depth: int) -> object:
         self._values += 1
+        self._characters += len(node.value) if isinstance(node, yaml.ScalarNode) else 0
         if self._values > _MOST_VALUES:
             raise Problem("", f"at most {_MOST_VALUES:,} values", "more, aliases unfolded")
+        if self._characters > _MOST_BYTES:  # no file reaches that without aliases
+            raise Problem("", f"at most {_MOST_BYTES:,} characters", "more, aliases unfolded")
         if depth > _DEEPEST:
             raise Problem("", f"at most {_DEEPEST} levels of nesting", "more, aliases unfolded")
         if isinstance(node, yaml.MappingNode) and node.tag == f"{_TAG}map":

@@ -11,6 +11,7 @@ from ray import tune
 
 from search_spaces.config import TrialConfig
 from search_spaces.errors import Interrupted, StoreError, SweepStopped
+from search_spaces.redaction import redacted
 from sweeps.progress import SweepProgress
 from sweeps.tracking import Tracker
 from sweeps.worker import OUT_OF_MEMORY
@@ -144,6 +145,7 @@ class SweepCallback(tune.Callback):  # type: ignore[misc]
         self.progress.stopped(config)
 
     def _failed(self, config: TrialConfig, error: str) -> None:
+        error = redacted(error)
         if self._errors is not None:
             self._errors.append(error)
         self.progress.ended(config, error)

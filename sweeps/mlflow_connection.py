@@ -8,7 +8,6 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
-import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from search_spaces.errors import InputError
+from search_spaces.redaction import redacted
 from trainer.store import Store
 
 SCHEMES = ("sqlite", "http", "https", "postgresql", "mysql", "mssql", "databricks")
@@ -45,23 +45,21 @@ def default_tracking_uri(store: Store) -> str:
 
 
 def checked_uri(uri: str) -> str:
-    """The URI itself. Raises InputError for one that is neither a database's nor a server's."""
+    """The URI, with PostgreSQL's driver named: the one that the extra `postgres` installs.
+
+    Raises InputError for one that is neither a database's nor a server's.
+    """
     scheme = uri.partition(":")[0].partition("+")[0]
     if scheme not in SCHEMES:
         raise InputError(
-            f"--tracking-uri: expected one of {', '.join(s + ':' for s in SCHEMES)}, given {uri!r}"
+            f"--tracking-uri: expected one of {', '.join(s + ':' for s in SCHEMES)}, given {redacted(uri)!r}"
         )
-    return uri
+    return f"postgresql+psycopg2:{uri.removeprefix('postgresql:')}" if uri.startswith("postgresql:") else uri
 
 
 def sqlite_path(uri: str) -> Path | None:
     """The file of an SQLite URI, or None for any other URI."""
     return Path(uri.removeprefix("sqlite:///")) if uri.startswith("sqlite:///") else None
-
-
-def without_password(text: str) -> str:
-    """A URI, or a text with URIs in it, without their users and passwords: for messages."""
-    return re.sub(r"://[^/@\s]*@", "://", text)
 
 
 @cache
@@ -93,6 +91,11 @@ def creation_lock(uri: str) -> Iterator[None]:
         yield
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.with_name(f".{path.name}.lock").open("w") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
+    # A link in the lock's place is not followed: whoever may write to the folder could have put it there.
+    flags = os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(path.with_name(f".{path.name}.lock"), flags, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
+    finally:
+        os.close(descriptor)

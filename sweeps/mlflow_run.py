@@ -31,10 +31,11 @@ Point = tuple[str, float, int, int]  # name, value, milliseconds since 1970, ste
 class Run:
     """A trial's MLflow run.
 
-    latest    newest value of each metric
-    points    logged values of the curves by metric and epoch; None until they are asked for
-    folder    where its artifacts lie, when that is a folder of this machine; "" else
-    is_stub   whether parameters, metrics and most tags were let go, to be asked for again when needed
+    latest      newest value of each metric
+    points      logged values of the curves by metric and epoch; None until they are asked for
+    folder      where its artifacts lie, when that is a folder of this machine; "" else
+    is_stub     whether parameters, metrics and most tags were let go, to be asked for again when needed
+    is_doubled  whether an epoch of a curve stands there twice, as far as `points` tells
     """
 
     client: Any
@@ -47,6 +48,7 @@ class Run:
     points: dict[str, dict[int, float]] | None = None
     folder: str = ""
     is_stub: bool = False
+    is_doubled: bool = False
 
     @classmethod
     def of(cls, client: Any, found: Any) -> Run:
@@ -82,10 +84,9 @@ class Run:
         """Logged values of the curves by metric and epoch."""
         if self.points is None:
             names = [name for name in self.latest if not name.startswith(FINAL)]
-            self.points = {
-                name: {m.step: m.value for m in self.client.get_metric_history(self.run_id, name)}
-                for name in names
-            }
+            histories = {name: self.client.get_metric_history(self.run_id, name) for name in names}
+            self.points = {name: {m.step: m.value for m in found} for name, found in histories.items()}
+            self.is_doubled = any(len(found) > len(self.points[name]) for name, found in histories.items())
         return self.points
 
     def write(
@@ -134,6 +135,7 @@ class Run:
         if self.status != status:
             self.client.set_terminated(self.run_id, status, ended)
             self.status = status
+        self.points = None  # thousands of ended runs are known at a time, and their curves asked for seldom
 
     def write_artifacts(self, config: TrialConfig, view: TrialView) -> None:
         """Upload replicates as a table, and the ROC picture."""
@@ -153,10 +155,13 @@ class Run:
             self.client.log_artifacts(self.run_id, folder)
 
     def contradicts(self, view: TrialView) -> bool:
-        """Whether the run shows a metric that the store does not hold, or a curve that it holds otherwise."""
-        stale = any(name.startswith(FINAL) and name not in view.summary for name in self.latest)
+        """Whether the run shows what the store does not hold or holds otherwise, or shows a point twice."""
+        finals = ((name, value) for name, value in self.latest.items() if name.startswith(FINAL))
+        if any(view.summary.get(name) != value for name, value in finals):
+            return True
         logged = ((n, e, v) for n, points in self.curve_points().items() for e, v in points.items())
-        return stale or any(view.curves.get(epoch, {}).get(name) != value for name, epoch, value in logged)
+        differs = any(view.curves.get(epoch, {}).get(name) != value for name, epoch, value in logged)
+        return differs or self.is_doubled
 
     def missing_points(self, view: TrialView) -> list[Point]:
         """Curve points that the run lacks, spread evenly over the time that the trial took."""

@@ -73,12 +73,21 @@ class SweepRuns:
         run.write(tags={"state": "running", FINGERPRINT: ""})
 
     def log_epochs(self, config: TrialConfig, curves: Curves) -> None:
-        """Log the metrics of epochs that are not logged yet."""
+        """Log the metrics of epochs that are not logged yet.
+
+        MLflow stores metrics and tags one after the other: a run of an earlier connection may hold epochs
+        that its tag does not count.
+        """
         run = self._ensure(config, started=_now())
         fresh = {epoch: point for epoch, point in curves.items() if epoch >= run.epochs}
         if fresh:
-            now = _now()
-            points = [(name, v, now, epoch) for epoch, point in fresh.items() for name, v in point.items()]
+            now, logged = _now(), run.curve_points()
+            points = [
+                (name, value, now, epoch)
+                for epoch, point in fresh.items()
+                for name, value in point.items()
+                if epoch not in logged.get(name, {})
+            ]
             run.write(metrics=points, tags={EPOCHS_TAG: str(max(fresh) + 1)})
 
     def kill(self, config: TrialConfig) -> bool:
@@ -103,9 +112,9 @@ class SweepRuns:
     def mirror(self, standing: TrialState, view: TrialView) -> None:
         """Bring a trial's run level with the store: curves, summary, tags, artifacts, status.
 
-        Metrics cannot be taken back in MLflow. When every replicate has ended and the run holds a curve that
-        the store contradicts (epochs repeated after a crash came out otherwise, or replicates were added),
-        the run is deleted and written anew.
+        Metrics cannot be taken back in MLflow. When every replicate has ended and the run holds a metric that
+        the store contradicts (epochs repeated after a crash came out otherwise, replicates were added, or a
+        call took effect though its answer was lost), the run is deleted and written anew.
         """
         config, now, length = standing.config, _now(), round(view.seconds * 1000)
         tags = view.tags | {FINGERPRINT: standing.fingerprint}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import os
 import signal
@@ -18,8 +19,9 @@ from pathlib import Path
 from typing import IO
 
 from search_spaces.errors import AlmsweepError, InputError
+from search_spaces.redaction import redacted
 from sweeps.mlflow_columns import results_path
-from sweeps.mlflow_connection import checked_uri, default_tracking_uri, sqlite_path, without_password
+from sweeps.mlflow_connection import checked_uri, default_tracking_uri, sqlite_path
 from trainer.store import Store
 
 READY_SECONDS = 90.0
@@ -49,19 +51,31 @@ def running_ui(
 ) -> Iterator[subprocess.Popen[bytes]]:
     """MLflow's server on the store of `output` (or on `tracking_uri`), ready to answer; ended on leaving.
 
-    Raises InputError when there is no database, when the URI is a server's, or when the port is taken;
-    AlmsweepError when the server does not come up.
+    Raises InputError for an address that others can reach, when there is no database, when the URI is a
+    server's, or when the port is taken; AlmsweepError when the server does not come up.
     """
+    _check_host(host)
     uri = _database(output, tracking_uri)
     _check_port(host, port)
-    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri]
-    command += ["--host", host, "--port", str(port), "--workers", "1"]
+    command = [
+        sys.executable,
+        "-m",
+        "mlflow",
+        "server",
+        "--host",
+        host,
+        "--port",
+        str(port),
+        "--workers",
+        "1",
+    ]
     with tempfile.TemporaryDirectory(prefix="almsweep-ui-") as folder, tempfile.TemporaryFile() as output_log:
         # A session of its own: Ctrl-C reaches only us, and the server ends with all its processes.
         child = subprocess.Popen(
             command,
             cwd=folder,
-            env={**os.environ, **_FAST},
+            # The URI may hold a password, and arguments are for every user of the machine to read.
+            env={**os.environ, **_FAST, "MLFLOW_BACKEND_STORE_URI": uri},
             stdin=subprocess.DEVNULL,
             stdout=output_log,
             stderr=subprocess.STDOUT,
@@ -115,13 +129,26 @@ def experiments(address: str) -> dict[str, str]:
 def _database(output: str | Path, tracking_uri: str | None) -> str:
     uri = default_tracking_uri(Store(output)) if tracking_uri is None else checked_uri(tracking_uri)
     if uri.startswith(("http", "databricks")):
-        raise InputError(f"{without_password(uri)} is a server with a UI of its own: open it in a browser")
+        raise InputError(f"{redacted(uri)} is a server with a UI of its own: open it in a browser")
     path = sqlite_path(uri)
     if path is not None and not path.is_file():
         raise InputError(
             f"{path}: expected the MLflow database of a sweep, found no file; has a sweep run here?"
         )
     return uri
+
+
+def _check_host(host: str) -> None:
+    """Raise InputError unless `host` is this machine's loopback: the UI asks nobody for a password."""
+    try:
+        is_loopback = host == "localhost" or ipaddress.IPv4Address(host).is_loopback
+    except ValueError:
+        is_loopback = False
+    if not is_loopback:
+        raise InputError(
+            f"--host: expected a loopback address such as 127.0.0.1, given {host!r}: the UI has no password. "
+            "Reach it through ssh -L, or run MLflow behind a password (docs/security.md)"
+        )
 
 
 def _check_port(host: str, port: int) -> None:

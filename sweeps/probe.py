@@ -1,89 +1,166 @@
-"""Time estimates from measurement: one probe per kind of trial, cached in the store."""
+"""Time and memory of trials from measurement: one probe per kind of trial and machine, cached in the store.
+
+Measured on the machine that trains: here, or on a node of the connected cluster that can take a trial.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import platform
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Protocol, TypeVar
 
 from search_spaces.config import TrialConfig
+from search_spaces.errors import AlmsweepError
 from search_spaces.labels import trial_label
-from sweeps.plan import Plan
+from sweeps.machine import machine_kind
+from sweeps.measure import Request, measure
+from sweeps.plan import PlannedTrial
 from trainer.store import Store
+from trainer.trial_needs import TrialNeeds
+
+T = TypeVar("T")
+
+
+class Runner(Protocol):
+    """Calls a function on the machine that trains."""
+
+    def __call__(self, call: Callable[[], T]) -> T:
+        """What the function returns, or raises."""
+
+
+def here(call: Callable[[], T]) -> T:
+    """Call a function in this process."""
+    return call()
+
+
+def on_a_node(cpus: int, gpus: bool) -> Runner:
+    """Calls functions on a node of the connected cluster that can take a trial, with a GPU for itself."""
+
+    def run(call: Callable[[], T]) -> T:
+        import ray
+
+        gpu = 1 if gpus and ray.cluster_resources().get("GPU", 0) >= 1 else 0
+        task = ray.remote(num_cpus=cpus, num_gpus=gpu, max_retries=0)(call)
+        try:
+            answer: T = ray.get(task.remote())
+        except ray.exceptions.RayTaskError as error:
+            raise (error.cause if isinstance(error.cause, AlmsweepError) else error) from None
+        return answer
+
+    return run
+
+
+@dataclass(frozen=True)
+class Probes:
+    """How trials are measured, and where the measurements are kept.
+
+    store      the result store's path or URI; measurements lie in its folder `probes`
+    data_dir   where data sets lie on the machine that measures
+    threads    CPU threads per trial
+    run        calls a function on a machine that trains: this one, or a node of the cluster
+    """
+
+    store: str
+    data_dir: str | None
+    download: bool
+    threads: int
+    run: Runner = here
+
+    def known(self, config: TrialConfig) -> TrialNeeds | None:
+        """The cached measurement of trials like this one, or None."""
+        return self.run(lambda: _cached(Store(self.store), _key(config, self.threads)))
+
+    def needs(self, config: TrialConfig, *, memory: bool) -> TrialNeeds:
+        """The measurement of trials like this one, taken now where none is cached.
+
+        Raises InputError with the reason where it cannot be taken.
+        """
+        request = Request(config.model_dump_json(), self.data_dir, self.download, self.threads, memory)
+        return self.run(lambda: _measured(self.store, config, request))
 
 
 @dataclass(frozen=True)
 class TimeEstimate:
-    """Seconds of training that a plan still needs, in sum over replicates, without early stopping.
+    """Device seconds that a plan still needs, in sum over replicates, without early stopping.
 
-    `unknown` counts the missing replicates whose kind of trial has not been probed on this machine.
+    Each trial as if it had its GPU, or its CPUs, for itself. `device` is "cuda" or "cpu"; `unknown` counts
+    the missing replicates whose kind of trial has not been measured.
     """
 
     seconds: float
     unknown: int
+    device: str = "cpu"
 
 
-def probe(
-    plan: Plan, store: Store, data_dir: Path | None, *, threads: int, download: bool = False
-) -> list[str]:
-    """Measure every kind of trial in the plan that has no cached measurement; returns a line about each."""
-    import torch
+def probe(trials: Iterable[PlannedTrial], probes: Probes) -> list[str]:
+    """Measure every kind of trial that has no cached measurement; returns a line about each.
 
-    from trainer.data import load_task
-    from trainer.environment import default_device
-    from trainer.probe import seconds_per_epoch
-
+    Raises InputError with the reason where one cannot be measured.
+    """
     lines = []
-    for key, config in _kinds(plan, threads).items():
-        path = f"probes/{key}.json"
-        if store.read_json(path) is None:
-            torch.set_num_threads(threads)
-            task = load_task(config.data, data_dir, download=download)
-            seconds = seconds_per_epoch(config, task, default_device())
-            store.write_json(path, {"seconds_per_epoch": seconds, "machine": _machine(), "threads": threads})
+    for config in kinds(trials).values():
+        if probes.known(config) is None:
+            seconds = probes.needs(config, memory=False).seconds_per_epoch
             lines.append(f"probed {trial_label(config)}: {seconds:.3g} s per epoch and replicate")
     return lines
 
 
-def estimate(plan: Plan, store: Store, *, threads: int) -> TimeEstimate:
-    """What the cached measurements say about the plan's missing replicates."""
-    per_epoch: dict[str, float | None] = {}
+def estimate(trials: Sequence[PlannedTrial], probes: Probes) -> TimeEstimate:
+    """What the cached measurements say about the missing replicates of trials."""
+    found = {kind: probes.known(config) for kind, config in kinds(trials).items()}
     seconds, unknown = 0.0, 0
-    for trial in plan.to_run():
-        key = _key(trial.config, threads)
-        if key not in per_epoch:
-            cached = store.read_json(f"probes/{key}.json")
-            per_epoch[key] = None if cached is None else float(cached["seconds_per_epoch"])
-        rate = per_epoch[key]
-        if rate is None:
+    for trial in trials:
+        needs = found.get(_kind(trial.config))
+        if needs is None:
             unknown += len(trial.missing)
         else:
-            seconds += rate * trial.config.epochs * len(trial.missing)
-    return TimeEstimate(seconds, unknown)
+            seconds += needs.seconds_per_epoch * trial.config.epochs * len(trial.missing)
+    device = next((needs.device for needs in found.values() if needs is not None), "cpu")
+    return TimeEstimate(seconds, unknown, device)
 
 
-def _kinds(plan: Plan, threads: int) -> dict[str, TrialConfig]:
-    kinds: dict[str, TrialConfig] = {}
-    for trial in plan.to_run():
-        kinds.setdefault(_key(trial.config, threads), trial.config)
-    return kinds
+def kinds(trials: Iterable[PlannedTrial]) -> dict[str, TrialConfig]:
+    """One configuration of each kind of trial that has replicates missing."""
+    found: dict[str, TrialConfig] = {}
+    for trial in trials:
+        if trial.missing:
+            found.setdefault(_kind(trial.config), trial.config)
+    return found
+
+
+def _measured(store_uri: str, config: TrialConfig, request: Request) -> TrialNeeds:
+    """The cached measurement where it tells what is asked, else a new one, which is cached."""
+    store, key = Store(store_uri), _key(config, request.threads)
+    cached = _cached(store, key)
+    if cached is not None and (cached.host_bytes is not None or not request.memory):
+        return cached
+    found = measure(request)
+    facts = {"machine": machine_kind(), "threads": request.threads, "trial": trial_label(config)}
+    store.write_json(f"probes/{key}.json", {**facts, **asdict(found)})
+    return found
+
+
+def _cached(store: Store, key: str) -> TrialNeeds | None:
+    content = store.read_json(f"probes/{key}.json")
+    return None if content is None else TrialNeeds(**{f.name: content[f.name] for f in fields(TrialNeeds)})
+
+
+def _kind(config: TrialConfig) -> str:
+    """All of a configuration that its time per epoch and its memory depend on, as JSON."""
+    names = {"data", "model", "sampler", "augmentation", "batch_size", "precision"}
+    kind = config.model_dump(mode="json", include=names)
+    kind.update(
+        constraint=config.constraint is not None,
+        outputs=2 if config.loss.name == "ldam" else 1,
+        optimizer=config.optimizer.name,
+        replicates=len(config.seeds),
+    )
+    return json.dumps(kind, sort_keys=True)
 
 
 def _key(config: TrialConfig, threads: int) -> str:
-    """All that the time per epoch depends on: data, network, batch, arithmetic, constraint, machine."""
-    fields = config.model_dump(
-        mode="json", include={"data", "model", "sampler", "augmentation", "batch_size", "precision"}
-    )
-    fields.update(
-        constraint=config.constraint is not None,
-        outputs=2 if config.loss.name == "ldam" else 1,
-        threads=threads,
-        machine=_machine(),
-    )
-    return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def _machine() -> str:
-    return f"{platform.node()} {platform.machine()}"
+    """The name of a measurement: kind of trial, threads, and the kind of this machine."""
+    words = json.dumps([_kind(config), threads, machine_kind()])
+    return hashlib.sha256(words.encode()).hexdigest()[:16]

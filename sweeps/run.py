@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -17,14 +18,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+from rich.text import Text
 
 from analysis.select import DEFAULT_RULE
 from search_spaces.config import TrialConfig
 from search_spaces.errors import AlmsweepError, InputError, Interrupted, SweepStopped
 from search_spaces.search import Search
 from sweeps.lease import Lease
+from sweeps.machine import cluster_rooms
+from sweeps.packing import Packing, Wanted, choose_packing
 from sweeps.plan import Plan, PlannedTrial, make_plan
+from sweeps.probe import Probes, here, on_a_node
 from sweeps.progress import SweepProgress
+from sweeps.scaling import check_resources, startable_nodes
 from sweeps.stop import new_stop_flag, stop_on_signal
 from sweeps.worker import WorkerOptions, train_trial
 from trainer.store import Store, SweepManifest
@@ -37,6 +43,8 @@ log = logging.getLogger(__name__)
 LOCAL_OBJECT_STORE_BYTES = 256 * 1024**2
 # One more attempt after a lost process or an unexpected exception; it goes on from the checkpoint.
 MAX_FAILURES = 1
+# Trials of a search are not known beforehand; the largest of so many random ones is measured.
+DRAWN_FOR_PACKING = 32
 # How long the end of a run waits for MLflow; what it has not taken by then, `reconcile` brings later.
 TRACKING_SECONDS = 60.0
 HURRIED_TRACKING_SECONDS = 5.0
@@ -50,8 +58,8 @@ class RunOptions:
     data_dir         where data sets lie, the same path on every node
     address          a running Ray cluster ("auto", "host:port", "ray://…"); None starts Ray on this machine
     cpus_per_trial   CPUs, and threads, per trial
-    gpus_per_trial   share of a GPU per trial; None takes a whole one where the cluster has any
-    max_concurrent   most trials at a time; None lets the resources decide
+    gpus_per_trial   share of a GPU per trial; None decides from measured memory where the cluster has any
+    max_concurrent   most trials at a time; None lets resources and measured memory decide
     keep_weights     "selected" keeps the weights of the best trial per cell, "all", or "none"
     rule             selection rule that says which trial of a cell is best
     tracking_uri     MLflow server or database; None is the SQLite database in the output folder
@@ -186,9 +194,9 @@ def _run_trials(
     keeper = WeightKeeper(store, manifest, options.rule) if options.keep_weights == "selected" else None
     tracker = Tracker(options.tracking_uri, store, manifest.name) if options.track else None
     with ray_session(options) as resources:
-        gpus = _gpus_per_trial(options, resources)
-        if cluster_address(options) is not None:
-            _check_nodes(configs, options, gpus)
+        _check_cluster(configs, options, resources)
+        drawn = [] if study is None else study.search.draws(DRAWN_FOR_PACKING)
+        packing = _packing([*(t.config for t in wanted), *drawn], options, console)
         if tracker is not None:
             tracker.start()
         stop_flag = new_stop_flag()
@@ -221,12 +229,12 @@ def _run_trials(
 
         try:
             with progress, stop_on_signal(on_first_signal):
-                _tune(configs, options, gpus, callback, scheduler, searcher)
+                _tune(configs, options, packing, callback, scheduler, searcher)
                 if callback.starved and not callback.is_stopping:
                     alone = {config.trial_id: config for config in callback.starved}
                     console.print(f"{len(alone)} trial(s) ran out of memory; they run again, one at a time")
                     callback.is_last_pass = True
-                    _tune(alone, replace(options, max_concurrent=1), gpus, callback, scheduler, None)
+                    _tune(alone, replace(options, max_concurrent=1), packing, callback, scheduler, None)
                 if callback.is_stopping:
                     raise Interrupted("stopped on request")
         except KeyboardInterrupt:
@@ -257,19 +265,20 @@ def _open_study(search: Search, store: Store, manifest: SweepManifest, console: 
 def _tune(
     configs: dict[str, TrialConfig],
     options: RunOptions,
-    gpus: float,
+    packing: Packing,
     callback: Any,
     scheduler: Any,
     searcher: Any,
 ) -> None:
     from ray import tune
 
+    _keep_credentials_out_of_logs()
     worker = WorkerOptions(
-        output=options.output if "://" in options.output else str(Path(options.output).absolute()),
+        output=store_uri(options),
         data_dir=None if options.data_dir is None else str(options.data_dir.absolute()),
         download=options.download,
         threads=options.cpus_per_trial,
-        use_gpu=gpus > 0,
+        use_gpu=packing.gpus > 0,
         keep_weights=options.keep_weights != "none",
         checkpoint_seconds=options.checkpoint_seconds,
         stoppable=scheduler is not None,
@@ -277,7 +286,7 @@ def _tune(
     texts = {trial_id: config.model_dump_json() for trial_id, config in configs.items()}
     trainable = tune.with_resources(
         tune.with_parameters(train_trial, configs=texts, options=worker, stop_flag=callback.stop_flag),
-        {"cpu": options.cpus_per_trial, "gpu": gpus},
+        packing.resources,
     )
     scratch = tempfile.mkdtemp(prefix="almsweep-tune-")
     try:
@@ -305,6 +314,18 @@ def _tune(
         shutil.rmtree(scratch, ignore_errors=True)
 
 
+def _keep_credentials_out_of_logs() -> None:
+    """Stop Tune from sending the driver's AWS credentials along with every trial.
+
+    It would put them into the trials' runtime environment, which Ray writes into a log on every node. Each
+    node has its own credentials, as docs/cluster.md says; a Ray of our own inherits the driver's environment.
+    """
+    from ray.tune.execution import class_cache
+
+    names: set[str] = getattr(class_cache, "ENV_VARS_TO_PROPAGATE", set())
+    names.difference_update([name for name in names if name.startswith("AWS_")])
+
+
 def cluster_address(options: RunOptions) -> str | None:
     """The running cluster that a sweep joins, None where it starts a Ray of its own."""
     return options.address or os.environ.get("RAY_ADDRESS")
@@ -321,17 +342,21 @@ def ray_session(options: RunOptions) -> Iterator[dict[str, float]]:
     # Tune's snapshots, of all trials every ten seconds, are of no use: the store says what is done.
     os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "3600")
     if address is None:
-        # Ray's one switch that binds its ports to loopback, and no token file for a private session.
+        # Ray's one switch that binds its ports to loopback. Other users of this machine reach these too, so
+        # the session has a token of its own, which stands in no file.
         os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
-        os.environ.setdefault("RAY_AUTH_MODE", "disabled")
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
+        if not (os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH")):
+            os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
     elif address.startswith(("http://", "https://")):
         raise InputError(f"--address: {address} takes jobs, and no driver; submit the sweep with --job")
     import ray
 
     try:
         if address is None:
+            # Without "local" Ray would join a cluster of this machine, even one that was killed.
             ray.init(
-                address="local",  # or it would join a cluster that somebody started on this machine
+                address="local",
                 include_dashboard=False,
                 log_to_driver=False,
                 logging_level=logging.ERROR,
@@ -347,30 +372,42 @@ def ray_session(options: RunOptions) -> Iterator[dict[str, float]]:
         ray.shutdown()
 
 
-def _check_nodes(configs: dict[str, TrialConfig], options: RunOptions, gpus: float) -> None:
+def probes_for(options: RunOptions, *, joined: bool) -> Probes:
+    """How trials of these options are measured: here, or on a node of the cluster that was joined."""
+    run = on_a_node(options.cpus_per_trial, options.gpus_per_trial != 0) if joined else here
+    folder = None if options.data_dir is None else str(options.data_dir.absolute())
+    return Probes(store_uri(options), folder, options.download, options.cpus_per_trial, run)
+
+
+def store_uri(options: RunOptions) -> str:
+    """The result store, for processes that stand in another folder."""
+    return options.output if "://" in options.output else str(Path(options.output).absolute())
+
+
+def _check_cluster(configs: dict[str, TrialConfig], options: RunOptions, resources: dict[str, float]) -> None:
+    """Check that the cluster can hold a trial; where it was joined, that its nodes are alike too."""
     from sweeps.nodes import check_nodes
 
-    check_nodes(
-        (config.data for config in configs.values()),
-        data_dir=None if options.data_dir is None else str(options.data_dir.absolute()),
-        download=options.download,
-        cpus=options.cpus_per_trial,
-        gpus=gpus,
-    )
+    joined = cluster_address(options) is not None
+    cpus, gpus = options.cpus_per_trial, options.gpus_per_trial
+    check_resources(resources, cpus, gpus, startable_nodes if joined else dict)
+    if joined:
+        check_nodes(
+            (config.data for config in configs.values()),
+            data_dir=None if options.data_dir is None else str(options.data_dir.absolute()),
+            download=options.download,
+            cpus=cpus,
+            gpus=float(resources.get("GPU", 0) > 0) if gpus is None else gpus,
+        )
 
 
-def _gpus_per_trial(options: RunOptions, resources: dict[str, float]) -> float:
-    """The share of a GPU that a trial gets; checks that the cluster can hold one trial at all."""
-    gpus = options.gpus_per_trial
-    if gpus is None:
-        gpus = 1.0 if resources.get("GPU", 0) > 0 else 0.0
-    for name, need, have in (
-        ("--gpus-per-trial", gpus, resources.get("GPU", 0.0)),
-        ("--cpus-per-trial", options.cpus_per_trial, resources.get("CPU", 0.0)),
-    ):
-        if need > have:
-            raise InputError(f"{name}: a trial wants {need:g}, the cluster has {have:g}")
-    return gpus
+def _packing(trials: Sequence[TrialConfig], options: RunOptions, console: Console) -> Packing:
+    """What a trial asks of the connected cluster; says what was chosen, and why."""
+    joined = cluster_address(options) is not None
+    wanted = Wanted(options.cpus_per_trial, options.gpus_per_trial, options.max_concurrent)
+    packing = choose_packing(trials, cluster_rooms(), wanted, probes_for(options, joined=joined))
+    console.print(Text(packing.reason), soft_wrap=True)
+    return packing
 
 
 def _bring_tracking_level(manifest: SweepManifest, store: Store, options: RunOptions) -> int:

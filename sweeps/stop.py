@@ -14,10 +14,15 @@ ASK_SECONDS = 1.0
 
 
 def new_stop_flag() -> Any:
-    """A flag on the cluster, as a Ray actor that takes no CPU. Ray must be initialised."""
-    import ray
+    """A flag on the driver's node, as a Ray actor that takes no CPU. Ray must be initialised.
 
-    return ray.remote(num_cpus=0)(_Flag).remote()
+    There it lives as long as its driver: the loss of another node takes no flag with it.
+    """
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
+    return ray.remote(num_cpus=0, scheduling_strategy=here)(_Flag).remote()
 
 
 class _Flag:

@@ -10,7 +10,6 @@ finished in the same store is learned from at the start.
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from collections.abc import Iterable, Mapping
@@ -53,10 +52,8 @@ def stored_configs(store: Store) -> dict[str, TrialConfig]:
     held = store.scan()
     unknown = [trial_id for trial_id in held if trial_id not in known]
     with ThreadPoolExecutor(max_workers=16) as pool:
-        contents = pool.map(lambda trial_id: store.read_json(f"trials/{trial_id}/config.json"), unknown)
-        for trial_id, content in zip(unknown, contents, strict=True):
-            if content is not None:
-                known[trial_id] = TrialConfig.model_validate_json(json.dumps(content))
+        configs = pool.map(store.read_config, unknown)
+        known.update({config.trial_id: config for config in configs if config is not None})
     return {trial_id: config for trial_id, config in known.items() if trial_id in held}
 
 
@@ -218,11 +215,14 @@ class SearchStudy:
         with ThreadPoolExecutor(max_workers=16) as pool:
             contents = list(pool.map(self.store.read_json, names))
         found: dict[str, tuple[Suggestion, Point]] = {}
-        for content in sorted((c for c in contents if c is not None), key=lambda c: int(c["number"])):
-            self._next = int(content["number"]) + 1
-            read = self._suggestion(content)
-            if read is not None:
-                found.setdefault(read[0].config.trial_id, read)
+        try:
+            for content in sorted((c for c in contents if c is not None), key=lambda c: int(c["number"])):
+                self._next = int(content["number"]) + 1
+                read = self._suggestion(content)
+                if read is not None:
+                    found.setdefault(read[0].config.trial_id, read)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise StoreError(f"study {self.name}: a file holds no suggestion: {error!r}") from error
         return found
 
     def _suggestion(self, content: Mapping[str, Any]) -> tuple[Suggestion, Point] | None:

@@ -15,7 +15,8 @@ from typing import Any
 
 from search_spaces.config import TrialConfig
 from search_spaces.errors import AlmsweepError
-from sweeps.mlflow_connection import checked_uri, default_tracking_uri, import_mlflow, without_password
+from search_spaces.redaction import redacted
+from sweeps.mlflow_connection import checked_uri, default_tracking_uri, import_mlflow
 from sweeps.mlflow_runs import SweepRuns
 from sweeps.tracking_queue import TrackingQueue, Work
 from sweeps.trial_view import TrialState, curves, trial_state, trial_view
@@ -176,7 +177,7 @@ class Tracker:
         kind = type(error).__name__ if code is None else f"{type(error).__name__} {code}"
         self.failures[kind] = self.failures.get(kind, 0) + 1
         if self.failures[kind] == 1:
-            where = without_password(self._runs.tracking_uri)
+            where = redacted(self._runs.tracking_uri)
             log.warning(
                 "MLflow at %s: %s: %s (further ones are only counted)", where, kind, _first_line(error)
             )
@@ -212,7 +213,7 @@ def reconcile(
     except AlmsweepError:
         raise
     except Exception as error:
-        where = without_password(runs.tracking_uri)
+        where = redacted(runs.tracking_uri)
         raise AlmsweepError(f"MLflow at {where}: {type(error).__name__}: {_first_line(error)}") from error
     finally:
         runs.disconnect()
@@ -252,4 +253,4 @@ def _reconcile(
 
 
 def _first_line(error: Exception) -> str:
-    return without_password((str(error).splitlines() or [""])[0])[:300]
+    return redacted((str(error).splitlines() or [""])[0])[:300]

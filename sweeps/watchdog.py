@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import faulthandler
 import statistics
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -10,13 +12,20 @@ from collections.abc import Callable
 FIRST_EPOCH_SECONDS = 3600.0
 LEAST_SECONDS = 300.0
 TIMES_MEDIAN = 20.0
+# So long after the limit the process is ended without `on_hang`, should the thread not have come to run.
+HARD_EXIT_SECONDS = 60.0
 
 
 class Watchdog:
     """Calls `on_hang(limit)` from a thread when no epoch has ended for longer than the limit.
 
     The limit in seconds is TIMES_MEDIAN times the median epoch so far, at least `least` (LEAST_SECONDS), and
-    `first` (FIRST_EPOCH_SECONDS) before the first epoch has ended, which reads data and compiles.
+    `first` (FIRST_EPOCH_SECONDS) before the first epoch has ended, which reads data and compiles. Time passed
+    by `pause` does not count.
+
+    Native code that hangs with the interpreter's lock held lets no thread of Python run: HARD_EXIT_SECONDS
+    after the limit `faulthandler` then writes where the threads stand and ends the process, code 1. One
+    watchdog at a time in a process.
     """
 
     def __init__(
@@ -35,18 +44,31 @@ class Watchdog:
         self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
 
     def __enter__(self) -> Watchdog:
+        self._arm()
         self._thread.start()
         return self
 
     def __exit__(self, *exception: object) -> None:
         self._ended.set()
         self._thread.join()
+        faulthandler.cancel_dump_traceback_later()
 
     def beat(self) -> None:
         """An epoch has ended."""
         now = time.monotonic()
         self._epochs = [*self._epochs[-99:], now - self._since]
         self._since = now
+        self._arm()
+
+    def pause(self, seconds: float) -> None:
+        """Sleep, without counting it to the epoch: for waits that are no hang, as for storage that fails."""
+        self._since += seconds  # before the sleep, so that the thread never sees it as overdue
+        self._arm()
+        time.sleep(seconds)
+
+    def _arm(self) -> None:
+        left = self._since + self.limit() + HARD_EXIT_SECONDS - time.monotonic()
+        faulthandler.dump_traceback_later(max(left, 1.0), exit=True, file=sys.__stderr__ or sys.stderr)
 
     def limit(self) -> float:
         """Seconds that the current epoch may take."""

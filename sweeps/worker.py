@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from search_spaces.config import TrialConfig
 from search_spaces.errors import AlmsweepError, Interrupted
+from search_spaces.redaction import redacted
 from sweeps.stop import StopQuestion
 from sweeps.watchdog import Watchdog
 
@@ -63,27 +64,37 @@ def train_trial(
     import torch
     from ray import tune
 
+    from trainer.cpu import prepare_cpu
+    from trainer.environment import is_out_of_memory
     from trainer.held_setup import let_go
+    from trainer.retry import Retry
     from trainer.store import Store
 
-    torch.set_num_threads(options.threads)
+    prepare_cpu(options.threads)
     # A search knows its configurations only one after another, and gives each with its trial.
     config = TrialConfig.model_validate_json(params.get("config") or configs[params["trial_id"]])
-    store = Store(options.output)
+    watchdog = Watchdog(lambda limit: _leave_hung(store, config, limit))
+    # An outage of the storage is no hung epoch, however long its calls are repeated.
+    store = Store(options.output, retry=Retry(sleep=watchdog.pause))
     reporter = _Reporter(0.0 if options.stoppable else options.report_seconds)
     try:
-        with Watchdog(lambda limit: _leave_hung(store, config, limit)) as watchdog:
+        with watchdog:
             state = _train(config, store, options, reporter, watchdog, StopQuestion(stop_flag))
         outcome = {"state": state}
     except Interrupted:
         outcome = {"state": "interrupted"}
     except AlmsweepError as error:
         outcome = {"state": "failed", "error": str(error)}
-    except (MemoryError, torch.OutOfMemoryError) as error:
+    except Exception as error:
+        if not is_out_of_memory(error):
+            if (text := redacted(str(error))) != str(error):  # Ray writes what ends a process into its logs
+                raise RuntimeError(f"{type(error).__name__}: {text}") from None
+            raise
+        outcome = {"state": OUT_OF_MEMORY, "error": str(error).split("\n")[0] or type(error).__name__}
+    if outcome["state"] == OUT_OF_MEMORY:  # not before: the error's traceback held all that took memory
         let_go()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
-        outcome = {"state": OUT_OF_MEMORY, "error": str(error).split("\n")[0] or type(error).__name__}
     tune.report({"records": reporter.take(), **outcome, **reporter.latest, "done": True})
 
 

@@ -29,6 +29,10 @@ class Draws:
     def __getitem__(self, rows: slice | Tensor) -> Draws:
         return Draws(self.offsets[rows], self.flips[rows])
 
+    def to(self, device: torch.device) -> Draws:
+        """The same on `device`."""
+        return Draws(self.offsets.to(device), self.flips.to(device))
+
 
 class Augmenter:
     """Turns uint8 images on a device into normalised training and evaluation batches.
@@ -73,11 +77,11 @@ class Augmenter:
         self._windows = windows.permute(0, 2, 3, 1, 4, 5)  # [N, top, left, C, H, W], a view
 
     def draw(self, count: int, generator: torch.Generator) -> Draws:
-        """Draw for `count` images. `generator` is a CPU one, so that a CPU and a GPU see the same images."""
+        """Draw for `count` images, on the CPU, so that a CPU and a GPU see the same images."""
         windows = 2 * self.config.crop_padding + 1
         offsets = torch.randint(windows, (count, 2), generator=generator)
         flips = torch.rand(count, generator=generator) < self.config.horizontal_flip
-        return Draws(offsets.to(self.device), flips.to(self.device))
+        return Draws(offsets, flips)
 
     def train_batch(self, indices: Tensor, draws: Draws) -> Tensor:
         """Augmented, normalised images [B, C, H, W] of the positions `indices` [B], a row of `draws` each.

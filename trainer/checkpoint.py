@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import pickle
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -53,9 +52,11 @@ def restore_replicates(
     content = _load(data, f"checkpoint of trial {trial_id}")
     _expect(content, "trial_id", trial_id, f"checkpoint of trial {trial_id}")
     _expect(content, "data_sha256", data_sha256, f"checkpoint of trial {trial_id}")
-    restored = []
+    states, restored = content.get("replicates"), []
+    if not isinstance(states, dict):
+        raise CheckpointError(f"checkpoint of trial {trial_id}: expected replicates, found none")
     for replicate in replicates:
-        state = content["replicates"].get(str(replicate.seed))
+        state = states.get(str(replicate.seed))
         if state is not None:
             replicate.load_state_dict(state)
             restored.append(replicate.seed)
@@ -93,7 +94,10 @@ def load_weights(data: bytes, *, trial_id: str, seed: int) -> StoredWeights:
     content = _load(data, what)
     _expect(content, "trial_id", trial_id, what)
     _expect(content, "seed", seed, what)
-    return StoredWeights(content["model"], tuple(content["mean"]), tuple(content["std"]))
+    model, mean, std = (content.get(name) for name in ("model", "mean", "std"))
+    if not isinstance(model, dict) or not isinstance(mean, list) or not isinstance(std, list):
+        raise CheckpointError(f"{what}: expected model, mean and std, found {', '.join(map(str, content))}")
+    return StoredWeights(model, tuple(mean), tuple(std))
 
 
 def _save(content: Mapping[str, Any]) -> bytes:
@@ -105,8 +109,9 @@ def _save(content: Mapping[str, Any]) -> bytes:
 def _load(data: bytes, what: str) -> dict[str, Any]:
     try:
         content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-    except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError, KeyError) as error:
-        raise CheckpointError(f"{what}: damaged or not written by this program: {error}") from error
+    except Exception as error:  # a damaged or hostile file may raise nearly anything
+        reason = (str(error).splitlines() or [type(error).__name__])[0]  # more would advise to trust the file
+        raise CheckpointError(f"{what}: damaged or not written by this program: {reason}") from error
     if not isinstance(content, dict):
         raise CheckpointError(f"{what}: expected a dictionary, found {type(content).__name__}")
     _expect(content, "schema", CHECKPOINT_SCHEMA, what)

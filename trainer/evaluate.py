@@ -15,7 +15,7 @@ from search_spaces.errors import CheckpointError
 from trainer import checkpoint, losses, metrics
 from trainer.augmentation import Augmenter
 from trainer.data import BinaryTask
-from trainer.replicate import EVALUATION_BATCH, build_replicate_model, logits_of
+from trainer.scoring import EVALUATION_BATCH, build_replicate_model, logits_of
 from trainer.store import Done, Store
 
 

@@ -42,8 +42,7 @@ def fit(
     earlier = list((ended or {}).values())
     while running := [r for r in replicates if r.state == "running"]:
         started = time.perf_counter()
-        for replicate in running:
-            replicate.train_epoch()
+        train_epoch(running)
         scores = [
             r.best.validation_scores for r in replicates if r.best is not None and r.state != "diverged"
         ]
@@ -57,6 +56,29 @@ def fit(
             ended=tuple(r.seed for r in running if r.state != "running"),
             seconds=time.perf_counter() - started,
         )
+
+
+def train_epoch(replicates: Sequence[Replicate]) -> list[dict[str, float]]:
+    """One epoch of each, batch by batch in turn, so that a GPU works on all of them; returns their records.
+
+    A record's "seconds" is the replicate's equal share of the time.
+    """
+    started = time.perf_counter()
+    under_way = []
+    for replicate in replicates:
+        replicate.begin_epoch()
+        if replicate.train_batch():  # so that the device works while the next one draws
+            under_way.append(replicate)
+    while under_way:
+        under_way = [replicate for replicate in under_way if replicate.train_batch()]
+    for replicate in replicates:
+        replicate.begin_validation()
+    records = [replicate.end_epoch() for replicate in replicates]
+    share = (time.perf_counter() - started) / len(replicates)
+    for replicate, record in zip(replicates, records, strict=True):
+        record["seconds"] = share
+        replicate.seconds += share
+    return records
 
 
 def _ensemble_metrics(labels: NDArray[np.uint8], scores: list[NDArray[np.float32]]) -> dict[str, float]:

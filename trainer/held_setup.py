@@ -10,7 +10,7 @@ import torch
 
 from search_spaces.config import TrialConfig
 from trainer.data import load_task
-from trainer.replicate import TrialSetup
+from trainer.trial_setup import TrialSetup
 
 
 @dataclass(frozen=True)

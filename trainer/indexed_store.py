@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from search_spaces.errors import StoreError
 from trainer.markers import (
     STATES,
     STORE_SCHEMA,
@@ -128,7 +129,10 @@ class IndexedStore(ReplicateStore):
         if content is None:
             return []
         self.check_schema(content, path)
-        return [done_of(trial_id, int(seed), entry) for seed, entry in content["replicates"].items()]
+        copies = content.get("replicates")
+        if not isinstance(copies, dict) or not all(seed.isdecimal() for seed in copies):
+            raise StoreError(f"{self.where(path)}: expected an index entry with markers by seed")
+        return [done_of(trial_id, int(seed), entry) for seed, entry in copies.items()]
 
     def reopen(self, trial_id: str, seed: int) -> None:
         """Forget that a replicate ended, so that it is trained again. Its files stay until overwritten."""

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from search_spaces.errors import StoreError
+
 STORE_SCHEMA = 1
 STATES = ("completed", "diverged", "pruned")
+_FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
 @dataclass(frozen=True)
@@ -70,11 +74,25 @@ def marker_content(done: Done) -> dict[str, Any]:
 
 
 def done_of(trial_id: str, seed: int, content: Mapping[str, Any]) -> Done:
-    """The marker whose file, or whose copy in the index, holds this content."""
-    files = {kind: StoredFile(**entry) for kind, entry in content["files"].items()}
-    result = content.get("result")
-    copy = None if result is None else str(result).encode()
-    return Done(trial_id, seed, content["state"], content["attempt"], files, copy)
+    """The marker whose file, or whose copy in the index, holds this content.
+
+    Raises StoreError where it is no marker's, or names a file elsewhere than beside the marker: what a
+    marker lists is read, and weights that are not kept are deleted.
+    """
+    try:
+        files = {str(kind): StoredFile(**entry) for kind, entry in content["files"].items()}
+        result = content.get("result")
+        copy = None if result is None else str(result).encode()
+        done = Done(trial_id, seed, str(content["state"]), str(content["attempt"]), files, copy)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise StoreError(f"trial {trial_id} seed {seed}: not a DONE marker's content: {error!r}") from error
+    for entry in files.values():
+        if not (isinstance(entry.name, str) and _FILE_NAME.fullmatch(entry.name)):
+            raise StoreError(
+                f"trial {trial_id} seed {seed}: expected names of files beside the DONE marker, "
+                f"found {entry.name!r}"
+            )
+    return done
 
 
 def trial_files(paths: Iterable[str]) -> dict[str, TrialFiles]:
@@ -86,7 +104,7 @@ def trial_files(paths: Iterable[str]) -> dict[str, TrialFiles]:
         if len(parts) == 3:
             files.checkpoint |= parts[2] == "checkpoint.pt"
             files.failure |= parts[2] == "failure.json"
-        elif len(parts) == 5 and (state := _STATE_OF_MARKER.get(parts[4])):
+        elif len(parts) == 5 and parts[3].isdecimal() and (state := _STATE_OF_MARKER.get(parts[4])):
             seed = int(parts[3])
             if files.replicates.get(seed) != "completed":
                 files.replicates[seed] = state

@@ -8,7 +8,8 @@ import torch
 
 from search_spaces.config import TrialConfig
 from trainer.data import BinaryTask
-from trainer.replicate import Replicate, TrialSetup
+from trainer.replicate import Replicate
+from trainer.trial_setup import TrialSetup
 
 WARM_UP_BATCHES = 2
 MEASURED_SECONDS = 2.0
@@ -30,7 +31,8 @@ def seconds_per_epoch(config: TrialConfig, task: BinaryTask, device: torch.devic
         _synchronize(device)
     per_batch = (time.perf_counter() - started) / max(measured, 1)
     started = time.perf_counter()
-    replicate.validate()
+    replicate.begin_validation()
+    _synchronize(device)
     return per_batch * batches + time.perf_counter() - started
 
 

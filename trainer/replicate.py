@@ -8,55 +8,24 @@ companions nor on an interruption.
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
-from search_spaces.config import OptimizerConfig, TrialConfig
+from search_spaces.config import OptimizerConfig
 from trainer import constraint, losses, metrics
-from trainer.augmentation import Augmenter
-from trainer.data import BinaryTask
-from trainer.models import build_model
+from trainer.capture import Captured, Lane
 from trainer.sampler import epoch_order
-from trainer.seeds import seed_for
+from trainer.scoring import EVALUATION_BATCH, build_replicate_model, logits_of
+from trainer.training_step import TrainingStep
+from trainer.trial_setup import TrialSetup
 
-EVALUATION_BATCH = 512
 CURVES = ("auroc", "fpr_at_tpr_98", "fpr_at_tpr_95", "fpr_at_tpr_90", "average_precision")
-
-
-class TrialSetup:
-    """What all replicates of a trial share: the data on the device, its augmentation, and the base loss."""
-
-    def __init__(self, config: TrialConfig, task: BinaryTask, device: torch.device) -> None:
-        self.config = config
-        self.task = task
-        self.device = device
-        self.targets = task.pool.targets.to(device, torch.float32)
-        self.memory_format = (
-            torch.channels_last if _prefers_channels_last(config) else torch.contiguous_format
-        )
-        self.augmenter = Augmenter(
-            task.pool.pixels.to(device),
-            config.augmentation,
-            task.mean,
-            task.std,
-            memory_format=self.memory_format,
-        )
-        self.validation_images = self.augmenter.eval_batch(task.validation.pixels.to(device))
-        self.validation_targets = task.validation.targets.to(device, torch.float32)
-        self.validation_labels = task.validation.targets.cpu().numpy()
-
-    def generator(self, seed: int, purpose: str) -> torch.Generator:
-        """A CPU generator for one purpose of one replicate; CPU and GPU runs draw the same numbers."""
-        return torch.Generator().manual_seed(seed_for(seed, purpose))
 
 
 @dataclass
@@ -71,18 +40,11 @@ class Best:
 
 
 @dataclass
-class _EpochSums:
-    """Device-side sums over an epoch, read once at its end."""
-
-    loss: Tensor
-    violation: Tensor
-    positives: int = 0
-    batches: int = 0
-
-
-@dataclass
 class Replicate:
-    """One seed of a trial. `state`: "running", "completed" or "diverged"; `records`: a row per epoch."""
+    """One seed of a trial. `state`: "running", "completed" or "diverged"; `records`: a row per epoch.
+
+    `batch_sizes` are those of the epoch under way.
+    """
 
     setup: TrialSetup
     seed: int
@@ -93,6 +55,7 @@ class Replicate:
     best_epoch: int = -1  # last epoch with a strictly better AUROC: patience counts from here
     records: list[dict[str, float]] = field(default_factory=list)
     seconds: float = 0.0
+    batch_sizes: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         config, task, device = self.setup.config, self.setup.task, self.setup.device
@@ -107,40 +70,28 @@ class Replicate:
             imbalance_ratio=config.data.imbalance_ratio or self.negatives / self.positives,
         )
         self.model = build_replicate_model(config, task, self.setup.generator(self.seed, "weights"))
-        self.model.to(device).to(memory_format=self.setup.memory_format)  # type: ignore[call-overload]
-        self.optimizer = _optimizer(config.optimizer, self.model)
-        self.multipliers = torch.zeros(len(task.pool.targets), device=device)
+        self.model.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.multipliers = constraint.initial_multipliers(len(task.pool.targets), device)
         self.penalty = None if config.constraint is None else constraint.PenaltySchedule(config.constraint)
+        self.lane = Lane(device, capture=self.setup.capture)
+        self.step = TrainingStep(
+            config,
+            self.model,
+            self.loss,
+            self.setup.augmenter,
+            self.setup.targets,
+            self.multipliers,
+            self.lane,
+            capacity=len(self.train_indices),
+        )
+        self._positive_indices = self.train_indices[drawn > 0].to(device)
+        self._validate = Captured(self._fill_validation_logits, self.lane)
+        self._validation_logits = torch.zeros(
+            (len(task.validation.targets), losses.output_count(config.loss)), device=device
+        )
 
-    def train_epoch(self) -> dict[str, float]:
-        """Train one epoch, validate, and decide whether the replicate goes on. Returns the epoch's record."""
-        started = time.perf_counter()
-        record = self._train()
-        record.update(self.validate())
-        self._judge(record)
-        self.seconds += time.perf_counter() - started
-        record["seconds"] = time.perf_counter() - started
-        self.records.append(record)
-        self.epoch += 1
-        if self.state == "running" and self.epoch >= self.setup.config.epochs:
-            self.state = "completed"
-        return record
-
-    def _train(self) -> dict[str, float]:
-        optimizer = self.setup.config.optimizer
-        rate = _learning_rate(optimizer, self.epoch, self.setup.config.epochs)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        zero = torch.zeros((), device=self.setup.device)
-        sums = _EpochSums(loss=zero.clone(), violation=zero.clone())
-        self.model.train()
-        for indices, images, positives in self._batches():
-            sums.positives += positives
-            self._step(indices, images, sums)
-        return self._train_record(sums, rate)
-
-    def _batches(self) -> Iterator[tuple[Tensor, Tensor, int]]:
-        """The epoch's batches: positions in the pool [B], images [B, C, H, W], number of positives."""
+    def begin_epoch(self) -> None:
+        """Draw the epoch's order and augmentation, and bring them to the device."""
         config, setup = self.setup.config, self.setup
         order = epoch_order(
             config.sampler,
@@ -149,73 +100,113 @@ class Replicate:
             setup.generator(self.seed, f"order/{self.epoch}"),
         )
         draws = setup.augmenter.draw(len(order), setup.generator(self.seed, f"augmentation/{self.epoch}"))
-        labels = setup.task.pool.targets[order].bool()
-        on_device = order.to(setup.device)
-        for start in range(0, len(order), config.batch_size):
-            batch = slice(start, min(start + config.batch_size, len(order)))
-            size, positives = batch.stop - batch.start, int(labels[batch].sum())
-            # Batch norm has no statistics of one example, and MBAUC has no step without a pair.
-            if size > 1 and (0 < positives < size or not losses.needs_pairs(config.loss)):
-                yield on_device[batch], setup.augmenter.train_batch(on_device[batch], draws[batch]), positives
+        kept, self.batch_sizes = self._batches(setup.task.pool.targets[order].bool())
+        if len(kept) < len(order):
+            order, draws = order[kept], draws[kept]
+        self._positives = int(setup.task.pool.targets[order].sum())
+        self._next_batch = 0
+        self.lane.follow_default()
+        with self.lane.entered():
+            self.step.begin(
+                order,
+                draws,
+                learning_rate=_learning_rate(config.optimizer, self.epoch, config.epochs),
+                penalty=self.mu,
+            )
+
+    def _batches(self, labels: Tensor) -> tuple[Tensor, list[int]]:
+        """Which positions of the epoch's order are trained on, and the size of each batch of them.
+
+        Batch norm has no statistics of one example, and MBAUC has no step without a pair.
+        """
+        needs_pairs = losses.needs_pairs(self.setup.config.loss)
+        kept, sizes = [], []
+        for part in torch.arange(len(labels)).split(self.setup.config.batch_size):
+            positives = int(labels[part].sum()) if needs_pairs else 0
+            if len(part) > 1 and (not needs_pairs or 0 < positives < len(part)):
+                kept.append(part)
+                sizes.append(len(part))
+        return torch.cat(kept) if kept else torch.zeros(0, dtype=torch.int64), sizes
+
+    def train_batch(self) -> bool:
+        """Queue the training on the epoch's next batch; False when there was none left."""
+        if self._next_batch >= len(self.batch_sizes):
+            return False
+        limits = self.setup.config.constraint
+        constrained = limits is not None and self.epoch >= limits.introduce_at
+        with self.lane.entered():
+            self.step.run(self.batch_sizes[self._next_batch], constrained=constrained)
+        self._next_batch += 1
+        return True
 
     def train_batches(self, most: int) -> int:
         """Train on at most so many batches of the epoch without ending it; returns how many. For probes."""
-        zero = torch.zeros((), device=self.setup.device)
-        sums = _EpochSums(loss=zero.clone(), violation=zero.clone())
-        self.model.train()
-        for indices, images, _ in islice(self._batches(), most):
-            self._step(indices, images, sums)
-        return sums.batches
+        self.begin_epoch()
+        trained = sum(1 for _ in range(most) if self.train_batch())
+        self.lane.wait()
+        return trained
 
-    def _step(self, indices: Tensor, images: Tensor, sums: _EpochSums) -> None:
-        """One batch: loss F(s, y) plus the augmented term, a gradient step, then lambda <- lambda + mu q."""
-        targets = self.setup.targets[indices]
-        with autocast(self.setup.config.precision, images.device):
-            logits = self.model(images)
-        logits = logits.float()
-        loss = self.loss(logits, targets)
-        limits = self.setup.config.constraint
-        active = limits is not None and self.epoch >= limits.introduce_at
-        if limits is not None and active:
-            violation = constraint.violations(losses.score(logits), targets, limits.margin)
-            loss = loss + constraint.augmented_term(violation, self.multipliers[indices], targets, self.mu)
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        self.optimizer.step()
-        if active:
-            constraint.raise_multipliers(self.multipliers, indices, violation, self.mu)
-            sums.violation += violation.detach().sum()
-        sums.loss += loss.detach()
-        sums.batches += 1
+    def begin_validation(self) -> None:
+        """Queue the scoring of the validation split with the current weights."""
+        with self.lane.entered():
+            self._validate()
+
+    def end_epoch(self) -> dict[str, float]:
+        """Wait for the epoch's numbers, judge them, and append their record, which is returned."""
+        with self.lane.entered():
+            record = self._read_record()
+            self._judge(record)
+        self.lane.wait()
+        self.records.append(record)
+        self.epoch += 1
+        if self.state == "running" and self.epoch >= self.setup.config.epochs:
+            self.state = "completed"
+        return record
+
+    def close(self) -> None:
+        """Let go of captured graphs, once nothing is left to train; scores and state can still be read.
+
+        They and the replicate hold each other, so nothing but the garbage collector would find them: at any
+        moment, and the moment of another capture would break that one.
+        """
+        with suppress(RuntimeError):  # a broken device must not hide the error that came before
+            self.lane.wait()
+        self.step.forget_captures()
+        self._validate = Captured(_nothing, self.lane)
+
+    def _read_record(self) -> dict[str, float]:
+        """The epoch's record; the one place where the host waits for the device."""
+        config = self.setup.config
+        own, batches = self.multipliers[self._positive_indices], max(len(self.batch_sizes), 1)
+        validation_loss = self.loss(self._validation_logits, self.setup.validation_targets)
+        sums = self.step.sums
+        loss, violation, mean, most, val_loss = torch.stack(
+            [sums.loss, sums.violation, own.mean(), own.max(), validation_loss]
+        ).tolist()
+        self._last_scores = losses.score(self._validation_logits).cpu().numpy().copy()
+        summary = metrics.summarize(self.setup.validation_labels, self._last_scores)
+        return {
+            "epoch": self.epoch,
+            "learning_rate": _learning_rate(config.optimizer, self.epoch, config.epochs),
+            "train/loss": loss / batches,
+            "train/violation": violation / max(self._positives, 1),
+            "train/penalty": self.mu,
+            "train/multiplier_mean": mean,
+            "train/multiplier_max": most,
+            "val/loss": val_loss,
+            **{f"val/{name}": summary[name] for name in CURVES},
+        }
+
+    def _fill_validation_logits(self) -> None:
+        batches = self.setup.validation_images.split(EVALUATION_BATCH)
+        self._validation_logits.copy_(
+            logits_of(self.model, batches, self.setup.config.precision).view_as(self._validation_logits)
+        )
 
     @property
     def mu(self) -> float:
         """The constraint's penalty now; 0 without a constraint."""
         return 0.0 if self.penalty is None else self.penalty.penalty
-
-    def _train_record(self, sums: _EpochSums, rate: float) -> dict[str, float]:
-        own = self.multipliers[self.train_indices.to(self.setup.device)]
-        own = own[self.setup.targets[self.train_indices.to(self.setup.device)] > 0]
-        return {
-            "epoch": self.epoch,
-            "learning_rate": rate,
-            "train/loss": sums.loss.item() / max(sums.batches, 1),
-            "train/violation": sums.violation.item() / max(sums.positives, 1),
-            "train/penalty": self.mu,
-            "train/multiplier_mean": own.mean().item(),
-            "train/multiplier_max": own.max().item(),
-        }
-
-    def validate(self) -> dict[str, float]:
-        """Loss and metrics of the validation split with the current weights."""
-        setup = self.setup
-        logits = logits_of(
-            self.model, setup.validation_images.split(EVALUATION_BATCH), setup.config.precision
-        )
-        loss = self.loss(logits, setup.validation_targets).item()
-        self._last_scores = losses.score(logits).cpu().numpy()
-        summary = metrics.summarize(setup.validation_labels, self._last_scores)
-        return {"val/loss": loss, **{f"val/{name}": summary[name] for name in CURVES}}
 
     def _judge(self, record: dict[str, float]) -> None:
         """Diverged, better than before, or out of patience; then the penalty's growth."""
@@ -261,7 +252,7 @@ class Replicate:
             "records": self.records,
             "seconds": self.seconds,
             "model": self.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
+            "optimizer": self.step.optimizer.state_dict(),
             "multipliers": self.multipliers,
             "penalty": None if self.penalty is None else self.penalty.state_dict(),
         }
@@ -273,62 +264,17 @@ class Replicate:
         if (best := state["best"]) is not None:
             self.best = Best(**{**best, "validation_scores": best["validation_scores"].cpu().numpy()})
         self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.multipliers = state["multipliers"].to(self.setup.device)
+        self.step.load_optimizer(state["optimizer"])
+        self.multipliers.copy_(state["multipliers"])
         if self.penalty is not None:
             self.penalty.load_state_dict(state["penalty"])
 
 
-def logits_of(model: nn.Module, batches: Iterable[Tensor], precision: str) -> Tensor:
-    """Logits [N, outputs] of batches of prepared images in evaluation mode, float32."""
-    model.eval()
-    with torch.inference_mode():
-        parts = []
-        for batch in batches:
-            with autocast(precision, batch.device):
-                parts.append(model(batch).float())
-        return torch.cat(parts)
-
-
-def autocast(precision: str, device: torch.device) -> AbstractContextManager[Any]:
-    """bf16 arithmetic where the trial asks for it; weights, statistics and constraint stay float32."""
-    if precision == "bf16":
-        return torch.autocast(device.type, torch.bfloat16)
-    return nullcontext()
-
-
-def build_replicate_model(config: TrialConfig, task: BinaryTask, generator: torch.Generator) -> nn.Module:
-    """The network that a trial's loss and data ask for, its weights drawn from `generator`."""
-    return build_model(
-        config.model,
-        channels=task.channels,
-        outputs=losses.output_count(config.loss),
-        image_size=task.pool.pixels.shape[-1],
-        generator=generator,
-        cosine_head=config.loss.name == "ldam",
-    )
-
-
-def _optimizer(config: OptimizerConfig, model: nn.Module) -> torch.optim.Optimizer:
-    if config.name == "adam":
-        return torch.optim.Adam(
-            model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
-        )
-    return torch.optim.SGD(
-        model.parameters(),
-        lr=config.learning_rate,
-        momentum=config.momentum,
-        weight_decay=config.weight_decay,
-        fused=True,
-    )
+def _nothing() -> None:
+    raise ValueError("a closed replicate cannot be validated")
 
 
 def _learning_rate(config: OptimizerConfig, epoch: int, epochs: int) -> float:
     if config.schedule == "cosine":
         return config.learning_rate * 0.5 * (1 + math.cos(math.pi * epoch / epochs))
     return config.learning_rate
-
-
-def _prefers_channels_last(config: TrialConfig) -> bool:
-    """Channels-last wins for narrow networks and in bf16; not in float32 at width 64 (measured on CPU)."""
-    return config.precision == "bf16" or config.model.width <= 32

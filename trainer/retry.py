@@ -73,11 +73,12 @@ class Retry:
 
     The pauses before the tries 2, 3, 4, … grow as 1 : 2 : 4 : …, and add up to at most `seconds`; each is
     shortened at random by up to half, so that trials that failed together do not come back together. No try
-    begins later than `seconds` after the first one failed.
+    begins later than `seconds` after the first one failed. `sleep` is how a pause is passed.
     """
 
     tries: int = 5
     seconds: float = field(default_factory=_seconds_from_environment)
+    sleep: Callable[[float], None] = field(default_factory=lambda: time.sleep, repr=False, compare=False)
 
     def call(self, what: str, action: Callable[[], T]) -> T:
         """The action's value. Raises the OSError of the last try; one that is not transient at once."""
@@ -93,7 +94,7 @@ class Retry:
                 if attempt == self.tries or not is_transient(error) or now + pause > deadline:
                     raise
                 log.warning("%s: %s; trying again in %.1f s", what, error, pause)
-                time.sleep(pause)
+                self.sleep(pause)
         raise ValueError(f"expected at least one try, given {self.tries}")
 
     def _longest_pause(self, attempt: int) -> float:

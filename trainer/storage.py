@@ -21,6 +21,7 @@ import pyarrow as pa
 from pyarrow import fs
 
 from search_spaces.errors import InputError, StoreError
+from search_spaces.redaction import has_credentials
 from trainer.retry import Retry, is_denied, is_missing_bucket
 
 T = TypeVar("T")
@@ -58,10 +59,10 @@ class Storage:
 
     def _open_uri(self) -> tuple[Any, str]:
         parts = urlsplit(self.uri)
-        if parts.password is not None:
+        if has_credentials(self.uri):
             raise InputError(
-                f"output: expected a URI without credentials, which belong in the environment or in files "
-                f"(AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or ~/.aws), given {parts.scheme}://…:…@{parts.hostname}"
+                "output: expected a URI without credentials, which belong in the environment or in files "
+                f"(AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or ~/.aws), given some behind {parts.scheme}://"
             )
         query = {**_QUERY_DEFAULTS.get(parts.scheme, {}), **dict(parse_qsl(parts.query))}
         full = urlunsplit(parts._replace(query=urlencode(query)))
@@ -112,8 +113,14 @@ class Storage:
     # Objects
 
     def path(self, *parts: str) -> str:
-        """Path of an object below the store's root, in the file system's own form."""
-        return "/".join((self.root, *parts))
+        """Path of an object below the store's root, in the file system's own form.
+
+        Raises StoreError for one that would lead elsewhere.
+        """
+        relative = "/".join(parts)
+        if ".." in relative.split("/") or "\0" in relative:
+            raise StoreError(f"{self.uri}: expected a path below the store, given {relative!r}")
+        return f"{self.root}/{relative}"
 
     def where(self, relative: str) -> str:
         """An object's full name for messages: its path, or its URI without query."""
@@ -168,7 +175,7 @@ class Storage:
             return None
         try:
             content = json.loads(data)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise StoreError(f"{self.where(relative)}: expected JSON: {error}") from error
         if not isinstance(content, dict):
             raise StoreError(

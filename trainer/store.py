@@ -31,7 +31,7 @@ import re
 from dataclasses import dataclass
 
 from search_spaces.config import TrialConfig
-from search_spaces.errors import InputError
+from search_spaces.errors import InputError, StoreError
 from trainer.indexed_store import IndexedStore
 from trainer.markers import STATES, STORE_SCHEMA, Done, StoredFile, TrialFiles, new_attempt
 from trainer.trial_notes import TrialNotes
@@ -47,7 +47,7 @@ __all__ = [
     "new_attempt",
 ]
 
-_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
 @dataclass(frozen=True)
@@ -71,11 +71,12 @@ class Store(IndexedStore, TrialNotes):
     def sweep_names(self) -> list[str]:
         """Names of the sweeps that the store knows, sorted."""
         names = (p.removeprefix("sweeps/") for p in self.list_files("sweeps", recursive=False))
-        return sorted(n.removesuffix(".json") for n in names if n.endswith(".json"))
+        found = (n.removesuffix(".json") for n in names if n.endswith(".json"))
+        return sorted(name for name in found if _NAME.fullmatch(name))
 
     def write_sweep(self, manifest: SweepManifest) -> None:
         """Write which trials a sweep expects. Raises InputError for a name that is no plain file name."""
-        if not _NAME.match(manifest.name):
+        if not _NAME.fullmatch(manifest.name):
             raise InputError(f"sweep name: expected letters, digits, '_', '.', '-', given {manifest.name!r}")
         trials = [c.model_dump(mode="json") for c in manifest.trials]
         content = {"schema": STORE_SCHEMA, "name": manifest.name, "trials": trials}
@@ -85,13 +86,37 @@ class Store(IndexedStore, TrialNotes):
 
     def read_sweep(self, name: str) -> SweepManifest:
         """Which trials a sweep expects. Raises InputError when the store knows no such sweep."""
-        content = self.read_json(f"sweeps/{name}.json") if _NAME.match(name) else None
+        content = self.read_json(f"sweeps/{name}.json") if _NAME.fullmatch(name) else None
         if content is None:
             known = ", ".join(self.sweep_names()) or "none"
             raise InputError(f"{self.uri}: no sweep {name!r} in this store; known: {known}")
         self.check_schema(content, f"sweeps/{name}.json")
-        trials = tuple(TrialConfig.model_validate_json(json.dumps(t)) for t in content["trials"])
+        try:
+            trials = tuple(TrialConfig.model_validate_json(json.dumps(t)) for t in content["trials"])
+        except (ValueError, TypeError, KeyError) as error:
+            reason = " ".join(str(error).split())[:300]
+            raise StoreError(
+                f"{self.where(f'sweeps/{name}.json')}: not a sweep's trials: {reason}"
+            ) from error
         return SweepManifest(name=name, trials=trials, samples=content.get("samples"))
+
+    def read_config(self, trial_id: str) -> TrialConfig | None:
+        """A trial's configuration with default seeds, None where there is none.
+
+        Raises StoreError for a file that is no configuration, or another trial's.
+        """
+        relative = f"trials/{trial_id}/config.json"
+        content = self.read_json(relative)
+        if content is None:
+            return None
+        try:
+            config = TrialConfig.model_validate_json(json.dumps(content))
+        except ValueError as error:
+            reason = " ".join(str(error).split())[:300]
+            raise StoreError(f"{self.where(relative)}: not a trial's configuration: {reason}") from error
+        if config.trial_id != trial_id:
+            raise StoreError(f"{self.where(relative)}: it is that of trial {config.trial_id}")
+        return config
 
     def write_config(self, config: TrialConfig) -> None:
         """Write a trial's readable configuration; the seeds are the sweep's affair and stand there."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from trainer.markers import Done
 from trainer.replicate import Replicate
 from trainer.store import Store
 from trainer.trial_results import Attempt, store_replicate
+from trainer.trial_setup import TrialSetup
 from trainer.writer import Writer
 
 log = logging.getLogger(__name__)
@@ -89,10 +91,10 @@ def run_trial(
                     checkpoint_seconds=options.checkpoint_seconds,
                 )
                 writer.submit(lambda: store.write_config(config))
-                replicates = [Replicate(setup, seed) for seed in missing]
-                _restore(attempt, replicates)
-                ended_scores = _ended_scores(store, config, before)
-                ended.update(_train_missing(attempt, replicates, ended_scores, on_round, should_stop))
+                with _made(setup, missing) as replicates:
+                    _restore(attempt, replicates)
+                    ended_scores = _ended_scores(store, config, before)
+                    ended.update(_train_missing(attempt, replicates, ended_scores, on_round, should_stop))
             _tidy_up(store, config.trial_id)
     except Interrupted:
         raise
@@ -100,6 +102,19 @@ def run_trial(
         _record_failure(store, config, missing, error)
         raise
     return {seed: ended[seed] for seed in config.seeds}
+
+
+@contextmanager
+def _made(setup: TrialSetup, seeds: list[int]) -> Iterator[list[Replicate]]:
+    """Replicates, whose memory on a GPU is free for others after the block."""
+    replicates = [Replicate(setup, seed) for seed in seeds]
+    try:
+        yield replicates
+    finally:
+        for replicate in replicates:
+            replicate.close()
+        if setup.device.type == "cuda":
+            torch.cuda.empty_cache()
 
 
 def _restore(attempt: Attempt, replicates: list[Replicate]) -> None:

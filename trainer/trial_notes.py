@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from search_spaces.redaction import redacted
 from trainer.retry import ONCE
 from trainer.storage import Storage
 
@@ -25,8 +26,16 @@ class TrialNotes(Storage):
         self.delete(f"trials/{trial_id}/checkpoint.pt")
 
     def write_failure(self, trial_id: str, failure: Mapping[str, Any]) -> None:
-        """Write why an attempt failed: error, message, traceback, seeds, attempt."""
-        self.write_json(f"trials/{trial_id}/failure.json", failure)
+        """Write why an attempt failed: error, message, traceback, seeds, attempt. Secrets are hidden."""
+        safe = {
+            key: redacted(value)
+            if isinstance(value, str)
+            else [redacted(line) if isinstance(line, str) else line for line in value]
+            if isinstance(value, list)
+            else value
+            for key, value in failure.items()
+        }
+        self.write_json(f"trials/{trial_id}/failure.json", safe)
 
     def read_failure(self, trial_id: str) -> dict[str, Any] | None:
         """Why the trial's last attempt failed, or None."""

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import functools
+import logging
 import sys
+import traceback
 from collections.abc import Callable
 from typing import ParamSpec
 
 import typer
 
 from search_spaces.errors import AlmsweepError
+from search_spaces.redaction import printable, redacted
 
 INTERRUPTED = 130
 P = ParamSpec("P")
@@ -23,10 +26,29 @@ def guarded(command: Callable[P, None]) -> Callable[P, None]:
         try:
             command(*arguments, **options)
         except AlmsweepError as error:
-            print(f"almsweep: error: {error}", file=sys.stderr)
+            print(f"almsweep: error: {shown(str(error))}", file=sys.stderr)
             raise typer.Exit(error.exit_code) from error
         except KeyboardInterrupt as interrupt:
             print("almsweep: interrupted", file=sys.stderr)
             raise typer.Exit(INTERRUPTED) from interrupt
+        except (typer.Exit, typer.Abort):
+            raise
+        except Exception:  # a fault of ours; its traceback is told without secrets
+            print(shown(traceback.format_exc()), file=sys.stderr)
+            raise typer.Exit(1) from None
 
     return run
+
+
+def shown(text: str) -> str:
+    """A text as it may stand on a terminal: no secret, nothing that commands it."""
+    return printable(redacted(text))
+
+
+class ShownFilter(logging.Filter):
+    """Lets every record pass, its text as `shown` gives it."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Rewrite the record."""
+        record.msg, record.args = shown(record.getMessage()), ()
+        return True

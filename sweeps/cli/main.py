@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.logging import RichHandler
 
 from sweeps.cli import cluster_commands, plan_commands, result_commands, run_commands, trial_commands
+from sweeps.cli.guard import ShownFilter
 
 app = typer.Typer(
     name="almsweep",
@@ -36,6 +37,7 @@ def configure(
     """Hyper-parameter sweeps for classifiers on critical, under-represented classes."""
     level = logging.INFO if verbose else logging.WARNING
     handler = RichHandler(console=Console(stderr=True), show_path=False, show_time=verbose)
+    handler.addFilter(ShownFilter())
     logging.basicConfig(level=level, format="%(message)s", handlers=[handler], force=True)
     logging.getLogger("alembic").setLevel(logging.WARNING)
 

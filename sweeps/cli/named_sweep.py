@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 def open_sweep(space: str, output: str, replicates: int | None) -> tuple[Store, SweepManifest]:
     """The store, and the trials that a space wants; a name may also be that of a sweep in the store."""
     from search_spaces.catalog import load_space
+    from search_spaces.two_stage import TWO_STAGE
+    from sweeps.two_stage import continued, is_first_stage
     from trainer.store import Store, SweepManifest
 
     store = Store(output)
@@ -25,6 +27,9 @@ def open_sweep(space: str, output: str, replicates: int | None) -> tuple[Store, 
             manifest = replace(manifest, samples=found.search.samples)
             if found.name in store.sweep_names():
                 manifest = store.read_sweep(found.name)
+        elif found.name == TWO_STAGE and found.name in store.sweep_names():
+            stored = store.read_sweep(found.name)
+            manifest = manifest if is_first_stage(stored) else continued(stored, found.trials)
     except InputError:
         if space not in store.sweep_names():
             raise

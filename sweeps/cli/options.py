@@ -8,10 +8,28 @@ from typing import Annotated
 import typer
 
 from search_spaces.errors import InputError
+from search_spaces.redaction import has_credentials
 
 DEFAULT_OUTPUT = "results"
 DEFAULT_RULE = "ensemble-val-auroc"
 KEEP_WEIGHTS = ("selected", "all", "none")
+
+
+def without_credentials(
+    context: typer.Context, parameter: typer.CallbackParam, value: str | None
+) -> str | None:
+    """A URI from the environment as it is; one from the command line must hold no password.
+
+    Arguments can be read by every user of the machine, and are stored with a Ray job.
+    """
+    source = context.get_parameter_source(parameter.name or "")
+    if value is not None and source is not None and source.name == "COMMANDLINE" and has_credentials(value):
+        raise typer.BadParameter(
+            "expected a URI without user and password; they belong in MLFLOW_TRACKING_USERNAME and "
+            "MLFLOW_TRACKING_PASSWORD, ~/.mlflow/credentials, PGPASSWORD or ~/.pgpass"
+        )
+    return value
+
 
 Space = Annotated[str, typer.Argument(metavar="SPACE", help="A named space or a path to a .yaml file.")]
 Output = Annotated[
@@ -33,6 +51,18 @@ Replicates = Annotated[
     int | None, typer.Option("--replicates", min=1, help="Seeds 1 to N instead of the space's own.")
 ]
 Cpus = Annotated[int, typer.Option("--cpus-per-trial", min=1, help="CPUs, and threads, per trial.")]
+Address = Annotated[
+    str | None,
+    typer.Option("--address", help="A running Ray cluster; default: RAY_ADDRESS, else Ray on this machine."),
+]
+Gpus = Annotated[
+    float | None,
+    typer.Option(
+        "--gpus-per-trial",
+        min=0,
+        help="Share of a GPU per trial; default: by measured memory.",
+    ),
+]
 KeepWeights = Annotated[
     str, typer.Option("--keep-weights", help="Weights to keep: selected (best trial per cell), all, none.")
 ]
@@ -41,6 +71,7 @@ TrackingUri = Annotated[
     typer.Option(
         "--tracking-uri",
         envvar="MLFLOW_TRACKING_URI",
+        callback=without_credentials,
         help="MLflow server or database; default: SQLite in the output folder.",
     ),
 ]

@@ -13,9 +13,11 @@ from sweeps.cli.guard import guarded
 from sweeps.cli.named_sweep import open_sweep
 from sweeps.cli.options import (
     DEFAULT_OUTPUT,
+    Address,
     Cpus,
     DataDir,
     Download,
+    Gpus,
     KeepWeights,
     Output,
     Replicates,
@@ -34,37 +36,55 @@ def plan(
     space: Space,
     output: Output = DEFAULT_OUTPUT,
     probe: Annotated[
-        bool, typer.Option("--probe", help="Measure the time per epoch of every kind of trial.")
+        bool, typer.Option("--probe", help="Measure time and memory of trials where that is not known yet.")
     ] = False,
     data_dir: DataDir = None,
     download: Download = False,
     replicates: Replicates = None,
+    address: Address = None,
     cpus_per_trial: Cpus = 1,
+    gpus_per_trial: Gpus = None,
     keep_weights: KeepWeights = "selected",
     concurrent: Annotated[
-        int, typer.Option("--concurrent", min=1, help="Trials at a time, for the estimates.")
-    ] = 1,
+        int | None,
+        typer.Option("--concurrent", min=1, help="Trials at a time; default: as many as `run` would start."),
+    ] = None,
     trials: Annotated[bool, typer.Option("--trials", help="List every trial.")] = False,
 ) -> None:
-    """Show a space's trials: how many are done, partial, failed and pending, and what the rest costs."""
+    """Show a space's trials: how many are done, partial, failed and pending, and what the rest costs.
+
+    Time is told from measurements, of this machine or, with --probe and --address, of the cluster's nodes.
+    """
     from sweeps.cli import report
+    from sweeps.forecast import forecast
     from sweeps.plan import disk_need, make_plan
-    from sweeps.probe import estimate
-    from sweeps.probe import probe as measure
+    from sweeps.run import RunOptions
+    from sweeps.two_stage import expected
 
     check_keep_weights(keep_weights)
     store, manifest = open_sweep(space, output, replicates)
-    made = make_plan(manifest.name, manifest.trials, store)
+    whole = expected(manifest)
+    made = make_plan(whole.name, whole.trials, store)
     console = Console()
-    if probe:
-        for line in measure(made, store, data_dir, threads=cpus_per_trial, download=download):
-            console.print(line, highlight=False)
+    options = RunOptions(
+        output=output,
+        data_dir=data_dir,
+        download=download,
+        address=address,
+        cpus_per_trial=cpus_per_trial,
+        gpus_per_trial=gpus_per_trial,
+        max_concurrent=concurrent,
+    )
+    found = forecast(made, options, console, measure=probe)
     report.print_plan(console, made)
     report.print_samples(console, manifest)
-    report.print_disk(console, disk_need(made, store, keep_weights=keep_weights, concurrent=concurrent))
-    report.print_time(console, estimate(made, store, threads=cpus_per_trial), concurrent)
+    report.print_stages(console, manifest, whole)
+    at_a_time = concurrent or found.packing.concurrent
+    report.print_disk(console, disk_need(made, store, keep_weights=keep_weights, concurrent=at_a_time))
+    report.print_time(console, found)
     if trials:
-        report.print_trials(console, made.trials)
+        known = {config.trial_id for config in manifest.trials}
+        report.print_trials(console, (t for t in made.trials if t.trial_id in known))
 
 
 def status(

@@ -9,11 +9,13 @@ from rich.table import Table
 from rich.text import Text
 
 from search_spaces.labels import trial_label
+from sweeps.forecast import Forecast
 from sweeps.plan import STATUSES, DiskNeed, Plan, PlannedTrial, block_counts
-from sweeps.probe import TimeEstimate
 from sweeps.progress import duration
 from sweeps.run import SweepOutcome
 from trainer.store import Store, SweepManifest
+
+TAIL_LINES = 5
 
 
 def print_plan(console: Console, plan: Plan) -> None:
@@ -37,6 +39,17 @@ def print_samples(console: Console, manifest: SweepManifest) -> None:
         console.print(f"search: {left:,} of {manifest.samples:,} trials are not chosen yet", highlight=False)
 
 
+def print_stages(console: Console, manifest: SweepManifest, whole: SweepManifest) -> None:
+    """How many of a study's trials stand for those that its first stage will choose; nothing for others."""
+    if len(whole.trials) > len(manifest.trials):
+        later = len(whole.trials) - len(manifest.trials)
+        console.print(
+            f"stage 2: {later:,} of these stand for trials chosen on validation after the other "
+            f"{len(manifest.trials):,}",
+            highlight=False,
+        )
+
+
 def _states(counts: Mapping[str, int]) -> str:
     """Trials per status in words; pruned ones only where there are any."""
     shown = [status for status in STATUSES if counts[status] or status != "pruned"]
@@ -53,16 +66,20 @@ def print_disk(console: Console, need: DiskNeed) -> None:
     )
 
 
-def print_time(console: Console, estimate: TimeEstimate, concurrent: int) -> None:
-    """Time that the missing replicates take, where every kind of trial has been probed."""
-    if estimate.unknown:
+def print_time(console: Console, forecast: Forecast) -> None:
+    """Device hours and wall time of the missing replicates, where every kind of trial has been measured."""
+    if forecast.time.unknown:
         console.print("time: unknown (measure it with --probe)", highlight=False)
         return
-    time = duration(estimate.seconds / concurrent)
+    if forecast.time.device == "cuda":
+        cost = f"{hours(forecast.device_seconds)} GPU-hours"
+    else:
+        cost = f"{hours(forecast.device_seconds)} core-hours"
+    wall = duration(forecast.wall_seconds)
     console.print(
-        f"time: at most {time} with {concurrent} trial(s) at a time on this machine, without early stopping",
-        highlight=False,
+        Text(f"time: at most {cost}, {wall} on {forecast.where}, without early stopping"), soft_wrap=True
     )
+    console.print(Text(f"  {forecast.packing.reason}"), soft_wrap=True)
 
 
 def print_trials(console: Console, trials: Iterable[PlannedTrial]) -> None:
@@ -81,6 +98,11 @@ def print_failed(console: Console, plan: Plan, store: Store) -> None:
         failure = store.read_failure(trial.trial_id)
         if failure is not None:
             console.print(Text(f"    {failure['error']}: {failure['message']}"), soft_wrap=True)
+            # The last line repeats the message; those before it say where it happened.
+            for line in failure["traceback"][-TAIL_LINES:-1]:
+                console.print(Text(f"    {line}", style="dim"), soft_wrap=True)
+            if "peak_memory_bytes" in failure:
+                console.print(f"    peak memory {size(failure['peak_memory_bytes'])}", highlight=False)
         for seed, done in sorted(store.replicates(trial.trial_id).items()):
             if done.state != "completed":
                 reason = store.read_result(done)["reason"]
@@ -103,6 +125,16 @@ def print_outcome(console: Console, outcome: SweepOutcome) -> None:
         console.print(
             f"{outcome.untracked} trial(s) are not in MLflow yet: `almsweep reconcile`", highlight=False
         )
+
+
+def hours(seconds: float) -> str:
+    """Seconds as hours, in three digits.
+
+    >>> hours(44_280), hours(100), hours(7_200_000)
+    ('12.3', '0.0278', '2,000')
+    """
+    value = seconds / 3600
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
 
 
 def size(count: int) -> str:

@@ -16,9 +16,11 @@ from sweeps.cli.named_sweep import open_sweep, search_of
 from sweeps.cli.options import (
     DEFAULT_OUTPUT,
     DEFAULT_RULE,
+    Address,
     Cpus,
     DataDir,
     Download,
+    Gpus,
     KeepWeights,
     Output,
     Replicates,
@@ -39,16 +41,6 @@ SCHEDULERS = ("none", "asha", "median")
 # A run that trains more replicates than this asks first, where there is somebody to answer.
 LARGE_RUN = 1000
 
-Address = Annotated[
-    str | None,
-    typer.Option("--address", help="A running Ray cluster; default: RAY_ADDRESS, else Ray on this machine."),
-]
-Gpus = Annotated[
-    float | None,
-    typer.Option(
-        "--gpus-per-trial", min=0, help="Share of a GPU per trial; default: one where there is one."
-    ),
-]
 MaxConcurrent = Annotated[int | None, typer.Option("--max-concurrent", min=1, help="Most trials at a time.")]
 NoTracking = Annotated[bool, typer.Option("--no-tracking", help="Do not write to MLflow.")]
 NumSamples = Annotated[
@@ -180,10 +172,11 @@ def retry(
 def _confirm(manifest: SweepManifest, store: Store) -> None:
     """Ask before a large run, where a person sits at the terminal; exits with 1 when the answer is no."""
     from sweeps.plan import make_plan
+    from sweeps.two_stage import expected
 
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         return
-    missing = make_plan(manifest.name, manifest.trials, store).missing_replicates()
+    missing = make_plan(manifest.name, expected(manifest).trials, store).missing_replicates()
     if missing > LARGE_RUN and not typer.confirm(f"Train {missing:,} replicates?"):
         raise typer.Exit(1)
 
@@ -211,6 +204,12 @@ def _run_and_report(
         manifest, options, console, retry_failed=retry_failed, retry_pruned=retry_pruned, search=search
     )
     report.print_outcome(console, outcome)
+    if not (retry_failed or retry_pruned or outcome.interrupted or outcome.stopped):
+        later = _second_stage(console, store, manifest, options.rule)
+        if later is not None:
+            manifest = later
+            outcome = run_sweep(manifest, options, console)
+            report.print_outcome(console, outcome)
     if search is not None:
         manifest = store.read_sweep(manifest.name)
         report.print_samples(console, manifest)
@@ -220,3 +219,18 @@ def _run_and_report(
     counts = outcome.plan.counts()
     if counts["done"] + counts["pruned"] < len(outcome.plan.trials):
         raise typer.Exit(1)
+
+
+def _second_stage(console: Console, store: Store, manifest: SweepManifest, rule: str) -> SweepManifest | None:
+    """A two-stage study with its second stage, when the first has ended; None for any other sweep."""
+    from sweeps.two_stage import is_first_stage, unfinished, with_second_stage
+
+    if not is_first_stage(manifest):
+        return None
+    if waiting := unfinished(store, manifest):
+        console.print(f"stage 2 waits for {waiting} trial(s) of stage 1", highlight=False)
+        return None
+    later = with_second_stage(store, manifest, rule)
+    added = len(later.trials) - len(manifest.trials)
+    console.print(f"stage 2: {added:,} trials on the losses that {rule} chose in stage 1", highlight=False)
+    return later

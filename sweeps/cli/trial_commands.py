@@ -147,9 +147,10 @@ def _setting(text: str) -> tuple[str, object]:
 def _device(name: str | None, threads: int) -> Any:
     import torch
 
+    from trainer.cpu import prepare_cpu
     from trainer.environment import default_device
 
-    torch.set_num_threads(threads)
+    prepare_cpu(threads)
     if name is None:
         return default_device()
     if name not in ("cpu", "cuda"):
@@ -160,22 +161,15 @@ def _device(name: str | None, threads: int) -> Any:
 
 
 def _stored_config(store: Store, trial: str) -> TrialConfig:
-    from search_spaces.config import TrialConfig
-
     ids = sorted(i for i in store.trial_ids() if i.startswith(trial))
     if len(ids) != 1:
         found = "none" if not ids else ", ".join(ids[:5])
         raise CheckpointError(
             f"{store.uri}: expected one stored trial whose id starts with {trial!r}, found {found}"
         )
-    content = store.read_json(f"trials/{ids[0]}/config.json")
-    if content is None:
+    config = store.read_config(ids[0])
+    if config is None:
         raise CheckpointError(f"{store.path('trials', ids[0])}: expected a config.json, found none")
-    config = TrialConfig.model_validate_json(json.dumps(content))
-    if config.trial_id != ids[0]:
-        raise CheckpointError(
-            f"{store.path('trials', ids[0])}: its config.json is that of trial {config.trial_id}"
-        )
     return config
 
 

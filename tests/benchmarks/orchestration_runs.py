@@ -137,17 +137,17 @@ def measure(name: str, trials: int, folder: Path) -> dict[str, Any]:
 def _ours(configs: tuple[TrialConfig, ...], folder: Path, meter: Meter) -> None:
     from rich.console import Console
 
-    import sweeps.run
-    from sweeps.callback import SweepCallback
+    import sweeps.run  # which sets what Ray reads from the environment before it imports Ray
+    from sweeps.progress import SweepProgress
     from trainer.store import SweepManifest
 
-    plain = SweepCallback.on_trial_complete
+    plain = SweepProgress.ended
 
-    def on_trial_complete(self: SweepCallback, *arguments: Any, **named: Any) -> None:
+    def ended(self: SweepProgress, *arguments: Any, **named: Any) -> None:
         plain(self, *arguments, **named)
         meter.trial_ended()
 
-    SweepCallback.on_trial_complete = on_trial_complete  # type: ignore[method-assign]
+    SweepProgress.ended = ended  # type: ignore[method-assign]
     sweeps.run.train_trial = noop_trial
     options = sweeps.run.RunOptions(output=str(folder))
     with Path(folder, "console.txt").open("w") as stream:

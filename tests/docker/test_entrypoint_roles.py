@@ -21,8 +21,9 @@ def server(container: Any, **env: str) -> Any:
 
 
 def test_mlflow_prepares_the_database_and_serves_behind_a_password(container: Any) -> None:
-    uri = "postgresql://mlflow@postgres:5432/mlflow"
-    done = server(container, MLFLOW_HOST="0.0.0.0", MLFLOW_BACKEND_STORE_URI=uri)
+    given = "postgresql://mlflow@postgres:5432/mlflow"
+    done = server(container, MLFLOW_HOST="0.0.0.0", MLFLOW_BACKEND_STORE_URI=given)
+    uri = given.replace("postgresql", "postgresql+psycopg2")
     assert done.returncode == 0, done.stderr
     upgrade, serve = container.calls("mlflow")
     assert upgrade["argv"] == ["db", "upgrade", uri]

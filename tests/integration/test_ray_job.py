@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import shutil
@@ -93,11 +94,16 @@ def _wait_until_ready(address: str, process: subprocess.Popen[bytes], log: Path)
     pytest.fail(f"the head did not come up: {log.read_text()}")
 
 
-def test_without_the_token_nobody_gets_in(head: dict[str, str]) -> None:
-    with pytest.raises(urllib.error.HTTPError) as refused:
-        urllib.request.urlopen(f"{head['RAY_API_SERVER_ADDRESS']}/api/jobs/", timeout=10)
-    refused.value.close()
-    assert refused.value.code in (401, 403)
+@pytest.mark.parametrize("token", [None, "", "0" * 64])
+def test_without_the_token_nobody_gets_in(head: dict[str, str], token: str | None) -> None:
+    headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+    entry = json.dumps({"entrypoint": "touch ran"}).encode()
+    for path, data in (("/api/jobs/", None), ("/api/jobs/", entry), ("/nodes?view=summary", None)):
+        request = urllib.request.Request(f"{head['RAY_API_SERVER_ADDRESS']}{path}", data, headers)
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(request, timeout=10)
+        refused.value.close()
+        assert refused.value.code in (401, 403)
 
 
 def test_submitted_demo_ends_with_its_table(head: dict[str, str], tmp_path: Path) -> None:

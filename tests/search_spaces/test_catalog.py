@@ -28,6 +28,8 @@ DIGESTS = {
     "demo": "b0170faffabccd57540ff39871aafb1c72096bbb86f8c1a7058b228375ad9ca8",
     "paper-published": "556e70239ea2deeb309c9cd5b7d3ff5da48f9c77d6157d13b6eafa3159ed0c04",
     "paper": "8896de1e321ac1b5cc320729e44358a1775f536f9d2a96c29f66b4995b9bfa2e",
+    # Of the first of its two stages.
+    "paper-two-stage": "ef954f3a4de3cdda982c1100aafbc5eb0f966613addb1e6a6d268dfe0ad34dd5",
     # Of a search: the points that it starts with.
     "paper-search": "a42f9c0cd8a7019a65b1f8ffb16baff23534ef2946bb8e9dcc5d6ece8efb5558",
 }
@@ -82,7 +84,9 @@ def test_demo_is_small_and_needs_no_download() -> None:
 def test_unknown_space_lists_the_known_ones() -> None:
     with pytest.raises(SpaceError) as caught:
         load_space("papers")
-    known = "demo, paper-published, paper, paper-search, or a path that ends in .yaml or .yml"
+    known = (
+        "demo, paper-published, paper, paper-two-stage, paper-search, or a path that ends in .yaml or .yml"
+    )
     assert str(caught.value) == f"unknown search space 'papers'; known: {known}"
 
 

@@ -11,12 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from search_spaces.catalog import load_space
+from search_spaces.config import TrialConfig
 from search_spaces.domains import IntUniform, LogUniform, Uniform
 from search_spaces.errors import SpaceError
 from search_spaces.labels import trial_label
 from search_spaces.losses import SymmetricMargin
 from search_spaces.named import constraint_by_name
-from search_spaces.search import Search
+from search_spaces.problem import Problem
+from search_spaces.search import Point, Search
 from search_spaces.space import SearchSpace
 
 FIXED: dict[str, object] = {"dataset": "digits", "ratio": 20, "seeds": [1, 2]}
@@ -76,6 +78,22 @@ def test_draws_depend_on_seed_and_index_alone() -> None:
     draws = [repr(search().random_point(seed, index)) for seed in (1, 2) for index in range(3)]
     assert len(set(draws)) > 3
     assert draws == [repr(search().random_point(seed, index)) for seed in (1, 2) for index in range(3)]
+
+
+def test_draws_are_trials_that_are_possible(monkeypatch: pytest.MonkeyPatch) -> None:
+    mine = search()
+    drawn = mine.draws(12)
+    assert drawn == mine.draws(20)[:12]
+    possible, build = [t for t in drawn if t.loss.name != "mbauc"], Search.trial
+
+    def refuse_mbauc(self: Search, point: Point) -> TrialConfig:
+        if point["loss.name"] == "mbauc":
+            raise Problem("loss", "another", "mbauc")
+        return build(self, point)
+
+    monkeypatch.setattr(Search, "trial", refuse_mbauc)
+    assert mine.draws(12) == possible
+    assert 0 < len(possible) < len(drawn)
 
 
 def test_finite_searches_can_be_listed() -> None:

@@ -13,7 +13,6 @@ from search_spaces.losses import Bce, SymmetricMargin
 from search_spaces.presets import preset
 from search_spaces.sizes import weight_count
 from sweeps.plan import block_counts, disk_need, make_plan
-from sweeps.probe import estimate, probe
 from trainer.store import Store
 
 
@@ -109,17 +108,3 @@ def test_disk_is_measured_on_finished_replicates(store: Store) -> None:
     size = sum(f.bytes for f in store.replicates(config().trial_id)[1].files.values())
     assert need.measured
     assert need.results == 4 * size
-
-
-def test_time_is_unknown_until_probed_and_then_cached(store: Store) -> None:
-    plan = make_plan("s", [config(), config(epochs=7)], store)
-    assert estimate(plan, store, threads=1).unknown == 4
-    assert len(probe(plan, store, None, threads=1)) == 1
-    assert probe(plan, store, None, threads=1) == []
-    found = estimate(plan, store, threads=1)
-    assert found.unknown == 0
-    (cached,) = Path(store.path("probes")).iterdir()
-    content = store.read_json(f"probes/{cached.name}")
-    assert content is not None
-    assert found.seconds == pytest.approx(content["seconds_per_epoch"] * 2 * (2 + 7))
-    assert estimate(plan, store, threads=2).unknown == 4

@@ -83,20 +83,22 @@ def content_of(client: Any) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
 
 
+def points_of(client: Any, run: Any) -> list[tuple[str, int, float]]:
+    """Every metric that a run holds: name, step, value, as often as it stands there."""
+    return sorted(
+        (name, m.step, m.value)
+        for name in run.data.metrics
+        for m in client.get_metric_history(run.info.run_id, name)
+    )
+
+
 def check_level(client: Any, store: Store, run: Any, config: TrialConfig) -> None:
-    """Check that a run's metrics are exactly those that the store tells."""
+    """Check that a run's metrics are exactly those that the store tells, each once."""
     done = store.replicates(config.trial_id)
     view = trial_view(trial_state(config, done, store.read_failure(config.trial_id)), store)
-    assert {n: v for n, v in run.data.metrics.items() if n.startswith("final/")} == view.summary
-    logged = {
-        (name, m.step): m.value
-        for name in run.data.metrics
-        if not name.startswith("final/")
-        for m in client.get_metric_history(run.info.run_id, name)
-    }
-    expected = {(name, epoch): v for epoch, point in view.curves.items() for name, v in point.items()}
-    assert logged == expected
-    assert len(expected) > synthetic.EPOCHS
+    curves = [(name, epoch, v) for epoch, point in view.curves.items() for name, v in point.items()]
+    assert points_of(client, run) == sorted([*curves, *((n, 0, v) for n, v in view.summary.items())])
+    assert len(curves) > synthetic.EPOCHS
 
 
 def test_live_trial_ends_level_with_the_store(store: Store, client: Any) -> None:
@@ -301,6 +303,44 @@ def test_more_replicates_replace_the_curves(store: Store, client: Any) -> None:
     assert run.data.tags["replicates"] == "3/3"
     check_level(client, store, run, more)
     assert reconcile(store, synthetic.SWEEP) == ReconcileCounts(unchanged=1)
+
+
+def test_call_whose_answer_was_lost_is_not_repeated(store: Store, client: Any) -> None:
+    config = synthetic.trials()[1]
+
+    def before(tracker: Tracker) -> None:
+        tracker.trial_started(config)
+        tell_epochs(tracker, config, range(3))
+
+    assert track(store, before) == 0
+    (run,) = runs_of(client)
+    client.set_tag(run.info.run_id, "epochs", "1")  # MLflow stores metrics first, and was killed then
+
+    def after(tracker: Tracker) -> None:
+        tell_epochs(tracker, config, range(1, 4))
+
+    assert track(store, after) == 0
+    (run,) = runs_of(client)
+    steps = [m.step for m in client.get_metric_history(run.info.run_id, "val/auroc")]
+    assert sorted(steps) == [0, 1, 2, 3]
+
+
+def test_points_that_stand_twice_are_written_anew(store: Store, client: Any) -> None:
+    config = synthetic.trials()[1]
+    synthetic.write_sweep(store, [config])
+
+    def tell(tracker: Tracker) -> None:
+        tracker.trial_started(config)
+        tell_epochs(tracker, config, range(3))
+
+    assert track(store, tell) == 0
+    (run,) = runs_of(client)
+    value = synthetic.epoch_records(config, 1)[1]["ensemble/val/auroc"]
+    client.log_metric(run.info.run_id, "val/auroc", value, timestamp=1, step=1)
+    synthetic.write_trial(store, config)
+    assert reconcile(store, synthetic.SWEEP) == ReconcileCounts(updated=1)
+    (run,) = runs_of(client)
+    check_level(client, store, run, config)
 
 
 def test_two_runs_of_one_trial_become_one(store: Store, client: Any) -> None:

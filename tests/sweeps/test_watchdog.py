@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import faulthandler
+import subprocess
+import sys
 import threading
 
 import pytest
 
 import sweeps.watchdog
 from sweeps.watchdog import TIMES_MEDIAN, Watchdog
+from trainer.retry import Retry
 
 
 def test_limit_follows_the_median_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -51,3 +55,47 @@ def test_beats_keep_it_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_defaults_leave_room() -> None:
     assert sweeps.watchdog.FIRST_EPOCH_SECONDS >= 600
     assert Watchdog(lambda limit: None).limit() == sweeps.watchdog.FIRST_EPOCH_SECONDS
+
+
+def test_waiting_for_storage_is_no_hang(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+
+    def sleep(seconds: float) -> None:
+        assert now[0] - dog._since <= 1.0 - seconds + 1e-6, "the thread would see the epoch as overdue"
+        now[0] += seconds
+
+    monkeypatch.setattr("sweeps.watchdog.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("sweeps.watchdog.time.sleep", sleep)
+    dog = Watchdog(lambda limit: None, first=5.0, least=5.0)
+    now[0] += 1.0
+    Retry(tries=3, seconds=60.0, sleep=dog.pause).call("a store that comes back", Failing(2))
+    assert now[0] > 20.0
+    dog.beat()
+    faulthandler.cancel_dump_traceback_later()
+    assert dog._epochs == [1.0]
+
+
+class Failing:
+    """Raises so many times, then returns."""
+
+    def __init__(self, times: int) -> None:
+        self.times = times
+
+    def __call__(self) -> None:
+        self.times -= 1
+        if self.times >= 0:
+            raise OSError(28, "No space left on device")
+
+
+def test_a_hang_that_holds_the_interpreter_ends_the_process() -> None:
+    code = (
+        "import ctypes, sweeps.watchdog as w; w.HARD_EXIT_SECONDS = 0.1\n"
+        "with w.Watchdog(lambda limit: None, first=0.1, least=0.1):\n"
+        "    ctypes.PyDLL(None).sleep(100)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=90, check=False
+    )
+    assert done.returncode == 1
+    assert "Timeout" in done.stderr
+    assert "line 3 in <module>" in done.stderr

@@ -175,5 +175,5 @@ def test_a_gpu_sees_the_images_that_a_cpu_sees() -> None:
     for device in ("cpu", "cuda"):
         augmenter = Augmenter(pixels.to(device), AugmentationConfig(), *_statistics(3))
         draws = augmenter.draw(10, torch.Generator().manual_seed(1))
-        batches.append(augmenter.train_batch(indices.to(device), draws).cpu())
+        batches.append(augmenter.train_batch(indices.to(device), draws.to(augmenter.device)).cpu())
     torch.testing.assert_close(batches[0], batches[1], rtol=0, atol=1e-6)

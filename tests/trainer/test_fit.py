@@ -16,7 +16,8 @@ from search_spaces.presets import preset
 from trainer.checkpoint import dump_replicates, restore_replicates
 from trainer.data import BinaryTask, load_task
 from trainer.fit import fit
-from trainer.replicate import Replicate, TrialSetup
+from trainer.replicate import Replicate
+from trainer.trial_setup import TrialSetup
 
 CPU = torch.device("cpu")
 CONSTRAINT = ConstraintConfig(penalty=1e-4, margin=0.5)
@@ -187,16 +188,15 @@ def test_bf16_trains_and_stays_close(task: BinaryTask) -> None:
 def test_a_trailing_batch_of_one_is_left_out(task: BinaryTask) -> None:
     replicate = replicates(config(batch_size=2), task, (1,))[0]
     examples = replicate.negatives + replicate.positives
-    sizes = [len(indices) for indices, _, _ in replicate._batches()]
-    assert set(sizes) == {2}
-    assert sum(sizes) == examples - examples % 2
+    assert replicate.train_batches(examples) == examples // 2
 
 
 def test_mbauc_skips_batches_without_a_pair(task: BinaryTask) -> None:
     replicate = replicates(config(loss=Mbauc(), batch_size=8), task, (1,))[0]
-    batches = list(replicate._batches())
-    assert 0 < len(batches) < (replicate.negatives + replicate.positives) // 8
-    assert all(0 < positives < len(indices) for indices, _, positives in batches)
+    replicate.begin_epoch()
+    labels = [replicate.step.next_batch(size)[1] for size in replicate.batch_sizes]
+    assert 0 < len(labels) < (replicate.negatives + replicate.positives) // 8
+    assert all(0 < int(batch.sum()) < 8 for batch in labels)
 
 
 # By schema and loss: training loss, validation loss and mean multiplier per epoch; the mean test score.

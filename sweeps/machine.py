@@ -1,0 +1,96 @@
+"""What this machine, or a cluster's nodes, have free for trials."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+_CGROUP = Path("/sys/fs/cgroup")
+
+
+@dataclass(frozen=True)
+class Room:
+    """What one node has free: CPUs, GPUs, and bytes of memory."""
+
+    cpus: float
+    gpus: float
+    memory: float
+
+
+def local_room() -> Room:
+    """What this machine has: CPUs that this process may use, GPUs, memory that is free now."""
+    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return Room(float(cpus), float(len(gpu_names())), float(free_memory()))
+
+
+def cluster_rooms() -> list[Room]:
+    """What each living node of the connected cluster has free. Ray counts what it has given away itself."""
+    import ray
+    from ray._private import state
+
+    free: dict[str, dict[str, Any]] = state.available_resources_per_node()
+    return [
+        Room(found.get("CPU", 0.0), found.get("GPU", 0.0), found.get("memory", 0.0))
+        for node in ray.nodes()
+        if node["Alive"] and (found := free.get(node["NodeID"], {})) is not None
+    ]
+
+
+def free_memory() -> int:
+    """Bytes that new processes can take here: what the machine has available, or the control group's rest."""
+    import psutil
+
+    free = int(psutil.virtual_memory().available)
+    rest = _cgroup_rest(_CGROUP)
+    return free if rest is None else min(free, rest)
+
+
+def _cgroup_rest(folder: Path) -> int | None:
+    """What a control group (version 2) still allows, reclaimable file pages not counted; None: no limit."""
+    try:
+        limit = (folder / "memory.max").read_text().strip()
+        if limit == "max":
+            return None
+        used = int((folder / "memory.current").read_text())
+        pages = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
+        return max(int(limit) - used + int(pages.get("inactive_file", 0)), 0)
+    except (OSError, ValueError):
+        return None
+
+
+@cache
+def machine_kind() -> str:
+    """What the time and memory of a trial depend on here: processor, and GPUs where there are any."""
+    return " ".join([platform.machine(), _processor(), *sorted(set(gpu_names()))])
+
+
+@cache
+def gpu_names() -> tuple[str, ...]:
+    """Name and memory of every NVIDIA GPU that this process may use, told by the driver without torch."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None and visible.strip() in ("", "-1"):
+        return ()
+    tool = shutil.which("nvidia-smi")
+    if tool is None:
+        return ()
+    command = [tool, "--query-gpu=name,memory.total", "--format=csv,noheader"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return ()
+    names = tuple(line.strip() for line in done.stdout.splitlines() if line.strip())
+    return names if visible is None else names[: len(visible.split(","))]
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")

@@ -1,0 +1,101 @@
+"""Whether a cluster can hold a trial: with the nodes it has, or with those that its autoscaler may start."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from search_spaces.errors import InputError
+
+log = logging.getLogger(__name__)
+
+ANSWER_SECONDS = 60.0
+NodeTypes = Mapping[str, Mapping[str, Any]]
+
+
+def check_resources(
+    have: Mapping[str, float], cpus: int, gpus: float | None, startable: Callable[[], NodeTypes]
+) -> None:
+    """Check that one trial fits: on the nodes that are there, else on one that can be started.
+
+    have        the resources of the nodes that are there, in sum, as Ray names them
+    gpus        share of a GPU per trial; None: not said, and taken from what there is
+    startable   asked when that is not enough: the types of nodes that can be started
+
+    Raises InputError that names the option.
+    """
+    if cpus <= have.get("CPU", 0.0) and (gpus or 0.0) <= have.get("GPU", 0.0):
+        return
+    types = [kind.get("resources", {}) for kind in startable().values()]
+    if any(cpus <= kind.get("CPU", 0) and (gpus or 0.0) <= kind.get("GPU", 0) for kind in types):
+        if gpus is None and any(kind.get("GPU", 0) for kind in types):
+            raise InputError(
+                "--gpus-per-trial: expected a share of a GPU, like 0.25, given none: this cluster starts its "
+                "GPUs on demand, so there is none yet on which a trial's memory could be measured"
+            )
+        return
+    beside = f" and can start nodes with {_words(types)}" if types else ""
+    for name, need, resource in (("--gpus-per-trial", gpus or 0.0, "GPU"), ("--cpus-per-trial", cpus, "CPU")):
+        if need > have.get(resource, 0.0):
+            raise InputError(
+                f"{name}: a trial wants {need:g}, the cluster has {have.get(resource, 0):g}{beside}"
+            )
+
+
+def startable_nodes() -> NodeTypes:
+    """The node types that the connected cluster's autoscaler may start, by name; none without autoscaler.
+
+    Ray's public interface does not tell them; the configuration that the head's autoscaler runs with does.
+    """
+    import ray
+    from ray.exceptions import RayError
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    head = next((n for n in ray.nodes() if n["Alive"] and "node:__internal_head__" in n["Resources"]), None)
+    if head is None:
+        return {}
+    there = NodeAffinitySchedulingStrategy(head["NodeID"], soft=False)
+    ask = ray.remote(num_cpus=0, max_retries=0)(_autoscaler_node_types)
+    try:
+        types: NodeTypes = ray.get(ask.options(scheduling_strategy=there).remote(), timeout=ANSWER_SECONDS)
+    except RayError as error:
+        log.warning("the head does not say which nodes it can start: %s", error)
+        return {}
+    return types
+
+
+def _autoscaler_node_types() -> dict[str, dict[str, Any]]:
+    """On the head: node types, with their resources, that its autoscaler's configuration lets it start."""
+    import psutil
+
+    for process in psutil.process_iter(["cmdline"]):
+        words = process.info["cmdline"] or []
+        given = [w.partition("=")[2] for w in words if w.startswith("--autoscaling-config=")]
+        if given and any(word.endswith("monitor.py") for word in words):
+            return node_types(Path(given[0]).expanduser())
+    return {}
+
+
+def node_types(path: Path) -> dict[str, dict[str, Any]]:
+    """The node types in an autoscaler's configuration of which there may be workers."""
+    import yaml
+
+    try:
+        text = path.read_text()
+        config = json.loads(text) if text.lstrip().startswith("{") else yaml.safe_load(text)
+    except (OSError, ValueError, yaml.YAMLError):
+        return {}
+    found = {
+        name: {"resources": dict(kind.get("resources") or {})}
+        for name, kind in (config.get("available_node_types") or {}).items()
+        if kind.get("max_workers", config.get("max_workers", 0)) > 0
+    }
+    found.pop(config.get("head_node_type"), None)
+    return found
+
+
+def _words(types: list[Mapping[str, Any]]) -> str:
+    return " or ".join(f"{kind.get('CPU', 0):g} CPUs and {kind.get('GPU', 0):g} GPUs" for kind in types)

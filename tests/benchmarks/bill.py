@@ -1,0 +1,78 @@
+"""What the paper's studies cost at a measured rate: training images of a search space, and hours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from search_spaces.catalog import paper
+from search_spaces.config import Cifar10, Cifar100, DataConfig, ResNet10, TrialConfig
+from search_spaces.errors import InputError
+from search_spaces.labels import block_key
+from trainer.subset import class_counts
+
+# Krizhevsky 2009: published training images of each class.
+PER_CLASS = {"cifar10": 5000, "cifar100": 500}
+
+
+def studies() -> dict[str, list[TrialConfig]]:
+    """The studies by name: the whole space `paper`, and its two-stage version."""
+    trials = list(paper())
+    return {"paper": trials, "two-stage": two_stage(trials)}
+
+
+def two_stage(trials: Iterable[TrialConfig]) -> list[TrialConfig]:
+    """First every loss without the constraint; then every constraint and margin on one loss of each family.
+
+    Which loss a family sends to the second stage depends on the first stage's results; its cost does not:
+    here it is the first one.
+    """
+    chosen: dict[tuple[str, str], object] = {}
+    kept = []
+    for trial in trials:
+        if trial.constraint is not None:
+            key = block_key(trial.data), trial.loss.family
+            if chosen.setdefault(key, trial.loss) != trial.loss:
+                continue
+        kept.append(trial)
+    return kept
+
+
+def train_images(data: DataConfig) -> int:
+    """Training images of one epoch of one replicate. Raises InputError for anything but CIFAR."""
+    if not isinstance(data.source, Cifar10 | Cifar100):
+        raise InputError(f"training images of {data.source.name}: known without reading it for CIFAR only")
+    size = PER_CLASS[data.source.name] - (data.validation_per_class or 0) - (data.test_per_class or 0)
+    sizes = [size] * (len(data.negative) + len(data.positive))
+    return sum(class_counts(data, sizes, sizes))
+
+
+def workload(trials: Iterable[TrialConfig]) -> dict[str, Any]:
+    """Trials, replicates and training images (all epochs, without early stopping), with and without the
+    constraint; and the width of the network, which all must share."""
+    totals: dict[str, Any] = {"trials": 0, "replicates": 0, "constrained_images": 0, "other_images": 0}
+    widths = set()
+    for trial in trials:
+        images = train_images(trial.data) * trial.epochs * len(trial.seeds)
+        totals["trials"] += 1
+        totals["replicates"] += len(trial.seeds)
+        totals["other_images" if trial.constraint is None else "constrained_images"] += images
+        widths.add(trial.model.width if isinstance(trial.model, ResNet10) else None)
+    if len(widths) != 1 or None in widths:
+        raise InputError(f"a bill needs trials of one ResNet-10, given widths {widths}")
+    return {**totals, "width": widths.pop()}
+
+
+def hours(work: Mapping[str, Any], rates: Mapping[bool, float], trial_overhead: float) -> dict[str, float]:
+    """Device hours of a workload.
+
+    rates            images per second of whole epochs, by whether the constraint is on; one stands for both
+    trial_overhead   seconds per trial of all that is not training, while the device waits
+
+    The overhead's share (0 to 1) stands beside the hours.
+    """
+    known = next(iter(rates.values()))
+    training = work["constrained_images"] / rates.get(True, known)
+    training += work["other_images"] / rates.get(False, known)
+    overhead = work["trials"] * trial_overhead
+    return {"hours": (training + overhead) / 3600, "overhead_share": overhead / (training + overhead)}

@@ -1,0 +1,135 @@
+"""What one process of a benchmark trains, and the table rows that are made of such processes."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from search_spaces.config import DataConfig, ResNet10, TrialConfig
+from search_spaces.losses import Bce
+from search_spaces.named import constraint_by_name
+from search_spaces.presets import preset
+from trainer.capture import CAPTURE_VARIABLE
+
+# The constraint of the rows "with constraint".
+CONSTRAINT, MARGIN = "ALM_16_beg", 0.5
+# Rates are taken per epoch; no measurement lasts so long that a replicate ends.
+ENDLESS = 1_000_000
+
+
+@dataclass(frozen=True)
+class Case:
+    """One process: `kind` is the usual loop ("plain"), its tuned variant, the trainer, or the
+    trainer with its replicates stacked into one network.
+
+    The usual loop trains the first seed alone. `precision` is the trainer's; the tuned loop chooses its own.
+    """
+
+    kind: Literal["plain", "tuned", "ours", "stacked"]
+    width: int
+    constrained: bool
+    device: Literal["cpu", "cuda"]
+    threads: int
+    seeds: tuple[int, ...]
+    precision: Literal["float32", "bf16"]
+    data_dir: str
+    ratio: float = 100.0
+    train_share: float = 0.9
+
+    @classmethod
+    def from_json(cls, fields: Mapping[str, Any]) -> Case:
+        """The case that `dataclasses.asdict` and JSON made these fields of."""
+        return cls(**{**fields, "seeds": tuple(fields["seeds"])})
+
+    def config(self) -> TrialConfig:
+        """The trial: CIFAR-10 of the paper with BCE, and no early stop."""
+        fields: dict[str, Any] = preset("cifar10", self.ratio)
+        fields["data"] = DataConfig(**{**dict(fields["data"]), "train_share": self.train_share})
+        return TrialConfig(
+            **{
+                **fields,
+                "model": ResNet10(width=self.width),
+                "loss": Bce(),
+                "constraint": constraint_by_name(CONSTRAINT, MARGIN) if self.constrained else None,
+                "epochs": ENDLESS,
+                "patience": None,
+                "precision": self.precision,
+                "seeds": self.seeds,
+            }
+        )
+
+    @property
+    def data_path(self) -> Path:
+        """Where the data sets lie."""
+        return Path(self.data_dir)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of the table: a name, its processes (side by side where there are several) and their
+    environment."""
+
+    name: str
+    cases: tuple[Case, ...]
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def replicates(self) -> int:
+        """Replicates that train at a time, in sum over the processes."""
+        return sum(len(case.seeds) if case.kind in ("ours", "stacked") else 1 for case in self.cases)
+
+
+def comparison_rows(
+    base: Case, *, replicates: int, processes: int, per_process: int, mps: Mapping[str, str] | None
+) -> list[Row]:
+    """The rows of one width, with or without the constraint: the usual loop, and ours in several ways.
+
+    `processes` trials side by side train `per_process` replicates each and share the threads of `base`;
+    `mps` is the environment of an NVIDIA MPS server, None without one.
+    """
+    one, many = tuple(range(1, 2)), tuple(range(1, replicates + 1))
+    rows = [
+        Row("plain", (dataclasses.replace(base, kind="plain", precision="float32", seeds=one),)),
+        Row("plain, tuned", (dataclasses.replace(base, kind="tuned", seeds=one),)),
+        Row("ours, 1 replicate", (dataclasses.replace(base, kind="ours", seeds=one),)),
+    ]
+    if replicates > 1:
+        rows.append(
+            Row(f"ours, {replicates} replicates", (dataclasses.replace(base, kind="ours", seeds=many),))
+        )
+    if processes > 1:
+        share = max(1, base.threads // processes)
+        cases = tuple(
+            dataclasses.replace(base, kind="ours", threads=share, seeds=_seeds(number, per_process))
+            for number in range(processes)
+        )
+        name = f"ours, {processes} trials x {per_process}"
+        rows.append(Row(name, cases))
+        if mps is not None:
+            rows.append(Row(f"{name}, MPS", cases, mps))
+    return rows
+
+
+def candidate_rows(base: Case, replicates: int) -> list[Row]:
+    """Ways to train a trial's replicates that `trainer` does not take: stacked, and uncaptured on CUDA."""
+    seeds = tuple(range(1, replicates + 1))
+    stacked = dataclasses.replace(base, kind="stacked", seeds=seeds)
+    rows = [Row(f"stacked, {replicates} replicates", (stacked,))]
+    if base.device == "cuda":
+        eager = dataclasses.replace(base, kind="ours", seeds=seeds)
+        rows.append(Row(f"uncaptured, {replicates} replicates", (eager,), {CAPTURE_VARIABLE: "0"}))
+    return rows
+
+
+def _seeds(process: int, count: int) -> tuple[int, ...]:
+    return tuple(range(1 + process * count, 1 + (process + 1) * count))
+
+
+def usable_cores() -> int:
+    """Processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1

@@ -1,0 +1,31 @@
+"""The command line with a fault built in: `python driver.py FAULT FOLDER run SPACE …`; see `injection`."""
+
+from __future__ import annotations
+
+import sys
+from functools import partial
+from typing import Any
+
+import sweeps.run
+from search_spaces.catalog import load_space
+from sweeps.cli.main import app
+from tests.integration.faults.injection import Injection, faulty_trial
+
+VICTIM = 2  # two trials run at a time: it starts when one of the first has ended
+
+
+def main() -> None:
+    fault, folder, *arguments = sys.argv[1:]
+    injection = Injection(fault, load_space(arguments[1]).trials[VICTIM].trial_id, folder)
+
+    def injected(params: dict[str, Any], **rest: Any) -> None:
+        faulty_trial(params, injection, **rest)
+
+    sweeps.run.train_trial = injected  # type: ignore[attr-defined]
+    # A checkpoint after every epoch, which the command line has no option for.
+    sweeps.run.RunOptions = partial(sweeps.run.RunOptions, checkpoint_seconds=0.0)  # type: ignore
+    app(arguments)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,121 @@
+"""Processes killed or interrupted from outside, in the middle of a sweep."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+import psutil
+
+from sweeps.mlflow_ui import free_port, running_ui
+from sweeps.tracking import sweep_runs
+from tests.integration.faults.cluster import Cluster, running_cluster
+from tests.integration.faults.play import Played, expect, relaunch
+from tests.integration.faults.scene import LEAVE_SECONDS, Scene, kill, wait_until
+from trainer.store import Store
+
+INTERRUPTED = 130
+
+
+def trial_killed(scene: Scene) -> Played:
+    with scene.driver() as driver:
+        victim = scene.wait_for_middle(driver)
+        before = scene.attempts()
+        kill(psutil.Process(victim.pid))
+        expect(scene.wait(driver), 0)
+    return Played("went on from its checkpoint", before)
+
+
+def driver_killed(scene: Scene) -> Played:
+    with scene.driver() as driver:
+        scene.wait_for_middle(driver)
+        before = scene.attempts()
+        driver.kill()
+        driver.wait()
+        left = scene.processes_left()
+    relaunch(scene)
+    return Played("relaunched", before, left)
+
+
+def interrupted(scene: Scene, *, times: int) -> Played:
+    with scene.driver() as driver:
+        scene.wait_for_middle(driver)
+        before = scene.attempts()
+        for _ in range(times):
+            driver.send_signal(signal.SIGINT)
+            time.sleep(0.5)
+        expect(scene.wait(driver), INTERRUPTED)
+        left, running = scene.processes_left(), scene.mlflow_states()["RUNNING"]
+    if running:
+        raise RuntimeError(f"{running} MLflow runs say RUNNING after an interrupted sweep")
+    states = scene.states()
+    relaunch(scene)
+    return Played(f"left {states['partial']} partial, code 130; relaunched", before, left)
+
+
+def node_lost(scene: Scene) -> Played:
+    with running_cluster(scene.environment) as cluster:
+        with scene.driver_on(cluster.address) as driver:
+            scene.wait_for_middle(driver)
+            _wait_for_trial_on(cluster.worker_raylet, scene)
+            before = scene.attempts()
+            cluster.kill_worker_node()
+            expect(scene.wait(driver), 0)
+        return Played("went on on the other node", before, _busy_workers(cluster))
+
+
+def head_killed(scene: Scene) -> Played:
+    with running_cluster(scene.environment) as cluster, scene.driver_on(cluster.address) as driver:
+        scene.wait_for_middle(driver)
+        before = scene.attempts()
+        cluster.kill_all()
+        ended = scene.wait(driver)
+        if ended.code == 0:
+            raise RuntimeError(f"the driver ended well without a cluster:\n{ended.text[-3000:]}")
+        left = scene.processes_left()
+    with running_cluster(scene.environment) as cluster, scene.driver_on(cluster.address) as driver:
+        expect(scene.wait(driver), 0)
+        return Played(
+            f"driver left with code {ended.code}; relaunched", before, left + _busy_workers(cluster)
+        )
+
+
+def _wait_for_trial_on(raylet: int, scene: Scene) -> None:
+    def is_there() -> bool:
+        parents = {p.pid: p.ppid() for p in psutil.process_iter()}
+        return parents.get(scene.journal()[-1].pid) == raylet
+
+    if wait_until(is_there, LEAVE_SECONDS) is None:
+        raise RuntimeError("no trial runs on the second node")
+
+
+def _busy_workers(cluster: Cluster) -> int:
+    """Processes of Ray's that still belong to a trial, after a while."""
+
+    def busy() -> list[str]:
+        family = psutil.Process(cluster.pid).children(recursive=True)
+        names = [" ".join(p.cmdline()[:1]) for p in family if p.status() != psutil.STATUS_ZOMBIE]
+        return [name for name in names if name.startswith("ray::ImplicitFunc")]
+
+    wait_until(lambda: not busy(), LEAVE_SECONDS)
+    return len(busy())
+
+
+def mlflow_killed(scene: Scene) -> Played:
+    server_folder = scene.folder / "server"
+    runs = sweep_runs(Store(server_folder), "unused", None)
+    runs.connect()  # creates the database
+    runs.disconnect()
+    port = free_port()
+    scene.tracking_uri = f"http://127.0.0.1:{port}"
+    with running_ui(server_folder, port=port) as server, scene.driver() as driver:
+        scene.wait_for_middle(driver)
+        before = scene.attempts()
+        os.killpg(server.pid, signal.SIGKILL)
+        expect(scene.wait(driver), 0, "not in MLflow yet: `almsweep reconcile`")
+    with running_ui(server_folder, port=port):
+        counts = scene.reconcile()
+    scene.tracking_uri = f"sqlite:///{server_folder / 'mlflow.db'}"
+    told = f"reconcile: {counts.created} created, {counts.updated} brought level"
+    return Played(f"training went on; {told}", before)

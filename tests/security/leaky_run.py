@@ -1,0 +1,47 @@
+"""`almsweep` whose trials with a constraint fail with all secrets in the error; see test_secrets.py.
+
+A script of its own, so that Ray ships the function to its processes.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import sweeps.run
+from sweeps.worker import train_trial
+
+NAMES = ("MLFLOW_TRACKING_URI", "AWS_SECRET_ACCESS_KEY", "RAY_AUTH_TOKEN", "PGPASSWORD")
+
+
+def leaky_trial(params: dict[str, Any], **rest: Any) -> None:
+    """`train_trial`, with an exception in the first epoch of a constrained trial."""
+    from trainer.replicate import Replicate
+
+    plain = Replicate.train_epoch
+
+    def train_epoch(self: Replicate) -> dict[str, float]:
+        if self.setup.config.constraint is None:
+            return plain(self)
+        told = " ".join(f"{name}={os.environ[name]}" for name in NAMES)
+        raise ConnectionError(f"nobody answers at {os.environ['MLFLOW_TRACKING_URI']}\nwith {told}")
+
+    Replicate.train_epoch = train_epoch  # type: ignore[method-assign]
+    try:
+        train_trial(params, **rest)
+    finally:
+        Replicate.train_epoch = plain  # type: ignore[method-assign]
+
+
+def main() -> None:
+    def injected(params: dict[str, Any], **rest: Any) -> None:
+        leaky_trial(params, **rest)
+
+    sweeps.run.train_trial = injected
+    from sweeps.cli.main import app
+
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,112 @@
+"""Measurements of trials: one per kind of trial and machine, by a process that tells its own peak."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from search_spaces.config import Adam, TrialConfig
+from search_spaces.errors import InputError
+from search_spaces.losses import Bce, Ldam
+from search_spaces.presets import preset
+from sweeps import probe as probing
+from sweeps.measure import Request, measure
+from sweeps.plan import make_plan
+from sweeps.probe import Probes, estimate, kinds, probe
+from trainer.store import Store
+from trainer.trial_needs import TrialNeeds
+
+
+def config(**changes: Any) -> TrialConfig:
+    fields: dict[str, Any] = {**preset("digits", 20), "loss": Bce(), "epochs": 2, "seeds": (1, 2)}
+    return TrialConfig(**{**fields, **changes})
+
+
+def request(one: TrialConfig, data_dir: str | None = None, *, memory: bool = True) -> Request:
+    return Request(one.model_dump_json(), data_dir, download=False, threads=1, memory=memory)
+
+
+@pytest.fixture
+def probes(tmp_path: Path) -> Probes:
+    return Probes(str(tmp_path), None, download=False, threads=1)
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[Request]:
+    """Requests that would have started a process; each is answered with 0.5 s and, if asked, 1 GB."""
+    requests: list[Request] = []
+
+    def answer(given: Request) -> TrialNeeds:
+        requests.append(given)
+        return TrialNeeds("cpu", 0.5, 1000**3 if given.memory else None)
+
+    monkeypatch.setattr(probing, "measure", answer)
+    return requests
+
+
+def test_a_process_measures_time_and_memory_of_a_trial() -> None:
+    found = measure(request(config()))
+    assert found.device == "cpu"
+    assert found.seconds_per_epoch > 0
+    assert found.host_bytes is not None
+    # torch alone takes more than the first, and these tiny networks by far not the second
+    assert 150e6 < found.host_bytes < 3e9
+    assert (found.device_bytes, found.device_total) == (0, 0)
+
+
+def test_what_goes_wrong_in_the_process_is_told(tmp_path: Path) -> None:
+    absent = config(**preset("cifar10", 100))
+    with pytest.raises(InputError, match=r"probe of cifar10 1:100 baseline_BCE.*cifar10"):
+        measure(request(absent, str(tmp_path)))
+
+
+def test_a_killed_process_means_want_of_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Killed:
+        returncode, stdout, stderr = -9, "", ""
+
+    monkeypatch.setattr("sweeps.measure.subprocess.run", lambda *a, **k: Killed())
+    with pytest.raises(InputError, match="was killed, most likely for want of memory"):
+        measure(request(config()))
+
+
+def test_time_is_unknown_until_probed_and_then_cached(probes: Probes, asked: list[Request]) -> None:
+    store = Store(probes.store)
+    trials = make_plan("s", [config(), config(epochs=7)], store).to_run()
+    assert estimate(trials, probes).unknown == 4
+    assert len(probe(trials, probes)) == 1
+    assert probe(trials, probes) == []
+    assert [r.memory for r in asked] == [False]
+    found = estimate(trials, probes)
+    assert (found.unknown, found.device) == (0, "cpu")
+    assert found.seconds == pytest.approx(0.5 * 2 * (2 + 7))
+    assert estimate(trials, replace(probes, threads=2)).unknown == 4
+
+
+def test_memory_is_measured_where_only_the_time_was(probes: Probes, asked: list[Request]) -> None:
+    assert probes.needs(config(), memory=False).host_bytes is None
+    assert probes.needs(config(), memory=True).host_bytes == 1000**3
+    assert probes.needs(config(), memory=True).host_bytes == 1000**3
+    assert [r.memory for r in asked] == [False, True]
+
+
+def test_kinds_differ_in_what_time_or_memory_depend_on(tmp_path: Path) -> None:
+    alike = [config(), config(epochs=3), config(patience=1)]
+    other = [
+        config(loss=Ldam()),
+        config(batch_size=64),
+        config(seeds=(1, 2, 3)),
+        config(optimizer=Adam(learning_rate=0.1)),
+    ]
+    trials = make_plan("s", [*alike, *other], Store(tmp_path)).to_run()
+    assert list(kinds(trials).values()) == [alike[0], *other]
+
+
+def test_measurements_of_another_machine_do_not_count(
+    probes: Probes, asked: list[Request], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    probes.needs(config(), memory=True)
+    monkeypatch.setattr(probing, "machine_kind", lambda: "another")
+    assert probes.known(config()) is None

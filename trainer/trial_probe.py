@@ -1,0 +1,97 @@
+"""What a whole trial takes, with all its replicates: peak memory and, on a GPU, the time of an epoch.
+
+To be called in a process that has done nothing else: memory that was held before counts too.
+"""
+
+from __future__ import annotations
+
+import resource
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from search_spaces.config import TrialConfig
+from trainer import checkpoint
+from trainer.data import BinaryTask, load_task
+from trainer.fit import fit
+from trainer.probe import seconds_per_epoch
+from trainer.replicate import Replicate
+from trainer.scoring import EVALUATION_BATCH
+from trainer.trial_needs import TrialNeeds
+from trainer.trial_setup import TrialSetup
+
+# On a CPU memory is measured over so many batches per replicate (the last is not full), and an evaluation.
+CPU_BATCHES = 2.5
+# On a GPU over whole epochs; the first one compiles and captures, and its time does not count.
+GPU_EPOCHS = 3
+
+
+def measure_trial(
+    config: TrialConfig, data_dir: Path | None, device: torch.device, *, download: bool, memory: bool
+) -> TrialNeeds:
+    """Train a little of a trial as it would be trained, with the current thread count.
+
+    Without `memory` a CPU measures the time of one replicate only. Raises DataError as `load_task` does, and
+    MemoryError or torch.OutOfMemoryError where one such trial does not fit.
+    """
+    task = load_task(config.data, data_dir, download=download)
+    if device.type == "cuda":
+        seconds = _train(config, task, device, GPU_EPOCHS)
+        return TrialNeeds("cuda", seconds, peak_resident_bytes(), *_device_memory(device))
+    host = None
+    if memory:
+        _train(config, _slice_of(task, round(CPU_BATCHES * config.batch_size)), device, 1)
+        host = peak_resident_bytes()
+    return TrialNeeds("cpu", seconds_per_epoch(config, task, device), host)
+
+
+def _train(config: TrialConfig, task: BinaryTask, device: torch.device, epochs: int) -> float:
+    """Train all replicates, write a checkpoint, score the test split; the least seconds of a later epoch."""
+    setup = TrialSetup(config.model_copy(update={"epochs": epochs, "patience": None}), task, device)
+    replicates = [Replicate(setup, seed) for seed in config.seeds]
+    seconds = [round_.seconds for round_ in fit(replicates)]
+    checkpoint.dump_replicates(replicates, trial_id=config.trial_id, data_sha256=task.sha256)
+    if replicates[0].best is not None:
+        replicates[0].test_scores()
+    return min(seconds[1:] or seconds) / len(replicates)
+
+
+def _slice_of(task: BinaryTask, examples: int) -> BinaryTask:
+    """The task with about so many training examples and one evaluation batch of test images."""
+    share = min(1.0, examples / sum(task.counts))
+    test = task.test
+    return replace(
+        task,
+        counts=tuple(max(1, round(count * share)) for count in task.counts),
+        test=replace(
+            test,
+            pixels=test.pixels[:EVALUATION_BATCH],
+            targets=test.targets[:EVALUATION_BATCH],
+            ids=test.ids[:EVALUATION_BATCH],
+        ),
+    )
+
+
+def _device_memory(device: torch.device) -> tuple[int, int]:
+    """Peak bytes of the GPU under this process's trial, and the GPU's whole memory.
+
+    What torch did not reserve itself is the context, loaded kernels and libraries; another process's memory
+    counts as well, which errs on the safe side.
+    """
+    free, total = torch.cuda.mem_get_info(device)
+    beside = total - free - torch.cuda.memory_reserved(device)
+    return torch.cuda.max_memory_reserved(device) + max(beside, 0), total
+
+
+def peak_resident_bytes() -> int:
+    """The most memory that this process has had resident, pages that it shares with others included."""
+    try:
+        status = Path("/proc/self/status").read_text()
+        line = next(line for line in status.splitlines() if line.startswith("VmHWM:"))
+        return int(line.split()[1]) * 1024
+    except (OSError, StopIteration):
+        # Elsewhere the kernel's own account, which on Linux would start at the parent's size.
+        unit = 1 if sys.platform == "darwin" else 1024
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
