@@ -9,8 +9,8 @@ Raw = Mapping[str, Any]
 PAIRED = ("comparisons", "scaling")
 
 
-def markdown(result: Raw) -> str:
-    """The whole report of a result that carries its `summary`."""
+def markdown(result: Raw, figure: str | None = None) -> str:
+    """The whole report of a result that carries its `summary`; `figure` is its picture's path, linked last."""
     summary = result["summary"]
     parts = [_machine(result)]
     parts += [_comparison(one) for one in summary["comparisons"]]
@@ -24,6 +24,8 @@ def markdown(result: Raw) -> str:
     ):
         if section:
             parts.append(f"## {title}\n\n{write(section)}")
+    if figure is not None and summary["scaling"]:
+        parts.append(f"![Training images per second and peak memory against replicates]({figure})")
     return "\n\n".join(parts) + "\n"
 
 
