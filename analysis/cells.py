@@ -53,8 +53,17 @@ class Cell:
         """
         return self.chosen is not None and self.chosen.complete and all(c.final for c in self.candidates)
 
+    @property
+    def candidates_pruned(self) -> int:
+        """Number of candidates that were stopped early.
+
+        The store does not tell against whom: a search prunes across the losses of a block. So a cell with any
+        is never set bold, for its best candidate may be among them.
+        """
+        return sum(c.pruned for c in self.candidates)
+
     def note(self) -> str:
-        """Why the cell is incomplete, in words; empty when it is complete."""
+        """Why the cell is incomplete or not to be compared, in words; empty when nothing is to be said."""
         if self.chosen is None:
             everything = tuple(m for c in self.candidates for m in c.missing)
             undefined = {c.validation.undefined or "" for c in self.candidates if c.validation is not None}
@@ -67,6 +76,8 @@ class Cell:
         if others:
             told = shortfall(tuple(m for c in others for m in c.missing))
             parts.append(f"{len(others)} of {len(self.candidates)} candidates unfinished: replicates {told}")
+        if self.candidates_pruned:
+            parts.append(f"{self.candidates_pruned} of {len(self.candidates)} candidates pruned")
         return "; ".join(parts)
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 MISSING = "–"
 
-# Frame column -> True where higher is better; the best complete cell of a block is set bold.
+# Frame column -> True where higher is better; the best comparable cell of a block is set bold.
 _BEST = {
     "auc": True,
     "fpr_at_tpr_98": False,
@@ -124,8 +124,13 @@ def block_tables(frame: pd.DataFrame) -> tuple[BlockTable, ...]:
 
 
 def _best(records: list[dict[Any, Any]], column: str, higher: bool) -> float:
-    values = [float(r[column]) for r in records if r["complete"] and not math.isnan(r[column])]
+    values = [float(r[column]) for r in records if _comparable(r) and not math.isnan(r[column])]
     return (max(values) if higher else min(values)) if values else math.nan
+
+
+def _comparable(record: Mapping[Any, Any]) -> bool:
+    """Whether the cell's choice is final and was made among trials that were all trained to their end."""
+    return bool(record["complete"]) and not record["candidates_pruned"]
 
 
 def _row(record: Mapping[Any, Any], best: Mapping[str, float], has_settings: bool) -> tuple[Entry, ...]:
@@ -133,10 +138,10 @@ def _row(record: Mapping[Any, Any], best: Mapping[str, float], has_settings: boo
         value = float(record[column])
         if math.isnan(value):
             return Entry(MISSING)
-        return Entry(text, bold=bool(record["complete"]) and value == best[column])
+        return Entry(text, bold=_comparable(record) and value == best[column])
 
     entries = [
-        Entry(str(record["row"]), marked=not record["complete"]),
+        Entry(str(record["row"]), marked=not _comparable(record)),
         Entry(str(record["n"])),
         Entry(f"{record['candidates_complete']}/{record['candidates_total']}"),
         number("auc", f"{record['auc']:.4f}"),

@@ -161,22 +161,33 @@ def _source(store: Store, done: Done, origin: str) -> ReplicateSource:
 
 
 def _missing(store: Store, config: TrialConfig, done: Mapping[int, Done]) -> tuple[Missing, ...]:
-    """Wanted replicates without a score: how each ended, else the trial's failure, else pending."""
-    absent = [s for s in sorted(config.seeds) if s not in done]
+    """Wanted replicates without a score: how each ended, else the trial's failure, else pending.
+
+    A trial with a pruned replicate was stopped as a whole, and nothing trains its other seeds: they are
+    pruned too, as in `sweeps.plan`.
+    """
+    ended = _ended(store, config, done)
+    absent = [s for s in config.seeds if s not in done]
+    if any(m.state == "pruned" for m in ended):
+        rest = [Missing(seed, "pruned", "") for seed in absent]
+        return tuple(sorted((*ended, *rest), key=lambda m: m.seed))
     failure = store.read_failure(config.trial_id) if absent else None
     failed = set(absent) if failure is not None else set()
     if failure is not None and failure.get("seeds"):
         failed &= set(failure["seeds"])
-    found = []
-    for seed in sorted(config.seeds):
-        if seed in failed:
-            found.append(Missing(seed, "failed", _failure_reason(failure or {})))
-        elif seed not in done:
-            found.append(Missing(seed, "pending", ""))
-        elif done[seed].state != "completed":
-            reason = store.read_result(done[seed]).get("reason")
-            found.append(Missing(seed, done[seed].state, _tail(str(reason or ""))))
-    return tuple(found)
+    rest = [
+        Missing(seed, "failed", _failure_reason(failure or {}))
+        if seed in failed
+        else Missing(seed, "pending", "")
+        for seed in absent
+    ]
+    return tuple(sorted((*ended, *rest), key=lambda m: m.seed))
+
+
+def _ended(store: Store, config: TrialConfig, done: Mapping[int, Done]) -> list[Missing]:
+    """Wanted replicates that ended otherwise than by completing."""
+    others = [done[s] for s in config.seeds if s in done and done[s].state != "completed"]
+    return [Missing(d.seed, d.state, _tail(str(store.read_result(d).get("reason") or ""))) for d in others]
 
 
 def _failure_reason(failure: Mapping[str, Any]) -> str:

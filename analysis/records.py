@@ -114,6 +114,11 @@ class TrialRecord:
         return not self.missing
 
     @property
+    def pruned(self) -> bool:
+        """True when the trial was stopped early, in competition against others."""
+        return any(m.state == "pruned" for m in self.missing)
+
+    @property
     def final(self) -> bool:
         """True when a relaunch would add nothing: each replicate completed, diverged or was pruned."""
         return all(m.state in ("diverged", "pruned") for m in self.missing)

@@ -9,7 +9,7 @@ from analysis.escape import latex_text, markdown_text, single_line
 from analysis.layout import BlockTable, Document, Entry
 
 BOLD_MEANING = "Best complete cell of a column in bold."
-DAGGER_MEANING = "incomplete, never bold"
+DAGGER_MEANING = "incomplete or pruned, never bold"
 
 
 def markdown(document: Document) -> str:

@@ -39,8 +39,9 @@ class Tables:
     """The tables of a sweep. `text` is for printing; `files` are those written, empty if none were.
 
     frame         a row per cell: block, row, family, constrained, n ("n=7/10"), found, expected, complete,
-                  candidates_complete, candidates_total, auc, fpr_at_tpr_98 / 95 / 90 (0 to 1), auc_mean,
-                  auc_std (ddof 0), loss_config, alm_config, delta, settings, rule, val_auroc, trial_id, note
+                  candidates_complete, candidates_total, candidates_pruned, auc, fpr_at_tpr_98 / 95 / 90
+                  (0 to 1), auc_mean, auc_std (ddof 0), loss_config, alm_config, delta, settings, rule, val_auroc,
+                  trial_id, note
     comparisons   a row per block and loss with results of both: block, row, pairs, mean_difference, low,
                   high, p_value, remark, trial_id_without, trial_id_with
     cells         what the rows were made from
@@ -165,6 +166,7 @@ def _best_row(cell: Cell, rule: str, names: Sequence[str]) -> dict[str, Any]:
         "complete": cell.complete,
         "candidates_complete": cell.candidates_complete,
         "candidates_total": len(cell.candidates),
+        "candidates_pruned": cell.candidates_pruned,
         "auc": math.nan if test is None else test.metrics["auroc"],
         **{
             f"fpr_at_tpr_{t}": math.nan if test is None else test.metrics[f"fpr_at_tpr_{t}"]

@@ -140,6 +140,23 @@ def test_a_cell_with_an_unfinished_candidate_is_incomplete_but_divergence_is_fin
     assert (final["complete"], final["candidates_complete"], final["note"]) == (True, 1, "")
 
 
+def test_a_cell_with_pruned_candidates_says_so_and_is_never_bold(builder: SweepBuilder) -> None:
+    best = builder.complete(trial(SymmetricMargin(margin=4.0), ALM), "a", 2.0, 2.0)
+    for margin in (0.5, 2.0):
+        other = builder.add(trial(SymmetricMargin(margin=margin), ALM))
+        builder.replicate(other, 1, None, state="pruned", reason="asha of a search across losses")
+    builder.complete(trial(Bce()), "b", 0.2, 0.2)
+    made = make_tables(builder.store, builder.manifest())
+    pruned, whole = cell(made, "S-LM + ALM"), cell(made, "BCE")
+    assert (pruned["trial_id"], pruned["candidates_pruned"]) == (best.trial_id, 2)
+    assert pruned["note"] == "2 of 3 candidates pruned"
+    assert pruned["auc"] > whole["auc"]  # type: ignore[operator]
+    assert f"**{whole['auc']:.4f}**" in made.markdown
+    (line,) = [line for line in made.markdown.splitlines() if line.startswith("| S-LM + ALM †")]
+    assert "**" not in line
+    assert pruned["complete"], "nothing is left to train"
+
+
 def test_fields_that_vary_besides_loss_and_constraint_are_shown(builder: SweepBuilder) -> None:
     narrow, wide = (trial(Bce(), model=ResNet10(width=w)) for w in (8, 16))
     builder.complete(narrow, "a", 0.1, 1.0)
