@@ -41,7 +41,9 @@ _CAPTION = (
 _COMPARISON_CAPTION = (
     "Mean over seeds of the difference in test AUC, with the constraint minus without; 95 % percentile "
     "bootstrap interval over seeds and test examples; Wilcoxon's signed-rank test over seeds, two-sided, not "
-    "corrected for the number of rows."
+    "corrected for the number of rows. The interval asks what other seeds and other test examples would "
+    "give, p what other seeds would give on these test examples: one may exclude 0 and the other not. "
+    "†: a cell of the row is incomplete or has pruned candidates."
 )
 
 
@@ -100,7 +102,7 @@ def _comparison_row(record: Mapping[Any, Any]) -> tuple[Entry, ...]:
 
     interval = f"{number('low', '+.4f')} to {number('high', '+.4f')}"
     return (
-        Entry(str(record["row"])),
+        Entry(str(record["row"]), marked=not record["complete"]),
         Entry(str(record["pairs"])),
         Entry(number("mean_difference", "+.4f")),
         Entry(MISSING if math.isnan(record["low"]) else interval),

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from search_spaces.catalog import load_space
 from search_spaces.errors import InputError
 from sweeps.cli import plan_commands, result_commands, run_commands
 from sweeps.cli.named_sweep import open_stored, open_sweep
+from sweeps.run import RunOptions, run_sweep
 from trainer.store import Store, SweepManifest
 
 YAML = "name: small\nfixed: {dataset: digits, seeds: [1, 2, 3]}\ngrid: {loss: [baseline_BCE]}\n"
@@ -50,6 +53,18 @@ def test_a_sweep_in_the_store_needs_no_space_of_its_name(tmp_path: Path) -> None
     wanted = SweepManifest("mine", load_space("demo").trials[:2])
     Store(tmp_path).write_sweep(wanted)
     assert open_stored("mine", str(tmp_path))[1] == wanted
+
+
+def test_a_run_whose_tables_could_not_be_made_does_not_begin(tmp_path: Path) -> None:
+    path = tmp_path / "mixed.yaml"
+    path.write_text(
+        "fixed: {dataset: digits, loss: baseline_BCE}\n"
+        "choices:\n  - {epochs: 2, seeds: [1]}\n  - {epochs: 3, seeds: [1, 2, 3]}\n"
+    )
+    store, manifest = open_sweep(str(path), str(tmp_path / "output"), None)
+    with pytest.raises(InputError, match="same seeds"):
+        run_sweep(manifest, RunOptions(store.uri), Console(file=StringIO()))
+    assert not (tmp_path / "output").exists()
 
 
 @pytest.mark.parametrize(
