@@ -86,6 +86,19 @@ class Cell:
             parts.append(f"{self.candidates_pruned} of {len(self.candidates)} candidates pruned")
         return "; ".join(parts)
 
+    def mixture(self) -> str:
+        """Which devices or CPU thread counts its candidates mix, in words; empty when they are all alike.
+
+        Sums in another order differ in the last digits, enough to break ties in a rate at an operating point.
+        """
+        sources = [s for c in self.candidates for s in c.sources]
+        devices = sorted({s.device for s in sources})
+        threads = sorted({s.threads for s in sources if s.device.startswith("cpu") and s.threads is not None})
+        parts = [f"replicates from different devices: {', '.join(devices)}"] if len(devices) > 1 else []
+        if len(threads) > 1:
+            parts.append(f"replicates with different numbers of CPU threads: {', '.join(map(str, threads))}")
+        return "; ".join(parts)
+
 
 def build_cells(store: Store, records: SweepRecords, rule: str = DEFAULT_RULE) -> tuple[Cell, ...]:
     """Every cell that the sweep's trials span, in the tables' order; test scores of the chosen trials only.

@@ -57,13 +57,22 @@ class Entry:
 
 
 @dataclass(frozen=True)
+class Note:
+    """What is to be said of a row below its table; `marked` where the row has a dagger."""
+
+    row: str
+    text: str
+    marked: bool
+
+
+@dataclass(frozen=True)
 class BlockTable:
-    """One block: a title, a header, rows of entries in the header's order, and (row, text) notes."""
+    """One block: a title, a header, rows of entries in the header's order, and notes on rows."""
 
     title: str
     header: tuple[str, ...]
     rows: tuple[tuple[Entry, ...], ...]
-    notes: tuple[tuple[str, str], ...]
+    notes: tuple[Note, ...]
 
     def is_text(self, column: int) -> bool:
         """True for a column that is set flush left."""
@@ -120,7 +129,9 @@ def block_tables(frame: pd.DataFrame) -> tuple[BlockTable, ...]:
         records = frame[frame["block"] == block].to_dict("records")
         best = {name: _best(records, name, higher) for name, higher in _BEST.items()}
         rows = tuple(_row(r, best, has_settings) for r in records)
-        notes = tuple((str(r["row"]), str(r["note"])) for r in records if r["note"])
+        notes = tuple(
+            Note(str(r["row"]), str(r["note"]), marked=not _comparable(r)) for r in records if r["note"]
+        )
         tables.append(BlockTable(str(block), header, rows, notes))
     return tuple(tables)
 

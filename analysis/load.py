@@ -148,7 +148,7 @@ def _source(store: Store, done: Done, origin: str) -> ReplicateSource:
         raise StoreError(
             f"{origin}: expected the data's hash as data_sha256 in its result, found {data_sha256!r}"
         )
-    scores = done.files["scores"]
+    scores, threads = done.files["scores"], result.get("threads")
     return ReplicateSource(
         seed=done.seed,
         attempt=done.attempt,
@@ -157,6 +157,8 @@ def _source(store: Store, done: Done, origin: str) -> ReplicateSource:
         data_sha256=data_sha256,
         commit=str(result.get("commit", "unknown")),
         versions={str(k): str(v) for k, v in sorted(dict(result.get("versions", {})).items())},
+        device=str(result.get("device", "unknown")),
+        threads=threads if isinstance(threads, int) else None,
     )
 
 

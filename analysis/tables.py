@@ -176,7 +176,9 @@ def _best_row(cell: Cell, rule: str, names: Sequence[str]) -> dict[str, Any]:
         "rule": rule,
         "val_auroc": math.nan if validation is None else validation.metrics["auroc"],
         "trial_id": _id(cell),
-        "note": "; ".join(t for t in (cell.note(), None if test is None else test.undefined) if t),
+        "note": "; ".join(
+            t for t in (cell.note(), None if test is None else test.undefined, cell.mixture()) if t
+        ),
     }
 
 

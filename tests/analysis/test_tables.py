@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -166,6 +167,29 @@ def test_ensembles_of_different_sizes_do_not_compete(builder: SweepBuilder) -> N
     assert cell(made, "BCE")["n"] == "n=1/1"
 
 
+@pytest.mark.parametrize(
+    ("other", "remark"),
+    [
+        ({}, ""),
+        ({"threads": 2}, "replicates with different numbers of CPU threads: 1, 2"),
+        ({"device": "GPU X", "threads": 2}, "replicates from different devices: GPU X, cpu (x86_64)"),
+    ],
+)
+def test_a_cell_that_mixes_devices_or_threads_says_so(
+    builder: SweepBuilder, other: dict[str, Any], remark: str
+) -> None:
+    builder.complete(trial(Bce()), "a", 1.0, 1.0)
+    builder.complete(trial(Bce(), epochs=20), "b", 0.5, 0.5, **other)
+    made = make_tables(builder.store, builder.manifest())
+    record = cell(made, "BCE")
+    assert (record["note"], record["complete"]) == (remark, True)
+    assert made.provenance["cells"][0]["mixture"] == remark
+    for text in (made.markdown, made.text, made.latex):
+        assert ("BCE: replicates" in text) == bool(remark)
+        assert "†" not in text
+    assert "dagger" not in made.latex
+
+
 def test_fields_that_vary_besides_loss_and_constraint_are_shown(builder: SweepBuilder) -> None:
     narrow, wide = (trial(Bce(), model=ResNet10(width=w)) for w in (8, 16))
     builder.complete(narrow, "a", 0.1, 1.0)
@@ -189,6 +213,7 @@ def test_provenance_says_where_every_number_comes_from(golden: SweepBuilder, tmp
     for replicate in entry["replicates"]:
         stored = done[replicate["seed"]]
         assert replicate["attempt"] == stored.attempt
+        assert (replicate["device"], replicate["threads"]) == ("cpu (x86_64)", 1)
         assert replicate["scores_sha256"] == stored.files["scores"].sha256
     assert entry["data_sha256"] == ["d" * 64]
     assert entry["versions"]["torch"] == ["2.13.0"]
