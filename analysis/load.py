@@ -76,7 +76,7 @@ def read_test(store: Store, trial: TrialRecord) -> TestRecord | None:
     label = _label(trial.config)
     scores = np.stack([aligner.align(store.read_scores(d), f"{label} seed {d.seed}") for d in trial.done])
     targets = _targets(aligner)
-    ensemble, each, undefined = _summary(targets, scores)
+    ensemble, each, undefined = _summary(trial.config, targets, scores)
     return TestRecord(
         trial_id=trial.trial_id,
         seeds=tuple(d.seed for d in trial.done),
@@ -98,11 +98,11 @@ def ensemble_scores(scores: NDArray[np.float32]) -> NDArray[np.float64]:
 
 
 def _summary(
-    targets: NDArray[np.int8], scores: NDArray[np.float32]
+    config: TrialConfig, targets: NDArray[np.int8], scores: NDArray[np.float32]
 ) -> tuple[dict[str, float], NDArray[np.float64], str | None]:
     """Metrics of the ensemble, AUROC [replicates] of each replicate, and why any of them is NaN."""
     rows = np.vstack([ensemble_scores(scores), scores])
-    values = metrics.summarize_rows(targets, rows)
+    values = metrics.summarize_rows(targets, rows, decides_at_zero=config.loss.decides_at_zero)
     ensemble = {name: float(column[0]) for name, column in values.items()}
     return ensemble, values["auroc"][1:], metrics.undefined_reason(targets, rows)
 
@@ -130,7 +130,7 @@ def _load_trial(store: Store, config: TrialConfig, done: Mapping[int, Done], blo
 def _validation(
     config: TrialConfig, scores: NDArray[np.float32], targets: NDArray[np.int8]
 ) -> ValidationRecord:
-    ensemble, each, undefined = _summary(targets, scores)
+    ensemble, each, undefined = _summary(config, targets, scores)
     return ValidationRecord(
         trial_id=config.trial_id,
         found=len(scores),

@@ -122,7 +122,9 @@ def trial_view(standing: TrialState, store: Store) -> TrialView:
     scores = {split: _aligned(standing, tables, split) for split in SPLITS} if tables else {}
     summary: dict[str, float] = {}
     for split, (targets, rows) in scores.items():
-        ensemble = summarize(targets, ensemble_scores(rows))
+        ensemble = summarize(
+            targets, ensemble_scores(rows), decides_at_zero=standing.config.loss.decides_at_zero
+        )
         summary |= {f"final/{split}/{name}": value for name, value in ensemble.items()}
     summary |= _spread([results[done.seed]["metrics"] for done in completed])
     summary["final/replicates_found"] = len(completed)

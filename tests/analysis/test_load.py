@@ -4,7 +4,7 @@ from sklearn.metrics import roc_auc_score, roc_curve
 
 from analysis.load import load_sweep, read_test
 from search_spaces.errors import StoreError
-from search_spaces.losses import Bce, SymmetricMargin
+from search_spaces.losses import Bce, Ldam, SymmetricMargin
 from sweeps.plan import make_plan
 from tests.analysis.stored_sweep import (
     SEEDS,
@@ -55,6 +55,19 @@ def test_numbers_agree_with_scikit_learn_on_the_stored_scores(builder: SweepBuil
     targets, scores = stored_scores(builder, config.trial_id, "val")
     mean = np.mean([roc_auc_score(targets, row) for row in scores])
     assert record.validation.mean_auroc == pytest.approx(mean, abs=1e-12)
+
+
+def test_only_a_loss_that_decides_at_zero_has_a_balanced_accuracy(builder: SweepBuilder) -> None:
+    for loss, defined in ((Bce(), True), (Ldam(), False)):
+        builder.complete(trial(loss), loss.name, 1.0, 0.5)
+        (record,) = (t for t in load_sweep(builder.store, builder.manifest()).trials if t.config.loss == loss)
+        test = read_test(builder.store, record)
+        assert test is not None
+        assert record.validation is not None
+        for found in (record.validation, test):
+            assert np.isfinite(found.metrics["balanced_accuracy"]) == defined
+            assert np.isfinite(found.metrics["auroc"])
+            assert found.undefined is None
 
 
 def test_only_completed_and_wanted_replicates_count(builder: SweepBuilder) -> None:
