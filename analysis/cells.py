@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from analysis.load import SweepRecords, read_test
 from analysis.records import TestRecord, TrialRecord, shortfall
-from analysis.select import DEFAULT_RULE, decided_by, oracle, rule_by_name, select
+from analysis.select import DEFAULT_RULE, decided_by, rule_by_name, select
 from search_spaces.config import DataConfig, TrialConfig
+from search_spaces.errors import InputError
 from search_spaces.labels import block_key, block_label, flat, row_label
 from search_spaces.losses import FAMILIES
 from trainer.store import Store
@@ -53,8 +54,22 @@ class Cell:
         """
         return self.chosen is not None and self.chosen.complete and all(c.final for c in self.candidates)
 
+    @property
+    def candidates_pruned(self) -> int:
+        """Number of candidates that were stopped early.
+
+        The store does not tell against whom: a search prunes across the losses of a block. So a cell with any
+        is never set bold, for its best candidate may be among them.
+        """
+        return sum(c.pruned for c in self.candidates)
+
+    @property
+    def comparable(self) -> bool:
+        """True when the choice is final and was made among candidates that were not stopped early."""
+        return self.complete and not self.candidates_pruned
+
     def note(self) -> str:
-        """Why the cell is incomplete, in words; empty when it is complete."""
+        """Why the cell is incomplete or not to be compared, in words; empty when nothing is to be said."""
         if self.chosen is None:
             everything = tuple(m for c in self.candidates for m in c.missing)
             undefined = {c.validation.undefined or "" for c in self.candidates if c.validation is not None}
@@ -67,6 +82,21 @@ class Cell:
         if others:
             told = shortfall(tuple(m for c in others for m in c.missing))
             parts.append(f"{len(others)} of {len(self.candidates)} candidates unfinished: replicates {told}")
+        if self.candidates_pruned:
+            parts.append(f"{self.candidates_pruned} of {len(self.candidates)} candidates pruned")
+        return "; ".join(parts)
+
+    def mixture(self) -> str:
+        """Which devices or CPU thread counts its candidates mix, in words; empty when they are all alike.
+
+        Sums in another order differ in the last digits, enough to break ties in a rate at an operating point.
+        """
+        sources = [s for c in self.candidates for s in c.sources]
+        devices = sorted({s.device for s in sources})
+        threads = sorted({s.threads for s in sources if s.device.startswith("cpu") and s.threads is not None})
+        parts = [f"replicates from different devices: {', '.join(devices)}"] if len(devices) > 1 else []
+        if len(threads) > 1:
+            parts.append(f"replicates with different numbers of CPU threads: {', '.join(map(str, threads))}")
         return "; ".join(parts)
 
 
@@ -74,9 +104,11 @@ def build_cells(store: Store, records: SweepRecords, rule: str = DEFAULT_RULE) -
     """Every cell that the sweep's trials span, in the tables' order; test scores of the chosen trials only.
 
     Blocks stand in the order of data set and ratio; rows in the paper's: all losses without the constraint,
-    then all with it. Raises InputError for an unknown rule, StoreError for damaged results.
+    then all with it. Raises InputError for an unknown rule and for candidates of a cell that want different
+    seeds, StoreError for damaged results.
     """
     rule_by_name(rule)
+    check_seeds([t.config for t in records.trials])
     groups: dict[tuple[str, str], list[TrialRecord]] = {}
     for trial in sorted(records.trials, key=_table_order):
         groups.setdefault((block_key(trial.config.data), row_label(trial.config)), []).append(trial)
@@ -85,15 +117,20 @@ def build_cells(store: Store, records: SweepRecords, rule: str = DEFAULT_RULE) -
         return tuple(pool.map(lambda c: _with_test(store, c), cells))
 
 
-def oracle_choices(store: Store, cells: Sequence[Cell]) -> dict[tuple[str, str], TestRecord]:
-    """ORACLE, NOT A RESULT: per (block, row), the trial of highest test AUROC; to be printed only."""
-    found = {}
-    for cell in cells:
-        tests = [t for c in cell.candidates if (t := read_test(store, c)) is not None]
-        best = oracle(tests)
-        if best is not None:
-            found[cell.block, cell.row] = best
-    return found
+def check_seeds(configs: Iterable[TrialConfig]) -> None:
+    """Raises InputError when trials of one cell want different seeds.
+
+    Averaging over more replicates raises the AUROC by itself, so selection would prefer the larger ensemble.
+    """
+    first: dict[tuple[str, str], TrialConfig] = {}
+    for config in configs:
+        known = first.setdefault((block_key(config.data), row_label(config)), config)
+        if set(known.seeds) != set(config.seeds):
+            raise InputError(
+                f"{block_label(config.data)}, row {row_label(config)}: expected candidates that want the "
+                f"same seeds, given {sorted(known.seeds)} for {known.trial_id} and {sorted(config.seeds)} "
+                f"for {config.trial_id}; --replicates N gives all of them the seeds 1 to N"
+            )
 
 
 def _cell(row: str, trials: Sequence[TrialRecord], rule: str) -> Cell:

@@ -11,7 +11,7 @@ import pandas as pd
 
 MISSING = "–"
 
-# Frame column -> True where higher is better; the best complete cell of a block is set bold.
+# Frame column -> True where higher is better; the best comparable cell of a block is set bold.
 _BEST = {
     "auc": True,
     "fpr_at_tpr_98": False,
@@ -41,7 +41,9 @@ _CAPTION = (
 _COMPARISON_CAPTION = (
     "Mean over seeds of the difference in test AUC, with the constraint minus without; 95 % percentile "
     "bootstrap interval over seeds and test examples; Wilcoxon's signed-rank test over seeds, two-sided, not "
-    "corrected for the number of rows."
+    "corrected for the number of rows. The interval asks what other seeds and other test examples would "
+    "give, p what other seeds would give on these test examples: one may exclude 0 and the other not. "
+    "†: a cell of the row is incomplete or has pruned candidates."
 )
 
 
@@ -55,13 +57,22 @@ class Entry:
 
 
 @dataclass(frozen=True)
+class Note:
+    """What is to be said of a row below its table; `marked` where the row has a dagger."""
+
+    row: str
+    text: str
+    marked: bool
+
+
+@dataclass(frozen=True)
 class BlockTable:
-    """One block: a title, a header, rows of entries in the header's order, and (row, text) notes."""
+    """One block: a title, a header, rows of entries in the header's order, and notes on rows."""
 
     title: str
     header: tuple[str, ...]
     rows: tuple[tuple[Entry, ...], ...]
-    notes: tuple[tuple[str, str], ...]
+    notes: tuple[Note, ...]
 
     def is_text(self, column: int) -> bool:
         """True for a column that is set flush left."""
@@ -100,7 +111,7 @@ def _comparison_row(record: Mapping[Any, Any]) -> tuple[Entry, ...]:
 
     interval = f"{number('low', '+.4f')} to {number('high', '+.4f')}"
     return (
-        Entry(str(record["row"])),
+        Entry(str(record["row"]), marked=not record["complete"]),
         Entry(str(record["pairs"])),
         Entry(number("mean_difference", "+.4f")),
         Entry(MISSING if math.isnan(record["low"]) else interval),
@@ -118,14 +129,21 @@ def block_tables(frame: pd.DataFrame) -> tuple[BlockTable, ...]:
         records = frame[frame["block"] == block].to_dict("records")
         best = {name: _best(records, name, higher) for name, higher in _BEST.items()}
         rows = tuple(_row(r, best, has_settings) for r in records)
-        notes = tuple((str(r["row"]), str(r["note"])) for r in records if r["note"])
+        notes = tuple(
+            Note(str(r["row"]), str(r["note"]), marked=not _comparable(r)) for r in records if r["note"]
+        )
         tables.append(BlockTable(str(block), header, rows, notes))
     return tuple(tables)
 
 
 def _best(records: list[dict[Any, Any]], column: str, higher: bool) -> float:
-    values = [float(r[column]) for r in records if r["complete"] and not math.isnan(r[column])]
+    values = [float(r[column]) for r in records if _comparable(r) and not math.isnan(r[column])]
     return (max(values) if higher else min(values)) if values else math.nan
+
+
+def _comparable(record: Mapping[Any, Any]) -> bool:
+    """Whether the cell's choice is final and was made among trials that were all trained to their end."""
+    return bool(record["complete"]) and not record["candidates_pruned"]
 
 
 def _row(record: Mapping[Any, Any], best: Mapping[str, float], has_settings: bool) -> tuple[Entry, ...]:
@@ -133,10 +151,10 @@ def _row(record: Mapping[Any, Any], best: Mapping[str, float], has_settings: boo
         value = float(record[column])
         if math.isnan(value):
             return Entry(MISSING)
-        return Entry(text, bold=bool(record["complete"]) and value == best[column])
+        return Entry(text, bold=_comparable(record) and value == best[column])
 
     entries = [
-        Entry(str(record["row"]), marked=not record["complete"]),
+        Entry(str(record["row"]), marked=not _comparable(record)),
         Entry(str(record["n"])),
         Entry(f"{record['candidates_complete']}/{record['candidates_total']}"),
         number("auc", f"{record['auc']:.4f}"),

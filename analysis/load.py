@@ -76,7 +76,7 @@ def read_test(store: Store, trial: TrialRecord) -> TestRecord | None:
     label = _label(trial.config)
     scores = np.stack([aligner.align(store.read_scores(d), f"{label} seed {d.seed}") for d in trial.done])
     targets = _targets(aligner)
-    ensemble, each, undefined = _summary(targets, scores)
+    ensemble, each, undefined = _summary(trial.config, targets, scores)
     return TestRecord(
         trial_id=trial.trial_id,
         seeds=tuple(d.seed for d in trial.done),
@@ -98,11 +98,11 @@ def ensemble_scores(scores: NDArray[np.float32]) -> NDArray[np.float64]:
 
 
 def _summary(
-    targets: NDArray[np.int8], scores: NDArray[np.float32]
+    config: TrialConfig, targets: NDArray[np.int8], scores: NDArray[np.float32]
 ) -> tuple[dict[str, float], NDArray[np.float64], str | None]:
     """Metrics of the ensemble, AUROC [replicates] of each replicate, and why any of them is NaN."""
     rows = np.vstack([ensemble_scores(scores), scores])
-    values = metrics.summarize_rows(targets, rows)
+    values = metrics.summarize_rows(targets, rows, decides_at_zero=config.loss.decides_at_zero)
     ensemble = {name: float(column[0]) for name, column in values.items()}
     return ensemble, values["auroc"][1:], metrics.undefined_reason(targets, rows)
 
@@ -130,7 +130,7 @@ def _load_trial(store: Store, config: TrialConfig, done: Mapping[int, Done], blo
 def _validation(
     config: TrialConfig, scores: NDArray[np.float32], targets: NDArray[np.int8]
 ) -> ValidationRecord:
-    ensemble, each, undefined = _summary(targets, scores)
+    ensemble, each, undefined = _summary(config, targets, scores)
     return ValidationRecord(
         trial_id=config.trial_id,
         found=len(scores),
@@ -148,7 +148,7 @@ def _source(store: Store, done: Done, origin: str) -> ReplicateSource:
         raise StoreError(
             f"{origin}: expected the data's hash as data_sha256 in its result, found {data_sha256!r}"
         )
-    scores = done.files["scores"]
+    scores, threads = done.files["scores"], result.get("threads")
     return ReplicateSource(
         seed=done.seed,
         attempt=done.attempt,
@@ -157,26 +157,39 @@ def _source(store: Store, done: Done, origin: str) -> ReplicateSource:
         data_sha256=data_sha256,
         commit=str(result.get("commit", "unknown")),
         versions={str(k): str(v) for k, v in sorted(dict(result.get("versions", {})).items())},
+        device=str(result.get("device", "unknown")),
+        threads=threads if isinstance(threads, int) else None,
     )
 
 
 def _missing(store: Store, config: TrialConfig, done: Mapping[int, Done]) -> tuple[Missing, ...]:
-    """Wanted replicates without a score: how each ended, else the trial's failure, else pending."""
-    absent = [s for s in sorted(config.seeds) if s not in done]
+    """Wanted replicates without a score: how each ended, else the trial's failure, else pending.
+
+    A trial with a pruned replicate was stopped as a whole, and nothing trains its other seeds: they are
+    pruned too, as in `sweeps.plan`.
+    """
+    ended = _ended(store, config, done)
+    absent = [s for s in config.seeds if s not in done]
+    if any(m.state == "pruned" for m in ended):
+        rest = [Missing(seed, "pruned", "") for seed in absent]
+        return tuple(sorted((*ended, *rest), key=lambda m: m.seed))
     failure = store.read_failure(config.trial_id) if absent else None
     failed = set(absent) if failure is not None else set()
     if failure is not None and failure.get("seeds"):
         failed &= set(failure["seeds"])
-    found = []
-    for seed in sorted(config.seeds):
-        if seed in failed:
-            found.append(Missing(seed, "failed", _failure_reason(failure or {})))
-        elif seed not in done:
-            found.append(Missing(seed, "pending", ""))
-        elif done[seed].state != "completed":
-            reason = store.read_result(done[seed]).get("reason")
-            found.append(Missing(seed, done[seed].state, _tail(str(reason or ""))))
-    return tuple(found)
+    rest = [
+        Missing(seed, "failed", _failure_reason(failure or {}))
+        if seed in failed
+        else Missing(seed, "pending", "")
+        for seed in absent
+    ]
+    return tuple(sorted((*ended, *rest), key=lambda m: m.seed))
+
+
+def _ended(store: Store, config: TrialConfig, done: Mapping[int, Done]) -> list[Missing]:
+    """Wanted replicates that ended otherwise than by completing."""
+    others = [done[s] for s in config.seeds if s in done and done[s].state != "completed"]
+    return [Missing(d.seed, d.state, _tail(str(store.read_result(d).get("reason") or ""))) for d in others]
 
 
 def _failure_reason(failure: Mapping[str, Any]) -> str:

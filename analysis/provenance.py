@@ -44,6 +44,7 @@ def _cell(cell: Cell, rule: str) -> dict[str, Any]:
         "data": cell.data.model_dump(mode="json"),
         "complete": cell.complete,
         "note": cell.note(),
+        "mixture": cell.mixture(),
         "chosen": None if chosen is None else chosen.trial_id,
         "decided_by": cell.decided_by,
         "found": cell.found,
@@ -67,6 +68,8 @@ def _replicate(source: ReplicateSource) -> dict[str, Any]:
         "scores_sha256": source.scores_sha256,
         "data_sha256": source.data_sha256,
         "commit": source.commit,
+        "device": source.device,
+        "threads": source.threads,
     }
 
 

@@ -20,7 +20,11 @@ OPERATING_POINTS = (98, 95, 90)  # true positive rates, in percent, at which fal
 
 @dataclass(frozen=True)
 class ReplicateSource:
-    """Where the numbers of one completed replicate come from."""
+    """Where the numbers of one completed replicate come from.
+
+    `device` is the GPU's name or "cpu (x86_64)", `threads` the number of CPU threads; "unknown" and None
+    where the result does not say.
+    """
 
     seed: int
     attempt: str
@@ -29,6 +33,8 @@ class ReplicateSource:
     data_sha256: str
     commit: str
     versions: Mapping[str, str]
+    device: str = "unknown"
+    threads: int | None = None
 
 
 @dataclass(frozen=True)
@@ -112,6 +118,11 @@ class TrialRecord:
     def complete(self) -> bool:
         """True when every wanted replicate completed."""
         return not self.missing
+
+    @property
+    def pruned(self) -> bool:
+        """True when the trial was stopped early, in competition against others."""
+        return any(m.state == "pruned" for m in self.missing)
 
     @property
     def final(self) -> bool:

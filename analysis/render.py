@@ -6,10 +6,10 @@ import unicodedata
 from collections.abc import Sequence
 
 from analysis.escape import latex_text, markdown_text, single_line
-from analysis.layout import BlockTable, Document, Entry
+from analysis.layout import BlockTable, Document, Entry, Note
 
 BOLD_MEANING = "Best complete cell of a column in bold."
-DAGGER_MEANING = "incomplete, never bold"
+DAGGER_MEANING = "incomplete or pruned, never bold"
 
 
 def markdown(document: Document) -> str:
@@ -19,8 +19,9 @@ def markdown(document: Document) -> str:
         header = [markdown_text(h) for h in table.header]
         rows = [[_markdown_entry(e) for e in row] for row in table.rows]
         lines += [f"## {markdown_text(table.title)}", "", *_pipe_table(table, header, rows), ""]
-        for row, note in table.notes:
-            lines += [f"† {markdown_text(row)} ({DAGGER_MEANING}): {markdown_text(note)}", ""]
+        lines += [
+            line for note in table.notes for line in ("† " * note.marked + markdown_text(_said(note)), "")
+        ]
     return "\n".join([*lines, *(f"- {markdown_text(fact)}" for fact in document.facts)]) + "\n"
 
 
@@ -35,9 +36,7 @@ def plain(document: Document) -> str:
         lines += [single_line(table.title), _plain_line(table, header, widths)]
         lines += ["  ".join("─" * w for w in widths)]
         lines += [_plain_line(table, row, widths) for row in rows]
-        lines += [
-            f"† {single_line(row)} ({DAGGER_MEANING}): {single_line(note)}" for row, note in table.notes
-        ]
+        lines += ["† " * note.marked + single_line(_said(note)) for note in table.notes]
         lines += [""]
     lines += [
         document.caption,
@@ -57,12 +56,16 @@ def latex(document: Document) -> str:
         lines += [_latex_line([_latex_entry(e) for e in row]) for row in table.rows]
         lines += [r"\bottomrule", r"\end{tabular}"]
         notes = "".join(
-            rf"\\ $^\dagger$ {latex_text(f'{row} ({DAGGER_MEANING}): {note}')}" for row, note in table.notes
+            r"\\ " + r"$^\dagger$ " * note.marked + latex_text(_said(note)) for note in table.notes
         )
         lines += [rf"\caption{{{latex_text(f'{table.title}. {_caption(document)}')}}}"]
         lines += [rf"\par\small{notes.removeprefix(chr(92) * 2)}"] if notes else []
         lines += [r"\end{table}"]
     return "\n".join(lines) + "\n"
+
+
+def _said(note: Note) -> str:
+    return f"{note.row} ({DAGGER_MEANING}): {note.text}" if note.marked else f"{note.row}: {note.text}"
 
 
 def _has_bold(document: Document) -> bool:

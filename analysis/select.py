@@ -2,7 +2,8 @@
 
 The order is lexicographic. Earlier criteria outweigh later ones, and the last one leaves no tie:
 
-    1. a complete candidate before a partial one (ensembles of different sizes are not compared)
+    1. a complete candidate before a partial one; all want the same seeds (`analysis.cells.check_seeds`), so
+       complete ones are ensembles of one size
     2. the rule's value, higher first
     3. ensemble validation AUROC, higher first
     4. ensemble validation FPR at 98, then 95, then 90 % TPR, lower first
@@ -17,7 +18,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from analysis.records import TestRecord, ValidationRecord
+from analysis.records import ValidationRecord
 from search_spaces.errors import InputError, unknown_name
 
 
@@ -88,15 +89,6 @@ def decided_by(candidates: Sequence[ValidationRecord], rule: str = DEFAULT_RULE)
         return "only candidate" if best else "no candidate"
     first, second = _key(best[0], value), _key(best[1], value)
     return next(name for name, a, b in zip(CRITERIA, first, second, strict=True) if a != b)
-
-
-def oracle(tests: Sequence[TestRecord]) -> TestRecord | None:
-    """ORACLE, NOT A SELECTION RULE: the trial with the highest test AUROC; printed as such, never chosen.
-
-    It reads the test labels, so its value is an optimistic bound. Ties go to the trial id.
-    """
-    eligible = [t for t in tests if not math.isnan(t.metrics["auroc"])]
-    return min(eligible, key=lambda t: (-t.metrics["auroc"], t.trial_id), default=None)
 
 
 def _key(

@@ -19,8 +19,9 @@ from search_spaces.errors import StoreError
 
 RESAMPLES = 1000
 LEVEL = 0.95
-MIN_PAIRS_INTERVAL = 3
-MIN_PAIRS_TEST = 6  # with fewer, the exact two-sided p-value cannot fall below 0.05
+# With fewer pairs the exact two-sided p-value cannot fall below 0.05, and the bootstrap draws from too few
+# seeds to reach the level that the interval names.
+MIN_PAIRS = 6
 _CHUNK = 2_000_000  # weights held at once
 
 
@@ -29,8 +30,10 @@ class Comparison:
     """Row + ALM against row, on the test AUROC of replicates with the same seed.
 
     mean_difference   mean over seeds of (with - without), in AUROC (-1 to 1)
-    low, high         percentile bootstrap interval of it, over seeds and examples
-    p_value           Wilcoxon's signed-rank test of the per-seed differences, two-sided
+    low, high         percentile bootstrap interval of it, over seeds and examples: what other seeds and other
+                      test examples of the same kind might give
+    p_value           Wilcoxon's signed-rank test of the per-seed differences, two-sided: what other seeds
+                      might give on these very examples
     reason            why a value is NaN; empty when none is
     """
 
@@ -62,20 +65,15 @@ def paired_comparison(
     if not seeds or not np.isfinite(differences).all():
         reason = "no seed in common" if not seeds else "the test AUROC of a replicate is undefined"
         return Comparison(len(seeds), *(float("nan"),) * 4, reason=reason)
-    reasons = []
-    low = high = p_value = float("nan")
-    if len(seeds) < MIN_PAIRS_INTERVAL:
-        reasons.append(f"{len(seeds)} pairs are too few for an interval (at least {MIN_PAIRS_INTERVAL})")
-    else:
-        draws = _bootstrap(without, with_constraint, first, second, resamples, np.random.default_rng(seed))
-        low, high = (float(q) for q in np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]))
-    if len(seeds) < MIN_PAIRS_TEST:
-        reasons.append(f"{len(seeds)} pairs are too few for a test at 5 % (at least {MIN_PAIRS_TEST})")
-    elif not differences.any():
-        reasons.append("no test: all differences are zero")
-    else:
-        p_value = float(wilcoxon(differences).pvalue)
-    return Comparison(len(seeds), float(differences.mean()), low, high, p_value, "; ".join(reasons))
+    mean = float(differences.mean())
+    if len(seeds) < MIN_PAIRS:
+        reason = f"{len(seeds)} pairs are too few for an interval or a test (at least {MIN_PAIRS})"
+        return Comparison(len(seeds), mean, *(float("nan"),) * 3, reason=reason)
+    draws = _bootstrap(without, with_constraint, first, second, resamples, np.random.default_rng(seed))
+    low, high = (float(q) for q in np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]))
+    if not differences.any():
+        return Comparison(len(seeds), mean, low, high, float("nan"), "no test: all differences are zero")
+    return Comparison(len(seeds), mean, low, high, float(wilcoxon(differences).pvalue), "")
 
 
 def constraint_comparisons(cells: Sequence[Cell]) -> list[tuple[Cell, Cell, Comparison]]:

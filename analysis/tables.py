@@ -22,7 +22,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.cells import Cell, build_cells, oracle_choices, settings_text, varying_settings
+from analysis.cells import Cell, build_cells, settings_text, varying_settings
 from analysis.escape import csv_text
 from analysis.layout import best_document, comparison_document
 from analysis.load import load_sweep
@@ -41,10 +41,12 @@ class Tables:
     """The tables of a sweep. `text` is for printing; `files` are those written, empty if none were.
 
     frame         a row per cell: block, row, family, constrained, n ("n=7/10"), found, expected, complete,
-                  candidates_complete, candidates_total, auc, fpr_at_tpr_98 / 95 / 90 (0 to 1), auc_mean,
-                  auc_std (ddof 0), loss_config, alm_config, delta, settings, rule, val_auroc, trial_id, note
+                  candidates_complete, candidates_total, candidates_pruned, auc, fpr_at_tpr_98 / 95 / 90
+                  (0 to 1), auc_mean, auc_std (ddof 0), loss_config, alm_config, delta, settings, rule,
+                  val_auroc, trial_id, note
     comparisons   a row per block and loss with results of both: block, row, pairs, mean_difference, low,
-                  high, p_value, remark, trial_id_without, trial_id_with
+                  high, p_value, complete (both cells are, without pruned candidates), remark,
+                  trial_id_without, trial_id_with
     cells         what the rows were made from
     """
 
@@ -114,20 +116,14 @@ def best_frame(cells: Sequence[Cell], rule: str) -> pd.DataFrame:
 
 def comparison_frame(cells: Sequence[Cell]) -> pd.DataFrame:
     """One row per block and loss with results of both; the columns are those of `Tables.comparisons`."""
-    columns = ["block", "row", "pairs", "mean_difference", "low", "high", "p_value", "remark"]
-    rows = [
-        (a.block, b.row, c.pairs, c.mean_difference, c.low, c.high, c.p_value, c.reason, _id(a), _id(b))
-        for a, b, c in constraint_comparisons(cells)
-    ]
+    columns = ["block", "row", "pairs", "mean_difference", "low", "high", "p_value", "complete", "remark"]
+    rows = []
+    for a, b, c in constraint_comparisons(cells):
+        unfinished = "; ".join(f"{cell.row}: {cell.note()}" for cell in (a, b) if not cell.comparable)
+        remark = "; ".join(t for t in (c.reason, f"incomplete: {unfinished}" if unfinished else "") if t)
+        numbers = (c.pairs, c.mean_difference, c.low, c.high, c.p_value)
+        rows.append((a.block, b.row, *numbers, not unfinished, remark, _id(a), _id(b)))
     return pd.DataFrame(rows, columns=[*columns, "trial_id_without", "trial_id_with"])
-
-
-def oracle_text(store: Store, tables: Tables) -> str:
-    """ORACLE, NOT A RESULT: per cell the best test AUC that any candidate reached, for printing only."""
-    lines = ["ORACLE: best on test, an optimistic bound; never used in the tables", ""]
-    for (block, row), test in oracle_choices(store, tables.cells).items():
-        lines.append(f"{block}  {row}  AUC {test.metrics['auroc']:.4f}  trial {test.trial_id}")
-    return "\n".join(lines) + "\n"
 
 
 def csv(frame: pd.DataFrame) -> str:
@@ -170,6 +166,7 @@ def _best_row(cell: Cell, rule: str, names: Sequence[str]) -> dict[str, Any]:
         "complete": cell.complete,
         "candidates_complete": cell.candidates_complete,
         "candidates_total": len(cell.candidates),
+        "candidates_pruned": cell.candidates_pruned,
         "auc": math.nan if test is None else test.metrics["auroc"],
         **{
             f"fpr_at_tpr_{t}": math.nan if test is None else test.metrics[f"fpr_at_tpr_{t}"]
@@ -184,7 +181,9 @@ def _best_row(cell: Cell, rule: str, names: Sequence[str]) -> dict[str, Any]:
         "rule": rule,
         "val_auroc": math.nan if validation is None else validation.metrics["auroc"],
         "trial_id": _id(cell),
-        "note": "; ".join(t for t in (cell.note(), None if test is None else test.undefined) if t),
+        "note": "; ".join(
+            t for t in (cell.note(), None if test is None else test.undefined, cell.mixture()) if t
+        ),
     }
 
 

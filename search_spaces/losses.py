@@ -14,6 +14,8 @@ from search_spaces.base import Frozen
 
 class _Loss(Frozen):
     family: ClassVar[str]
+    # Whether a score of at least 0 is the loss's own decision for the positive class.
+    decides_at_zero: ClassVar[bool] = True
 
 
 class Bce(_Loss):
@@ -75,6 +77,7 @@ class Ldam(_Loss):
     """LDAM (Cao et al. 2019): label-distribution-aware margins on scaled cosine logits; two outputs."""
 
     family: ClassVar[str] = "LDAM"
+    decides_at_zero: ClassVar[bool] = False  # it compares two outputs, and the score is the positive's alone
     name: Literal["ldam"] = "ldam"
     max_margin: float = Field(default=0.5, gt=0)
     scale: float = Field(default=30.0, gt=0)

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.text import Text
 
+from analysis.cells import check_seeds
 from analysis.select import DEFAULT_RULE
 from search_spaces.config import TrialConfig
 from search_spaces.errors import AlmsweepError, InputError, Interrupted, SweepStopped
@@ -116,9 +117,11 @@ def run_sweep(
     the manifest's trials, and suggests new ones until there are the manifest's `samples`.
 
     Raises LeaseError when another driver runs this sweep, and InputError when the cluster cannot be reached
-    or has not the resources for one trial. Failed trials are in the outcome's plan; they raise nothing.
+    or has not the resources for one trial, or when trials of one cell want different seeds.
+    Failed trials are in the outcome's plan; they raise nothing.
     One SIGINT or SIGTERM lets the running epochs end and be checkpointed; a second raises KeyboardInterrupt.
     """
+    check_seeds(manifest.trials)
     store = Store(options.output)
     with Lease(store, manifest.name, take_over=options.take_over) as lease:
         study = None if search is None else _open_study(search, store, manifest, console)

@@ -32,7 +32,7 @@ from trainer.metrics import summarize
 from trainer.store import Done, Store
 
 # Raise it when this file or the ROC picture changes what is shown: finished runs are then brought up to date.
-VIEW_VERSION = 2
+VIEW_VERSION = 3
 
 STATUS = {
     "running": "RUNNING",
@@ -68,8 +68,8 @@ class TrialState:
 
     @property
     def is_complete(self) -> bool:
-        """Whether every wanted replicate has ended, in whatever way."""
-        return len(self.replicates) == len(self.config.seeds)
+        """Whether every wanted replicate has ended, in whatever way, or the trial was stopped as a whole."""
+        return self.state == "pruned" or len(self.replicates) == len(self.config.seeds)
 
 
 @dataclass(frozen=True)
@@ -94,10 +94,12 @@ def trial_state(
     """How a trial stands, given its DONE markers by seed and its `failure.json`."""
     wanted = {seed: replicates[seed] for seed in config.seeds if seed in replicates}
     states = {done.state for done in wanted.values()}
-    if len(wanted) < len(config.seeds):
+    if "pruned" in states:  # one pruned replicate makes the trial pruned, as in `sweeps.plan`
+        state = "pruned"
+    elif len(wanted) < len(config.seeds):
         state = "interrupted" if failure is None else "failed"
     else:
-        state = next(s for s in ("diverged", "pruned", "completed") if s in states)
+        state = "diverged" if "diverged" in states else "completed"
     content = {
         "view": VIEW_VERSION,
         "seeds": sorted(config.seeds),
@@ -120,7 +122,9 @@ def trial_view(standing: TrialState, store: Store) -> TrialView:
     scores = {split: _aligned(standing, tables, split) for split in SPLITS} if tables else {}
     summary: dict[str, float] = {}
     for split, (targets, rows) in scores.items():
-        ensemble = summarize(targets, ensemble_scores(rows))
+        ensemble = summarize(
+            targets, ensemble_scores(rows), decides_at_zero=standing.config.loss.decides_at_zero
+        )
         summary |= {f"final/{split}/{name}": value for name, value in ensemble.items()}
     summary |= _spread([results[done.seed]["metrics"] for done in completed])
     summary["final/replicates_found"] = len(completed)

@@ -51,9 +51,13 @@ def evaluate(
             f"{store.path('trials')}, found none"
         )
     scores = {seed: _scores(config, store, done[seed], task, chosen.pixels, device) for seed in sorted(done)}
+    at_zero = config.loss.decides_at_zero
+    mean = np.mean(list(scores.values()), axis=0)
     return Evaluation(
-        replicates={seed: metrics.summarize(targets, s) for seed, s in scores.items()},
-        ensemble=metrics.summarize(targets, np.mean(list(scores.values()), axis=0)),
+        replicates={
+            seed: metrics.summarize(targets, s, decides_at_zero=at_zero) for seed, s in scores.items()
+        },
+        ensemble=metrics.summarize(targets, mean, decides_at_zero=at_zero),
         examples=len(targets),
         positives=int(targets.sum()),
     )

@@ -184,11 +184,14 @@ def balanced_accuracy(targets: ArrayLike, scores: ArrayLike, threshold: float = 
     return math.nan if ranking is None else float(_balanced_accuracy(ranking, threshold)[0])
 
 
-def summarize_rows(targets: ArrayLike, scores: ArrayLike) -> dict[str, Floats]:
+def summarize_rows(
+    targets: ArrayLike, scores: ArrayLike, *, decides_at_zero: bool = True
+) -> dict[str, Floats]:
     """All metrics of rows of scores [rows, N] against the same targets [N]: a value [rows] for each name.
 
     Names: auroc, fpr_at_tpr_98, _95, _90, tpr_at_fpr_01, _05, _10, average_precision, balanced_accuracy (at
-    0). A row with a NaN score gets NaN; the other rows do not suffer from it.
+    0). A row with a NaN score gets NaN; the other rows do not suffer from it. Where 0 is not the threshold at
+    which the scores' loss decides (`decides_at_zero`), balanced_accuracy is undefined: NaN.
     """
     positive, rows = checked(targets, scores)
     if reason(positive, rows[:0]):
@@ -199,14 +202,14 @@ def summarize_rows(targets: ArrayLike, scores: ArrayLike) -> dict[str, Floats]:
         *(_fpr_at_tpr(ranking, tpr) for tpr in TARGET_TPRS),
         *(_tpr_at_fpr(ranking, fpr) for fpr in TARGET_FPRS),
         _average_precision(ranking),
-        _balanced_accuracy(ranking, 0.0),
+        _balanced_accuracy(ranking, 0.0) if decides_at_zero else np.full(len(rows), np.nan),
     ]
     undefined = np.isnan(rows).any(axis=1)
     return {name: np.where(undefined, np.nan, column) for name, column in zip(SUMMARY, columns, strict=True)}
 
 
-def summarize(targets: ArrayLike, scores: ArrayLike) -> dict[str, float]:
-    """All metrics of one row of scores [N]: the names of `summarize_rows`, a number each.
+def summarize(targets: ArrayLike, scores: ArrayLike, *, decides_at_zero: bool = True) -> dict[str, float]:
+    """All metrics of one row of scores [N]: the names and options of `summarize_rows`, a number each.
 
     >>> summary = summarize([1, 1, 0, 0], [0.9, 0.4, 0.4, 0.1])
     >>> summary["auroc"], summary["fpr_at_tpr_98"], summary["tpr_at_fpr_05"]
@@ -214,4 +217,5 @@ def summarize(targets: ArrayLike, scores: ArrayLike) -> dict[str, float]:
     """
     if np.ndim(scores) != 1:
         raise InputError(f"expected scores of shape [N], given {np.shape(scores)}")
-    return {name: float(column[0]) for name, column in summarize_rows(targets, scores).items()}
+    rows = summarize_rows(targets, scores, decides_at_zero=decides_at_zero)
+    return {name: float(column[0]) for name, column in rows.items()}

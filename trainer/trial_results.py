@@ -60,7 +60,7 @@ def _write_replicate(
         scores = pa.concat_tables(
             _score_table(name, split.ids, targets[name], by_split[name]) for name, split in splits.items()
         )
-        result = {**result, "metrics": _summaries(targets, by_split)}
+        result = {**result, "metrics": _summaries(attempt.config, targets, by_split)}
     weights = None
     if replicate.state == "completed" and attempt.keep_weights:
         weights = checkpoint.dump_weights(replicate, trial_id=attempt.config.trial_id)
@@ -102,13 +102,14 @@ def _result(attempt: Attempt, replicate: Replicate) -> dict[str, Any]:
 
 
 def _summaries(
-    targets: Mapping[str, NDArray[np.uint8]], scores: Mapping[str, NDArray[np.float32]]
+    config: TrialConfig, targets: Mapping[str, NDArray[np.uint8]], scores: Mapping[str, NDArray[np.float32]]
 ) -> dict[str, float | None]:
     """Metrics of the splits; one that is undefined stands as None, which JSON can hold, unlike NaN."""
+    at_zero = config.loss.decides_at_zero
     return {
         f"{split}/{name}": None if math.isnan(value) else value
         for split in targets
-        for name, value in metrics.summarize(targets[split], scores[split]).items()
+        for name, value in metrics.summarize(targets[split], scores[split], decides_at_zero=at_zero).items()
     }
 
 

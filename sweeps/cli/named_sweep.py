@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 
 def open_sweep(space: str, output: str, replicates: int | None) -> tuple[Store, SweepManifest]:
-    """The store, and the trials that a space wants; a name may also be that of a sweep in the store."""
+    """The store, and the trials that a space wants: what `run` and `plan` start from.
+
+    A name may also be that of a sweep in the store.
+    """
     from search_spaces.catalog import load_space
     from search_spaces.two_stage import TWO_STAGE
     from sweeps.two_stage import continued, is_first_stage
@@ -34,11 +37,31 @@ def open_sweep(space: str, output: str, replicates: int | None) -> tuple[Store, 
         if space not in store.sweep_names():
             raise
         manifest = store.read_sweep(space)
-    if replicates is not None:
-        seeds = tuple(range(1, replicates + 1))
-        trials = tuple(config.model_copy(update={"seeds": seeds}) for config in manifest.trials)
-        manifest = replace(manifest, trials=trials)
-    return store, manifest
+    return store, _with_seeds(manifest, replicates)
+
+
+def open_stored(space: str, output: str, replicates: int | None = None) -> tuple[Store, SweepManifest]:
+    """The store, and the trials and seeds that a sweep was last run with: what a report starts from.
+
+    The store knows them, not the space: `run` may have been told other seeds. A space that was never run is
+    opened as `open_sweep` opens it.
+    """
+    from search_spaces.catalog import load_space
+    from trainer.store import Store
+
+    store = Store(output)
+    names = store.sweep_names()
+    name = space if space in names else load_space(space).name
+    if name not in names:
+        return open_sweep(space, output, replicates)
+    return store, _with_seeds(store.read_sweep(name), replicates)
+
+
+def _with_seeds(manifest: SweepManifest, replicates: int | None) -> SweepManifest:
+    if replicates is None:
+        return manifest
+    seeds = tuple(range(1, replicates + 1))
+    return replace(manifest, trials=tuple(c.model_copy(update={"seeds": seeds}) for c in manifest.trials))
 
 
 def search_of(

@@ -48,7 +48,10 @@ Download = Annotated[
     bool, typer.Option("--download", help="Download CIFAR into the data folder when missing.")
 ]
 Replicates = Annotated[
-    int | None, typer.Option("--replicates", min=1, help="Seeds 1 to N instead of the space's own.")
+    int | None,
+    typer.Option(
+        "--replicates", min=1, help="Seeds 1 to N instead of the space's, or the stored sweep's, own."
+    ),
 ]
 Cpus = Annotated[int, typer.Option("--cpus-per-trial", min=1, help="CPUs, and threads, per trial.")]
 Address = Annotated[

@@ -10,7 +10,7 @@ from rich.console import Console
 from search_spaces.errors import InputError
 from sweeps.cli import cluster_commands
 from sweeps.cli.guard import guarded
-from sweeps.cli.named_sweep import open_sweep
+from sweeps.cli.named_sweep import open_stored, open_sweep
 from sweeps.cli.options import (
     DEFAULT_OUTPUT,
     Address,
@@ -112,7 +112,7 @@ def status(
         raise InputError(f"{output}: expected a result store with a sweep in it, found none")
     console = Console()
     for name in names:
-        _, manifest = open_sweep(name, output, None)
+        _, manifest = open_stored(name, output)
         made = make_plan(manifest.name, manifest.trials, store)
         report.print_plan(console, made)
         report.print_samples(console, manifest)

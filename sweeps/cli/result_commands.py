@@ -11,7 +11,7 @@ from rich.text import Text
 
 from search_spaces.errors import InputError
 from sweeps.cli.guard import guarded
-from sweeps.cli.named_sweep import open_sweep
+from sweeps.cli.named_sweep import open_stored
 from sweeps.cli.options import DEFAULT_OUTPUT, DEFAULT_RULE, Output, Replicates, Rule, Sweep, TrackingUri
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def tables(
         raise InputError(f"{space}: expected a result store with a sweep in it, found none")
     complete = True
     for name in names or [space]:
-        store, manifest = open_sweep(name, space if names else output, replicates)
+        store, manifest = open_stored(name, space if names else output, replicates)
         complete &= write_tables_of(console, store, manifest, rule)
     if not complete:
         raise typer.Exit(1)
@@ -52,7 +52,7 @@ def reconcile(space: Sweep, output: Output = DEFAULT_OUTPUT, tracking_uri: Track
     from sweeps.lease import is_held
     from sweeps.tracking import reconcile as bring_level
 
-    store, manifest = open_sweep(space, output, None)
+    store, manifest = open_stored(space, output)
     counts = bring_level(store, manifest.name, tracking_uri, is_running=is_held(store, manifest.name))
     words = f"{counts.created} runs created, {counts.updated} brought level, {counts.unchanged} were level"
     Console().print(

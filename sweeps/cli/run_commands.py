@@ -12,7 +12,7 @@ from rich.console import Console
 from search_spaces.errors import InputError
 from sweeps.cli import cluster_commands
 from sweeps.cli.guard import INTERRUPTED, guarded
-from sweeps.cli.named_sweep import open_sweep, search_of
+from sweeps.cli.named_sweep import open_stored, open_sweep, search_of
 from sweeps.cli.options import (
     DEFAULT_OUTPUT,
     DEFAULT_RULE,
@@ -162,7 +162,7 @@ def retry(
         rule=rule,
         tracking_uri=tracking_uri,
     )
-    store, manifest = open_sweep(space, output, replicates)
+    store, manifest = open_stored(space, output, replicates)
     if job:
         cluster_commands.submit(context, manifest, output, address)
     else:

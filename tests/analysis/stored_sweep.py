@@ -85,8 +85,12 @@ class SweepBuilder:
         state: str = "completed",
         reason: str | None = None,
         data_sha256: str = "d" * 64,
+        device: str = "cpu (x86_64)",
+        threads: int = 1,
     ) -> None:
         result = {
+            "device": device,
+            "threads": threads,
             "state": state,
             "reason": reason,
             "data_sha256": data_sha256,

@@ -4,7 +4,8 @@ from sklearn.metrics import roc_auc_score, roc_curve
 
 from analysis.load import load_sweep, read_test
 from search_spaces.errors import StoreError
-from search_spaces.losses import Bce, SymmetricMargin
+from search_spaces.losses import Bce, Ldam, SymmetricMargin
+from sweeps.plan import make_plan
 from tests.analysis.stored_sweep import (
     SEEDS,
     SIZES,
@@ -56,6 +57,19 @@ def test_numbers_agree_with_scikit_learn_on_the_stored_scores(builder: SweepBuil
     assert record.validation.mean_auroc == pytest.approx(mean, abs=1e-12)
 
 
+def test_only_a_loss_that_decides_at_zero_has_a_balanced_accuracy(builder: SweepBuilder) -> None:
+    for loss, defined in ((Bce(), True), (Ldam(), False)):
+        builder.complete(trial(loss), loss.name, 1.0, 0.5)
+        (record,) = (t for t in load_sweep(builder.store, builder.manifest()).trials if t.config.loss == loss)
+        test = read_test(builder.store, record)
+        assert test is not None
+        assert record.validation is not None
+        for found in (record.validation, test):
+            assert np.isfinite(found.metrics["balanced_accuracy"]) == defined
+            assert np.isfinite(found.metrics["auroc"])
+            assert found.undefined is None
+
+
 def test_only_completed_and_wanted_replicates_count(builder: SweepBuilder) -> None:
     config = builder.add(trial(Bce()))
     for seed in (1, 99):
@@ -68,12 +82,12 @@ def test_only_completed_and_wanted_replicates_count(builder: SweepBuilder) -> No
         config.trial_id, {"error": "E", "message": "Traceback\n  no disk\n", "seeds": [2]}
     )
     (record,) = load_sweep(builder.store, builder.manifest()).trials
-    assert (record.found, record.expected, record.complete, record.final) == (1, 4, False, False)
+    assert (record.found, record.expected, record.complete, record.final) == (1, 4, False, True)
     assert [s.seed for s in record.sources] == [1]
     assert [(m.seed, m.state, m.reason) for m in record.missing] == [
         (2, "diverged", "loss is nan"),
         (3, "pruned", "stopped by ASHA at epoch 2"),
-        (4, "pending", ""),
+        (4, "pruned", ""),
     ]
 
 
@@ -85,6 +99,19 @@ def test_a_failure_names_its_seeds_or_stands_for_all_that_are_missing(builder: S
     states = [m.state for m in records[named.trial_id].missing]
     assert states == ["pending", "pending", "failed", "failed"]
     assert {(m.state, m.reason) for m in records[unnamed.trial_id].missing} == {("failed", "KeyError")}
+
+
+def test_a_trial_that_was_pruned_halfway_has_ended(builder: SweepBuilder) -> None:
+    """The driver died between the markers of its replicates, or more seeds are wanted now."""
+    config = builder.add(trial(Bce()))
+    builder.replicate(config, 1, None, state="pruned", reason="asha")
+    builder.store.write_failure(config.trial_id, {"error": "E", "message": "lost", "seeds": [2]})
+    (record,) = load_sweep(builder.store, builder.manifest()).trials
+    assert [(m.seed, m.state) for m in record.missing] == [(s, "pruned") for s in SEEDS]
+    assert record.final
+    assert record.pruned
+    (planned,) = make_plan("s", builder.trials, builder.store).trials
+    assert (planned.status, planned.missing) == ("pruned", ())
 
 
 def test_a_trial_without_results_has_no_validation_record(builder: SweepBuilder) -> None:

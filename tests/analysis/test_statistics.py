@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.stats import wilcoxon
@@ -27,8 +29,28 @@ def test_pairs_are_formed_by_seed() -> None:
     assert found.reason == ""
 
 
+def test_other_seeds_of_a_trial_and_their_order_change_nothing() -> None:
+    """Each side has seeds of its own before, between and after the common ones."""
+    common = [2, 4, 5, 7, 8, 9]
+    without, with_constraint = record(common, 1.0), record(common, 1.5, seed=1)
+    wanted = paired_comparison(without, with_constraint)
+    more = placed(without, [11, 9, 8, 2, 7, 5, 4]), placed(with_constraint, [1, 2, 3, 4, 5, 6, 7, 8, 9])
+    assert paired_comparison(*more) == wanted
+
+
+def placed(known: TestRecord, seeds: list[int]) -> TestRecord:
+    """The record with its rows at these seeds, and rows of another trial where it has none."""
+    other = record(seeds, 3.0, seed=9)
+    scores, each = other.scores.copy(), other.replicate_auroc.copy()
+    for row, seed in enumerate(seeds):
+        if seed in known.seeds:
+            scores[row] = known.scores[known.seeds.index(seed)]
+            each[row] = known.replicate_auroc[known.seeds.index(seed)]
+    return replace(known, seeds=tuple(seeds), scores=scores, replicate_auroc=each)
+
+
 def test_the_same_input_gives_the_same_interval() -> None:
-    without, with_constraint = record([1, 2, 3], 1.0), record([1, 2, 3], 1.5, seed=1)
+    without, with_constraint = record([1, 2, 3, 4, 5, 6], 1.0), record([1, 2, 3, 4, 5, 6], 1.5, seed=1)
     first, again = (paired_comparison(without, with_constraint) for _ in range(2))
     assert (first.low, first.high) == (again.low, again.high)
     other = paired_comparison(without, with_constraint, seed=1)
@@ -70,14 +92,14 @@ def test_the_interval_agrees_with_a_slow_bootstrap() -> None:
     assert [found.low, found.high] == pytest.approx(expected, abs=0.15 * (expected[1] - expected[0]))
 
 
-@pytest.mark.parametrize(("pairs", "interval"), [(1, False), (2, False), (3, True), (5, True)])
-def test_too_few_pairs_give_nan_and_a_reason(pairs: int, interval: bool) -> None:
+@pytest.mark.parametrize("pairs", [1, 2, 3, 5, 6])
+def test_too_few_pairs_give_nan_and_a_reason(pairs: int) -> None:
     seeds = list(range(pairs))
     found = paired_comparison(record(seeds, 1.0), record(seeds, 1.5, seed=1))
     assert np.isfinite(found.mean_difference)
-    assert np.isfinite(found.low) == interval
-    assert np.isnan(found.p_value)
-    assert f"{pairs} pairs are too few for a test" in found.reason
+    assert np.isfinite([found.low, found.high, found.p_value]).tolist() == [pairs >= 6] * 3
+    few = f"{pairs} pairs are too few for an interval or a test (at least 6)"
+    assert found.reason == ("" if pairs >= 6 else few)
 
 
 def test_no_common_seed_or_no_difference_has_a_reason() -> None:

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from search_spaces.config import TrialConfig
-from search_spaces.losses import Bce, SymmetricMargin
+from search_spaces.config import ConstraintConfig, TrialConfig
+from search_spaces.losses import Bce, Ldam, SymmetricMargin
 from search_spaces.presets import preset
 from sweeps.schedulers import METRIC, PeerScheduler, block_group, cell_group, make_scheduler
 from tests.sweeps.synthetic_store import write_replicate, write_trial
@@ -121,6 +121,28 @@ def test_a_relaunch_knows_the_stored_curves(tmp_path: Path, kind: str) -> None:
     unknowing = make_scheduler(kind, store, {}, [], searching=False, grace=1)
     assert unknowing is not None
     assert unknowing._groups == {}
+
+
+@pytest.mark.parametrize("kind", ["asha", "median"])
+@pytest.mark.parametrize("searching", [True, False])
+def test_a_search_competes_within_blocks_and_a_grid_within_cells(
+    tmp_path: Path, kind: str, searching: bool
+) -> None:
+    store = Store(tmp_path)
+    penalized = ConstraintConfig(penalty=1e-6, margin=0.25)
+    block = [config(1), config(1, loss=Bce()), config(1, constraint=penalized), config(1, loss=Ldam())]
+    other_block = config(1, ratio=40)
+    configs = [*block, other_block]
+    peers = make_scheduler(kind, store, {c.trial_id: c for c in configs}, [], searching=searching, grace=1)
+    assert peers is not None
+    for epoch in range(EPOCHS):
+        for one, auroc in zip(configs, [0.9, 0.8, 0.7, 0.6, 0.1], strict=True):
+            if store.stop_request(one.trial_id) is None:
+                report(peers, one, epoch, auroc)
+    stopped = [store.stop_request(one.trial_id) is not None for one in configs]
+    assert stopped[0] is stopped[4] is False, "the best of a block, and the only one of another, go on"
+    assert stopped[3] is searching
+    assert searching or not any(stopped)
 
 
 def test_none_is_no_scheduler(tmp_path: Path) -> None:

@@ -130,6 +130,22 @@ def test_best_epoch_has_the_highest_auroc_then_the_lowest_loss(task: BinaryTask)
         assert replicate.best.epoch == expected["epoch"]
 
 
+def test_ties_of_the_auroc_go_to_the_lower_loss(task: BinaryTask) -> None:
+    """Real curves hardly ever tie, so the numbers are given here."""
+    replicate = replicates(config(epochs=8), task, (1,))[0]
+    chosen = []
+    for auroc, loss in [(0.9, 0.5), (0.9, 0.6), (0.9, 0.4), (0.9, 0.4), (0.8, 0.1), (0.95, 0.9)]:
+        replicate._last_scores = np.zeros(len(task.validation.targets), np.float32)
+        numbers = {"val/auroc": auroc, "val/loss": loss, "train/loss": 0.1, "train/violation": 0.0}
+        replicate._judge(numbers)
+        replicate.epoch += 1
+        assert replicate.best is not None
+        chosen.append((replicate.best.epoch, replicate.best_epoch))
+    assert chosen == [(0, 0), (0, 0), (2, 0), (2, 0), (2, 0), (5, 5)], (
+        "patience counts from the first of equals"
+    )
+
+
 def test_divergence_ends_one_replicate_with_a_reason(task: BinaryTask) -> None:
     wild = config(optimizer=Sgd(learning_rate=1e30, momentum=0.0))
     for replicate in trained(wild, task):

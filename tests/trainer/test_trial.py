@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import torch
 
-from search_spaces.config import Sgd, TrialConfig
+from search_spaces.config import Sgd, SmallCnn, TrialConfig
 from search_spaces.errors import CheckpointError, DataError
-from search_spaces.losses import Bce
+from search_spaces.losses import Bce, Ldam, LossConfig
 from search_spaces.presets import preset
 from trainer import metrics
 from trainer.data import load_task
@@ -72,6 +72,20 @@ def test_result_files_say_everything(store: Store) -> None:
     epochs = store.read_epochs(done[1]).to_pylist()
     assert [e["epoch"] for e in epochs] == [0, 1, 2]
     assert epochs[result["chosen_epoch"]]["val/auroc"] == max(e["val/auroc"] for e in epochs)
+
+
+@pytest.mark.parametrize("loss", [Bce(), Ldam()])
+def test_balanced_accuracy_is_stored_where_the_loss_decides_at_zero(store: Store, loss: LossConfig) -> None:
+    """LDAM decides by the larger of two outputs, of which the score is one: 0 means nothing there."""
+    wanted = config(loss=loss, epochs=1, seeds=(1,), model=SmallCnn(width=4))
+    run_trial(wanted, store, CPU, OPTIONS)
+    stored = store.read_result(store.replicates(wanted.trial_id)[1])["metrics"]
+    found = evaluate(wanted, store, load_task(wanted.data, None), CPU)
+    for value in (stored["test/balanced_accuracy"], stored["val/balanced_accuracy"]):
+        assert (value is None) == (loss.name == "ldam")
+    for values in (found.ensemble, found.replicates[1]):
+        assert np.isnan(values["balanced_accuracy"]) == (loss.name == "ldam")
+    assert stored["test/auroc"] == found.ensemble["auroc"]
 
 
 def test_same_again_trains_nothing(store: Store) -> None:

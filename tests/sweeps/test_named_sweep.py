@@ -1,0 +1,97 @@
+"""Which trials and seeds a command works on: those of the space, or those that the sweep was run with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from search_spaces.catalog import load_space
+from search_spaces.errors import InputError
+from sweeps.cli import plan_commands, result_commands, run_commands
+from sweeps.cli.named_sweep import open_stored, open_sweep
+from sweeps.run import RunOptions, run_sweep
+from trainer.store import Store, SweepManifest
+
+YAML = "name: small\nfixed: {dataset: digits, seeds: [1, 2, 3]}\ngrid: {loss: [baseline_BCE]}\n"
+
+
+def ran(space: str, folder: Path, replicates: int) -> SweepManifest:
+    """A sweep as `run --replicates` leaves it in the store, before any trial has ended."""
+    store, manifest = open_sweep(space, str(folder), replicates)
+    store.write_sweep(manifest)
+    return manifest
+
+
+@pytest.mark.parametrize("replicates", [1, 5])
+def test_reports_use_the_seeds_of_the_run(tmp_path: Path, replicates: int) -> None:
+    path = tmp_path / "small.yaml"
+    path.write_text(YAML)
+    for space in ("demo", str(path)):
+        wanted = ran(space, tmp_path, replicates)
+        assert open_stored(space, str(tmp_path))[1] == wanted
+        assert open_stored(wanted.name, str(tmp_path))[1] == wanted
+        (seeds,) = {config.seeds for config in open_stored(space, str(tmp_path), 2)[1].trials}
+        assert seeds == (1, 2), "the option still decides"
+
+
+def test_run_and_plan_take_the_space(tmp_path: Path) -> None:
+    ran("demo", tmp_path, 5)
+    assert open_sweep("demo", str(tmp_path), None)[1].trials == load_space("demo").trials
+
+
+def test_a_space_that_was_never_run_is_opened_as_it_is(tmp_path: Path) -> None:
+    assert open_stored("demo", str(tmp_path))[1].trials == load_space("demo").trials
+    with pytest.raises(InputError, match="nosuch"):
+        open_stored("nosuch", str(tmp_path))
+
+
+def test_a_sweep_in_the_store_needs_no_space_of_its_name(tmp_path: Path) -> None:
+    wanted = SweepManifest("mine", load_space("demo").trials[:2])
+    Store(tmp_path).write_sweep(wanted)
+    assert open_stored("mine", str(tmp_path))[1] == wanted
+
+
+def test_a_run_whose_tables_could_not_be_made_does_not_begin(tmp_path: Path) -> None:
+    path = tmp_path / "mixed.yaml"
+    path.write_text(
+        "fixed: {dataset: digits, loss: baseline_BCE}\n"
+        "choices:\n  - {epochs: 2, seeds: [1]}\n  - {epochs: 3, seeds: [1, 2, 3]}\n"
+    )
+    store, manifest = open_sweep(str(path), str(tmp_path / "output"), None)
+    with pytest.raises(InputError, match="same seeds"):
+        run_sweep(manifest, RunOptions(store.uri), Console(file=StringIO()))
+    assert not (tmp_path / "output").exists()
+
+
+@pytest.mark.parametrize(
+    ("module", "command"),
+    [
+        (plan_commands, lambda out: plan_commands.status(None, "demo", out, address=None)),  # type: ignore[arg-type]
+        (plan_commands, lambda out: plan_commands.status(None, None, out, address=None)),  # type: ignore[arg-type]
+        (result_commands, lambda out: result_commands.tables("demo", out)),
+        (result_commands, lambda out: result_commands.tables(out, out)),
+        (result_commands, lambda out: result_commands.reconcile("demo", out)),
+        (run_commands, lambda out: run_commands.retry(None, "demo", failed=True, output=out)),  # type: ignore[arg-type]
+    ],
+)
+def test_every_command_about_a_run_opens_what_was_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: object, command: Callable[[str], None]
+) -> None:
+    ran("demo", tmp_path, 5)
+    opened: list[SweepManifest] = []
+
+    class Opened(Exception):
+        pass
+
+    def spy(space: str, output: str, replicates: int | None = None) -> tuple[Store, SweepManifest]:
+        opened.append(open_stored(space, output, replicates)[1])
+        raise Opened
+
+    monkeypatch.setattr(module, "open_stored", spy)
+    with pytest.raises(Opened):
+        command(str(tmp_path))
+    assert {config.seeds for config in opened[0].trials} == {(1, 2, 3, 4, 5)}
