@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 OUTPUT ?= results
 
-.PHONY: install demo test test-fast faults lint format bench clean
+.PHONY: install demo test test-fast faults lint format bench bench-orchestration clean
 
 install: $(VENV)/.installed
 
@@ -39,6 +39,10 @@ format: install
 # Whatever DATA names holds cifar10/train.parquet; ARGS are options of the command, such as ARGS=--quick.
 bench: install
 	$(BIN)/python -m tests.benchmarks.speed $(if $(DATA),--data $(DATA)) $(ARGS)
+
+# 3,284 trials without training, beside plain Ray Tune: about an hour on two cores.
+bench-orchestration: install
+	$(BIN)/python -m tests.benchmarks.orchestration --json bench-orchestration.json $(ARGS)
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -58,6 +58,7 @@ def ensemble_record() -> dict[str, float]:
 class _Setup:
     config: TrialConfig
     task: BinaryTask
+    device: torch.device
 
 
 @dataclass
@@ -82,6 +83,9 @@ class NoopReplicate:
         scores = _scores(self.setup.task.validation, self.seed)
         self.best = Best(0, 0.75, 0.5, {"weight": torch.zeros(8)}, scores)
 
+    def close(self) -> None:
+        """Nothing to free."""
+
     def test_scores(self) -> NDArray[np.float32]:
         """Made-up scores of the test split."""
         return _scores(self.setup.task.test, self.seed + 1)
@@ -100,7 +104,7 @@ def _fit(replicates: Sequence[NoopReplicate], ended: Mapping[int, Any] | None = 
     )
 
 
-def _setup(config: TrialConfig, *where: Any, **how: Any) -> _Setup:
+def _setup(config: TrialConfig, device: torch.device, *where: Any, **how: Any) -> _Setup:
     splits = {name: _split(size) for name, size in (("val", VALIDATION), ("test", TEST))}
     task = BinaryTask(
         pool=splits["val"],
@@ -115,7 +119,7 @@ def _setup(config: TrialConfig, *where: Any, **how: Any) -> _Setup:
         members=(),
         counts=(),
     )
-    return _Setup(config, task)
+    return _Setup(config, task, device)
 
 
 def _split(size: int) -> Split:

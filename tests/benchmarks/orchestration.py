@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for name in CONTESTANTS:
         count = min(options.trials, options.default_trials) if name == "tune-default" else options.trials
         print(f"{name}: {count} trials ...", file=sys.stderr, flush=True)
-        measured.append(_in_own_process(name, count))
+        measured.append(in_own_process(name, count))
     summary = summarize(measured, options.trials)
     Console(width=130).print(table(measured, options.trials, summary))
     if options.json is not None:
@@ -98,7 +98,8 @@ def table(measured: Sequence[Measured], trials: int, summary: dict[str, Any]) ->
     return grid
 
 
-def _in_own_process(name: str, trials: int) -> Measured:
+def in_own_process(name: str, trials: int) -> Measured:
+    """Run one contestant in a new process and a new folder. Ends the program when that fails."""
     with tempfile.TemporaryDirectory(prefix=f"orchestration-{name}-") as folder:
         report = Path(folder, "report.json")
         output = Path(folder, "output")

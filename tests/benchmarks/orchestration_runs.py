@@ -93,7 +93,7 @@ class Meter:
             driver_cpu=used,
             all_cpu=used + sum(self._used.values()),
             peak_mib=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-            growth_kib=self._growth() / 1024,
+            growth_kib=self.growth() / 1024,
             logged=_finished_runs(folder),
         )
 
@@ -110,8 +110,8 @@ class Meter:
                     times = child.cpu_times()
                     self._used[child.pid] = times.user + times.system
 
-    def _growth(self) -> float:
-        """Bytes per trial."""
+    def growth(self) -> float:
+        """Bytes of this process per trial, from the samples taken after the first quarter of the trials."""
         first, last = WARM_SHARE * len(self.ends), len(self.ends)
         kept = [(count, size) for count, size in self._memory if first <= count < last]
         if len({count for count, _ in kept}) < 2:
@@ -137,17 +137,17 @@ def measure(name: str, trials: int, folder: Path) -> dict[str, Any]:
 def _ours(configs: tuple[TrialConfig, ...], folder: Path, meter: Meter) -> None:
     from rich.console import Console
 
-    import sweeps.run
-    from sweeps.callback import SweepCallback
+    import sweeps.run  # which sets what Ray reads from the environment before it imports Ray
+    from sweeps.progress import SweepProgress
     from trainer.store import SweepManifest
 
-    plain = SweepCallback.on_trial_complete
+    plain = SweepProgress.ended
 
-    def on_trial_complete(self: SweepCallback, *arguments: Any, **named: Any) -> None:
+    def ended(self: SweepProgress, *arguments: Any, **named: Any) -> None:
         plain(self, *arguments, **named)
         meter.trial_ended()
 
-    SweepCallback.on_trial_complete = on_trial_complete  # type: ignore[method-assign]
+    SweepProgress.ended = ended  # type: ignore[method-assign]
     sweeps.run.train_trial = noop_trial
     options = sweeps.run.RunOptions(output=str(folder))
     with Path(folder, "console.txt").open("w") as stream:

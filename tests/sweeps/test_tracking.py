@@ -16,7 +16,8 @@ from search_spaces.config import TrialConfig
 from search_spaces.errors import AlmsweepError, InputError
 from search_spaces.labels import trial_label
 from sweeps.mlflow_connection import default_tracking_uri, import_mlflow
-from sweeps.tracking import ReconcileCounts, Tracker, reconcile
+from sweeps.mlflow_runs import SweepRuns
+from sweeps.tracking import ReconcileCounts, Tracker, mirror_trial, reconcile, sweep_runs
 from sweeps.trial_view import trial_state, trial_view
 from tests.sweeps import synthetic_store as synthetic
 from trainer.store import Store
@@ -141,6 +142,43 @@ def test_live_epochs_are_logged_before_the_end(store: Store, client: Any) -> Non
     told = [r["ensemble/val/auroc"] for r in synthetic.epoch_records(config, 1)[:3]]
     assert [m.value for m in sorted(history, key=lambda m: m.step)] == told
     assert "train/penalty_mean" not in run.data.metrics  # no constraint, no constraint's curves
+
+
+def test_trial_that_ends_soon_is_told_once(
+    store: Store, client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = synthetic.trials()[0]
+    monkeypatch.setattr(SweepRuns, "start", lambda *arguments: pytest.fail("told before its end"))
+    monkeypatch.setattr(SweepRuns, "log_epochs", lambda *arguments: pytest.fail("told before its end"))
+
+    def tell(tracker: Tracker) -> None:
+        tracker.trial_started(config)
+        tell_epochs(tracker, config, range(synthetic.EPOCHS))
+        synthetic.write_trial(store, config)
+        tracker.trial_finished(config)
+
+    assert track(store, tell) == 0
+    (run,) = runs_of(client)
+    check_level(client, store, run, config)
+
+
+def test_ended_runs_are_let_go_and_found_again(store: Store, client: Any) -> None:
+    config = synthetic.trials()[0]
+    synthetic.write_trial(store, config)
+    runs = sweep_runs(store, synthetic.SWEEP, None)
+    runs.connect()
+    standing = trial_state(config, store.replicates(config.trial_id), None)
+    assert mirror_trial(runs, store, standing)
+    known = runs.known()[config.trial_id]
+    assert (known.is_stub, known.params, known.latest, known.points) == (True, {}, {}, None)
+    assert not mirror_trial(runs, store, standing)
+    runs.start(config)
+    assert runs.known()[config.trial_id].params["epochs"] == str(config.epochs)
+    assert mirror_trial(runs, store, standing)
+    runs.disconnect()
+    (run,) = runs_of(client)
+    check_level(client, store, run, config)
+    assert run.info.status == "FINISHED"
 
 
 def test_relaunch_goes_on_in_the_same_run(store: Store, client: Any) -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+
+import pytest
+
 from sweeps.tracking_queue import TrackingQueue
 from tests.sweeps.synthetic_store import trials
 
@@ -68,3 +72,32 @@ def test_a_restart_takes_an_ending_back() -> None:
     work = queue.take()
     assert work is not None
     assert (work.started, work.ending) == (True, None)
+
+
+def test_live_news_waits_and_an_ending_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr("sweeps.tracking_queue.time.monotonic", lambda: now[0])
+    long, short = trials()[:2]
+    queue = TrackingQueue(limit=10, live_seconds=5.0)
+    queue.put_start(long)
+    queue.put_start(short)
+    queue.put_ending(short, "finished")
+    ended = queue.take()
+    assert ended is not None
+    assert (ended.config, ended.started, ended.ending) == (short, True, "finished")
+    now[0] += 4.0
+    queue.put_records(long, [RECORD])
+    now[0] += 1.0  # five seconds after the start, though one after the record
+    live = queue.take()
+    assert live is not None
+    assert (live.config, len(live.records)) == (long, 1)
+
+
+def test_waiting_news_comes_due_by_itself() -> None:
+    queue = TrackingQueue(limit=10, live_seconds=0.05)
+    taken = []
+    thread = threading.Thread(target=lambda: taken.append(queue.take()))
+    queue.put_start(trials()[0])
+    thread.start()
+    thread.join(timeout=30)
+    assert [work and work.started for work in taken] == [True]

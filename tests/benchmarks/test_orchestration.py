@@ -1,0 +1,58 @@
+"""The orchestration benchmark runs, and counts what it ran. Nothing here looks at a time."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+
+import pytest
+from rich.console import Console
+
+from tests.benchmarks.orchestration import in_own_process, summarize, table
+from tests.benchmarks.orchestration_runs import Measured, Meter, paper_trials
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["ours", "tune-reused"])
+def test_a_contestant_runs_all_trials_and_tells_mlflow(name: str) -> None:
+    found = in_own_process(name, 3)
+    assert (found.name, found.trials, found.logged) == (name, 3, 3)
+    assert found.seconds > 0
+    assert found.all_cpu > found.driver_cpu > 0
+
+
+def test_trials_are_the_papers_with_one_replicate() -> None:
+    chosen = paper_trials(10)
+    assert len({config.trial_id for config in chosen}) == 10
+    assert {config.seeds for config in chosen} == {(1,)}
+    assert len(paper_trials(3284)) == 3284
+
+
+def measured(name: str, trials: int, seconds: float, trial_ms: float, growth: float) -> Measured:
+    return Measured(name, trials, seconds, trial_ms, 1.0, 2.0, 100.0, growth, trials)
+
+
+def test_fewer_trials_are_projected_and_marked() -> None:
+    ours, bare = measured("ours", 100, 10.0, 50.0, 5.0), measured("tune-bare", 100, 8.0, 40.0, 4.0)
+    default = measured("tune-default", 10, 20.0, 1000.0, math.nan)
+    summary = summarize([ours, bare, default], 100)
+    rows = {row["name"]: row for row in summary["contestants"]}
+    assert rows["tune-default"]["projected_seconds"] == 20 + 90
+    assert rows["tune-default"]["ours_times_as_fast"] == pytest.approx(11)
+    assert rows["tune-default"]["times_cpu_of_ours"] == pytest.approx(10)
+    assert rows["ours"]["ours_times_as_fast"] == 1
+    assert summary["growth_beyond_bare_kib"] == 1
+    json.dumps(summary)
+    console = Console(file=io.StringIO(), width=160)
+    console.print(table([ours, bare, default], 100, summary))
+    stream = console.file
+    assert isinstance(stream, io.StringIO)
+    assert "110*" in stream.getvalue()
+
+
+def test_growth_is_the_slope_after_the_first_quarter() -> None:
+    meter = Meter()
+    meter.ends = [0.0] * 100
+    meter._memory = [(count, 10**8 + 2048 * max(count, 25)) for count in range(100)]
+    assert meter.growth() == pytest.approx(2048)
