@@ -26,7 +26,7 @@ SAME_ERROR_LIMIT = 3
 class SweepCallback(tune.Callback):  # type: ignore[misc]
     """Passes a trial's start, epochs and end on to the display and the tracker.
 
-    on_done     called with the configuration of every trial whose replicates completed
+    on_done     called with the configuration of every trial whose replicates have ended, in whatever way
     check       called before every step of Tune's loop; what it raises ends the run
     stop_flag   raised on the cluster after `request_stop`, for the workers to see
 
@@ -100,13 +100,18 @@ class SweepCallback(tune.Callback):  # type: ignore[misc]
         config = self._config(trial)
         result = trial.last_result or {}
         state = result.get("state", "failed")
+        ended_in = set(state.split(","))
         if state == "completed":
             self._errors = None
             self.progress.ended(config)
             self.on_done(config)
-        elif state == "pruned":
+        elif ended_in <= {"diverged", "pruned"}:  # the worker did its work, whatever came of the replicates
             self._errors = None
-            self.progress.ended(config, pruned=True)
+            if "pruned" in ended_in:
+                self.progress.ended(config, pruned=True)
+            else:
+                self.progress.ended(config, "replicates diverged")
+            self.on_done(config)
         elif state == "interrupted":
             if self.tracker is not None and config.trial_id in self.progress.running_ids():
                 self.tracker.trial_interrupted(config)

@@ -1,0 +1,74 @@
+"""What the driver makes of the ends of trials: the counts, and when a sweep stops in vain."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from search_spaces.config import TrialConfig
+from search_spaces.errors import SweepStopped
+from sweeps.callback import SweepCallback
+from sweeps.progress import SweepProgress
+from tests.sweeps.synthetic_store import trials
+from trainer.store import Store
+
+
+@pytest.fixture
+def ended() -> list[TrialConfig]:
+    return []
+
+
+@pytest.fixture
+def callback(tmp_path: Path, ended: list[TrialConfig]) -> SweepCallback:
+    configs = {config.trial_id: config for config in trials()}
+    progress = SweepProgress(4, 0, 0, 4, Console(file=io.StringIO()))
+    return SweepCallback(configs, Store(tmp_path), progress, None, None, ended.append, lambda: None)
+
+
+def complete(callback: SweepCallback, config: TrialConfig, **result: Any) -> None:
+    trial = SimpleNamespace(config={"trial_id": config.trial_id}, last_result=result)
+    callback.on_trial_start(0, [], trial)
+    callback.on_trial_complete(0, [], trial)
+
+
+def test_diverged_trials_do_not_stop_a_sweep(callback: SweepCallback) -> None:
+    for config in trials()[:3]:
+        complete(callback, config, state="diverged")
+    callback.on_step_begin(1, [])
+    assert (callback.progress.failed, callback.progress.pruned) == (3, 0)
+
+
+def test_one_error_of_all_first_trials_stops_a_sweep(callback: SweepCallback) -> None:
+    for config in trials()[:2]:
+        complete(callback, config, state="failed", error="no data")
+    callback.on_step_begin(1, [])
+    complete(callback, trials()[2], state="failed", error="no data")
+    with pytest.raises(SweepStopped, match="the first 3 trials all failed: no data"):
+        callback.on_step_begin(1, [])
+
+
+def test_an_error_after_a_diverged_trial_is_no_first_one(callback: SweepCallback) -> None:
+    complete(callback, trials()[0], state="diverged")
+    for config in trials()[1:]:
+        complete(callback, config, state="failed", error="no data")
+    callback.on_step_begin(1, [])
+
+
+def test_a_trial_counts_as_pruned_like_in_the_plan(callback: SweepCallback) -> None:
+    complete(callback, trials()[0], state="diverged,pruned")
+    complete(callback, trials()[1], state="pruned")
+    assert (callback.progress.failed, callback.progress.pruned) == (0, 2)
+
+
+def test_trials_that_ended_are_told_of_and_failed_ones_are_not(
+    callback: SweepCallback, ended: list[TrialConfig]
+) -> None:
+    for config, state in zip(trials(), ("completed", "diverged", "pruned"), strict=False):
+        complete(callback, config, state=state)
+    complete(callback, trials()[3], state="failed", error="no data")
+    assert ended == trials()[:3]
