@@ -11,6 +11,7 @@ import os
 import secrets
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -125,19 +126,14 @@ def run_sweep(
         manifest = manifest if study is None else study.manifest()
         store.write_sweep(manifest)
         plan = make_plan(manifest.name, manifest.trials, store, trust_index=False)
-        wanted = plan.to_run()
-        if retry_failed or retry_pruned:
-            again = plan.of(*["failed"] * retry_failed, *["pruned"] * retry_pruned)
-            failed = {t.trial_id for t in again}
-            _reopen(again, store)
-            plan = make_plan(manifest.name, manifest.trials, store)
-            wanted = [t for t in plan.to_run() if t.trial_id in failed]
+        again = plan.of(*["failed"] * retry_failed, *["pruned"] * retry_pruned)
+        wanted = again if retry_failed or retry_pruned else plan.to_run()
         interrupted, stopped = False, None
         # Of a search the trials come in as the study suggests them.
         configs = {t.trial_id: t.config for t in wanted} if study is None else {}
         if wanted or (study is not None and study.remaining):
             try:
-                _run_trials(plan, wanted, configs, manifest, store, options, console, lease, study)
+                _run_trials(plan, wanted, again, configs, manifest, store, options, console, lease, study)
             except Interrupted:
                 interrupted = True
             except SweepStopped as error:
@@ -166,6 +162,7 @@ def _reopen(failed: Sequence[PlannedTrial], store: Store) -> None:
 def _run_trials(
     plan: Plan,
     wanted: Sequence[PlannedTrial],
+    again: Sequence[PlannedTrial],
     configs: dict[str, TrialConfig],
     manifest: SweepManifest,
     store: Store,
@@ -174,7 +171,8 @@ def _run_trials(
     lease: Lease,
     study: SearchStudy | None,
 ) -> None:
-    """Run trials on Ray; a study adds its own to `configs`.
+    """Run trials on Ray; a study adds its own to `configs`. Those of them to be run `again` are reopened,
+    once the cluster is known to be able to run them.
 
     Raises Interrupted or KeyboardInterrupt after signals, SweepStopped when in vain.
     """
@@ -186,17 +184,23 @@ def _run_trials(
 
     counts = plan.counts()
     unknown = 0 if study is None else study.remaining
-    waiting = len({t.trial_id for t in wanted if t.status == "failed"})
+    reopened = {t.trial_id for t in again}
+    waiting = Counter(t.status for t in wanted)
     progress = SweepProgress(
-        len(plan.trials) + unknown, counts["done"], counts["failed"] - waiting, len(wanted) + unknown, console
+        len(plan.trials) + unknown,
+        counts["done"],
+        counts["failed"] - waiting["failed"],
+        len(wanted) + unknown,
+        console,
     )
-    progress.pruned = counts["pruned"]
-    keeper = WeightKeeper(store, manifest, options.rule) if options.keep_weights == "selected" else None
+    progress.pruned = counts["pruned"] - waiting["pruned"]
     tracker = Tracker(options.tracking_uri, store, manifest.name) if options.track else None
     with ray_session(options) as resources:
         _check_cluster(configs, options, resources)
         drawn = [] if study is None else study.search.draws(DRAWN_FOR_PACKING)
         packing = _packing([*(t.config for t in wanted), *drawn], options, console)
+        _reopen(again, store)
+        keeper = WeightKeeper(store, manifest, options.rule) if options.keep_weights == "selected" else None
         if tracker is not None:
             tracker.start()
         stop_flag = new_stop_flag()
@@ -217,7 +221,7 @@ def _run_trials(
             options.scheduler,
             store,
             configs,
-            [t.config for t in plan.of("done", "pruned")],
+            [t.config for t in plan.of("done", "pruned") if t.trial_id not in reopened],
             searching=manifest.samples is not None,
             grace=options.grace_epochs,
         )

@@ -1,0 +1,57 @@
+"""What a run does before, and without, training: on a cluster that is not there or does not fit."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+import sweeps.run
+from search_spaces.errors import InputError
+from sweeps.plan import make_plan
+from sweeps.run import RunOptions, run_sweep
+from tests.sweeps.synthetic_store import trials, write_replicate
+from trainer.store import Store, SweepManifest
+
+
+@contextmanager
+def unreachable(options: RunOptions) -> Iterator[dict[str, float]]:
+    raise InputError("--address: no Ray cluster answers")
+    yield {}
+
+
+@contextmanager
+def reachable(options: RunOptions) -> Iterator[dict[str, float]]:
+    yield {"CPU": 2.0}
+
+
+def unfit(*args: object) -> None:
+    raise InputError("expected nodes that are alike")
+
+
+@pytest.mark.parametrize("cluster", ["unreachable", "unfit"])
+def test_a_retry_that_cannot_run_forgets_no_result(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cluster: str
+) -> None:
+    store, configs = Store(tmp_path), trials()[:2]
+    for seed, state in ((1, "completed"), (2, "diverged"), (3, "diverged")):
+        write_replicate(store, configs[0], seed, state)
+    for seed in configs[1].seeds:
+        write_replicate(store, configs[1], seed, "pruned")
+    before = make_plan("demo", configs, store).counts()
+    assert (before["failed"], before["pruned"]) == (1, 1)
+    monkeypatch.setattr(sweeps.run, "ray_session", unreachable if cluster == "unreachable" else reachable)
+    monkeypatch.setattr(sweeps.run, "_check_cluster", unfit)
+    with pytest.raises(InputError):
+        run_sweep(
+            SweepManifest("demo", tuple(configs)),
+            RunOptions(str(tmp_path), track=False),
+            Console(file=io.StringIO()),
+            retry_failed=True,
+            retry_pruned=True,
+        )
+    assert make_plan("demo", configs, store).counts() == before
