@@ -196,8 +196,9 @@ def _run_trials(
     progress.pruned = counts["pruned"] - waiting["pruned"]
     tracker = Tracker(options.tracking_uri, store, manifest.name) if options.track else None
     with ray_session(options) as resources:
-        _check_cluster(configs, options, resources)
         drawn = [] if study is None else study.search.draws(DRAWN_FOR_PACKING)
+        known = configs.values() if study is None else study.manifest().trials
+        _check_cluster([*known, *drawn], options, resources)
         packing = _packing([*(t.config for t in wanted), *drawn], options, console)
         _reopen(again, store)
         keeper = WeightKeeper(store, manifest, options.rule) if options.keep_weights == "selected" else None
@@ -215,8 +216,8 @@ def _run_trials(
         )
         searcher = None
         if study is not None:
-            known = [t.config for t in wanted]
-            searcher = StudySearcher(study, known, configs, is_over=lambda: callback.is_stopping)
+            first = [t.config for t in wanted]
+            searcher = StudySearcher(study, first, configs, is_over=lambda: callback.is_stopping)
         scheduler = make_scheduler(
             options.scheduler,
             store,
@@ -388,8 +389,13 @@ def store_uri(options: RunOptions) -> str:
     return options.output if "://" in options.output else str(Path(options.output).absolute())
 
 
-def _check_cluster(configs: dict[str, TrialConfig], options: RunOptions, resources: dict[str, float]) -> None:
-    """Check that the cluster can hold a trial; where it was joined, that its nodes are alike too."""
+def _check_cluster(
+    trials: Sequence[TrialConfig], options: RunOptions, resources: dict[str, float]
+) -> None:
+    """Check that the cluster can hold a trial; where it was joined, that its nodes are alike too.
+
+    Of a search, `trials` are those known and some drawn ones, as their data sets are loaded on every node.
+    """
     from sweeps.nodes import check_nodes
 
     joined = cluster_address(options) is not None
@@ -397,7 +403,7 @@ def _check_cluster(configs: dict[str, TrialConfig], options: RunOptions, resourc
     check_resources(resources, cpus, gpus, startable_nodes if joined else dict)
     if joined:
         check_nodes(
-            (config.data for config in configs.values()),
+            (config.data for config in trials),
             data_dir=None if options.data_dir is None else str(options.data_dir.absolute()),
             download=options.download,
             cpus=cpus,

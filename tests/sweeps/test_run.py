@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,11 +11,23 @@ import pytest
 from rich.console import Console
 
 import sweeps.run
+from search_spaces.catalog import load_space
+from search_spaces.config import DataConfig
 from search_spaces.errors import InputError
 from sweeps.plan import make_plan
 from sweeps.run import RunOptions, run_sweep
 from tests.sweeps.synthetic_store import trials, write_replicate
 from trainer.store import Store, SweepManifest
+
+
+SEARCH = """
+name: s
+fixed: {dataset: digits, ratio: 20, loss: baseline_BCE, epochs: 2, seeds: [1]}
+search:
+  domains:
+    optimizer.learning_rate: {log_uniform: [0.01, 0.1]}
+  objectives: [val/auroc]
+"""
 
 
 @contextmanager
@@ -55,3 +67,24 @@ def test_a_retry_that_cannot_run_forgets_no_result(
             retry_pruned=True,
         )
     assert make_plan("demo", configs, store).counts() == before
+
+
+class Checked(Exception):
+    """Ends a run at the check of the nodes, with the data sets that were to be checked."""
+
+
+def test_a_search_checks_the_data_sets_that_it_can_draw(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def check(data: Iterable[DataConfig], **options: object) -> None:
+        raise Checked({config.source.name for config in data})
+
+    space = tmp_path / "search.yaml"
+    space.write_text(SEARCH)
+    search = load_space(str(space)).search
+    monkeypatch.setattr(sweeps.run, "ray_session", reachable)
+    monkeypatch.setattr("sweeps.nodes.check_nodes", check)
+    options = RunOptions(str(tmp_path / "out"), track=False, address="127.0.0.1:1")
+    with pytest.raises(Checked) as caught:
+        run_sweep(SweepManifest("s", (), samples=4), options, Console(file=io.StringIO()), search=search)
+    assert caught.value.args == ({"digits"},)
