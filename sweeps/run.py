@@ -23,7 +23,7 @@ from rich.text import Text
 
 from analysis.select import DEFAULT_RULE
 from search_spaces.config import TrialConfig
-from search_spaces.errors import AlmsweepError, InputError, Interrupted, SweepStopped
+from search_spaces.errors import AlmsweepError, CheckpointError, InputError, Interrupted, SweepStopped
 from search_spaces.search import Search
 from sweeps.lease import Lease
 from sweeps.machine import cluster_rooms
@@ -152,8 +152,10 @@ def run_sweep(
 
 
 def _reopen(failed: Sequence[PlannedTrial], store: Store) -> None:
-    """Forget that the replicates of failed trials ended, unless they completed."""
+    """Forget that the replicates of failed trials ended, unless they completed; and useless checkpoints."""
     for trial in failed:
+        if (store.read_failure(trial.trial_id) or {}).get("error") == CheckpointError.__name__:
+            store.delete_checkpoint(trial.trial_id)
         for seed, done in store.replicates(trial.trial_id).items():
             if seed in trial.config.seeds and done.state != "completed":
                 store.reopen(trial.trial_id, seed)
@@ -389,9 +391,7 @@ def store_uri(options: RunOptions) -> str:
     return options.output if "://" in options.output else str(Path(options.output).absolute())
 
 
-def _check_cluster(
-    trials: Sequence[TrialConfig], options: RunOptions, resources: dict[str, float]
-) -> None:
+def _check_cluster(trials: Sequence[TrialConfig], options: RunOptions, resources: dict[str, float]) -> None:
     """Check that the cluster can hold a trial; where it was joined, that its nodes are alike too.
 
     Of a search, `trials` are those known and some drawn ones, as their data sets are loaded on every node.

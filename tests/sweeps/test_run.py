@@ -19,7 +19,6 @@ from sweeps.run import RunOptions, run_sweep
 from tests.sweeps.synthetic_store import trials, write_replicate
 from trainer.store import Store, SweepManifest
 
-
 SEARCH = """
 name: s
 fixed: {dataset: digits, ratio: 20, loss: baseline_BCE, epochs: 2, seeds: [1]}
@@ -88,3 +87,12 @@ def test_a_search_checks_the_data_sets_that_it_can_draw(
     with pytest.raises(Checked) as caught:
         run_sweep(SweepManifest("s", (), samples=4), options, Console(file=io.StringIO()), search=search)
     assert caught.value.args == ({"digits"},)
+
+
+@pytest.mark.parametrize(("error", "kept"), [("CheckpointError", False), ("StoreError", True)])
+def test_a_retry_deletes_an_unusable_checkpoint(tmp_path: Path, error: str, kept: bool) -> None:
+    store, config = Store(tmp_path), trials()[0]
+    store.write_checkpoint(config.trial_id, b"state")
+    store.write_failure(config.trial_id, {"error": error, "message": "m"})
+    sweeps.run._reopen(make_plan("demo", [config], store).failed(), store)
+    assert (store.read_checkpoint(config.trial_id) is not None) == kept
