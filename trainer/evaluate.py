@@ -53,7 +53,7 @@ def evaluate(
     scores = {seed: _scores(config, store, done[seed], task, chosen.pixels, device) for seed in sorted(done)}
     return Evaluation(
         replicates={seed: metrics.summarize(targets, s) for seed, s in scores.items()},
-        ensemble=metrics.summarize(targets, np.mean(list(scores.values()), axis=0)),
+        ensemble=metrics.summarize(targets, np.mean(list(scores.values()), axis=0, dtype=np.float64)),
         examples=len(targets),
         positives=int(targets.sum()),
     )

@@ -181,7 +181,7 @@ def test_evaluate_gives_the_stored_scores_again(store: Store) -> None:
             stored = store.read_result(done)["metrics"]
             assert found.replicates[seed] == {k: stored[f"{prefix}/{k}"] for k in found.replicates[seed]}
         table = [t.filter(np.asarray(t["split"]) == prefix) for t in scores(store, config()).values()]
-        mean = np.mean([t["score"].to_numpy() for t in table], axis=0)
+        mean = np.mean([t["score"].to_numpy() for t in table], axis=0, dtype=np.float64)
         assert found.ensemble["auroc"] == metrics.auroc(table[0]["target"].to_numpy(), mean)
 
 
