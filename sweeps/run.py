@@ -53,7 +53,8 @@ HURRIED_TRACKING_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class RunOptions:
-    """Where and how a sweep runs; nothing here can change a score.
+    """Where and how a sweep runs, as opposed to what it computes: scores follow from the trials alone,
+    but for rounding, which differs with the device and the number of threads (scores by up to 1e-5).
 
     output           result store: a path or a URI
     data_dir         where data sets lie, the same path on every node
@@ -128,12 +129,15 @@ def run_sweep(
         plan = make_plan(manifest.name, manifest.trials, store, trust_index=False)
         again = plan.of(*["failed"] * retry_failed, *["pruned"] * retry_pruned)
         wanted = again if retry_failed or retry_pruned else plan.to_run()
+        started: set[str] = set()
         interrupted, stopped = False, None
         # Of a search the trials come in as the study suggests them.
         configs = {t.trial_id: t.config for t in wanted} if study is None else {}
         if wanted or (study is not None and study.remaining):
             try:
-                _run_trials(plan, wanted, again, configs, manifest, store, options, console, lease, study)
+                _run_trials(
+                    plan, wanted, again, configs, started, manifest, store, options, console, lease, study
+                )
             except Interrupted:
                 interrupted = True
             except SweepStopped as error:
@@ -144,7 +148,7 @@ def run_sweep(
                     store.write_sweep(manifest)
         return SweepOutcome(
             plan=make_plan(manifest.name, manifest.trials, store),
-            started=len(configs),
+            started=len(started),
             interrupted=interrupted,
             untracked=_bring_tracking_level(manifest, store, options),
             stopped=stopped,
@@ -166,6 +170,7 @@ def _run_trials(
     wanted: Sequence[PlannedTrial],
     again: Sequence[PlannedTrial],
     configs: dict[str, TrialConfig],
+    started: set[str],
     manifest: SweepManifest,
     store: Store,
     options: RunOptions,
@@ -173,9 +178,9 @@ def _run_trials(
     lease: Lease,
     study: SearchStudy | None,
 ) -> None:
-    """Run trials on Ray; a study adds its own to `configs`. Those of them to be run `again` are reopened,
-    once the cluster is known to be able to run them.
+    """Run trials on Ray, and gather the ids of those that `started`; a study adds its own to `configs`.
 
+    The trials to be run `again` are reopened once the cluster is known to be able to run them.
     Raises Interrupted or KeyboardInterrupt after signals, SweepStopped when in vain.
     """
     from sweeps.callback import SweepCallback
@@ -215,6 +220,7 @@ def _run_trials(
             stop_flag,
             on_done=keeper.trial_done if keeper else lambda config: None,
             check=lease.check,
+            started=started,
         )
         searcher = None
         if study is not None:

@@ -27,7 +27,7 @@ def ended() -> list[TrialConfig]:
 def callback(tmp_path: Path, ended: list[TrialConfig]) -> SweepCallback:
     configs = {config.trial_id: config for config in trials()}
     progress = SweepProgress(4, 0, 0, 4, Console(file=io.StringIO()))
-    return SweepCallback(configs, Store(tmp_path), progress, None, None, ended.append, lambda: None)
+    return SweepCallback(configs, Store(tmp_path), progress, None, None, ended.append, lambda: None, set())
 
 
 def complete(callback: SweepCallback, config: TrialConfig, **result: Any) -> None:
@@ -72,3 +72,11 @@ def test_trials_that_ended_are_told_of_and_failed_ones_are_not(
         complete(callback, config, state=state)
     complete(callback, trials()[3], state="failed", error="no data")
     assert ended == trials()[:3]
+
+
+def test_only_trials_that_were_given_to_a_worker_count_as_started(callback: SweepCallback) -> None:
+    for config in [*trials()[:2], trials()[0]]:  # the first one twice: its process was lost
+        callback.on_trial_start(0, [], SimpleNamespace(config={"trial_id": config.trial_id}))
+    callback.request_stop()
+    callback.on_trial_start(0, [], SimpleNamespace(config={"trial_id": trials()[2].trial_id}))
+    assert callback.started == {config.trial_id for config in trials()[:2]}
