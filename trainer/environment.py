@@ -36,8 +36,8 @@ def library_versions() -> dict[str, str]:
 def git_commit() -> str:
     """Commit of the code that runs: ALMSWEEP_COMMIT, else git's word on this file, else "unknown".
 
-    A trailing "-dirty" says that the source differs from the commit. Git is believed only where it tracks this
-    file: a package installed inside somebody's repository is no part of that repository's commit.
+    A trailing "-dirty" says that the source differs from the commit. Git is believed only where it tracks
+    this file: a package installed inside somebody's repository is no part of that repository's commit.
     """
     if commit := os.environ.get("ALMSWEEP_COMMIT"):
         return commit

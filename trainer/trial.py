@@ -41,7 +41,9 @@ class StopTrial(Exception):
 
 @dataclass(frozen=True)
 class TrialOptions:
-    """How a trial is run, as opposed to what it computes; nothing here can change a score.
+    """How a trial is run, as opposed to what it computes: none of these can change a score.
+
+    The device and the number of threads, which are not among them, can in the last digits (up to 1e-5).
 
     data_dir            where data sets lie
     download            whether a missing data set may be downloaded
