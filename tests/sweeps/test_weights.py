@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,8 @@ from trainer.store import Store, SweepManifest
 
 
 def trial(margin: float) -> TrialConfig:
-    return TrialConfig(**{**preset("digits", 10), "loss": SymmetricMargin(margin=margin), "seeds": (1, 2)})
+    fields: dict[str, Any] = {**preset("digits", 10), "loss": SymmetricMargin(margin=margin), "seeds": (1, 2)}
+    return TrialConfig(**fields)
 
 
 @pytest.fixture
