@@ -26,9 +26,10 @@ SAME_ERROR_LIMIT = 3
 class SweepCallback(tune.Callback):  # type: ignore[misc]
     """Passes a trial's start, epochs and end on to the display and the tracker.
 
-    on_done     called with the configuration of every trial whose replicates completed
+    on_done     called with the configuration of every trial whose replicates have ended, in whatever way
     check       called before every step of Tune's loop; what it raises ends the run
     stop_flag   raised on the cluster after `request_stop`, for the workers to see
+    started     gathers the ids of the trials that were given to a worker
 
     After a run, `starved` lists the trials that ended for want of memory.
     """
@@ -42,6 +43,7 @@ class SweepCallback(tune.Callback):  # type: ignore[misc]
         stop_flag: Any,
         on_done: Callable[[TrialConfig], None],
         check: Callable[[], None],
+        started: set[str],
     ) -> None:
         self.configs = configs
         self.store = store
@@ -50,6 +52,7 @@ class SweepCallback(tune.Callback):  # type: ignore[misc]
         self.stop_flag = stop_flag
         self.on_done = on_done
         self.check = check
+        self.started = started
         self.starved: list[TrialConfig] = []
         self.is_last_pass = False
         self.is_stopping = False
@@ -80,6 +83,7 @@ class SweepCallback(tune.Callback):  # type: ignore[misc]
         if self.is_stopping:
             return
         config = self._config(trial)
+        self.started.add(config.trial_id)
         self.progress.started(config)
         if self.tracker is not None:
             self.tracker.trial_started(config)
@@ -100,13 +104,18 @@ class SweepCallback(tune.Callback):  # type: ignore[misc]
         config = self._config(trial)
         result = trial.last_result or {}
         state = result.get("state", "failed")
+        ended_in = set(state.split(","))
         if state == "completed":
             self._errors = None
             self.progress.ended(config)
             self.on_done(config)
-        elif state == "pruned":
+        elif ended_in <= {"diverged", "pruned"}:  # the worker did its work, whatever came of the replicates
             self._errors = None
-            self.progress.ended(config, pruned=True)
+            if "pruned" in ended_in:
+                self.progress.ended(config, pruned=True)
+            else:
+                self.progress.ended(config, "replicates diverged")
+            self.on_done(config)
         elif state == "interrupted":
             if self.tracker is not None and config.trial_id in self.progress.running_ids():
                 self.tracker.trial_interrupted(config)

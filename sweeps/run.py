@@ -11,6 +11,7 @@ import os
 import secrets
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -23,7 +24,7 @@ from rich.text import Text
 from analysis.cells import check_seeds
 from analysis.select import DEFAULT_RULE
 from search_spaces.config import TrialConfig
-from search_spaces.errors import AlmsweepError, InputError, Interrupted, SweepStopped
+from search_spaces.errors import AlmsweepError, CheckpointError, InputError, Interrupted, SweepStopped
 from search_spaces.search import Search
 from sweeps.lease import Lease
 from sweeps.machine import cluster_rooms
@@ -53,7 +54,8 @@ HURRIED_TRACKING_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class RunOptions:
-    """Where and how a sweep runs; nothing here can change a score.
+    """Where and how a sweep runs, as opposed to what it computes: scores follow from the trials alone,
+    but for rounding, which differs with the device and the number of threads (scores by up to 1e-5).
 
     output           result store: a path or a URI
     data_dir         where data sets lie, the same path on every node
@@ -128,19 +130,17 @@ def run_sweep(
         manifest = manifest if study is None else study.manifest()
         store.write_sweep(manifest)
         plan = make_plan(manifest.name, manifest.trials, store, trust_index=False)
-        wanted = plan.to_run()
-        if retry_failed or retry_pruned:
-            again = plan.of(*["failed"] * retry_failed, *["pruned"] * retry_pruned)
-            failed = {t.trial_id for t in again}
-            _reopen(again, store)
-            plan = make_plan(manifest.name, manifest.trials, store)
-            wanted = [t for t in plan.to_run() if t.trial_id in failed]
+        again = plan.of(*["failed"] * retry_failed, *["pruned"] * retry_pruned)
+        wanted = again if retry_failed or retry_pruned else plan.to_run()
+        started: set[str] = set()
         interrupted, stopped = False, None
         # Of a search the trials come in as the study suggests them.
         configs = {t.trial_id: t.config for t in wanted} if study is None else {}
         if wanted or (study is not None and study.remaining):
             try:
-                _run_trials(plan, wanted, configs, manifest, store, options, console, lease, study)
+                _run_trials(
+                    plan, wanted, again, configs, started, manifest, store, options, console, lease, study
+                )
             except Interrupted:
                 interrupted = True
             except SweepStopped as error:
@@ -151,7 +151,7 @@ def run_sweep(
                     store.write_sweep(manifest)
         return SweepOutcome(
             plan=make_plan(manifest.name, manifest.trials, store),
-            started=len(configs),
+            started=len(started),
             interrupted=interrupted,
             untracked=_bring_tracking_level(manifest, store, options),
             stopped=stopped,
@@ -159,8 +159,10 @@ def run_sweep(
 
 
 def _reopen(failed: Sequence[PlannedTrial], store: Store) -> None:
-    """Forget that the replicates of failed trials ended, unless they completed."""
+    """Forget that the replicates of failed trials ended, unless they completed; and useless checkpoints."""
     for trial in failed:
+        if (store.read_failure(trial.trial_id) or {}).get("error") == CheckpointError.__name__:
+            store.delete_checkpoint(trial.trial_id)
         for seed, done in store.replicates(trial.trial_id).items():
             if seed in trial.config.seeds and done.state != "completed":
                 store.reopen(trial.trial_id, seed)
@@ -169,7 +171,9 @@ def _reopen(failed: Sequence[PlannedTrial], store: Store) -> None:
 def _run_trials(
     plan: Plan,
     wanted: Sequence[PlannedTrial],
+    again: Sequence[PlannedTrial],
     configs: dict[str, TrialConfig],
+    started: set[str],
     manifest: SweepManifest,
     store: Store,
     options: RunOptions,
@@ -177,8 +181,9 @@ def _run_trials(
     lease: Lease,
     study: SearchStudy | None,
 ) -> None:
-    """Run trials on Ray; a study adds its own to `configs`.
+    """Run trials on Ray, and gather the ids of those that `started`; a study adds its own to `configs`.
 
+    The trials to be run `again` are reopened once the cluster is known to be able to run them.
     Raises Interrupted or KeyboardInterrupt after signals, SweepStopped when in vain.
     """
     set_ray_environment(options)
@@ -190,17 +195,24 @@ def _run_trials(
 
     counts = plan.counts()
     unknown = 0 if study is None else study.remaining
-    waiting = len({t.trial_id for t in wanted if t.status == "failed"})
+    reopened = {t.trial_id for t in again}
+    waiting = Counter(t.status for t in wanted)
     progress = SweepProgress(
-        len(plan.trials) + unknown, counts["done"], counts["failed"] - waiting, len(wanted) + unknown, console
+        len(plan.trials) + unknown,
+        counts["done"],
+        counts["failed"] - waiting["failed"],
+        len(wanted) + unknown,
+        console,
     )
-    progress.pruned = counts["pruned"]
-    keeper = WeightKeeper(store, manifest, options.rule) if options.keep_weights == "selected" else None
+    progress.pruned = counts["pruned"] - waiting["pruned"]
     tracker = Tracker(options.tracking_uri, store, manifest.name) if options.track else None
     with ray_session(options) as resources:
-        _check_cluster(configs, options, resources)
         drawn = [] if study is None else study.search.draws(DRAWN_FOR_PACKING)
+        known = configs.values() if study is None else study.manifest().trials
+        _check_cluster([*known, *drawn], options, resources)
         packing = _packing([*(t.config for t in wanted), *drawn], options, console)
+        _reopen(again, store)
+        keeper = WeightKeeper(store, manifest, options.rule) if options.keep_weights == "selected" else None
         if tracker is not None:
             tracker.start()
         stop_flag = new_stop_flag()
@@ -212,16 +224,17 @@ def _run_trials(
             stop_flag,
             on_done=keeper.trial_done if keeper else lambda config: None,
             check=lease.check,
+            started=started,
         )
         searcher = None
         if study is not None:
-            known = [t.config for t in wanted]
-            searcher = StudySearcher(study, known, configs, is_over=lambda: callback.is_stopping)
+            first = [t.config for t in wanted]
+            searcher = StudySearcher(study, first, configs, is_over=lambda: callback.is_stopping)
         scheduler = make_scheduler(
             options.scheduler,
             store,
             configs,
-            [t.config for t in plan.of("done", "pruned")],
+            [t.config for t in plan.of("done", "pruned") if t.trial_id not in reopened],
             searching=manifest.samples is not None,
             grace=options.grace_epochs,
         )
@@ -393,8 +406,11 @@ def store_uri(options: RunOptions) -> str:
     return options.output if "://" in options.output else str(Path(options.output).absolute())
 
 
-def _check_cluster(configs: dict[str, TrialConfig], options: RunOptions, resources: dict[str, float]) -> None:
-    """Check that the cluster can hold a trial; where it was joined, that its nodes are alike too."""
+def _check_cluster(trials: Sequence[TrialConfig], options: RunOptions, resources: dict[str, float]) -> None:
+    """Check that the cluster can hold a trial; where it was joined, that its nodes are alike too.
+
+    Of a search, `trials` are those known and some drawn ones, as their data sets are loaded on every node.
+    """
     from sweeps.nodes import check_nodes
 
     joined = cluster_address(options) is not None
@@ -402,7 +418,7 @@ def _check_cluster(configs: dict[str, TrialConfig], options: RunOptions, resourc
     check_resources(resources, cpus, gpus, startable_nodes if joined else dict)
     if joined:
         check_nodes(
-            (config.data for config in configs.values()),
+            (config.data for config in trials),
             data_dir=None if options.data_dir is None else str(options.data_dir.absolute()),
             download=options.download,
             cpus=cpus,

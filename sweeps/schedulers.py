@@ -62,7 +62,7 @@ class PeerScheduler(FIFOScheduler):  # type: ignore[misc]
         self.kind, self.configs, self.group, self.request, self.grace = kind, configs, group, request, grace
         self._groups: dict[str, TrialScheduler] = {}
         self._epochs: dict[str, int] = {}
-        self._stopped: set[str] = set()
+        self._stopped: dict[str, str] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         """Nothing: the store is what a relaunch learns from."""
@@ -93,11 +93,14 @@ class PeerScheduler(FIFOScheduler):  # type: ignore[misc]
         result = {"epochs": epoch + 1, METRIC: auroc}
         if ended and self.kind == "median":
             scheduler.on_trial_complete(None, peer, result)  # takes note without judging
-        elif trial_id not in self._stopped:
+        elif trial_id in self._stopped:  # its process was lost with the request, which a new one forgets
+            self.request(trial_id, self._stopped[trial_id])
+        else:
             decision = scheduler.on_trial_result(None, peer, result)
             if decision == TrialScheduler.STOP and not ended:
-                self._stopped.add(trial_id)
-                self.request(trial_id, f"{self.kind}: ensemble validation AUROC {auroc:.4f} in epoch {epoch}")
+                reason = f"{self.kind}: ensemble validation AUROC {auroc:.4f} in epoch {epoch}"
+                self._stopped[trial_id] = reason
+                self.request(trial_id, reason)
 
     def _scheduler(self, config: TrialConfig) -> TrialScheduler:
         name = self.group(config)
@@ -124,7 +127,7 @@ def make_scheduler(
         kind, configs, block_group if searching else cell_group, store.request_stop, grace
     )
     known = {config.trial_id: config for config in ended}
-    for trial_id, done in store.all_replicates(known).items():
+    for trial_id, done in store.all_replicates({i: c.seeds for i, c in known.items()}).items():
         for epoch, point in sorted(ensemble_curves(store, done).items()):
             scheduler.observe(known[trial_id], epoch, point.get("val/auroc", math.nan), ended=True)
     return scheduler

@@ -34,11 +34,14 @@ class WeightKeeper:
         held = store.scan({config.trial_id: config.seeds for config in manifest.trials})
         for config in manifest.trials:
             files = held.get(config.trial_id)
-            if files is not None and all(files.replicates.get(s) == "completed" for s in config.seeds):
+            if files is not None and all(s in files.replicates for s in config.seeds):
                 self.kept.setdefault(_cell(config), []).append(config)
 
     def trial_done(self, config: TrialConfig) -> None:
-        """A trial has completed: keep the weights of the best of its cell only. Returns at once."""
+        """A trial has ended, in whatever way: keep the weights of the best of its cell only.
+
+        Returns at once.
+        """
         self._pool.submit(self._thin_out, config)
 
     def close(self) -> None:

@@ -118,8 +118,7 @@ def _train(
         if options.stoppable and (reason := store.stop_request(config.trial_id)) is not None:
             raise StopTrial(reason)
 
-    if not options.stoppable:
-        store.clear_stop_request(config.trial_id)
+    store.clear_stop_request(config.trial_id)  # one of an earlier run is none of this one's
 
     trial_options = TrialOptions(
         data_dir=None if options.data_dir is None else Path(options.data_dir),

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from search_spaces.errors import CheckpointError
+from trainer.environment import is_out_of_memory
 from trainer.replicate import Replicate
 
 CHECKPOINT_SCHEMA = 1
@@ -20,9 +21,18 @@ def dump_replicates(replicates: Sequence[Replicate], *, trial_id: str, data_sha2
     return dump(capture_replicates(replicates, trial_id=trial_id, data_sha256=data_sha256))
 
 
-def capture_replicates(replicates: Sequence[Replicate], *, trial_id: str, data_sha256: str) -> dict[str, Any]:
-    """A copy on the host of what `dump_replicates` writes: training may go on before it is written."""
-    states = {str(r.seed): _copied(r.state_dict()) for r in replicates}
+def capture_replicates(
+    replicates: Sequence[Replicate],
+    others: Mapping[str, Any] | None = None,
+    *,
+    trial_id: str,
+    data_sha256: str,
+) -> dict[str, Any]:
+    """A copy on the host of what `dump_replicates` writes: training may go on before it is written.
+
+    `others` holds states of further replicates by seed, as `saved_states` returned them.
+    """
+    states = {**(others or {}), **{str(r.seed): _copied(r.state_dict()) for r in replicates}}
     return {"trial_id": trial_id, "data_sha256": data_sha256, "replicates": states}
 
 
@@ -47,19 +57,46 @@ def restore_replicates(
     """Set replicates to the states in a checkpoint; seeds that it does not hold stay fresh.
 
     Returns the seeds that were restored. Raises CheckpointError when the checkpoint is damaged, belongs to
-    another trial, or was written with other data.
+    another trial, or was written with other data or by a version of the code with other states.
     """
-    content = _load(data, f"checkpoint of trial {trial_id}")
-    _expect(content, "trial_id", trial_id, f"checkpoint of trial {trial_id}")
-    _expect(content, "data_sha256", data_sha256, f"checkpoint of trial {trial_id}")
-    states, restored = content.get("replicates"), []
+    return load_states(
+        saved_states(data, trial_id=trial_id, data_sha256=data_sha256), replicates, trial_id=trial_id
+    )
+
+
+def saved_states(data: bytes, *, trial_id: str, data_sha256: str) -> dict[str, Any]:
+    """The replicates' states in a checkpoint, by seed. Raises CheckpointError like `restore_replicates`."""
+    what = f"checkpoint of trial {trial_id}"
+    content = _load(data, what)
+    _expect(content, "trial_id", trial_id, what)
+    _expect(content, "data_sha256", data_sha256, what)
+    states = content.get("replicates")
     if not isinstance(states, dict):
-        raise CheckpointError(f"checkpoint of trial {trial_id}: expected replicates, found none")
+        raise CheckpointError(f"{what}: expected replicates, found none")
+    return states
+
+
+def load_states(states: Mapping[str, Any], replicates: Sequence[Replicate], *, trial_id: str) -> list[int]:
+    """Set replicates to their states, where there is one; returns the seeds of those.
+
+    Raises CheckpointError for a state that does not fit: such as another version of the code has written.
+    """
+    restored = []
     for replicate in replicates:
         state = states.get(str(replicate.seed))
-        if state is not None:
+        if state is None:
+            continue
+        try:
             replicate.load_state_dict(state)
-            restored.append(replicate.seed)
+        except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+            if is_out_of_memory(error) or isinstance(error, torch.AcceleratorError):
+                raise  # not the checkpoint's fault
+            reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+            raise CheckpointError(
+                f"checkpoint of trial {trial_id}: the state of seed {replicate.seed} does not fit this "
+                f"version of the program: {reason}"
+            ) from error
+        restored.append(replicate.seed)
     return restored
 
 

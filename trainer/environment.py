@@ -34,18 +34,25 @@ def library_versions() -> dict[str, str]:
 
 @cache
 def git_commit() -> str:
-    """Commit of the code that runs: ALMSWEEP_COMMIT, else git's word on the source folder, else "unknown".
+    """Commit of the code that runs: ALMSWEEP_COMMIT, else git's word on this file, else "unknown".
 
-    A trailing "-dirty" says that the source differs from the commit.
+    A trailing "-dirty" says that the source differs from the commit. Git is believed only where it tracks
+    this file: a package installed inside somebody's repository is no part of that repository's commit.
     """
     if commit := os.environ.get("ALMSWEEP_COMMIT"):
         return commit
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
-    folder = Path(__file__).parent
+    tracked = _git("ls-files", "--error-unmatch", Path(__file__).name)
+    described = _git("describe", "--always", "--dirty", "--abbrev=40", "--exclude=*")
+    return described if tracked and described else "unknown"
+
+
+def _git(*arguments: str) -> str | None:
+    """What git answers in the source folder, None where it fails."""
+    command, folder = ["git", *arguments], Path(__file__).parent
     try:
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=10, check=True)
     except (OSError, subprocess.SubprocessError):
-        return "unknown"
+        return None
     return done.stdout.strip()
 
 

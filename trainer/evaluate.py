@@ -52,7 +52,7 @@ def evaluate(
         )
     scores = {seed: _scores(config, store, done[seed], task, chosen.pixels, device) for seed in sorted(done)}
     at_zero = config.loss.decides_at_zero
-    mean = np.mean(list(scores.values()), axis=0)
+    mean = np.mean(list(scores.values()), axis=0, dtype=np.float64)
     return Evaluation(
         replicates={
             seed: metrics.summarize(targets, s, decides_at_zero=at_zero) for seed, s in scores.items()

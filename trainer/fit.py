@@ -84,5 +84,5 @@ def train_epoch(replicates: Sequence[Replicate]) -> list[dict[str, float]]:
 def _ensemble_metrics(labels: NDArray[np.uint8], scores: list[NDArray[np.float32]]) -> dict[str, float]:
     if not scores:
         return {f"ensemble/val/{name}": float("nan") for name in ENSEMBLE_METRICS}
-    summary = metrics.summarize(labels, np.mean(scores, axis=0))
+    summary = metrics.summarize(labels, np.mean(scores, axis=0, dtype=np.float64))
     return {f"ensemble/val/{name}": summary[name] for name in ENSEMBLE_METRICS}

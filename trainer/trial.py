@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from search_spaces.config import TrialConfig
-from search_spaces.errors import Interrupted, StoreError
+from search_spaces.errors import CheckpointError, Interrupted, StoreError
 from trainer import checkpoint
 from trainer.environment import peak_memory_bytes
 from trainer.fit import Round, fit
@@ -41,7 +41,9 @@ class StopTrial(Exception):
 
 @dataclass(frozen=True)
 class TrialOptions:
-    """How a trial is run, as opposed to what it computes; nothing here can change a score.
+    """How a trial is run, as opposed to what it computes: none of these can change a score.
+
+    The device and the number of threads, which are not among them, can in the last digits (up to 1e-5).
 
     data_dir            where data sets lie
     download            whether a missing data set may be downloaded
@@ -92,10 +94,10 @@ def run_trial(
                 )
                 writer.submit(lambda: store.write_config(config))
                 with _made(setup, missing) as replicates:
-                    _restore(attempt, replicates)
+                    _restore(attempt, replicates, before)
                     ended_scores = _ended_scores(store, config, before)
                     ended.update(_train_missing(attempt, replicates, ended_scores, on_round, should_stop))
-            _tidy_up(store, config.trial_id)
+            _tidy_up(attempt)
     except Interrupted:
         raise
     except Exception as error:
@@ -117,12 +119,23 @@ def _made(setup: TrialSetup, seeds: list[int]) -> Iterator[list[Replicate]]:
             torch.cuda.empty_cache()
 
 
-def _restore(attempt: Attempt, replicates: list[Replicate]) -> None:
+def _restore(attempt: Attempt, replicates: list[Replicate], ended: Mapping[int, Done]) -> None:
+    """Set replicates to their checkpoint; the states of others under way are kept for the next checkpoint."""
     trial_id, data_sha256 = attempt.config.trial_id, attempt.task.sha256
     saved = attempt.store.read_checkpoint(trial_id)
-    if saved is not None:
-        seeds = checkpoint.restore_replicates(saved, replicates, trial_id=trial_id, data_sha256=data_sha256)
-        log.info("trial %s: seeds %s go on from their checkpoint", trial_id, seeds)
+    if saved is None:
+        return
+    try:
+        states = checkpoint.saved_states(saved, trial_id=trial_id, data_sha256=data_sha256)
+        seeds = checkpoint.load_states(states, replicates, trial_id=trial_id)
+    except CheckpointError as error:
+        raise CheckpointError(
+            f"{error} (file {attempt.store.checkpoint_name(trial_id)}; "
+            "`almsweep retry --failed` deletes it and trains from the start)"
+        ) from error
+    known = {str(seed) for seed in [*attempt.config.seeds, *ended]}
+    attempt.unasked = {seed: state for seed, state in states.items() if seed not in known}
+    log.info("trial %s: seeds %s go on from their checkpoint", trial_id, seeds)
 
 
 def _train_missing(
@@ -188,7 +201,7 @@ def _ask_for_checkpoint(attempt: Attempt, replicates: list[Replicate]) -> None:
 
 def _capture(attempt: Attempt, replicates: list[Replicate]) -> dict[str, Any]:
     return checkpoint.capture_replicates(
-        replicates, trial_id=attempt.config.trial_id, data_sha256=attempt.task.sha256
+        replicates, attempt.unasked, trial_id=attempt.config.trial_id, data_sha256=attempt.task.sha256
     )
 
 
@@ -201,9 +214,16 @@ def _write_checkpoint(attempt: Attempt, content: Mapping[str, Any]) -> None:
         log.warning("trial %s: no checkpoint was written, the next is another try: %s", trial_id, error)
 
 
-def _tidy_up(store: Store, trial_id: str) -> None:
-    """Forget what a trial needed while running, and index it. Its results stand: nothing here can fail it."""
-    for step in (store.delete_checkpoint, store.clear_failure, store.write_index):
+def _tidy_up(attempt: Attempt) -> None:
+    """Forget what a trial needed while running, and index it. Its results stand: nothing here can fail it.
+
+    The checkpoint goes, unless it holds replicates that were not wanted this time: those can go on later.
+    """
+    store, trial_id = attempt.store, attempt.config.trial_id
+    if attempt.unasked:
+        _write_checkpoint(attempt, _capture(attempt, []))
+    forget = [] if attempt.unasked else [store.delete_checkpoint]
+    for step in (*forget, store.clear_failure, store.write_index):
         try:
             step(trial_id)
         except StoreError as error:

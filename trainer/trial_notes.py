@@ -21,6 +21,10 @@ class TrialNotes(Storage):
         """State of a trial's replicates under way, or None."""
         return self.read_bytes(f"trials/{trial_id}/checkpoint.pt")
 
+    def checkpoint_name(self, trial_id: str) -> str:
+        """The checkpoint's full name, for messages."""
+        return self.where(f"trials/{trial_id}/checkpoint.pt")
+
     def delete_checkpoint(self, trial_id: str) -> None:
         """Forget the state of a trial's replicates under way."""
         self.delete(f"trials/{trial_id}/checkpoint.pt")

@@ -24,7 +24,10 @@ from trainer.writer import Writer
 
 @dataclass
 class Attempt:
-    """One attempt at a trial: what it needs to write files, and the seeds whose results it has stored."""
+    """One attempt at a trial: what it needs to write files, and the seeds whose results it has stored.
+
+    `unasked` holds the states, by seed, of replicates in the checkpoint that are not wanted this time.
+    """
 
     config: TrialConfig
     store: Store
@@ -36,6 +39,7 @@ class Attempt:
     name: str = field(default_factory=new_attempt)
     last_checkpoint: float = field(default_factory=time.monotonic)
     stored: set[int] = field(default_factory=set)
+    unasked: dict[str, Any] = field(default_factory=dict)
 
 
 def store_replicate(attempt: Attempt, replicate: Replicate) -> None:

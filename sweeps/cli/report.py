@@ -113,7 +113,8 @@ def print_outcome(console: Console, outcome: SweepOutcome) -> None:
     """What a run did, in one or two lines."""
     counts = outcome.plan.counts()
     states = _states(counts)
-    started = f"started {outcome.started:,} trial(s)" if outcome.started else "nothing to start"
+    has_run = outcome.started or outcome.interrupted
+    started = f"started {outcome.started:,} trial(s)" if has_run else "nothing to start"
     console.print(f"sweep {outcome.plan.name}: {started}; now {states}", highlight=False, soft_wrap=True)
     if counts["failed"]:
         console.print(

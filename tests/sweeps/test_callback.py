@@ -1,22 +1,90 @@
-"""The driver's callback passes epochs on, and leaves Tune nothing of them to keep."""
+"""What the driver makes of the ends of trials: the counts, and when a sweep stops in vain."""
 
 from __future__ import annotations
 
 import io
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+import pytest
 from rich.console import Console
 
+from search_spaces.config import TrialConfig
+from search_spaces.errors import SweepStopped
 from sweeps.callback import SweepCallback
 from sweeps.progress import SweepProgress
 from sweeps.tracking import Tracker
-from tests.sweeps import synthetic_store as synthetic
+from tests.sweeps.synthetic_store import epoch_records, trials
 from trainer.store import Store
 
 
+@pytest.fixture
+def ended() -> list[TrialConfig]:
+    return []
+
+
+@pytest.fixture
+def callback(tmp_path: Path, ended: list[TrialConfig]) -> SweepCallback:
+    configs = {config.trial_id: config for config in trials()}
+    progress = SweepProgress(4, 0, 0, 4, Console(file=io.StringIO()))
+    return SweepCallback(configs, Store(tmp_path), progress, None, None, ended.append, lambda: None, set())
+
+
+def complete(callback: SweepCallback, config: TrialConfig, **result: Any) -> None:
+    trial = SimpleNamespace(config={"trial_id": config.trial_id}, last_result=result)
+    callback.on_trial_start(0, [], trial)
+    callback.on_trial_complete(0, [], trial)
+
+
+def test_diverged_trials_do_not_stop_a_sweep(callback: SweepCallback) -> None:
+    for config in trials()[:3]:
+        complete(callback, config, state="diverged")
+    callback.on_step_begin(1, [])
+    assert (callback.progress.failed, callback.progress.pruned) == (3, 0)
+
+
+def test_one_error_of_all_first_trials_stops_a_sweep(callback: SweepCallback) -> None:
+    for config in trials()[:2]:
+        complete(callback, config, state="failed", error="no data")
+    callback.on_step_begin(1, [])
+    complete(callback, trials()[2], state="failed", error="no data")
+    with pytest.raises(SweepStopped, match="the first 3 trials all failed: no data"):
+        callback.on_step_begin(1, [])
+
+
+def test_an_error_after_a_diverged_trial_is_no_first_one(callback: SweepCallback) -> None:
+    complete(callback, trials()[0], state="diverged")
+    for config in trials()[1:]:
+        complete(callback, config, state="failed", error="no data")
+    callback.on_step_begin(1, [])
+
+
+def test_a_trial_counts_as_pruned_like_in_the_plan(callback: SweepCallback) -> None:
+    complete(callback, trials()[0], state="diverged,pruned")
+    complete(callback, trials()[1], state="pruned")
+    assert (callback.progress.failed, callback.progress.pruned) == (0, 2)
+
+
+def test_trials_that_ended_are_told_of_and_failed_ones_are_not(
+    callback: SweepCallback, ended: list[TrialConfig]
+) -> None:
+    for config, state in zip(trials(), ("completed", "diverged", "pruned"), strict=False):
+        complete(callback, config, state=state)
+    complete(callback, trials()[3], state="failed", error="no data")
+    assert ended == trials()[:3]
+
+
+def test_only_trials_that_were_given_to_a_worker_count_as_started(callback: SweepCallback) -> None:
+    for config in [*trials()[:2], trials()[0]]:  # the first one twice: its process was lost
+        callback.on_trial_start(0, [], SimpleNamespace(config={"trial_id": config.trial_id}))
+    callback.request_stop()
+    callback.on_trial_start(0, [], SimpleNamespace(config={"trial_id": trials()[2].trial_id}))
+    assert callback.started == {config.trial_id for config in trials()[:2]}
+
+
 def test_records_go_to_the_tracker_and_not_into_tunes_results(tmp_path: Any) -> None:
-    config = synthetic.trials()[0]
+    config = trials()[0]
     told: list[Any] = []
     tracker = cast(Tracker, SimpleNamespace(epochs=lambda trial, records: told.append((trial, records))))
     progress = SweepProgress(1, 0, 0, 1, Console(file=io.StringIO()))
@@ -28,8 +96,9 @@ def test_records_go_to_the_tracker_and_not_into_tunes_results(tmp_path: Any) -> 
         stop_flag=None,
         on_done=lambda config: None,
         check=lambda: None,
+        started=set(),
     )
-    records = synthetic.epoch_records(config, 1, 2)
+    records = epoch_records(config, 1, 2)
     result = {"records": records, "epoch": 1, "state": "running", "ensemble/val/auroc": 0.75}
     callback.on_trial_result(0, [], SimpleNamespace(config={"trial_id": config.trial_id}), result)
     assert told == [(config, records)]

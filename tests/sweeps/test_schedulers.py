@@ -147,3 +147,31 @@ def test_a_search_competes_within_blocks_and_a_grid_within_cells(
 
 def test_none_is_no_scheduler(tmp_path: Path) -> None:
     assert make_scheduler("none", Store(tmp_path), {}, [], searching=True) is None
+
+
+def test_stored_curves_are_found_through_the_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, ended = Store(tmp_path), [config(margin) for margin in (1, 2)]
+    for one in ended:
+        write_trial(store, one)
+        store.write_index(one.trial_id)
+    listed: list[str] = []
+    list_files = store.list_files
+
+    def noted(relative: str, *, recursive: bool) -> list[str]:
+        listed.append(relative)
+        return list_files(relative, recursive=recursive)
+
+    monkeypatch.setattr(store, "list_files", noted)
+    assert make_scheduler("asha", store, {}, ended, searching=False, grace=1) is not None
+    assert listed == ["index"]
+
+
+def test_a_request_that_was_lost_with_its_process_is_made_again() -> None:
+    configs = [config(margin) for margin in (1, 2, 3, 4)]
+    requests: list[str] = []
+    peers = scheduler("asha", configs, requests, grace=1)
+    for one, height in zip(configs, (0.9, 0.8, 0.7, 0.1), strict=True):
+        report(peers, one, 0, height)
+    before = requests.count(configs[3].trial_id)
+    report(peers, configs[3], 1, 0.1)
+    assert (before, requests.count(configs[3].trial_id)) == (1, 2)

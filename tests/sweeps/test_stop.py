@@ -5,10 +5,15 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from sweeps.stop import stop_on_signal
+from sweeps.worker import WorkerOptions, _train
+from tests.sweeps.synthetic_store import trials
+from trainer.store import Store
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -36,3 +41,22 @@ def test_elsewhere_than_in_the_main_thread_nothing_is_installed() -> None:
     thread.start()
     thread.join()
     assert seen == [before]
+
+
+@pytest.mark.parametrize("stoppable", [True, False])
+def test_a_request_of_an_earlier_run_stops_no_trial(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stoppable: bool
+) -> None:
+    store, config = Store(tmp_path), trials()[0]
+    store.request_stop(config.trial_id, "asha of an earlier run")
+    seen: list[str | None] = []
+
+    def run_trial(*arguments: Any) -> dict[int, str]:
+        seen.append(store.stop_request(config.trial_id))
+        return {1: "completed"}
+
+    monkeypatch.setattr("trainer.trial.run_trial", run_trial)
+    options = WorkerOptions(str(tmp_path), None, False, 1, False, False, stoppable=stoppable)
+    unused: Any = None
+    assert _train(config, store, options, unused, unused, unused) == "completed"
+    assert seen == [None]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,10 @@ from sklearn.metrics import roc_auc_score
 from search_spaces.config import SCHEMA_VERSION, ConstraintConfig, Sgd, TrialConfig
 from search_spaces.losses import Bce, Ldam, Mbauc
 from search_spaces.presets import preset
+from trainer import evaluate
 from trainer.checkpoint import dump_replicates, restore_replicates
 from trainer.data import BinaryTask, load_task
-from trainer.fit import fit
+from trainer.fit import _ensemble_metrics, fit
 from trainer.replicate import Replicate
 from trainer.trial_setup import TrialSetup
 
@@ -107,10 +109,26 @@ def test_resumed_training_ends_with_the_same_scores(task: BinaryTask, stop_after
 def test_ensemble_averages_each_replicates_best_epoch(task: BinaryTask) -> None:
     made = replicates(config(), task)
     for round_ in fit(made):
-        mean = np.mean([r.best.validation_scores for r in made if r.best is not None], axis=0)
+        mean = np.mean(
+            [r.best.validation_scores for r in made if r.best is not None], axis=0, dtype=np.float64
+        )
         expected = roc_auc_score(made[0].setup.validation_labels, mean)
         assert round_.ensemble["ensemble/val/auroc"] == pytest.approx(expected, abs=1e-12)
         assert set(round_.records) == {1, 2, 3}
+
+
+def test_the_ensemble_is_averaged_in_double_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in the tables: in single precision these means would be equal."""
+    above = np.nextafter(np.float32(1), np.float32(2))
+    rows = [np.array([1, above], dtype=np.float32), *[np.ones(2, dtype=np.float32)] * 2]
+    labels = np.array([0, 1], dtype=np.uint8)
+    assert _ensemble_metrics(labels, rows)["ensemble/val/auroc"] == 1
+    split = SimpleNamespace(targets=torch.from_numpy(labels), pixels=torch.zeros(2, 1, 8, 8))
+    done = {seed: SimpleNamespace(state="completed", seed=seed) for seed in (1, 2, 3)}
+    store: Any = SimpleNamespace(replicates=lambda trial_id: done)
+    monkeypatch.setattr(evaluate, "_scores", lambda config, store, done, *others: rows[done.seed - 1])
+    scored: Any = SimpleNamespace(validation=split, test=split)
+    assert evaluate.evaluate(config(), store, scored, CPU).ensemble["auroc"] == 1
 
 
 def test_earlier_replicates_count_in_the_ensemble(task: BinaryTask) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -194,7 +195,7 @@ def test_evaluate_gives_the_stored_scores_again(store: Store) -> None:
             stored = store.read_result(done)["metrics"]
             assert found.replicates[seed] == {k: stored[f"{prefix}/{k}"] for k in found.replicates[seed]}
         table = [t.filter(np.asarray(t["split"]) == prefix) for t in scores(store, config()).values()]
-        mean = np.mean([t["score"].to_numpy() for t in table], axis=0)
+        mean = np.mean([t["score"].to_numpy() for t in table], axis=0, dtype=np.float64)
         assert found.ensemble["auroc"] == metrics.auroc(table[0]["target"].to_numpy(), mean)
 
 
@@ -223,3 +224,75 @@ def test_evaluate_refuses_weights_of_another_trial(store: Store) -> None:
     )
     with pytest.raises(CheckpointError, match="expected trial_id"):
         evaluate(other, store, load_task(other.data, None), CPU)
+
+
+def test_an_unusable_checkpoint_names_its_file_and_what_to_do(store: Store) -> None:
+    store.write_checkpoint(config().trial_id, b"damaged")
+    with pytest.raises(CheckpointError) as caught:
+        run_trial(config(), store, CPU, OPTIONS)
+    assert f"trials/{config().trial_id}/checkpoint.pt" in str(caught.value)
+    assert "`almsweep retry --failed` deletes it" in str(caught.value)
+
+
+def _without_best(state: dict[str, Any]) -> None:
+    del state["best"]
+
+
+def _with_other_weights(state: dict[str, Any]) -> None:
+    state["model"]["head.of.another.version"] = torch.zeros(1)
+
+
+def _with_other_multipliers(state: dict[str, Any]) -> None:
+    state["multipliers"] = torch.zeros(3)
+
+
+@pytest.mark.parametrize("change", [_without_best, _with_other_weights, _with_other_multipliers])
+def test_a_state_of_another_version_is_an_unusable_checkpoint(store: Store, change: Any) -> None:
+    with pytest.raises(Killed):
+        run_trial(config(), store, CPU, OPTIONS, kill_after(0))
+    content = torch.load(io.BytesIO(store.read_checkpoint(config().trial_id) or b""))
+    change(content["replicates"]["2"])
+    changed = io.BytesIO()
+    torch.save(content, changed)
+    store.write_checkpoint(config().trial_id, changed.getvalue())
+    with pytest.raises(CheckpointError, match=r"seed 2 does not fit this version .*checkpoint\.pt"):
+        run_trial(config(), store, CPU, OPTIONS)
+    failure = store.read_failure(config().trial_id)
+    assert failure is not None
+    assert failure["error"] == "CheckpointError"
+
+
+def test_states_of_replicates_that_were_not_asked_for_are_kept(store: Store, tmp_path: Path) -> None:
+    with pytest.raises(Killed):
+        run_trial(config(seeds=(1, 2, 3)), store, CPU, OPTIONS, kill_after(0))
+    with pytest.raises(Killed):
+        run_trial(config(seeds=(1,)), store, CPU, OPTIONS, kill_after(1))
+    run_trial(config(seeds=(1,)), store, CPU, OPTIONS)
+    assert set(store.replicates(config().trial_id)) == {1}
+    epochs: list[int] = []
+    run_trial(config(seeds=(1, 2, 3)), store, CPU, OPTIONS, lambda r: epochs.append(r.epoch))
+    assert epochs == [1, 2]
+    assert store.read_checkpoint(config().trial_id) is None
+    other = Store(tmp_path / "other")
+    run_trial(config(seeds=(1, 2, 3)), other, CPU, OPTIONS)
+    ours, theirs = scores(store, config()), scores(other, config())
+    assert all(ours[seed].equals(theirs[seed]) for seed in (1, 2, 3))
+
+
+def ensembles(store: Store, wanted: TrialConfig) -> dict[int, float]:
+    found: dict[int, float] = {}
+    run_trial(
+        wanted, store, CPU, OPTIONS, lambda r: found.update({r.epoch: r.ensemble["ensemble/val/auroc"]})
+    )
+    return found
+
+
+def test_only_replicates_that_are_wanted_count_in_the_ensemble(store: Store, tmp_path: Path) -> None:
+    run_trial(config(seeds=(1, 2)), store, CPU, OPTIONS)
+    late = ensembles(store, config(seeds=(2, 3)))
+    other = Store(tmp_path / "other")
+    run_trial(config(seeds=(2,)), other, CPU, OPTIONS)
+    assert late == ensembles(other, config(seeds=(2, 3)))
+    together = ensembles(Store(tmp_path / "together"), config(seeds=(2, 3)))
+    assert late[2] == together[2]
+    assert late != ensembles(Store(tmp_path / "alone"), config(seeds=(3,)))
