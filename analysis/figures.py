@@ -93,7 +93,6 @@ def png(figure: Figure, *, dpi: int = 150) -> bytes:
 def write_figures(tables: Tables, out_dir: str | Path) -> tuple[Path, ...]:
     """Write `table.png` and, per cell with a result, `roc-<trial id>.png`; returns their paths."""
     folder = Path(out_dir)
-    folder.mkdir(parents=True, exist_ok=True)
     files = [write_whole(folder / "table.png", png(table_figure(tables.frame)))]
     for cell in tables.cells:
         if cell.test is not None:

@@ -13,8 +13,9 @@ from __future__ import annotations
 import json
 import math
 import os
-import tempfile
+import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ from analysis.records import OPERATING_POINTS
 from analysis.render import latex, markdown, plain
 from analysis.select import DEFAULT_RULE, RULES
 from analysis.statistics import constraint_comparisons
+from search_spaces.errors import StoreError
 from search_spaces.named import constraint_name, loss_name
 from trainer.store import Store, SweepManifest
 
@@ -84,7 +86,7 @@ def write_tables(
 ) -> Tables:
     """Make the tables and write them into `out_dir`, which is created; each file appears whole or not at all.
 
-    Raises what `make_tables` raises, before anything is written.
+    Raises what `make_tables` raises, before anything is written, and what `write_whole` raises.
     """
     tables = make_tables(store, manifest, rule=rule)
     comparison = comparison_document(
@@ -100,7 +102,6 @@ def write_tables(
         + "\n",
     }
     folder = Path(out_dir)
-    folder.mkdir(parents=True, exist_ok=True)
     files = tuple(write_whole(folder / name, text.encode()) for name, text in contents.items())
     return Tables(**{**vars(tables), "files": files})
 
@@ -136,16 +137,20 @@ def csv(frame: pd.DataFrame) -> str:
 
 
 def write_whole(path: Path, data: bytes) -> Path:
-    """Write a file by a temporary one beside it and a rename; returns the path."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    """Write a file by a temporary one beside it and a rename, its folder too; returns the path.
+
+    Raises StoreError when it cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
     try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(data)
-        os.chmod(temporary, 0o644)  # mkstemp's files are for their owner alone
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_bytes(data)
         os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    except OSError as error:
+        raise StoreError(f"{path}: could not be written: {error}") from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
     return path
 
 

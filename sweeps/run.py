@@ -178,6 +178,7 @@ def _run_trials(
 
     Raises Interrupted or KeyboardInterrupt after signals, SweepStopped when in vain.
     """
+    set_ray_environment(options)
     from sweeps.callback import SweepCallback
     from sweeps.schedulers import make_scheduler
     from sweeps.search import StudySearcher
@@ -331,24 +332,29 @@ def cluster_address(options: RunOptions) -> str | None:
     return options.address or os.environ.get("RAY_ADDRESS")
 
 
-@contextmanager
-def ray_session(options: RunOptions) -> Iterator[dict[str, float]]:
-    """A connection to the asked cluster, or a Ray of our own on loopback; yields the cluster's resources."""
-    address = cluster_address(options)
+def set_ray_environment(options: RunOptions) -> None:
+    """Set what Ray reads from the environment; to be called before the first import of Ray."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
     os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")
     os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
     # Tune's snapshots, of all trials every ten seconds, are of no use: the store says what is done.
     os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "3600")
-    if address is None:
+    if cluster_address(options) is None:
         # Ray's one switch that binds its ports to loopback. Other users of this machine reach these too, so
         # the session has a token of its own, which stands in no file.
         os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
         os.environ.setdefault("RAY_AUTH_MODE", "token")
         if not (os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH")):
             os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
-    elif address.startswith(("http://", "https://")):
+
+
+@contextmanager
+def ray_session(options: RunOptions) -> Iterator[dict[str, float]]:
+    """A connection to the asked cluster, or a Ray of our own on loopback; yields the cluster's resources."""
+    address = cluster_address(options)
+    set_ray_environment(options)
+    if address is not None and address.startswith(("http://", "https://")):
         raise InputError(f"--address: {address} takes jobs, and no driver; submit the sweep with --job")
     import ray
 

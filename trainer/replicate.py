@@ -70,7 +70,7 @@ class Replicate:
             imbalance_ratio=config.data.imbalance_ratio or self.negatives / self.positives,
         )
         self.model = build_replicate_model(config, task, self.setup.generator(self.seed, "weights"))
-        self.model.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.model.to(device).to(memory_format=self.setup.memory_format)  # type: ignore[call-overload]
         self.multipliers = constraint.initial_multipliers(len(task.pool.targets), device)
         self.penalty = None if config.constraint is None else constraint.PenaltySchedule(config.constraint)
         self.lane = Lane(device, capture=self.setup.capture)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import torch
 
-from search_spaces.config import TrialConfig
+from search_spaces.config import ModelConfig, TrialConfig
 from trainer.augmentation import Augmenter
 from trainer.capture import capture_wanted
 from trainer.data import BinaryTask
 from trainer.seeds import seed_for
+
+# torch 2.13 on a CPU with several threads: the backward pass of a strided 1 x 1 convolution in channels-last
+# of fewer input channels ends in a segmentation fault for some batch sizes (seen with 8 to 15 channels).
+NARROWEST_CHANNELS_LAST = 16
 
 
 class TrialSetup:
@@ -24,13 +28,14 @@ class TrialSetup:
         self.task = task
         self.device = device
         self.capture = capture_wanted(device) if capture is None else capture
+        self.memory_format = memory_format(config.model, device)
         self.targets = task.pool.targets.to(device, torch.float32)
         self.augmenter = Augmenter(
             task.pool.pixels.to(device),
             config.augmentation,
             task.mean,
             task.std,
-            memory_format=torch.channels_last,
+            memory_format=self.memory_format,
         )
         self.validation_images = self.augmenter.eval_batch(task.validation.pixels.to(device))
         self.validation_targets = task.validation.targets.to(device, torch.float32)
@@ -39,3 +44,10 @@ class TrialSetup:
     def generator(self, seed: int, purpose: str) -> torch.Generator:
         """A CPU generator for one purpose of one replicate; CPU and GPU runs draw the same numbers."""
         return torch.Generator().manual_seed(seed_for(seed, purpose))
+
+
+def memory_format(model: ModelConfig, device: torch.device) -> torch.memory_format:
+    """The layout of images and weights: channels-last, which is faster, save for narrow networks on a CPU."""
+    if device.type == "cpu" and model.width < NARROWEST_CHANNELS_LAST:
+        return torch.contiguous_format
+    return torch.channels_last

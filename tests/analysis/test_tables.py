@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from analysis import tables
-from analysis.tables import Tables, make_tables, oracle_text, write_tables
+from analysis.tables import Tables, make_tables, oracle_text, write_tables, write_whole
 from search_spaces.config import ConstraintConfig, ResNet10, TrialConfig
 from search_spaces.errors import InputError, StoreError
 from search_spaces.losses import FAMILIES, Bce, Ldam, Mbauc, SymmetricMargin
@@ -203,7 +203,7 @@ def test_a_failed_write_leaves_the_old_file_and_no_temporary_one(
         raise OSError("no space")
 
     monkeypatch.setattr(os, "replace", refuse)
-    with pytest.raises(OSError, match="no space"):
+    with pytest.raises(StoreError, match=r"best\.md: could not be written: no space"):
         tables.write_whole(tmp_path / "best.md", b"new")
     assert [p.name for p in tmp_path.iterdir()] == ["best.md"]
     assert (tmp_path / "best.md").read_bytes() == b"old"
@@ -250,3 +250,9 @@ sys.exit(f"imported: {{found}}" if found else 0)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "out" / "best.md").exists()
     assert (tmp_path / "figures" / "table.png").exists()
+
+
+def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "tables").write_text("a file where a folder should be")
+    with pytest.raises(StoreError, match=r"tables/demo/best\.csv: could not be written: "):
+        write_whole(tmp_path / "tables" / "demo" / "best.csv", b"")

@@ -9,8 +9,8 @@ Raw = Mapping[str, Any]
 PAIRED = ("comparisons", "scaling")
 
 
-def markdown(result: Raw) -> str:
-    """The whole report of a result that carries its `summary`."""
+def markdown(result: Raw, figure: str | None = None) -> str:
+    """The whole report of a result that carries its `summary`; `figure`: its picture's path, linked last."""
     summary = result["summary"]
     parts = [_machine(result)]
     parts += [_comparison(one) for one in summary["comparisons"]]
@@ -24,6 +24,8 @@ def markdown(result: Raw) -> str:
     ):
         if section:
             parts.append(f"## {title}\n\n{write(section)}")
+    if figure is not None and summary["scaling"]:
+        parts.append(f"![Training images per second and peak memory against replicates]({figure})")
     return "\n\n".join(parts) + "\n"
 
 
@@ -50,7 +52,7 @@ def _machine(result: Raw) -> str:
             f"{place}; {bf16}. Matrix products: {measured}.",
             f"torch {versions['torch']}, torchvision {versions['torchvision']}, Python {versions['python']}, "
             f"{result['created']}, commit {machine['commit'][:12]}.",
-            f"ResNet-10, batch 64, {task}, {settings['threads']} threads for a single process; "
+            f"ResNet-10, batch 64, {task}, a single process with {_threads(settings['threads'])}; "
             f"up to {rounds} rounds of at least {settings['seconds']:g} s and one epoch. "
             f"Energy: {result['energy']}. MPS: {result['mps']}. {_circumstances(result)}",
         ]
@@ -113,8 +115,12 @@ def _legend(device: str) -> str:
 
 
 def _named(row: Raw) -> str:
-    threads = f"{row['processes']} x {row['threads']}" if row["processes"] > 1 else f"{row['threads']}"
-    return f"{row['row']} ({row['precision']}, {threads} threads)"
+    times = f"{row['processes']} x " if row["processes"] > 1 else ""
+    return f"{row['row']} ({row['precision']}, {times}{_threads(row['threads'])})"
+
+
+def _threads(count: int) -> str:
+    return "1 thread" if count == 1 else f"{count} threads"
 
 
 def _quality(section: Sequence[Raw]) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import os
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -52,7 +53,8 @@ def write(result: dict[str, Any], chosen: argparse.Namespace) -> None:
     if chosen.json is not None:
         chosen.json.write_text(json.dumps(result, indent=1) + "\n")
     if chosen.markdown is not None:
-        chosen.markdown.write_text(report.markdown(result))
+        figure = chosen.figure and os.path.relpath(chosen.figure, chosen.markdown.parent)
+        chosen.markdown.write_text(report.markdown(result, figure))
     if chosen.figure is not None and result["summary"]["scaling"]:
         from tests.benchmarks.figure import draw_scaling
 

@@ -69,7 +69,7 @@ def disk_full_for_good(scene: Scene) -> Played:
         ended = scene.wait(driver)
     if ended.code not in (1, 3) or "No space left on device" not in ended.text:
         raise RuntimeError(f"expected the reason and code 1 or 3, found {ended.code}:\n{ended.text[-4000:]}")
-    if 'File "' in ended.text.rpartition("almsweep: error")[2]:
+    if 'driver.py", line' in ended.text:
         raise RuntimeError(f"the command line ended with a traceback:\n{ended.text[-4000:]}")
     done = scene.states()["done"]
     ballast.unlink()
