@@ -37,7 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return
     measured = []
     for name in CONTESTANTS:
-        count = min(options.trials, options.default_trials) if name == "tune-default" else options.trials
+        fewer = {"tune-default": options.default_trials, "tune-reused": options.reused_trials}
+        count = min(options.trials, fewer.get(name) or options.trials)
         print(f"{name}: {count} trials ...", file=sys.stderr, flush=True)
         measured.append(in_own_process(name, count))
     summary = summarize(measured, options.trials)
@@ -121,6 +122,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--default-trials", type=int, default=100, help="trials run by tune-default; default: %(default)s"
     )
+    parser.add_argument("--reused-trials", type=int, help="trials run by tune-reused; default: all")
     parser.add_argument("--json", type=Path, help="file for all numbers")
     parser.add_argument("--contestant", choices=CONTESTANTS, help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)

@@ -9,6 +9,7 @@ import math
 import pytest
 from rich.console import Console
 
+from tests.benchmarks import overhead
 from tests.benchmarks.orchestration import in_own_process, summarize, table
 from tests.benchmarks.orchestration_runs import Measured, Meter, paper_trials
 
@@ -56,3 +57,16 @@ def test_growth_is_the_slope_after_the_first_quarter() -> None:
     meter.ends = [0.0] * 100
     meter._memory = [(count, 10**8 + 2048 * max(count, 25)) for count in range(100)]
     assert meter.growth() == pytest.approx(2048)
+
+
+@pytest.mark.slow
+def test_overhead_of_a_small_sweep_adds_up() -> None:
+    found = overhead.measure(overhead.ROOT, overhead.space(overhead.WARM_TRIALS + 3, 1, 0.1), 2)
+    assert found.trials == 3
+    assert found.slot == found.training + found.overhead
+    assert found.training > 0
+    console = Console(file=io.StringIO(), width=160)
+    console.print(overhead.table([found]))
+    stream = console.file
+    assert isinstance(stream, io.StringIO)
+    assert f"{1000 * found.slot:.0f}" in stream.getvalue()
