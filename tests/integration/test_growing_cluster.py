@@ -113,7 +113,7 @@ def cluster(tmp_path: Path) -> Iterator[dict[str, str]]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def test_nodes_are_started_for_a_sweep_that_fits_them(
+def test_nodes_are_started_for_a_sweep_that_fits_them_and_measured_for_a_plan(
     almsweep: Cli, cluster: dict[str, str], tmp_path: Path
 ) -> None:
     space = tmp_path / "tiny.yaml"
@@ -132,3 +132,8 @@ def test_nodes_are_started_for_a_sweep_that_fits_them(
     ran = run("--cpus-per-trial", 2)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "1 done, 0 partial, 0 failed, 0 pending" in ran.stdout
+    command = ("plan", space, "--output", tmp_path / "output", "--replicates", 2, "--probe")
+    planned = almsweep(*command, env=cluster)
+    assert planned.returncode == 0, planned.stdout + planned.stderr
+    assert "probed digits 1:20 baseline_BCE epochs=2: " in planned.stdout
+    assert "on the cluster, without early stopping" in planned.stdout
