@@ -10,6 +10,7 @@ import logging
 import os
 import secrets
 import shutil
+import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -186,7 +187,7 @@ def _run_trials(
     The trials to be run `again` are reopened once the cluster is known to be able to run them.
     Raises Interrupted or KeyboardInterrupt after signals, SweepStopped when in vain.
     """
-    set_ray_environment(options)
+    _settle_environment(cluster_address(options))
     from sweeps.callback import SweepCallback
     from sweeps.schedulers import make_scheduler
     from sweeps.search import StudySearcher
@@ -348,28 +349,33 @@ def cluster_address(options: RunOptions) -> str | None:
     return options.address or os.environ.get("RAY_ADDRESS")
 
 
-def set_ray_environment(options: RunOptions) -> None:
-    """Set what Ray reads from the environment; to be called before the first import of Ray."""
+def _settle_environment(address: str | None) -> None:
+    """Set what Ray reads from the environment, some of it only when it is imported for the first time.
+
+    The Ray that a sweep starts for itself listens on loopback. Other users of this machine reach that too, so
+    the session has a token of its own, which stands in no file; not so in a program that has imported Ray
+    before without setting RAY_AUTH_MODE.
+    """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
     os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")
     os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
     # Tune's snapshots, of all trials every ten seconds, are of no use: the store says what is done.
     os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "3600")
-    if cluster_address(options) is None:
-        # Ray's one switch that binds its ports to loopback. Other users of this machine reach these too, so
-        # the session has a token of its own, which stands in no file.
-        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
-        os.environ.setdefault("RAY_AUTH_MODE", "token")
-        if not (os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH")):
-            os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+    if address is not None:
+        return
+    os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")  # Ray's one switch that binds to loopback
+    os.environ.setdefault("RAY_AUTH_MODE", "disabled" if "ray" in sys.modules else "token")
+    given = any(os.environ.get(name) for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"))
+    if os.environ["RAY_AUTH_MODE"] == "token" and not given:
+        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
 
 
 @contextmanager
 def ray_session(options: RunOptions) -> Iterator[dict[str, float]]:
     """A connection to the asked cluster, or a Ray of our own on loopback; yields the cluster's resources."""
     address = cluster_address(options)
-    set_ray_environment(options)
+    _settle_environment(address)
     if address is not None and address.startswith(("http://", "https://")):
         raise InputError(f"--address: {address} takes jobs, and no driver; submit the sweep with --job")
     import ray

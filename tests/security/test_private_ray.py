@@ -18,8 +18,12 @@ ROOT = Path(__file__).resolve().parents[2]
 SESSION = """
 import json, os, sys
 import psutil
-from sweeps.run import RunOptions, ray_session
-with ray_session(RunOptions(output="unused")):
+from rich.console import Console
+import sweeps.run
+from search_spaces.catalog import load_space
+from trainer.store import SweepManifest
+
+def instead_of_trials(*arguments):
     import ray
     family = [psutil.Process(), *psutil.Process().children(recursive=True)]
     open_ports = [
@@ -29,6 +33,11 @@ with ray_session(RunOptions(output="unused")):
     told = {"gcs": ray.get_runtime_context().gcs_address, "token": os.environ["RAY_AUTH_TOKEN"]}
     print(json.dumps({**told, "ports": open_ports}), flush=True)
     sys.stdin.readline()
+
+sweeps.run._tune = instead_of_trials
+manifest = SweepManifest("demo", load_space("demo").trials[:1])
+options = sweeps.run.RunOptions(output=sys.argv[1], track=False)
+sweeps.run.run_sweep(manifest, options, Console(stderr=True))
 """
 INTRUDER = """
 import sys, ray
@@ -59,7 +68,7 @@ def enter(address: str, home: Path, **settings: str) -> list[str]:
 
 def test_nobody_without_the_token_gets_into_a_sweep_s_own_ray(tmp_path: Path) -> None:
     session = subprocess.Popen(
-        [sys.executable, "-c", SESSION],
+        [sys.executable, "-c", SESSION, tmp_path / "output"],
         env=clean(tmp_path),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
