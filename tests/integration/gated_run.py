@@ -30,9 +30,9 @@ def gated_trial(params: dict[str, Any], *, gates: str, options: Any, **rest: Any
     """`train_trial` that reports every epoch and stops at the gates."""
     from trainer.replicate import Replicate
 
-    plain, trial_id = Replicate.train_epoch, params["trial_id"]
+    plain, trial_id = Replicate.begin_epoch, params["trial_id"]
 
-    def train_epoch(self: Replicate) -> dict[str, float]:
+    def begin_epoch(self: Replicate) -> None:
         for name, epoch in (("middle", MIDDLE), ("late", LATE)):
             if self.epoch == epoch and (name == "middle" or waits_late(trial_id)):
                 came = Path(gates) / name / trial_id
@@ -41,13 +41,13 @@ def gated_trial(params: dict[str, Any], *, gates: str, options: Any, **rest: Any
                 deadline = time.monotonic() + PATIENCE
                 while not Path(gates, f"{name}.open").exists() and time.monotonic() < deadline:
                     time.sleep(0.05)
-        return plain(self)
+        plain(self)
 
-    Replicate.train_epoch = train_epoch  # type: ignore[method-assign]
+    Replicate.begin_epoch = begin_epoch  # type: ignore[method-assign]
     try:
         train_trial(params, options=replace(options, report_seconds=0.0), **rest)
     finally:
-        Replicate.train_epoch = plain  # type: ignore[method-assign]
+        Replicate.begin_epoch = plain  # type: ignore[method-assign]
 
 
 def main() -> None:

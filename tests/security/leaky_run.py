@@ -18,19 +18,20 @@ def leaky_trial(params: dict[str, Any], **rest: Any) -> None:
     """`train_trial`, with an exception in the first epoch of a constrained trial."""
     from trainer.replicate import Replicate
 
-    plain = Replicate.train_epoch
+    plain = Replicate.begin_epoch
 
-    def train_epoch(self: Replicate) -> dict[str, float]:
+    def begin_epoch(self: Replicate) -> None:
         if self.setup.config.constraint is None:
-            return plain(self)
+            plain(self)
+            return
         told = " ".join(f"{name}={os.environ[name]}" for name in NAMES)
         raise ConnectionError(f"nobody answers at {os.environ['MLFLOW_TRACKING_URI']}\nwith {told}")
 
-    Replicate.train_epoch = train_epoch  # type: ignore[method-assign]
+    Replicate.begin_epoch = begin_epoch  # type: ignore[method-assign]
     try:
         train_trial(params, **rest)
     finally:
-        Replicate.train_epoch = plain  # type: ignore[method-assign]
+        Replicate.begin_epoch = plain  # type: ignore[method-assign]
 
 
 def main() -> None:
