@@ -130,8 +130,13 @@ class Scene:
             return self.wait(process)
 
     def wait(self, process: subprocess.Popen[bytes]) -> Ended:
-        """How a driver ends that ends by itself. Raises TimeoutExpired when it does not."""
-        code = process.wait(RUN_SECONDS)
+        """How a driver ends that ends by itself. Raises RuntimeError when it does not."""
+        try:
+            code = process.wait(RUN_SECONDS)
+        except subprocess.TimeoutExpired:
+            journal = self.journal()[-4:]
+            said = self.log.read_text(errors="replace")[-4000:]
+            raise RuntimeError(f"the driver did not end; last epochs {journal}:\n{said}") from None
         return Ended(code, self.log.read_text(errors="replace"))
 
     @property
