@@ -1,6 +1,6 @@
 """Each fault in the middle of a real sweep: the transparent ones change no table, the terminal ones are told.
 
-A case is a sweep of its own, so a run of the suite takes one of each kind, and with ALMSWEEP_ALL_FAULTS=1 all.
+A case is a sweep of its own, so a run of the suite takes one of each kind; ALMSWEEP_ALL_FAULTS=1 takes all.
 `make faults` runs all of them too, and prints what came of each.
 """
 
