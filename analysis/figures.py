@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from analysis.escape import single_line
+from analysis.layout import is_final
 from analysis.load import ensemble_scores
 from analysis.records import OPERATING_POINTS
 from analysis.tables import Tables, write_whole
@@ -58,8 +59,8 @@ def roc_figure(targets: NDArray[np.int8], scores: NDArray[np.float32], *, title:
 def table_figure(frame: pd.DataFrame) -> Figure:
     """FPR at 98 % TPR per loss, with and without the constraint, a panel per block; less is better.
 
-    `frame` is `analysis.tables.Tables.frame`. Incomplete cells are hollow. The two of a loss stand a little
-    apart, so that equal values show.
+    `frame` is `analysis.tables.Tables.frame`. Cells that are incomplete or have pruned candidates are
+    hollow. The two of a loss stand a little apart, so that equal values show.
     """
     blocks = list(frame["block"].drop_duplicates())
     columns = min(2, max(1, len(blocks)))
@@ -78,7 +79,7 @@ def table_figure(frame: pd.DataFrame) -> Figure:
         for label, color in (("without constraint", _GREY), ("with ALM constraint", _BLUE))
         for axes_line in grid[0].plot([], [], "o", color=color, label=label)
     ]
-    handles += grid[0].plot([], [], "o", color=_INK, markerfacecolor="white", label="incomplete")
+    handles += grid[0].plot([], [], "o", color=_INK, markerfacecolor="white", label="incomplete or pruned")
     figure.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False, fontsize=9)
     return figure
 
@@ -141,7 +142,7 @@ def _draw_block(axes: Axes, rows: pd.DataFrame, title: str) -> None:
         axes.plot([x for x, _ in places], [y for _, y in places], color="#d5dae0", linewidth=3, zorder=1)
         for record, (rate, height) in zip(pair, places, strict=True):
             color = _BLUE if record["constrained"] else _GREY
-            face = color if record["complete"] else "white"
+            face = color if is_final(record) else "white"
             axes.plot([rate], [height], "o", color=color, markerfacecolor=face, markersize=8, zorder=2)
         if not pair:
             across = axes.get_yaxis_transform()

@@ -130,18 +130,18 @@ def block_tables(frame: pd.DataFrame) -> tuple[BlockTable, ...]:
         best = {name: _best(records, name, higher) for name, higher in _BEST.items()}
         rows = tuple(_row(r, best, has_settings) for r in records)
         notes = tuple(
-            Note(str(r["row"]), str(r["note"]), marked=not _comparable(r)) for r in records if r["note"]
+            Note(str(r["row"]), str(r["note"]), marked=not is_final(r)) for r in records if r["note"]
         )
         tables.append(BlockTable(str(block), header, rows, notes))
     return tuple(tables)
 
 
 def _best(records: list[dict[Any, Any]], column: str, higher: bool) -> float:
-    values = [float(r[column]) for r in records if _comparable(r) and not math.isnan(r[column])]
+    values = [float(r[column]) for r in records if is_final(r) and not math.isnan(r[column])]
     return (max(values) if higher else min(values)) if values else math.nan
 
 
-def _comparable(record: Mapping[Any, Any]) -> bool:
+def is_final(record: Mapping[Any, Any]) -> bool:
     """Whether the cell's choice is final and was made among trials that were all trained to their end."""
     return bool(record["complete"]) and not record["candidates_pruned"]
 
@@ -151,10 +151,10 @@ def _row(record: Mapping[Any, Any], best: Mapping[str, float], has_settings: boo
         value = float(record[column])
         if math.isnan(value):
             return Entry(MISSING)
-        return Entry(text, bold=_comparable(record) and value == best[column])
+        return Entry(text, bold=is_final(record) and value == best[column])
 
     entries = [
-        Entry(str(record["row"]), marked=not _comparable(record)),
+        Entry(str(record["row"]), marked=not is_final(record)),
         Entry(str(record["n"])),
         Entry(f"{record['candidates_complete']}/{record['candidates_total']}"),
         number("auc", f"{record['auc']:.4f}"),

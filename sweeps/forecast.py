@@ -9,10 +9,11 @@ from rich.console import Console
 from rich.text import Text
 
 from sweeps.machine import Room, cluster_rooms, local_room
+from sweeps.options import RunOptions
 from sweeps.packing import Packing, Wanted, choose_packing
 from sweeps.plan import Plan
-from sweeps.probe import TimeEstimate, estimate, probe
-from sweeps.run import RunOptions, cluster_address, probes_for, ray_session
+from sweeps.probe import TimeEstimate, estimate, probe, probes_for
+from sweeps.ray_session import ray_session
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,7 +51,7 @@ def forecast(plan: Plan, options: RunOptions, console: Console, *, measure: bool
     With `measure`, kinds of trials without a cached measurement are measured now, a line printed about each;
     without, nothing is started and no cluster is joined. Raises InputError where a measurement fails.
     """
-    if measure and cluster_address(options) is not None:
+    if measure and options.cluster_address is not None:
         with ray_session(options):
             found = _forecast(plan, options, console, cluster_rooms(), joined=True, measure=True)
         return found

@@ -16,6 +16,7 @@ from search_spaces.errors import AlmsweepError
 from search_spaces.labels import trial_label
 from sweeps.machine import machine_kind
 from sweeps.measure import Request, measure
+from sweeps.options import RunOptions
 from sweeps.plan import PlannedTrial
 from trainer.store import Store
 from trainer.trial_needs import TrialNeeds
@@ -92,6 +93,12 @@ class TimeEstimate:
     seconds: float
     unknown: int
     device: str = "cpu"
+
+
+def probes_for(options: RunOptions, *, joined: bool) -> Probes:
+    """How trials of these options are measured: here, or on a node of the cluster that was joined."""
+    run = on_a_node(options.cpus_per_trial, options.gpus_per_trial != 0) if joined else here
+    return Probes(options.store_uri, options.data_folder, options.download, options.cpus_per_trial, run)
 
 
 def probe(trials: Iterable[PlannedTrial], probes: Probes) -> list[str]:

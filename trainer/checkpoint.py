@@ -147,12 +147,21 @@ def _load(data: bytes, what: str) -> dict[str, Any]:
     try:
         content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged or hostile file may raise nearly anything
-        reason = (str(error).splitlines() or [type(error).__name__])[0]  # more would advise to trust the file
-        raise CheckpointError(f"{what}: damaged or not written by this program: {reason}") from error
+        raise CheckpointError(f"{what}: damaged or not written by this program: {_reason(error)}") from error
     if not isinstance(content, dict):
         raise CheckpointError(f"{what}: expected a dictionary, found {type(content).__name__}")
     _expect(content, "schema", CHECKPOINT_SCHEMA, what)
     return content
+
+
+def _reason(error: Exception) -> str:
+    """What torch says about a file that it does not load, without its advice to trust the file."""
+    _, found, fault = str(error).partition("WeightsUnpickler error:")
+    text = fault if found else str(error)
+    sentence = " ".join(text.split()).split(". ")[0].removesuffix(".")
+    for advice in (" Check the documentation", " Please use"):
+        sentence = sentence.partition(advice)[0]
+    return sentence or type(error).__name__
 
 
 def _expect(content: Mapping[str, Any], key: str, expected: object, what: str) -> None:

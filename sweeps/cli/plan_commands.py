@@ -57,8 +57,8 @@ def plan(
     """
     from sweeps.cli import report
     from sweeps.forecast import forecast
+    from sweeps.options import RunOptions
     from sweeps.plan import disk_need, make_plan
-    from sweeps.run import RunOptions
     from sweeps.two_stage import expected
 
     check_keep_weights(keep_weights)

@@ -34,7 +34,7 @@ from sweeps.cli.result_commands import write_tables_of
 
 if TYPE_CHECKING:
     from search_spaces.search import Search
-    from sweeps.run import RunOptions
+    from sweeps.options import RunOptions
     from trainer.store import Store, SweepManifest
 
 SCHEDULERS = ("none", "asha", "median")
@@ -93,7 +93,7 @@ def run(
     yes: Yes = False,
 ) -> None:
     """Run what is missing of a space on Ray Tune, then write and print the table of best configurations."""
-    from sweeps.run import RunOptions
+    from sweeps.options import RunOptions
 
     check_choices(keep_weights, rule)
     options = RunOptions(
@@ -145,7 +145,7 @@ def retry(
     job: Job = False,
 ) -> None:
     """Run a sweep's failed trials again (or its pruned ones, or both), and nothing else."""
-    from sweeps.run import RunOptions
+    from sweeps.options import RunOptions
 
     if not (failed or pruned):
         raise InputError(

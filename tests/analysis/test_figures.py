@@ -52,6 +52,11 @@ def test_table_figure_draws_each_cell_with_a_result(golden: SweepBuilder) -> Non
     drawn = np.concatenate([np.asarray(line.get_xdata(), dtype=float) for line in markers])
     assert sorted(drawn[np.isfinite(drawn)]) == pytest.approx(sorted(100 * frame["fpr_at_tpr_98"].dropna()))
     assert png(figure).startswith(SIGNATURE)
+    hollow = [line for line in markers if line.get_markerfacecolor() == "white"]
+    assert len(hollow) < int(np.isfinite(drawn).sum())
+    frame["candidates_pruned"] = 1
+    again = [line for a in table_figure(frame).axes for line in a.lines if line.get_marker() == "o"]
+    assert {line.get_markerfacecolor() for line in again if np.isfinite(line.get_xdata()).any()} == {"white"}
 
 
 def test_write_figures_writes_the_table_and_a_curve_per_cell(golden: SweepBuilder, tmp_path: Path) -> None:

@@ -137,7 +137,9 @@ def measure(name: str, trials: int, folder: Path) -> dict[str, Any]:
 def _ours(configs: tuple[TrialConfig, ...], folder: Path, meter: Meter) -> None:
     from rich.console import Console
 
-    import sweeps.run  # which sets what Ray reads from the environment before it imports Ray
+    import sweeps.run
+    import sweeps.tuning
+    from sweeps.options import RunOptions
     from sweeps.progress import SweepProgress
     from trainer.store import SweepManifest
 
@@ -148,8 +150,8 @@ def _ours(configs: tuple[TrialConfig, ...], folder: Path, meter: Meter) -> None:
         meter.trial_ended()
 
     SweepProgress.ended = ended  # type: ignore[method-assign]
-    sweeps.run.train_trial = noop_trial
-    options = sweeps.run.RunOptions(output=str(folder))
+    sweeps.tuning.train_trial = noop_trial
+    options = RunOptions(output=str(folder))
     with Path(folder, "console.txt").open("w") as stream:
         outcome = sweeps.run.run_sweep(SweepManifest("noop", configs), options, Console(file=stream))
     done = outcome.plan.counts()["done"]

@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import sweeps.run
+import sweeps.tuning
 from sweeps.worker import train_trial
 
 MIDDLE, LATE = 3, 6
@@ -56,7 +56,7 @@ def main() -> None:
     def injected(params: dict[str, Any], **rest: Any) -> None:
         gated_trial(params, gates=gates, **rest)
 
-    sweeps.run.train_trial = injected
+    sweeps.tuning.train_trial = injected
     from sweeps.cli.main import app
 
     app()

@@ -19,8 +19,9 @@ SESSION = """
 import json, os, sys
 import psutil
 from rich.console import Console
-import sweeps.run
+import sweeps.run, sweeps.tuning
 from search_spaces.catalog import load_space
+from sweeps.options import RunOptions
 from trainer.store import SweepManifest
 
 def instead_of_trials(*arguments):
@@ -34,9 +35,9 @@ def instead_of_trials(*arguments):
     print(json.dumps({**told, "ports": open_ports}), flush=True)
     sys.stdin.readline()
 
-sweeps.run._tune = instead_of_trials
+sweeps.tuning.tune_trials = instead_of_trials
 manifest = SweepManifest("demo", load_space("demo").trials[:1])
-options = sweeps.run.RunOptions(output=sys.argv[1], track=False)
+options = RunOptions(output=sys.argv[1], track=False)
 sweeps.run.run_sweep(manifest, options, Console(stderr=True))
 """
 INTRUDER = """

@@ -15,8 +15,8 @@ from sweeps import forecast as forecasting
 from sweeps.cli.report import print_time
 from sweeps.forecast import Forecast, forecast
 from sweeps.machine import Room
+from sweeps.options import RunOptions
 from sweeps.plan import Plan, make_plan
-from sweeps.run import RunOptions
 from trainer.store import Store
 from trainer.trial_needs import TrialNeeds
 
@@ -105,7 +105,7 @@ def test_a_cluster_is_asked_for_what_it_has_free(
 
     monkeypatch.setattr(forecasting, "ray_session", session)
     monkeypatch.setattr(forecasting, "cluster_rooms", lambda: [Room(1, 0, 100 * GB), Room(5, 0, 100 * GB)])
-    monkeypatch.setattr("sweeps.run.on_a_node", lambda cpus, gpus: lambda call: call())
+    monkeypatch.setattr("sweeps.probe.on_a_node", lambda cpus, gpus: lambda call: call())
     found = cost(plan, tmp_path, address="head:6379")
     assert (joined, found.packing.concurrent) == (["head:6379"], 6)
     assert "on the cluster" in shown(found)

@@ -14,8 +14,9 @@ import sweeps.run
 from search_spaces.catalog import load_space
 from search_spaces.config import DataConfig
 from search_spaces.errors import InputError
+from sweeps.options import RunOptions
 from sweeps.plan import make_plan
-from sweeps.run import RunOptions, run_sweep
+from sweeps.run import run_sweep
 from tests.sweeps.synthetic_store import trials, write_replicate
 from trainer.store import Store, SweepManifest
 

@@ -16,8 +16,9 @@ from search_spaces.labels import row_label
 from search_spaces.two_stage import TWO_STAGE
 from sweeps.cli import run_commands
 from sweeps.cli.named_sweep import open_sweep
+from sweeps.options import RunOptions
 from sweeps.plan import make_plan
-from sweeps.run import RunOptions, SweepOutcome
+from sweeps.run import SweepOutcome
 from sweeps.two_stage import expected, is_first_stage, unfinished, with_second_stage
 from tests.analysis.stored_sweep import SweepBuilder
 from trainer.store import Store, SweepManifest

@@ -141,6 +141,11 @@ def test_foreign_or_damaged_checkpoint_is_an_error_not_a_fresh_start(store: Stor
     store.write_checkpoint(config().trial_id, saved[: len(saved) // 2])
     with pytest.raises(CheckpointError, match="damaged"):
         run_trial(config(), store, CPU, OPTIONS)
+    store.write_checkpoint(config().trial_id, b"garbage")
+    with pytest.raises(
+        CheckpointError, match=r"not written by this program: Unsupported operand 103 \(file "
+    ):
+        run_trial(config(), store, CPU, OPTIONS)
     assert store.replicates(config().trial_id) == {}
 
 

@@ -1,0 +1,66 @@
+"""The Ray that a sweep runs on: a running cluster, or one of its own on loopback."""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from search_spaces.errors import InputError
+from sweeps.options import RunOptions
+
+LOCAL_OBJECT_STORE_BYTES = 256 * 1024**2
+
+
+def settle_environment(address: str | None) -> None:
+    """Set what Ray reads from the environment, some of it only when it is imported for the first time.
+
+    The Ray that a sweep starts for itself listens on loopback. Other users of this machine reach that too, so
+    the session has a token of its own, which stands in no file; not so in a program that has imported Ray
+    before without setting RAY_AUTH_MODE.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
+    os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")
+    os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
+    # Tune's snapshots, of all trials every ten seconds, are of no use: the store says what is done.
+    os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "3600")
+    if address is not None:
+        return
+    os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")  # Ray's one switch that binds to loopback
+    os.environ.setdefault("RAY_AUTH_MODE", "disabled" if "ray" in sys.modules else "token")
+    given = any(os.environ.get(name) for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"))
+    if os.environ["RAY_AUTH_MODE"] == "token" and not given:
+        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+
+
+@contextmanager
+def ray_session(options: RunOptions) -> Iterator[dict[str, float]]:
+    """A connection to the asked cluster, or a Ray of our own on loopback; yields the cluster's resources."""
+    address = options.cluster_address
+    settle_environment(address)
+    if address is not None and address.startswith(("http://", "https://")):
+        raise InputError(f"--address: {address} takes jobs, and no driver; submit the sweep with --job")
+    import ray
+
+    try:
+        if address is None:
+            # Without "local" Ray would join a cluster of this machine, even one that was killed.
+            ray.init(
+                address="local",
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                object_store_memory=LOCAL_OBJECT_STORE_BYTES,
+            )
+        else:
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+    except ConnectionError as error:
+        raise InputError(f"--address: no Ray cluster answers at {address!r}: {error}") from error
+    try:
+        yield ray.cluster_resources()
+    finally:
+        ray.shutdown()
