@@ -17,11 +17,12 @@ $(VENV)/.installed: pyproject.toml
 demo: install
 	$(BIN)/almsweep run demo --output $(OUTPUT)
 
-test: install
-	$(BIN)/python -m pytest
+test: test-fast
+	$(BIN)/python -m pytest -m slow
 
+# A process per core, so each of them computes with one thread.
 test-fast: install
-	$(BIN)/python -m pytest -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" --numprocesses logical --maxprocesses 8
 
 # Every fault of the matrix in the middle of a small sweep, and a table of what came of each; takes a while.
 faults: install

@@ -58,8 +58,8 @@ class Cell:
     def candidates_pruned(self) -> int:
         """Number of candidates that were stopped early.
 
-        The store does not tell against whom: a search prunes across the losses of a block. So a cell with any
-        is never set bold, for its best candidate may be among them.
+        Not always against each other: a search prunes across the losses of a block. So a cell with any is
+        never set bold, for its best candidate may be among them.
         """
         return sum(c.pruned for c in self.candidates)
 

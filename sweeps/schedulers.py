@@ -98,7 +98,9 @@ class PeerScheduler(FIFOScheduler):  # type: ignore[misc]
         else:
             decision = scheduler.on_trial_result(None, peer, result)
             if decision == TrialScheduler.STOP and not ended:
-                reason = f"{self.kind}: ensemble validation AUROC {auroc:.4f} in epoch {epoch}"
+                where = "block" if self.group is block_group else "table cell"
+                found = f"ensemble validation AUROC {auroc:.4f} in epoch {epoch}"
+                reason = f"{self.kind}: {found}, against others of its {where}"
                 self._stopped[trial_id] = reason
                 self.request(trial_id, reason)
 

@@ -8,7 +8,7 @@ from typing import Any
 from search_spaces.catalog import paper
 from search_spaces.config import Cifar10, Cifar100, DataConfig, ResNet10, TrialConfig
 from search_spaces.errors import InputError
-from search_spaces.labels import block_key
+from search_spaces.two_stage import paper_two_stage, stand_ins
 from trainer.subset import class_counts
 
 # Krizhevsky 2009: published training images of each class.
@@ -16,26 +16,10 @@ PER_CLASS = {"cifar10": 5000, "cifar100": 500}
 
 
 def studies() -> dict[str, list[TrialConfig]]:
-    """The studies by name: the whole space `paper`, and its two-stage version."""
-    trials = list(paper())
-    return {"paper": trials, "two-stage": two_stage(trials)}
-
-
-def two_stage(trials: Iterable[TrialConfig]) -> list[TrialConfig]:
-    """First every loss without the constraint; then every constraint and margin on one loss of each family.
-
-    Which loss a family sends to the second stage depends on the first stage's results; its cost does not:
-    here it is the first one.
-    """
-    chosen: dict[tuple[str, str], object] = {}
-    kept = []
-    for trial in trials:
-        if trial.constraint is not None:
-            key = block_key(trial.data), trial.loss.family
-            if chosen.setdefault(key, trial.loss) != trial.loss:
-                continue
-        kept.append(trial)
-    return kept
+    """The studies by name: the whole space `paper`, and its two-stage version, whose second stage is told by
+    stand-ins: which loss a row sends there depends on results, what it costs does not."""
+    first = paper_two_stage().trials
+    return {"paper": list(paper()), "two-stage": [*first, *stand_ins(first)]}
 
 
 def train_images(data: DataConfig) -> int:

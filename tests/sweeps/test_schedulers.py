@@ -115,8 +115,8 @@ def test_a_relaunch_knows_the_stored_curves(tmp_path: Path, kind: str) -> None:
     peers = make_scheduler(kind, store, {fresh.trial_id: fresh}, ended, searching=False, grace=1)
     assert peers is not None
     report(peers, fresh, 0, 0.51)
-    assert store.stop_request(fresh.trial_id) is not None
-    assert "ensemble validation AUROC 0.5100 in epoch 0" in str(store.stop_request(fresh.trial_id))
+    told = f"{kind}: ensemble validation AUROC 0.5100 in epoch 0, against others of its table cell"
+    assert store.stop_request(fresh.trial_id) == told
     assert [store.stop_request(one.trial_id) for one in ended] == [None] * 4
     unknowing = make_scheduler(kind, store, {}, [], searching=False, grace=1)
     assert unknowing is not None
