@@ -21,11 +21,26 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from tests.benchmarks import report
 from tests.benchmarks.orchestration_runs import Measured, measure
 
 ROOT = Path(__file__).parent.parent.parent
 CONTESTANTS = ("ours", "tune-bare", "tune-reused", "tune-default")
 PAPER_TRIALS = 3284
+HEADINGS = (
+    "contestant",
+    "run",
+    "seconds",
+    "trials/s",
+    "ms/trial",
+    "CPU ms/trial",
+    "driver's",
+    "peak MiB",
+    "KiB/trial",
+    "in MLflow",
+    "ours is",
+    "by CPU",
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -35,17 +50,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
         found = measure(options.contestant, options.trials, options.folder)
         options.json.write_text(json.dumps(found))
         return
+    summary = json.loads(options.from_file.read_text()) if options.from_file else _measured(options)
+    Console(width=130).print(table(summary))
+    if options.markdown is not None:
+        options.markdown.write_text(markdown(summary))
+    if options.json is not None:
+        options.json.write_text(json.dumps(summary, indent=1))
+        print(f"written: {options.json}", file=sys.stderr)
+
+
+def _measured(options: argparse.Namespace) -> dict[str, Any]:
     measured = []
     for name in CONTESTANTS:
         fewer = {"tune-default": options.default_trials, "tune-reused": options.reused_trials}
         count = min(options.trials, fewer.get(name) or options.trials)
         print(f"{name}: {count} trials ...", file=sys.stderr, flush=True)
         measured.append(in_own_process(name, count))
-    summary = summarize(measured, options.trials)
-    Console(width=130).print(table(measured, options.trials, summary))
-    if options.json is not None:
-        options.json.write_text(json.dumps(summary, indent=1))
-        print(f"written: {options.json}", file=sys.stderr)
+    return summarize(measured, options.trials)
 
 
 def summarize(measured: Sequence[Measured], trials: int) -> dict[str, Any]:
@@ -70,33 +91,58 @@ def summarize(measured: Sequence[Measured], trials: int) -> dict[str, Any]:
     }
 
 
-def table(measured: Sequence[Measured], trials: int, summary: dict[str, Any]) -> Table:
-    """The numbers as a table; a star marks what is projected from fewer trials."""
-    grid = Table(
-        title=f"{trials} trials without training, one replicate each",
-        caption=f"* projected from fewer trials. Driver's memory growth of ours beyond bare Tune: "
+def rows(summary: dict[str, Any]) -> list[list[str]]:
+    """The numbers under `HEADINGS`, a row per contestant; a star: projected from fewer trials."""
+    found = []
+    for one in summary["contestants"]:
+        star = "*" if one["trials"] < summary["trials"] else ""
+        found.append(
+            [
+                one["name"],
+                str(one["trials"]),
+                f"{one['projected_seconds']:.0f}{star}",
+                f"{one['trials_per_second']:.2f}{star}",
+                f"{one['trial_ms']:.1f}",
+                f"{1000 * one['all_cpu'] / one['trials']:.0f}",
+                f"{1000 * one['driver_cpu'] / one['trials']:.0f}",
+                f"{one['peak_mib']:.0f}",
+                f"{one['growth_kib']:.1f}",
+                str(one["logged"]),
+                f"{one['ours_times_as_fast']:.2f} x{star}",
+                f"{one['times_cpu_of_ours']:.2f} x",
+            ]
+        )
+    return found
+
+
+def texts(summary: dict[str, Any]) -> tuple[str, str]:
+    """Title and caption of the table."""
+    return (
+        f"{summary['trials']} trials without training, one replicate each",
+        "* projected from fewer trials. Driver's memory growth of ours beyond bare Tune: "
         f"{summary['growth_beyond_bare_kib']:.1f} KiB a trial.",
     )
-    headings = ("run", "seconds", "trials/s", "ms/trial", "CPU ms/trial", "driver's", "peak MiB", "KiB/trial")
-    for heading in ("contestant", *headings, "in MLflow", "ours is", "by CPU"):
-        grid.add_column(heading, justify="left" if heading == "contestant" else "right")
-    for one, row in zip(measured, summary["contestants"], strict=True):
-        star = "*" if one.trials < trials else ""
-        grid.add_row(
-            one.name,
-            str(one.trials),
-            f"{row['projected_seconds']:.0f}{star}",
-            f"{row['trials_per_second']:.2f}{star}",
-            f"{one.trial_ms:.1f}",
-            f"{1000 * one.all_cpu / one.trials:.0f}",
-            f"{1000 * one.driver_cpu / one.trials:.0f}",
-            f"{one.peak_mib:.0f}",
-            f"{one.growth_kib:.1f}",
-            str(one.logged),
-            f"{row['ours_times_as_fast']:.2f} x{star}",
-            f"{row['times_cpu_of_ours']:.2f} x",
-        )
+
+
+def table(summary: dict[str, Any]) -> Table:
+    """The numbers for a terminal."""
+    title, caption = texts(summary)
+    grid = Table(title=title, caption=caption)
+    for heading in HEADINGS:
+        grid.add_column(heading, justify="left" if heading == HEADINGS[0] else "right")
+    for row in rows(summary):
+        grid.add_row(*row)
     return grid
+
+
+def markdown(summary: dict[str, Any]) -> str:
+    """The numbers as a page of the documentation."""
+    title, caption = texts(summary)
+    machine = summary["machine"]
+    libraries = ", ".join(f"{name} {number}" for name, number in summary["versions"].items())
+    where = f"{machine['cpus']} CPUs, {libraries}"
+    explained = "What the rows are: [benchmarks](benchmarks.md#around-the-training)."
+    return f"# {title}\n\n{where}. {explained}\n\n{report.table(HEADINGS, rows(summary))}\n\n{caption}\n"
 
 
 def in_own_process(name: str, trials: int) -> Measured:
@@ -124,6 +170,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--reused-trials", type=int, help="trials run by tune-reused; default: all")
     parser.add_argument("--json", type=Path, help="file for all numbers")
+    parser.add_argument("--markdown", type=Path, help="file for the table")
+    parser.add_argument(
+        "--from", dest="from_file", type=Path, help="measure nothing: the numbers are in this JSON file"
+    )
     parser.add_argument("--contestant", choices=CONTESTANTS, help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     return parser

@@ -30,10 +30,14 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
+from tests.benchmarks import report
+
 ROOT = Path(__file__).parent.parent.parent
 SAMPLE_SECONDS = 0.2
 # What the first trials of a process pay once: imports, data, the first call of every operator.
 WARM_TRIALS = 4
+TITLE = "A trial's cost besides its training, milliseconds per trial"
+HEADINGS = ("code", "trials", "slot", "training", "overhead", "share", "CPU driver", "CPU workers", "whole s")
 
 
 @dataclass(frozen=True)
@@ -135,33 +139,35 @@ def _training_seconds(folder: Path) -> float:
     return sum(json.loads(path.read_text())["wall_seconds"] for path in results)
 
 
-def table(found: Sequence[Overhead]) -> Table:
-    """A row per run."""
-    grid = Table(title="A trial's cost besides its training, milliseconds per trial")
-    grid.add_column("code")
-    for heading in (
-        "trials",
-        "slot",
-        "training",
-        "overhead",
-        "share",
-        "CPU driver",
-        "CPU workers",
-        "whole s",
-    ):
-        grid.add_column(heading, justify="right")
-    for one in found:
-        times = (one.slot, one.training, one.overhead)
-        cpu = (one.driver_cpu, one.worker_cpu)
-        grid.add_row(
+def rows(found: Sequence[Overhead]) -> list[list[str]]:
+    """The numbers under `HEADINGS`, a row per run; times in milliseconds per trial."""
+    return [
+        [
             Path(one.tree).name,
             str(one.trials),
-            *(f"{1000 * value:.0f}" for value in times),
+            *(f"{1000 * value:.0f}" for value in (one.slot, one.training, one.overhead)),
             f"{100 * one.share:.1f} %",
-            *(f"{1000 * value:.0f}" for value in cpu),
+            *(f"{1000 * value:.0f}" for value in (one.driver_cpu, one.worker_cpu)),
             f"{one.whole_seconds:.0f}",
-        )
+        ]
+        for one in found
+    ]
+
+
+def table(found: Sequence[Overhead]) -> Table:
+    """The numbers for a terminal."""
+    grid = Table(title=TITLE)
+    for heading in HEADINGS:
+        grid.add_column(heading, justify="left" if heading == HEADINGS[0] else "right")
+    for row in rows(found):
+        grid.add_row(*row)
     return grid
+
+
+def markdown(found: Sequence[Overhead]) -> str:
+    """The numbers as a page of the documentation."""
+    where = f"{os.cpu_count()} CPUs. What the columns are: [benchmarks](benchmarks.md#around-the-training)."
+    return f"# {TITLE}\n\n{where}\n\n{report.table(HEADINGS, rows(found))}\n"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -178,14 +184,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--slots", type=int, default=os.cpu_count() or 1, help="trials at a time; default: cores"
     )
     parser.add_argument("--json", type=Path, help="file for all numbers")
+    parser.add_argument("--markdown", type=Path, help="file for the table")
     options = parser.parse_args(arguments)
     content = space(options.trials + WARM_TRIALS, options.epochs, options.train_share)
     trees = [*(tree.absolute() for tree in options.tree), ROOT]
     found = [measure(tree, content, options.slots) for _ in range(options.rounds) for tree in trees]
     Console(width=120).print(table(found))
+    if options.markdown is not None:
+        options.markdown.write_text(markdown(found))
     if options.json is not None:
-        rows = [{**asdict(one), "overhead": one.overhead, "share": one.share} for one in found]
-        options.json.write_text(json.dumps({"load": os.getloadavg(), "runs": rows}, indent=1))
+        numbers = [{**asdict(one), "overhead": one.overhead, "share": one.share} for one in found]
+        options.json.write_text(json.dumps({"load": os.getloadavg(), "runs": numbers}, indent=1))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from tests.benchmarks import overhead
-from tests.benchmarks.orchestration import in_own_process, summarize, table
+from tests.benchmarks.orchestration import in_own_process, markdown, summarize, table
 from tests.benchmarks.orchestration_runs import Measured, Meter, paper_trials
 
 
@@ -46,10 +46,11 @@ def test_fewer_trials_are_projected_and_marked() -> None:
     assert summary["growth_beyond_bare_kib"] == 1
     json.dumps(summary)
     console = Console(file=io.StringIO(), width=160)
-    console.print(table([ours, bare, default], 100, summary))
+    console.print(table(summary))
     stream = console.file
     assert isinstance(stream, io.StringIO)
     assert "110*" in stream.getvalue()
+    assert "| tune-default | 10 | 110* |" in markdown(summary)
 
 
 def test_growth_is_the_slope_after_the_first_quarter() -> None:
