@@ -1,12 +1,13 @@
-"""The MLflow side of tracking: one experiment per sweep, one run per trial.
+"""The MLflow side of tracking: one experiment per sweep of a result store, one run per trial.
 
 Everything here raises what MLflow raises; `tracking` decides what that means.
 """
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from search_spaces.config import TrialConfig
@@ -17,7 +18,10 @@ from sweeps.mlflow_run import EPOCHS_TAG, FINGERPRINT, TABLE_TAG, Run, local_fol
 from sweeps.run_tags import identity_tags, params
 from sweeps.trial_view import STATUS, Curves, TrialState, TrialView
 
+log = logging.getLogger(__name__)
+
 RUNS_PER_PAGE = 1000
+STORE_TAG = "almsweep.store"
 
 _ENDING_TAGS = ("reason", "error")
 
@@ -26,13 +30,23 @@ class SweepRuns:
     """The runs of one sweep's experiment. Not safe to use from several threads at once."""
 
     def __init__(
-        self, tracking_uri: str, sweep_name: str, artifact_folder: str | None, commit: str | None
+        self,
+        tracking_uri: str,
+        sweep_name: str,
+        artifact_folder: str | None,
+        commit: str | None,
+        store_id: Callable[[], str],
     ) -> None:
-        """`artifact_folder` is where a new experiment keeps artifacts; None leaves it to the server."""
+        """`artifact_folder` is where a new experiment keeps artifacts; None leaves it to the server.
+
+        `store_id` gives the result store's identity: another store's sweep of this name, on the same server,
+        keeps its experiment.
+        """
         self.tracking_uri = tracking_uri
         self.sweep_name = sweep_name
         self._artifact_folder = artifact_folder
         self._commit = commit
+        self._store_id = store_id
         self._client: Any = None
         self._experiment_id = ""
         self._runs: dict[str, Run] = {}
@@ -140,12 +154,23 @@ class SweepRuns:
         self._runs[config.trial_id] = run.stub()
 
     def _experiment(self, client: Any) -> Any:
-        experiment = client.get_experiment_by_name(self.sweep_name)
+        """The experiment of the sweep's name; where that is another store's, one that tells the store too."""
+        store_id = self._store_id()
+        experiment = self._named_experiment(client, self.sweep_name, store_id)
+        owner = experiment.tags.get(STORE_TAG)
+        if owner is None:
+            client.set_experiment_tag(experiment.experiment_id, STORE_TAG, store_id)
+        elif owner != store_id:
+            name = f"{self.sweep_name}-{store_id}"
+            log.warning("MLflow's experiment %s is another output folder's; using %s", self.sweep_name, name)
+            experiment = self._named_experiment(client, name, store_id)
+        return experiment
+
+    def _named_experiment(self, client: Any, name: str, store_id: str) -> Any:
+        experiment = client.get_experiment_by_name(name)
         if experiment is None:
-            tags = {"mlflow.experimentKind": "custom_model_development"}
-            created = client.create_experiment(
-                self.sweep_name, artifact_location=self._artifact_folder, tags=tags
-            )
+            tags = {"mlflow.experimentKind": "custom_model_development", STORE_TAG: store_id}
+            created = client.create_experiment(name, artifact_location=self._artifact_folder, tags=tags)
             return client.get_experiment(created)
         if experiment.lifecycle_stage == "deleted":
             client.restore_experiment(experiment.experiment_id)

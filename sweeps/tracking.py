@@ -44,7 +44,7 @@ def sweep_runs(
     uri = default_tracking_uri(store) if tracking_uri is None else checked_uri(tracking_uri)
     has_server = uri.startswith(("http", "databricks"))
     folder = f"file://{store.root}/mlartifacts" if store.is_local and not has_server else None
-    return SweepRuns(uri, sweep_name, folder, commit)
+    return SweepRuns(uri, sweep_name, folder, commit, store.identity)
 
 
 def mirror_trial(runs: SweepRuns, store: Store, standing: TrialState) -> bool:

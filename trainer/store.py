@@ -1,6 +1,7 @@
 """The result store: the files that a sweep leaves behind, and the only truth about what is done.
 
-    <output>/sweeps/<name>.json                          the trials that a sweep expects
+    <output>/store.json                                  the store's identity, which moves with it
+             sweeps/<name>.json                          the trials that a sweep expects
              studies/<name>/<number>.json                what a search suggested (see `sweeps.study`)
              trials/<trial_id>/config.json               the TrialConfig, readable
                                checkpoint.pt             while running: all replicates under way
@@ -28,6 +29,7 @@ from __future__ import annotations
 
 import json
 import re
+import secrets
 from dataclasses import dataclass
 
 from search_spaces.config import TrialConfig
@@ -67,6 +69,17 @@ class Store(IndexedStore, TrialNotes):
 
     Every method raises StoreError when the storage fails for longer than the retries last.
     """
+
+    def identity(self) -> str:
+        """A random name of 8 hexadecimal digits, which the store gets when it is first asked for it."""
+        if self.read_json("store.json") is None:
+            self.write_json("store.json", {"schema": STORE_SCHEMA, "id": secrets.token_hex(4)})
+        content = self.read_json("store.json") or {}  # of two that wrote it at once the later one counts
+        self.check_schema(content, "store.json")
+        identity = content.get("id")
+        if not isinstance(identity, str) or not re.fullmatch(r"[0-9a-f]{8}", identity):
+            raise StoreError(f"{self.where('store.json')}: expected an id, given {identity!r}")
+        return identity
 
     def sweep_names(self) -> list[str]:
         """Names of the sweeps that the store knows, sorted."""

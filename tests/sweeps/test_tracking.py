@@ -352,6 +352,28 @@ def test_two_runs_of_one_trial_become_one(store: Store, client: Any) -> None:
     assert [r.info.run_id for r in runs_of(client)] == [run.info.run_id]
 
 
+def test_a_sweep_of_this_name_in_another_folder_keeps_its_runs(
+    store: Store, client: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = synthetic.trials()[0]
+    synthetic.write_trial(store, config)
+    assert track(store, lambda tracker: tracker.trial_finished(config)) == 0
+    (run,) = runs_of(client)
+    before, other = content_of(client), Store(tmp_path / "other")
+    assert track(other, lambda t: t.trial_started(config), uri=default_tracking_uri(store)) == 0
+    assert track(other, lambda t: t.trial_interrupted(config), uri=default_tracking_uri(store)) == 0
+    assert content_of(client) == before
+    name = f"{synthetic.SWEEP}-{other.identity()}"
+    experiment = client.get_experiment_by_name(name)
+    (theirs,) = client.search_runs([experiment.experiment_id])
+    assert theirs.data.tags["trial_id"] == run.data.tags["trial_id"]
+    assert f"using {name}" in caplog.text
+    (moved := tmp_path / "moved").mkdir()
+    (tmp_path / "other" / "store.json").rename(moved / "store.json")
+    assert track(Store(moved), lambda t: t.trial_started(config), uri=default_tracking_uri(store)) == 0
+    assert [r.info.run_id for r in client.search_runs([experiment.experiment_id])] == [theirs.info.run_id]
+
+
 def test_deleted_experiment_is_restored(store: Store, client: Any) -> None:
     config = synthetic.trials()[0]
     assert track(store, lambda tracker: tracker.trial_started(config)) == 0

@@ -9,7 +9,7 @@ import pytest
 from search_spaces.config import DataConfig, Digits, TrialConfig
 from search_spaces.errors import InputError, StoreError
 from search_spaces.losses import Bce
-from trainer.store import Store, SweepManifest
+from trainer.store import STORE_SCHEMA, Store, SweepManifest
 
 TRIAL = "0123456789abcdef"
 
@@ -26,6 +26,15 @@ def test_sweeps_round_trip_with_their_seeds(store: Store) -> None:
     store.write_sweep(manifest)
     assert store.sweep_names() == ["mine"]
     assert store.read_sweep("mine") == manifest
+
+
+def test_a_store_keeps_its_identity(store: Store) -> None:
+    first = store.identity()
+    assert len(first) == 8
+    assert Store(store.uri).identity() == first
+    store.write_json("store.json", {"schema": STORE_SCHEMA, "id": "../other"})
+    with pytest.raises(StoreError, match="expected an id, given '../other'"):
+        store.identity()
 
 
 def test_config_file_names_no_seed(store: Store) -> None:
