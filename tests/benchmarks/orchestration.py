@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import platform
 import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import fields
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -50,7 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         found = measure(options.contestant, options.trials, options.folder)
         options.json.write_text(json.dumps(found))
         return
-    summary = json.loads(options.from_file.read_text()) if options.from_file else _measured(options)
+    measured = _read(options.from_files) if options.from_files else _measured(options)
+    summary = summarize(measured, options.trials)
     Console(width=130).print(table(summary))
     if options.markdown is not None:
         options.markdown.write_text(markdown(summary))
@@ -59,20 +62,28 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"written: {options.json}", file=sys.stderr)
 
 
-def _measured(options: argparse.Namespace) -> dict[str, Any]:
+def _measured(options: argparse.Namespace) -> list[Measured]:
     measured = []
-    for name in CONTESTANTS:
+    for name in options.contestants:
         fewer = {"tune-default": options.default_trials, "tune-reused": options.reused_trials}
         count = min(options.trials, fewer.get(name) or options.trials)
         print(f"{name}: {count} trials ...", file=sys.stderr, flush=True)
         measured.append(in_own_process(name, count))
-    return summarize(measured, options.trials)
+    return measured
+
+
+def _read(files: Sequence[Path]) -> list[Measured]:
+    """Contestants of earlier runs, of this machine; of two of one name the later one."""
+    names = [field.name for field in fields(Measured)]
+    found = [one for file in files for one in json.loads(file.read_text())["contestants"]]
+    by_name = {one["name"]: Measured(**{name: one[name] for name in names}) for one in found}
+    return [by_name[name] for name in CONTESTANTS if name in by_name]
 
 
 def summarize(measured: Sequence[Measured], trials: int) -> dict[str, Any]:
     """All numbers: per contestant, the ratios that matter, and the machine."""
     by_name = {one.name: one for one in measured}
-    ours, bare = by_name["ours"], by_name["tune-bare"]
+    ours, bare = by_name.get("ours", measured[0]), by_name.get("tune-bare")
     return {
         "trials": trials,
         "contestants": [
@@ -85,7 +96,7 @@ def summarize(measured: Sequence[Measured], trials: int) -> dict[str, Any]:
             }
             for one in measured
         ],
-        "growth_beyond_bare_kib": ours.growth_kib - bare.growth_kib,
+        "growth_beyond_bare_kib": ours.growth_kib - bare.growth_kib if bare else math.nan,
         "machine": {"platform": platform.platform(), "cpus": os.cpu_count(), "load": os.getloadavg()},
         "versions": {name: version(name) for name in ("ray", "mlflow", "torch")},
     }
@@ -172,7 +183,15 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--json", type=Path, help="file for all numbers")
     parser.add_argument("--markdown", type=Path, help="file for the table")
     parser.add_argument(
-        "--from", dest="from_file", type=Path, help="measure nothing: the numbers are in this JSON file"
+        "--contestants", nargs="+", choices=CONTESTANTS, default=CONTESTANTS, help="default: all"
+    )
+    parser.add_argument(
+        "--from",
+        dest="from_files",
+        type=Path,
+        nargs="+",
+        default=[],
+        help="measure nothing: join the numbers of these JSON files, of one machine",
     )
     parser.add_argument("--contestant", choices=CONTESTANTS, help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
