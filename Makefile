@@ -41,7 +41,7 @@ format: install
 bench: install
 	$(BIN)/python -m tests.benchmarks.speed $(if $(DATA),--data $(DATA)) $(ARGS)
 
-# 3,284 trials without training, beside plain Ray Tune: about an hour on two cores.
+# 3,284 trials without training, beside plain Ray Tune: an hour or two on two cores.
 bench-orchestration: install
 	$(BIN)/python -m tests.benchmarks.orchestration --json bench-orchestration.json $(ARGS)
 
