@@ -143,7 +143,7 @@ def rows(found: Sequence[Overhead]) -> list[list[str]]:
     """The numbers under `HEADINGS`, a row per run; times in milliseconds per trial."""
     return [
         [
-            Path(one.tree).name,
+            "this checkout" if Path(one.tree) == ROOT else Path(one.tree).name,
             str(one.trials),
             *(f"{1000 * value:.0f}" for value in (one.slot, one.training, one.overhead)),
             f"{100 * one.share:.1f} %",
