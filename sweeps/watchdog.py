@@ -7,11 +7,13 @@ import statistics
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 FIRST_EPOCH_SECONDS = 3600.0
 LEAST_SECONDS = 300.0
 TIMES_MEDIAN = 20.0
+# An attempt's first epoch may compile, or run on a slower node than the earlier ones.
+TIMES_RESUMED = 2.0
 # So long after the limit the process is ended without `on_hang`, should the thread not have come to run.
 HARD_EXIT_SECONDS = 60.0
 
@@ -20,8 +22,9 @@ class Watchdog:
     """Calls `on_hang(limit)` from a thread when no epoch has ended for longer than the limit.
 
     The limit in seconds is TIMES_MEDIAN times the median epoch so far, at least `least` (LEAST_SECONDS), and
-    `first` (FIRST_EPOCH_SECONDS) before the first epoch has ended, which reads data and compiles. Time passed
-    by `pause` does not count.
+    `first` (FIRST_EPOCH_SECONDS) before the first epoch has ended, which reads data and compiles. A trial
+    that goes on from a checkpoint, which `resume` tells, is measured by the epochs before it: TIMES_RESUMED
+    times that limit in its first one. Time passed by `pause` does not count.
 
     Native code that hangs with the interpreter's lock held lets no thread of Python run: HARD_EXIT_SECONDS
     after the limit `faulthandler` then writes where the threads stand and ends the process, code 1. One
@@ -39,6 +42,7 @@ class Watchdog:
         self._first = FIRST_EPOCH_SECONDS if first is None else first
         self._least = LEAST_SECONDS if least is None else least
         self._epochs: list[float] = []
+        self._is_resuming = False
         self._since = time.monotonic()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
@@ -57,7 +61,15 @@ class Watchdog:
         """An epoch has ended."""
         now = time.monotonic()
         self._epochs = [*self._epochs[-99:], now - self._since]
+        self._is_resuming = False
         self._since = now
+        self._arm()
+
+    def resume(self, epochs: Sequence[float]) -> None:
+        """The set-up has ended, and the first epoch begins after earlier ones that took these seconds."""
+        self._epochs = list(epochs[-100:])
+        self._is_resuming = True
+        self._since = time.monotonic()
         self._arm()
 
     def pause(self, seconds: float) -> None:
@@ -74,7 +86,8 @@ class Watchdog:
         """Seconds that the current epoch may take."""
         if not self._epochs:
             return self._first
-        return max(self._least, TIMES_MEDIAN * statistics.median(self._epochs))
+        limit = max(self._least, TIMES_MEDIAN * statistics.median(self._epochs))
+        return TIMES_RESUMED * limit if self._is_resuming else limit
 
     def _watch(self) -> None:
         while not self._ended.wait(min(1.0, self._least / 10)):

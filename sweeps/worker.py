@@ -127,7 +127,7 @@ def _train(
         checkpoint_seconds=options.checkpoint_seconds,
     )
     device = torch.device("cuda" if options.use_gpu else "cpu")
-    states = run_trial(config, store, device, trial_options, on_round, should_stop)
+    states = run_trial(config, store, device, trial_options, on_round, should_stop, watchdog.resume)
     if options.stoppable:
         store.clear_stop_request(config.trial_id)
     return ",".join(sorted({s for s in states.values() if s != "completed"})) or "completed"

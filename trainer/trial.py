@@ -64,12 +64,14 @@ def run_trial(
     options: TrialOptions,
     on_round: Callable[[Round], None] | None = None,
     should_stop: Callable[[], bool] = lambda: False,
+    on_resume: Callable[[list[float]], None] | None = None,
 ) -> dict[int, str]:
     """Train the replicates of a trial that the store lacks, from their last checkpoint where there is one.
 
     Returns the state of every wanted replicate by seed ("completed", "diverged", "pruned"). An exception
     leaves its traceback's tail in the trial's `failure.json`, keeps the checkpoint, and is raised again. When
-    `should_stop`, asked after every epoch, says so, a checkpoint is written and Interrupted raised.
+    `should_stop`, asked after every epoch, says so, a checkpoint is written and Interrupted raised. Before
+    the first epoch after a checkpoint `on_resume` is given the seconds of each one before it.
 
     Results and checkpoints are written by a thread beside the training; all are written, or the error that
     kept them from it is raised, before this returns.
@@ -95,6 +97,8 @@ def run_trial(
                 writer.submit(lambda: store.write_config(config))
                 with _made(setup, missing) as replicates:
                     _restore(attempt, replicates, before)
+                    if on_resume is not None and (epochs := _epoch_seconds(replicates)):
+                        on_resume(epochs)
                     ended_scores = _ended_scores(store, config, before)
                     ended.update(_train_missing(attempt, replicates, ended_scores, on_round, should_stop))
             _tidy_up(attempt)
@@ -136,6 +140,14 @@ def _restore(attempt: Attempt, replicates: list[Replicate], ended: Mapping[int, 
     known = {str(seed) for seed in [*attempt.config.seeds, *ended]}
     attempt.unasked = {seed: state for seed, state in states.items() if seed not in known}
     log.info("trial %s: seeds %s go on from their checkpoint", trial_id, seeds)
+
+
+def _epoch_seconds(replicates: list[Replicate]) -> list[float]:
+    """Seconds of every epoch so far: the sum over the replicates that trained in it."""
+    seconds: dict[float, float] = {}
+    for record in (record for replicate in replicates for record in replicate.records):
+        seconds[record["epoch"]] = seconds.get(record["epoch"], 0.0) + record["seconds"]
+    return [seconds[epoch] for epoch in sorted(seconds)]
 
 
 def _train_missing(

@@ -10,7 +10,7 @@ import threading
 import pytest
 
 import sweeps.watchdog
-from sweeps.watchdog import TIMES_MEDIAN, Watchdog
+from sweeps.watchdog import TIMES_MEDIAN, TIMES_RESUMED, Watchdog
 from trainer.retry import Retry
 
 
@@ -27,6 +27,19 @@ def test_limit_follows_the_median_epoch(monkeypatch: pytest.MonkeyPatch) -> None
         now[0] += 0.1
         dog.beat()
     assert dog.limit() == 30.0
+
+
+def test_resumed_trial_is_measured_by_its_epochs_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr("sweeps.watchdog.time.monotonic", lambda: now[0])
+    dog = Watchdog(lambda limit: None, first=1000.0, least=30.0)
+    now[0] += 900.0  # the set-up
+    dog.resume([2.0, 3.0, 4.0])
+    assert dog.limit() == TIMES_RESUMED * TIMES_MEDIAN * 3.0
+    now[0] += 3.0
+    dog.beat()
+    assert dog.limit() == TIMES_MEDIAN * 3.0
+    faulthandler.cancel_dump_traceback_later()
 
 
 def test_hang_is_noticed_once() -> None:

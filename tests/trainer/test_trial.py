@@ -119,8 +119,11 @@ def test_killed_trial_goes_on_from_its_checkpoint(store: Store, tmp_path: Path, 
         run_trial(config(), store, CPU, OPTIONS, kill_after(epoch))
     assert store.read_checkpoint(config().trial_id) is not None
     epochs: list[int] = []
-    run_trial(config(), store, CPU, OPTIONS, lambda r: epochs.append(r.epoch))
+    earlier: list[float] = []
+    run_trial(config(), store, CPU, OPTIONS, lambda r: epochs.append(r.epoch), on_resume=earlier.extend)
     assert epochs == list(range(epoch + 1, 3))
+    assert len(earlier) == epoch + 1
+    assert min(earlier) > 0
     other = Store(tmp_path / "other")
     run_trial(config(), other, CPU, OPTIONS)
     ours, theirs = scores(store, config()), scores(other, config())
