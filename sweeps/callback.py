@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -14,7 +15,7 @@ from search_spaces.errors import Interrupted, StoreError, SweepStopped
 from search_spaces.redaction import redacted
 from sweeps.progress import SweepProgress
 from sweeps.tracking import Tracker
-from sweeps.worker import OUT_OF_MEMORY
+from sweeps.worker import OUT_OF_MEMORY, PEAK_MEMORY
 from trainer.store import Store
 
 log = logging.getLogger(__name__)
@@ -31,7 +32,7 @@ class SweepCallback(tune.Callback):  # type: ignore[misc]
     stop_flag   raised on the cluster after `request_stop`, for the workers to see
     started     gathers the ids of the trials that were given to a worker
 
-    After a run, `starved` lists the trials that ended for want of memory.
+    After a run, `starved` lists the trials that ended for want of memory, or whose process was lost.
     """
 
     def __init__(
@@ -70,8 +71,9 @@ class SweepCallback(tune.Callback):  # type: ignore[misc]
     def on_step_begin(self, iteration: int, trials: list[Any], **info: Any) -> None:
         """Tune's loop begins a step."""
         self.check()
-        if self._errors is not None and len(self._errors) >= SAME_ERROR_LIMIT and len(set(self._errors)) == 1:
-            raise SweepStopped(f"the first {len(self._errors)} trials all failed: {self._errors[0]}")
+        first = (self._errors or [])[:SAME_ERROR_LIMIT]
+        if len(first) == SAME_ERROR_LIMIT and len({_kind(error) for error in first}) == 1:
+            raise SweepStopped(f"the first {SAME_ERROR_LIMIT} trials all failed: {first[0]}")
         if self.is_stopping and self._finishing is None:
             self._finishing = self.progress.running_ids()
             self.stop_flag.raise_flag.remote()
@@ -132,43 +134,60 @@ class SweepCallback(tune.Callback):  # type: ignore[misc]
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial has failed for good: an exception, or a lost process, once more than is retried."""
         config = self._config(trial)
-        error = trial.get_error()
-        if isinstance(error, ray.exceptions.OutOfMemoryError) and not self.is_last_pass:
-            self._put_off(config)
-            return
+        failure = _lost_worker(trial.get_error(), (trial.last_result or {}).get(PEAK_MEMORY))
         try:
-            failure = self.store.read_failure(config.trial_id)
-            if failure is None:
-                failure = _lost_worker(error)
+            known = self.store.read_failure(config.trial_id)
+            # When memory runs out, the system ends processes without a word.
+            if known is None and not self.is_last_pass and _is_lost(trial.get_error()):
+                self._count(f"{failure['error']}: {failure['message']}")
+                self._put_off(config)
+                return
+            if known is None:
                 self.store.write_failure(config.trial_id, failure)
+            failure = known or failure
         except StoreError as reason:  # the sweep goes on; the trial has no DONE marker and is run again
             log.warning("trial %s: its failure could not be stored: %s", config.trial_id, reason)
-            failure = _lost_worker(error)
         self._failed(config, f"{failure['error']}: {failure['message']}")
         if self.tracker is not None:
             self.tracker.trial_finished(config)
 
     def _put_off(self, config: TrialConfig) -> None:
-        """A trial that ran out of memory beside others is run again, alone, after them."""
+        """A trial that ran out of memory, or lost its process, runs again after the others, alone."""
         self.starved.append(config)
         self.progress.stopped(config)
 
     def _failed(self, config: TrialConfig, error: str) -> None:
         error = redacted(error)
-        if self._errors is not None:
-            self._errors.append(error)
+        self._count(error)
         self.progress.ended(config, error)
+
+    def _count(self, error: str) -> None:
+        """Note an error, as long as no trial has done well."""
+        if self._errors is not None:
+            self._errors.append(redacted(error))
 
     def _config(self, trial: Any) -> TrialConfig:
         return self.configs[trial.config["trial_id"]]
 
 
-def _lost_worker(error: Exception | None) -> dict[str, Any]:
-    """The failure of a trial whose process could leave no word itself."""
+def _kind(error: str) -> str:
+    """An error without what differs from trial to trial: ids, numbers."""
+    return re.sub(r"\b[0-9a-f]{16,}\b|\d+", "#", error)
+
+
+def _is_lost(error: Exception | None) -> bool:
+    """Whether a trial's process ended, as opposed to an exception in it."""
+    lost = (ray.exceptions.RayActorError, ray.exceptions.NodeDiedError, ray.exceptions.OutOfMemoryError)
+    return isinstance(error, lost)
+
+
+def _lost_worker(error: Exception | None, peak: int | None) -> dict[str, Any]:
+    """The failure of a trial whose process left no word; `peak`: its memory when last heard of."""
     text = str(error or "its process ended without a word")
     return {
         "error": "WorkerLost" if error is None else type(error).__name__,
         "message": text.strip().splitlines()[0][:500],
         "traceback": text.splitlines()[-15:],
         "seeds": [],
+        **({} if peak is None else {PEAK_MEMORY: peak}),
     }

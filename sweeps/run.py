@@ -204,7 +204,7 @@ class _Run:
             self._close(keeper, tracker, progress, patience)
 
     def _tune(self, packing: Packing, callback: SweepCallback, progress: SweepProgress) -> None:
-        """Train; trials that ran out of memory once more at the end, one at a time."""
+        """Train; trials that ran out of memory, or lost their process, again at the end, one at a time."""
         from sweeps.search import StudySearcher
         from sweeps.tuning import tune_trials
 
@@ -221,7 +221,10 @@ class _Run:
             tune_trials(self.configs, self.options, packing, callback, scheduler, searcher)
             if callback.starved and not callback.is_stopping:
                 alone = {config.trial_id: config for config in callback.starved}
-                self.console.print(f"{len(alone)} trial(s) ran out of memory; they run again, one at a time")
+                self.console.print(
+                    f"{len(alone)} trial(s) ran out of memory or lost their process; "
+                    "they run again, one at a time"
+                )
                 callback.is_last_pass = True
                 one_at_a_time = replace(self.options, max_concurrent=1)
                 tune_trials(alone, one_at_a_time, packing, callback, scheduler, None)

@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 
 HUNG_EXIT_CODE = 70
 OUT_OF_MEMORY = "out of memory"
+PEAK_MEMORY = "peak_memory_bytes"
 
 
 @dataclass(frozen=True)
@@ -118,8 +119,8 @@ def _train(
         if options.stoppable and (reason := store.stop_request(config.trial_id)) is not None:
             raise StopTrial(reason)
 
-    store.clear_stop_request(config.trial_id)  # one of an earlier run is none of this one's
-
+    if options.stoppable:
+        store.clear_stop_request(config.trial_id)  # one of an earlier run is none of this one's
     trial_options = TrialOptions(
         data_dir=None if options.data_dir is None else Path(options.data_dir),
         download=options.download,
@@ -158,8 +159,10 @@ class _Reporter:
     def add(self, round_: Round) -> None:
         from ray import tune
 
+        from trainer.environment import peak_memory_bytes
+
         self.waiting.extend(dict(record) for record in round_.records.values())
-        self.latest = {"epoch": round_.epoch, **round_.ensemble}
+        self.latest = {"epoch": round_.epoch, **round_.ensemble, PEAK_MEMORY: peak_memory_bytes()}
         if time.monotonic() - self.last >= self.interval:
             self.last = time.monotonic()
             tune.report({"records": self.take(), "state": "running", **self.latest})

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from search_spaces.config import TrialConfig
 from search_spaces.errors import CheckpointError, Interrupted, StoreError
 from trainer import checkpoint
-from trainer.environment import peak_memory_bytes
+from trainer.environment import peak_memory_bytes, reset_peak_memory
 from trainer.fit import Round, fit
 from trainer.held_setup import trial_setup
 from trainer.markers import Done
@@ -76,11 +76,14 @@ def run_trial(
     Results and checkpoints are written by a thread beside the training; all are written, or the error that
     kept them from it is raised, before this returns.
     """
-    before = store.replicates(config.trial_id)
-    ended = {seed: done.state for seed, done in before.items()}
-    missing = [seed for seed in config.seeds if seed not in ended]
+    reset_peak_memory()
+    missing = list(config.seeds)
     try:
+        before = store.replicates(config.trial_id)
+        ended = {seed: done.state for seed, done in before.items()}
+        missing = [seed for seed in config.seeds if seed not in ended]
         if missing:
+            store.clear_failure(config.trial_id)  # of an earlier attempt: no reason for how this one ends
             if should_stop():
                 raise Interrupted(STOPPED)
             setup = trial_setup(config, device, options.data_dir, download=options.download)

@@ -30,7 +30,7 @@ class TrialNotes(Storage):
         self.delete(f"trials/{trial_id}/checkpoint.pt")
 
     def write_failure(self, trial_id: str, failure: Mapping[str, Any]) -> None:
-        """Write why an attempt failed: error, message, traceback, seeds, attempt. Secrets are hidden."""
+        """Write why an attempt failed: error, message, traceback, seeds. Secrets are hidden."""
         safe = {
             key: redacted(value)
             if isinstance(value, str)

@@ -5,8 +5,6 @@ To be called in a process that has done nothing else: memory that was held befor
 
 from __future__ import annotations
 
-import resource
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +13,7 @@ import torch
 from search_spaces.config import TrialConfig
 from trainer import checkpoint
 from trainer.data import BinaryTask, load_task
+from trainer.environment import peak_resident_bytes
 from trainer.fit import fit
 from trainer.probe import seconds_per_epoch
 from trainer.replicate import Replicate
@@ -83,15 +82,3 @@ def _device_memory(device: torch.device) -> tuple[int, int]:
     free, total = torch.cuda.mem_get_info(device)
     beside = total - free - torch.cuda.memory_reserved(device)
     return torch.cuda.max_memory_reserved(device) + max(beside, 0), total
-
-
-def peak_resident_bytes() -> int:
-    """The most memory that this process has had resident, pages that it shares with others included."""
-    try:
-        status = Path("/proc/self/status").read_text()
-        line = next(line for line in status.splitlines() if line.startswith("VmHWM:"))
-        return int(line.split()[1]) * 1024
-    except (OSError, StopIteration):
-        # Elsewhere the kernel's own account, which on Linux would start at the parent's size.
-        unit = 1 if sys.platform == "darwin" else 1024
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from ray.exceptions import OutOfMemoryError, RayActorError
 from rich.console import Console
 
 from search_spaces.config import TrialConfig
@@ -51,6 +52,59 @@ def test_one_error_of_all_first_trials_stops_a_sweep(callback: SweepCallback) ->
     complete(callback, trials()[2], state="failed", error="no data")
     with pytest.raises(SweepStopped, match="the first 3 trials all failed: no data"):
         callback.on_step_begin(1, [])
+
+
+def test_errors_that_differ_in_ids_and_numbers_only_are_one(callback: SweepCallback) -> None:
+    for config, seconds in zip(trials()[:3], (61, 75, 300), strict=True):
+        error = f"trials/{config.trial_id}/DONE: no space left, tried for {seconds} s"
+        complete(callback, config, state="failed", error=error)
+    complete(callback, trials()[3], state="failed", error="another one in the same step of Tune")
+    with pytest.raises(SweepStopped, match="the first 3 trials all failed: trials/"):
+        callback.on_step_begin(1, [])
+
+
+def test_different_errors_stop_no_sweep(callback: SweepCallback) -> None:
+    for config, error in zip(trials()[:3], ("no data", "no space", "no data"), strict=True):
+        complete(callback, config, state="failed", error=error)
+    callback.on_step_begin(1, [])
+
+
+def lose(callback: SweepCallback, config: TrialConfig, error: Exception) -> None:
+    result = {"state": "running", "peak_memory_bytes": 123}
+    trial = SimpleNamespace(config={"trial_id": config.trial_id}, last_result=result, get_error=lambda: error)
+    callback.on_trial_start(0, [], trial)
+    callback.on_trial_error(0, [], trial)
+
+
+@pytest.mark.parametrize(
+    "error", [RayActorError(error_msg="its worker died"), OutOfMemoryError("node low on memory")]
+)
+def test_a_lost_process_runs_again_alone_and_then_fails_with_its_peak(
+    callback: SweepCallback, error: Exception
+) -> None:
+    config = trials()[0]
+    lose(callback, config, error)
+    assert callback.starved == [config]
+    assert callback.store.read_failure(config.trial_id) is None
+    callback.is_last_pass = True
+    lose(callback, config, error)
+    failure = callback.store.read_failure(config.trial_id)
+    assert failure is not None
+    assert (failure["error"], failure["peak_memory_bytes"]) == (type(error).__name__, 123)
+    assert callback.progress.failed == 1
+
+
+def test_processes_that_all_die_stop_a_sweep(callback: SweepCallback) -> None:
+    for config in trials()[:3]:
+        lose(callback, config, RayActorError(error_msg=f"the worker of {config.trial_id} died"))
+    with pytest.raises(SweepStopped, match="RayActorError"):
+        callback.on_step_begin(1, [])
+
+
+def test_an_exception_fails_a_trial_at_once(callback: SweepCallback) -> None:
+    lose(callback, trials()[0], ValueError("no such layer"))
+    assert callback.starved == []
+    assert callback.progress.failed == 1
 
 
 def test_an_error_after_a_diverged_trial_is_no_first_one(callback: SweepCallback) -> None:

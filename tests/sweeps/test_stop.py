@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from sweeps.stop import stop_on_signal
+from sweeps.watchdog import Watchdog
 from sweeps.worker import WorkerOptions, _train
 from tests.sweeps.synthetic_store import trials
 from trainer.store import Store
@@ -43,10 +44,7 @@ def test_elsewhere_than_in_the_main_thread_nothing_is_installed() -> None:
     assert seen == [before]
 
 
-@pytest.mark.parametrize("stoppable", [True, False])
-def test_a_request_of_an_earlier_run_stops_no_trial(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stoppable: bool
-) -> None:
+def test_a_request_of_an_earlier_run_stops_no_trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store, config = Store(tmp_path), trials()[0]
     store.request_stop(config.trial_id, "asha of an earlier run")
     seen: list[str | None] = []
@@ -56,7 +54,8 @@ def test_a_request_of_an_earlier_run_stops_no_trial(
         return {1: "completed"}
 
     monkeypatch.setattr("trainer.trial.run_trial", run_trial)
-    options = WorkerOptions(str(tmp_path), None, False, 1, False, False, stoppable=stoppable)
+    options = WorkerOptions(str(tmp_path), None, False, 1, False, False, stoppable=True)
     unused: Any = None
-    assert _train(config, store, options, unused, unused, unused) == "completed"
+    watchdog = Watchdog(lambda limit: None)
+    assert _train(config, store, options, unused, watchdog, unused) == "completed"
     assert seen == [None]

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from search_spaces.config import Sgd, SmallCnn, TrialConfig
-from search_spaces.errors import CheckpointError, DataError
+from search_spaces.errors import CheckpointError, DataError, StoreError
 from search_spaces.losses import Bce, Ldam, LossConfig
 from search_spaces.presets import preset
 from trainer import metrics
@@ -128,6 +128,25 @@ def test_killed_trial_goes_on_from_its_checkpoint(store: Store, tmp_path: Path, 
     run_trial(config(), other, CPU, OPTIONS)
     ours, theirs = scores(store, config()), scores(other, config())
     assert all(ours[seed].equals(theirs[seed]) for seed in (1, 2))
+
+
+def test_an_earlier_failure_is_no_reason_for_how_a_later_attempt_ends(store: Store) -> None:
+    failure = {"error": "StoreError", "message": "yesterday's full disk", "traceback": [], "seeds": [1]}
+    store.write_failure(config().trial_id, failure)
+    seen: list[Any] = []
+    run_trial(config(), store, CPU, OPTIONS, lambda r: seen.append(store.read_failure(config().trial_id)))
+    assert seen
+    assert not any(seen)
+
+
+def test_a_damaged_marker_is_told_as_the_trials_failure(store: Store) -> None:
+    run_trial(config(), store, CPU, OPTIONS)
+    store.write_bytes(f"trials/{config().trial_id}/replicates/1/DONE", b"{")
+    with pytest.raises(StoreError):
+        run_trial(config(), store, CPU, OPTIONS)
+    failure = store.read_failure(config().trial_id)
+    assert failure is not None
+    assert failure["error"] == "StoreError"
 
 
 def test_foreign_or_damaged_checkpoint_is_an_error_not_a_fresh_start(store: Store) -> None:
