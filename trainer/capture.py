@@ -18,6 +18,11 @@ from search_spaces.errors import InputError
 
 CAPTURE_VARIABLE = "ALMSWEEP_CUDA_GRAPHS"
 WARM_UP_CALLS = 2
+# Of the default 8 hardware queues several lanes would share one, and wait for each other there. CUDA reads it
+# when it starts. Clients of MPS share their queues, so there it stays as it is.
+if "CUDA_MPS_PIPE_DIRECTORY" not in os.environ:
+    os.environ.setdefault("CUDA_DEVICE_MAX_CONNECTIONS", "32")
+_free_streams: dict[torch.device, list[torch.cuda.Stream]] = {}
 
 
 def capture_wanted(device: torch.device) -> bool:
@@ -34,12 +39,16 @@ def capture_wanted(device: torch.device) -> bool:
 class Lane:
     """Where one replicate's work is queued: a CUDA stream and a memory pool of its own, nothing on a CPU.
 
-    Work of one lane runs in order; lanes run side by side.
+    Work of one lane runs in order; lanes run side by side. A stream is used again after `close`: cuBLAS keeps
+    memory for every one that it has seen.
     """
 
     def __init__(self, device: torch.device, *, capture: bool) -> None:
         self.capture = capture
-        self.stream = torch.cuda.Stream(device) if device.type == "cuda" else None
+        self.device, self.stream = device, None
+        if device.type == "cuda":
+            free = _free_streams.get(device)
+            self.stream = free.pop() if free else torch.cuda.Stream(device)
         self.pool = torch.cuda.graph_pool_handle() if capture else None
 
     @contextmanager
@@ -65,6 +74,11 @@ class Lane:
         """Return when all of the lane's work is done."""
         if self.stream is not None:
             self.stream.synchronize()
+
+    def close(self) -> None:
+        """Give the stream to a later lane. What this one still queues waits in turn with that one's work."""
+        if self.stream is not None and self.stream not in (free := _free_streams.setdefault(self.device, [])):
+            free.append(self.stream)
 
 
 class Captured:

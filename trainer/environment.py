@@ -17,7 +17,14 @@ from pathlib import Path
 import torch
 
 # How torch says, in a plain RuntimeError, that memory ran out: its CPU allocator, and CUDA's libraries.
-_NO_MEMORY = ("DefaultCPUAllocator", "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED")
+_NO_MEMORY = (
+    "DefaultCPUAllocator",
+    "CUDA error: out of memory",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_ALLOC_FAILED",
+    # what is left of an OutOfMemoryError when every algorithm of a convolution asked for too much
+    "unable to find an engine to execute this computation",
+)
 LIBRARIES = ("almsweep", "torch", "numpy", "pyarrow", "scikit-learn")
 
 

@@ -41,7 +41,9 @@ class Best:
 
 @dataclass
 class Replicate:
-    """One seed of a trial. `state`: "running", "completed" or "diverged"; `records`: a row per epoch.
+    """One seed of a trial. `state`: "running", "completed", "diverged" or, set from outside, "pruned".
+
+    `records` holds a row per epoch;
 
     `batch_sizes` are those of the epoch under way.
     """
@@ -111,7 +113,7 @@ class Replicate:
                 order,
                 draws,
                 learning_rate=_learning_rate(config.optimizer, self.epoch, config.epochs),
-                penalty=self.mu,
+                penalty=self.current_penalty,
             )
 
     def _batches(self, labels: Tensor) -> tuple[Tensor, list[int]]:
@@ -173,6 +175,7 @@ class Replicate:
             self.lane.wait()
         self.step.forget_captures()
         self._validate = Captured(_nothing, self.lane)
+        self.lane.close()
 
     def _read_record(self) -> dict[str, float]:
         """The epoch's record; the one place where the host waits for the device."""
@@ -190,7 +193,7 @@ class Replicate:
             "learning_rate": _learning_rate(config.optimizer, self.epoch, config.epochs),
             "train/loss": loss / batches,
             "train/violation": violation / max(self._positives, 1),
-            "train/penalty": self.mu,
+            "train/penalty": self.current_penalty,
             "train/multiplier_mean": mean,
             "train/multiplier_max": most,
             "val/loss": val_loss,
@@ -204,8 +207,8 @@ class Replicate:
         )
 
     @property
-    def mu(self) -> float:
-        """The constraint's penalty now; 0 without a constraint."""
+    def current_penalty(self) -> float:
+        """The constraint's penalty (mu) now; 0 without a constraint."""
         return 0.0 if self.penalty is None else self.penalty.penalty
 
     def _judge(self, record: dict[str, float]) -> None:

@@ -101,6 +101,13 @@ class TrainingStep:
         self.optimizer.load_state_dict(state)
         for group, options in zip(self.optimizer.param_groups, own, strict=True):
             group.update(options)  # those of this device; `begin` sets the learning rate's value
+        for parameter, values in self.optimizer.state.items():
+            for (
+                name,
+                value,
+            ) in values.items():  # fused kernels walk memory, and the saved layout may be another
+                if isinstance(value, Tensor) and value.shape == parameter.shape:
+                    values[name] = torch.empty_like(parameter, requires_grad=False).copy_(value)
         self.forget_captures()  # the optimiser's state has moved
 
     def forget_captures(self) -> None:

@@ -6,7 +6,7 @@ import logging
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -122,8 +122,10 @@ def _made(setup: TrialSetup, seeds: list[int]) -> Iterator[list[Replicate]]:
     finally:
         for replicate in replicates:
             replicate.close()
+        replicates.clear()  # the caller's list: their tensors would stay until the next trial
         if setup.device.type == "cuda":
-            torch.cuda.empty_cache()
+            with suppress(RuntimeError):  # a broken device must not hide the error that came before
+                torch.cuda.empty_cache()
 
 
 def _restore(attempt: Attempt, replicates: list[Replicate], ended: Mapping[int, Done]) -> None:

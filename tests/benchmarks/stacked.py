@@ -34,7 +34,9 @@ class StackedReplicates:
         if len({len(r.train_indices) for r in replicates}) > 1:
             raise ValueError("expected replicates of the same number of training examples")
         self.replicates, self.config, self.sgd = list(replicates), config, optimizer
-        self.parameters, self.buffers = stack_module_state([r.model for r in replicates])
+        stacked, self.buffers = stack_module_state([r.model for r in replicates])
+        # They ask for gradients, and would have autograd record beside `torch.func`.
+        self.parameters = {name: parameter.detach() for name, parameter in stacked.items()}
         self.velocities = [torch.zeros_like(p) for p in self.parameters.values()]
         self.multipliers = torch.stack([r.multipliers for r in replicates])
         self.lane = Lane(first.setup.device, capture=first.setup.capture)

@@ -13,7 +13,7 @@ from torch import nn
 from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
 from torch.nn import functional
 
-from search_spaces.config import Adam, ConstraintConfig, Sgd, TrialConfig
+from search_spaces.config import Adam, ConstraintConfig, ResNet10, Sgd, SmallCnn, TrialConfig
 from search_spaces.losses import Bce, LossConfig
 from search_spaces.named import LOSSES
 from search_spaces.presets import preset
@@ -168,8 +168,11 @@ def test_bf16_stays_as_close_as_another_seed(task: BinaryTask) -> None:
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no CUDA device")
 @pytest.mark.parametrize("optimizer", [SGD, Adam()], ids=lambda optimizer: optimizer.name)
 @pytest.mark.parametrize("precision", ["float32", "bf16"])
-def test_captured_steps_give_the_eager_ones_scores(task: BinaryTask, optimizer: Any, precision: str) -> None:
+def test_captured_steps_give_the_eager_ones_scores(
+    task: BinaryTask, optimizer: Any, precision: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The same kernels, replayed; sums of gradients by atomic addition may differ in the last bits."""
+    monkeypatch.setattr(torch.backends.cudnn, "deterministic", True)
     wanted = config(constraint=CONSTRAINT, optimizer=optimizer, precision=precision, epochs=6)
     device = torch.device("cuda")
     made = {
@@ -179,15 +182,18 @@ def test_captured_steps_give_the_eager_ones_scores(task: BinaryTask, optimizer: 
     for captured, eager in zip(made[True], made[False], strict=True):
         assert any(step.graph is not None for step in captured.step._steps.values())
         assert not any(step.graph is not None for step in eager.step._steps.values())
-        spread = eager.test_scores().std()
-        np.testing.assert_allclose(captured.test_scores(), eager.test_scores(), rtol=0, atol=0.02 * spread)
+        ours, theirs = captured._last_scores, eager._last_scores  # the best epoch may be another after a tie
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=0.02 * theirs.std())
         for a, b in zip(captured.records, eager.records, strict=True):
             assert a["train/loss"] == pytest.approx(b["train/loss"], rel=0.01)
 
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no CUDA device")
-def test_captured_training_goes_on_from_a_checkpoint(task: BinaryTask) -> None:
+def test_captured_training_goes_on_from_a_checkpoint(
+    task: BinaryTask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.backends.cudnn, "deterministic", True)
     wanted = config(constraint=CONSTRAINT, optimizer=SGD, epochs=6, seeds=(1,))
     setup = TrialSetup(wanted, task, torch.device("cuda"), capture=True)
     (undisturbed,) = trained(wanted, task, setup)
@@ -199,8 +205,27 @@ def test_captured_training_goes_on_from_a_checkpoint(task: BinaryTask) -> None:
     restore_replicates(saved, [second], trial_id=wanted.trial_id, data_sha256=task.sha256)
     while second.state == "running":
         train_epoch([second])
-    spread = undisturbed.test_scores().std()
-    np.testing.assert_allclose(second.test_scores(), undisturbed.test_scores(), rtol=0, atol=0.02 * spread)
+    ours, theirs = second._last_scores, undisturbed._last_scores
+    np.testing.assert_allclose(ours, theirs, rtol=0, atol=0.02 * theirs.std())
+
+
+@pytest.mark.parametrize("optimizer", [SGD, Adam()], ids=lambda optimizer: optimizer.name)
+@pytest.mark.parametrize("model", [ResNet10(width=16), SmallCnn(width=16)], ids=lambda model: model.name)
+def test_training_goes_on_in_another_memory_layout(task: BinaryTask, model: Any, optimizer: Any) -> None:
+    """Narrow networks have one layout on a GPU and another on a CPU; a checkpoint may travel."""
+    wanted = config(constraint=CONSTRAINT, optimizer=optimizer, model=model, epochs=4, seeds=(1,))
+    here, there = TrialSetup(wanted, task, CPU), TrialSetup(wanted, task, CPU)
+    assert here.memory_format == torch.channels_last
+    there.memory_format = torch.contiguous_format
+    first, second = Replicate(here, 1), Replicate(there, 1)
+    for _ in range(3):
+        train_epoch([first])
+    saved = dump_replicates([first], trial_id=wanted.trial_id, data_sha256=task.sha256)
+    restore_replicates(saved, [second], trial_id=wanted.trial_id, data_sha256=task.sha256)
+    train_epoch([first])
+    train_epoch([second])
+    spread = first._last_scores.std()
+    np.testing.assert_allclose(second._last_scores, first._last_scores, rtol=0, atol=0.05 * spread)
 
 
 @pytest.mark.parametrize("saved_on_gpu", [False, True])
