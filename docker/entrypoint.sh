@@ -153,7 +153,7 @@ serve_mlflow() {
   local host=${MLFLOW_HOST:-127.0.0.1} backend=${MLFLOW_BACKEND_STORE_URI:-sqlite:////mlflow/mlflow.db}
   local -a options=(--host "$host" --port "${MLFLOW_PORT:-5000}" --workers "${MLFLOW_WORKERS:-1}")
   options+=(--serve-artifacts --artifacts-destination "${MLFLOW_ARTIFACTS_DESTINATION:-/mlflow/artifacts}")
-  [[ ! $backend =~ ://[^/@]*:[^/@]*@ ]] \
+  [[ ! $backend =~ ://[^/@]*:[^/@]*@ && ! ${backend,,} =~ [?\&][a-z_]*(password|passwd|secret|token)[a-z_]*= ]] \
     || fail "MLFLOW_BACKEND_STORE_URI holds a password: give it in PGPASSWORD_FILE instead"
   load_secret PGPASSWORD # read by PostgreSQL's client library
   backend=${backend/#postgresql:/postgresql+psycopg2:} # the driver that is installed; SQLAlchemy's own choice varies

@@ -28,7 +28,8 @@ while (($#)); do
 done
 [[ $flavour == cpu || $flavour == cuda ]] || fail "--flavour: expected cpu or cuda, given '$flavour'"
 [[ -n $output && -n $data ]] || fail "--output and --data are needed"
-[[ ! $tracking =~ ://[^/@]*@ ]] || fail "--tracking-uri holds credentials: put them in ~/.mlflow/credentials"
+[[ ! $tracking =~ ://[^/@]*@ && ! $tracking =~ [?\&][a-z_]*(password|passwd|secret|token)[a-z_]*= ]] \
+  || fail "--tracking-uri holds credentials: put them in ~/.mlflow/credentials"
 
 token=$HOME/.ray/auth_token
 [[ -s $token ]] || fail "no Ray token in $token: run 'ray get-auth-token --generate' where you call 'ray up'"

@@ -30,16 +30,16 @@ def redacted(text: str) -> str:
 
 
 def has_credentials(uri: str) -> bool:
-    """Whether a URI names a user or a password.
+    """Whether a URI names a user or a password before its host, or a secret in its query.
 
     A password that holds a slash ends what a parser takes for the host, so more than that is looked at.
 
     >>> has_credentials("s3://KEY:se/cret@bucket/folder"), has_credentials("s3://bucket/a@b")
     (True, False)
     """
-    rest = uri.partition("://")[2].partition("?")[0]
+    rest, _, query = uri.partition("://")[2].partition("?")
     host = rest.partition("/")[0]
-    return "@" in host or (":" in host and "@" in rest)
+    return "@" in host or (":" in host and "@" in rest) or _NAMED.search(query) is not None
 
 
 def printable(text: str) -> str:

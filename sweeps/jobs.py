@@ -211,7 +211,7 @@ def sweep_job(details: Any, *, anything: bool = False) -> SweepJob | None:
 def sweep_of_entrypoint(entrypoint: str) -> str | None:
     """The sweep that a job's command runs, None where it runs none; for jobs that `ray job submit` started.
 
-    >>> sweep_of_entrypoint("almsweep run spaces/margins.yaml --gpus-per-trial 0.5")
+    >>> sweep_of_entrypoint("almsweep run --gpus-per-trial 0.5 spaces/margins.yaml")
     'margins'
     >>> sweep_of_entrypoint("python -m sweeps.launch status paper") is None
     True
@@ -222,9 +222,25 @@ def sweep_of_entrypoint(entrypoint: str) -> str | None:
         return None
     for program, command, *rest in (words[i:] for i in range(len(words) - 2)):
         if Path(program).name in _PROGRAMS and command in ("run", "retry"):
-            name = next((word for word in rest if not word.startswith("-")), None)
+            name = _space_argument(command, rest)
             return None if name is None else Path(name).name.removesuffix(".yaml").removesuffix(".yml")
     return None
+
+
+def _space_argument(command: str, arguments: list[str]) -> str | None:
+    """The space that arguments of `run` or `retry` name; None where they would be refused."""
+    import click
+    import typer
+
+    from sweeps.cli.main import app
+
+    group: Any = typer.main.get_command(app)
+    try:
+        context = group.commands[command].make_context(command, list(arguments), resilient_parsing=True)
+    except click.ClickException:
+        return None
+    space: str | None = context.params.get("space")
+    return space
 
 
 def use_token_at_hand() -> None:

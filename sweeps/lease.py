@@ -24,13 +24,16 @@ STALE_SECONDS = 60.0
 # Of two drivers that find a lease free at the same moment, the one that wrote last has it; the other sees
 # that when it reads its lease again, on object storage after this time, or else at its next heartbeat.
 SETTLE_SECONDS = 1.0
+# A lease of another host that looks stale is watched for so many heartbeats.
+BEATS_TO_WAIT = 2.5
 
 
 class Lease:
     """Holds the sweep `name` of a store while its block runs.
 
-    A lease is free when nobody holds it, when its last heartbeat is older than STALE_SECONDS, or when its
-    holder was a process of this host that no longer lives. Raises LeaseError otherwise, unless `take_over`.
+    A lease is free when nobody holds it, when its last heartbeat is older than STALE_SECONDS and no other
+    follows, or when its holder was a process of this host that no longer lives. Raises LeaseError otherwise,
+    unless `take_over`.
     A driver whose lease was taken over finds `lost` set.
     """
 
@@ -46,7 +49,7 @@ class Lease:
 
     def __enter__(self) -> Lease:
         holder = _read(self.store, self.path)
-        if holder is not None and not self.take_over and _is_alive(holder):
+        if holder is not None and not self.take_over and (_is_alive(holder) or self._still_beats(holder)):
             age = time.time() - holder["heartbeat"]
             raise LeaseError(
                 f"sweep {self.name!r} is being run by process {holder['pid']} on {holder['host']} "
@@ -56,6 +59,14 @@ class Lease:
         self._check_written()
         self._thread.start()
         return self
+
+    def _still_beats(self, holder: dict[str, Any]) -> bool:
+        """Whether a holder on another host, whose clock may be another, gives a sign of life."""
+        if holder.get("host") == socket.gethostname():
+            return False
+        time.sleep(BEATS_TO_WAIT * HEARTBEAT_SECONDS)
+        now = _read(self.store, self.path)
+        return now is not None and now["heartbeat"] != holder["heartbeat"]
 
     def _check_written(self) -> None:
         """Raise LeaseError when another driver took the lease at the same time."""
@@ -84,6 +95,11 @@ class Lease:
         """Raises LeaseError when another driver has taken the sweep over."""
         if self.lost.is_set():
             raise LeaseError(f"sweep {self.name!r} was taken over by another driver; this one stops")
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether no other driver has taken the sweep over, as far as is known."""
+        return not self.lost.is_set()
 
     def _beat(self) -> None:
         while not self._stop.wait(HEARTBEAT_SECONDS):

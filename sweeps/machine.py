@@ -42,6 +42,13 @@ def cluster_rooms() -> list[Room]:
     ]
 
 
+def node_resources() -> list[dict[str, float]]:
+    """All resources of each living node of the connected cluster, free or not, as Ray names them."""
+    import ray
+
+    return [node["Resources"] for node in ray.nodes() if node["Alive"]]
+
+
 def free_memory() -> int:
     """Bytes that new processes can take here: what the machine has available, or the control group's rest."""
     import psutil

@@ -16,6 +16,7 @@ class RunOptions:
 
     output           result store: a path or a URI
     data_dir         where data sets lie, the same path on every node
+    download         whether a missing data set may be downloaded, on every node
     address          a running Ray cluster ("auto", "host:port", "ray://…"); None starts Ray on this machine
     cpus_per_trial   CPUs, and threads, per trial
     gpus_per_trial   share of a GPU per trial; None decides from measured memory where the cluster has any
@@ -27,6 +28,7 @@ class RunOptions:
     take_over        take the sweep from a driver that holds its lease
     scheduler        "none", "asha" or "median": which trials are stopped early (see `sweeps.schedulers`)
     grace_epochs     epochs before a trial may be stopped; None is a tenth of its epochs
+    checkpoint_seconds  least time between two checkpoints of a trial
     """
 
     output: str

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 
 from search_spaces.config import TrialConfig
 from search_spaces.labels import block_label, row_label
@@ -134,11 +135,11 @@ def disk_need(plan: Plan, store: Store, *, keep_weights: str, concurrent: int) -
 
 
 def _mean_result_bytes(plan: Plan, store: Store, sample: int = 20) -> int | None:
-    done = [t.trial_id for t in plan.trials if t.status == "done"][:sample]
+    done = {t.trial_id: t.config.seeds for t in plan.trials if t.status == "done"}
     sizes = [
         sum(entry.bytes for kind, entry in marker.files.items() if kind != "weights")
-        for trial_id in done
-        for marker in store.replicates(trial_id).values()
+        for markers in store.all_replicates(dict(islice(done.items(), sample))).values()
+        for marker in markers.values()
     ]
     return sum(sizes) // len(sizes) if sizes else None
 

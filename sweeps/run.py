@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,7 @@ from search_spaces.config import TrialConfig
 from search_spaces.errors import AlmsweepError, CheckpointError, Interrupted, SweepStopped
 from search_spaces.search import Search
 from sweeps.lease import Lease
-from sweeps.machine import cluster_rooms
+from sweeps.machine import cluster_rooms, node_resources
 from sweeps.options import RunOptions
 from sweeps.packing import Packing, Wanted, choose_packing
 from sweeps.plan import Plan, PlannedTrial, make_plan
@@ -90,7 +90,7 @@ def run_sweep(
         plan = make_plan(manifest.name, manifest.trials, store, trust_index=False)
         again = plan.of(*["failed"] * retry_failed, *["pruned"] * retry_pruned)
         wanted = again if retry_failed or retry_pruned else plan.to_run()
-        run = _Run(manifest, options, console, store, plan, wanted, again, study, lease.check)
+        run = _Run(manifest, options, console, store, plan, wanted, again, study, lease)
         interrupted, stopped = False, None
         if wanted or run.suggestions:
             try:
@@ -100,7 +100,7 @@ def run_sweep(
             except SweepStopped as error:
                 stopped = str(error)
             finally:
-                if study is not None:
+                if study is not None and lease.is_ours:
                     manifest = study.manifest()
                     store.write_sweep(manifest)
         return SweepOutcome(
@@ -120,7 +120,7 @@ class _Run:
     wanted     the trials to be run
     again      those of them that had ended: reopened once the cluster is known to be able to run them
     study      of a search: suggests more trials
-    check      raises LeaseError when the sweep is not ours any more
+    lease      on the sweep, which another driver may take over
     configs    the trials known so far by id, to which a study adds its own
     started    ids of the trials that were started
     """
@@ -133,7 +133,7 @@ class _Run:
     wanted: Sequence[PlannedTrial]
     again: Sequence[PlannedTrial]
     study: SearchStudy | None
-    check: Callable[[], None]
+    lease: Lease
     configs: dict[str, TrialConfig] = field(default_factory=dict)
     started: set[str] = field(default_factory=set)
 
@@ -191,17 +191,17 @@ class _Run:
             tracker,
             new_stop_flag(),
             on_done=keeper.trial_done if keeper else lambda config: None,
-            check=self.check,
+            check=self.lease.check,
             started=self.started,
         )
-        patience = TRACKING_SECONDS
+        hurried = False
         try:
             self._tune(packing, callback, progress)
         except KeyboardInterrupt:
-            patience = HURRIED_TRACKING_SECONDS
+            hurried = True
             raise
         finally:
-            self._close(keeper, tracker, progress, patience)
+            self._close(keeper, tracker, progress, hurried=hurried)
 
     def _tune(self, packing: Packing, callback: SweepCallback, progress: SweepProgress) -> None:
         """Train; trials that ran out of memory, or lost their process, again at the end, one at a time."""
@@ -256,14 +256,15 @@ class _Run:
         )
 
     def _close(
-        self, keeper: WeightKeeper | None, tracker: Tracker | None, progress: SweepProgress, patience: float
+        self, keeper: WeightKeeper | None, tracker: Tracker | None, progress: SweepProgress, *, hurried: bool
     ) -> None:
         if keeper is not None:
-            keeper.close()
+            keeper.close(hurried=hurried)
         if tracker is not None:
-            for trial_id in progress.running_ids():
+            # Trials of a sweep that was taken over run on elsewhere, in the same MLflow runs.
+            for trial_id in progress.running_ids() if self.lease.is_ours else ():
                 tracker.trial_interrupted(self.configs[trial_id])
-            tracker.close(patience)
+            tracker.close(HURRIED_TRACKING_SECONDS if hurried else TRACKING_SECONDS)
 
 
 def _open_study(search: Search, store: Store, manifest: SweepManifest, console: Console) -> SearchStudy:
@@ -298,7 +299,7 @@ def _check_cluster(trials: Sequence[TrialConfig], options: RunOptions, resources
 
     joined = options.cluster_address is not None
     cpus, gpus = options.cpus_per_trial, options.gpus_per_trial
-    check_resources(resources, cpus, gpus, startable_nodes if joined else dict)
+    check_resources(node_resources(), cpus, gpus, startable_nodes if joined else dict)
     if joined:
         check_nodes(
             (config.data for config in trials),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,20 +17,27 @@ NodeTypes = Mapping[str, Mapping[str, Any]]
 
 
 def check_resources(
-    have: Mapping[str, float], cpus: int, gpus: float | None, startable: Callable[[], NodeTypes]
+    nodes: Sequence[Mapping[str, float]],
+    cpus: int,
+    gpus: float | None,
+    startable: Callable[[], NodeTypes],
 ) -> None:
-    """Check that one trial fits: on the nodes that are there, else on one that can be started.
+    """Check that one trial fits: on one of the nodes that are there, else on one that can be started.
 
-    have        the resources of the nodes that are there, in sum, as Ray names them
+    nodes       the resources of each node that is there, as Ray names them
     gpus        share of a GPU per trial; None: not said, and taken from what there is
     startable   asked when that is not enough: the types of nodes that can be started
 
     Raises InputError that names the option.
     """
-    if cpus <= have.get("CPU", 0.0) and (gpus or 0.0) <= have.get("GPU", 0.0):
+
+    def holds(node: Mapping[str, float]) -> bool:
+        return cpus <= node.get("CPU", 0.0) and (gpus or 0.0) <= node.get("GPU", 0.0)
+
+    if any(holds(node) for node in nodes):
         return
     types = [kind.get("resources", {}) for kind in startable().values()]
-    if any(cpus <= kind.get("CPU", 0) and (gpus or 0.0) <= kind.get("GPU", 0) for kind in types):
+    if any(holds(kind) for kind in types):
         if gpus is None and any(kind.get("GPU", 0) for kind in types):
             raise InputError(
                 "--gpus-per-trial: expected a share of a GPU, like 0.25, given none: this cluster starts its "
@@ -39,10 +46,13 @@ def check_resources(
         return
     beside = f" and can start nodes with {_words(types)}" if types else ""
     for name, need, resource in (("--gpus-per-trial", gpus or 0.0, "GPU"), ("--cpus-per-trial", cpus, "CPU")):
-        if need > have.get(resource, 0.0):
-            raise InputError(
-                f"{name}: a trial wants {need:g}, the cluster has {have.get(resource, 0):g}{beside}"
-            )
+        most = max((node.get(resource, 0.0) for node in nodes), default=0.0)
+        if need > most:
+            raise InputError(f"{name}: a trial wants {need:g}, the largest node has {most:g}{beside}")
+    raise InputError(
+        f"--cpus-per-trial, --gpus-per-trial: no node has {cpus} CPUs and {gpus or 0.0:g} GPUs for a trial; "
+        f"they have {_words(nodes)}{beside}"
+    )
 
 
 def startable_nodes() -> NodeTypes:
@@ -97,5 +107,6 @@ def node_types(path: Path) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _words(types: list[Mapping[str, Any]]) -> str:
-    return " or ".join(f"{kind.get('CPU', 0):g} CPUs and {kind.get('GPU', 0):g} GPUs" for kind in types)
+def _words(types: Sequence[Mapping[str, Any]]) -> str:
+    words = (f"{kind.get('CPU', 0):g} CPUs and {kind.get('GPU', 0):g} GPUs" for kind in types)
+    return " or ".join(dict.fromkeys(words))

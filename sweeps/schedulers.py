@@ -24,6 +24,7 @@ from typing import Any
 from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, MedianStoppingRule, TrialScheduler
 
 from search_spaces.config import TrialConfig
+from search_spaces.errors import StoreError
 from search_spaces.labels import block_key, row_label
 from sweeps.outcome import ensemble_curves
 from trainer.store import Store
@@ -93,8 +94,8 @@ class PeerScheduler(FIFOScheduler):  # type: ignore[misc]
         result = {"epochs": epoch + 1, METRIC: auroc}
         if ended and self.kind == "median":
             scheduler.on_trial_complete(None, peer, result)  # takes note without judging
-        elif trial_id in self._stopped:  # its process was lost with the request, which a new one forgets
-            self.request(trial_id, self._stopped[trial_id])
+        elif trial_id in self._stopped:  # the request was not written, or its process lost: a new one forgets
+            self._request(trial_id, self._stopped[trial_id])
         else:
             decision = scheduler.on_trial_result(None, peer, result)
             if decision == TrialScheduler.STOP and not ended:
@@ -102,7 +103,14 @@ class PeerScheduler(FIFOScheduler):  # type: ignore[misc]
                 found = f"ensemble validation AUROC {auroc:.4f} in epoch {epoch}"
                 reason = f"{self.kind}: {found}, against others of its {where}"
                 self._stopped[trial_id] = reason
-                self.request(trial_id, reason)
+                self._request(trial_id, reason)
+
+    def _request(self, trial_id: str, reason: str) -> None:
+        """Ask for a trial's end; storage that fails costs this request, and its next epoch brings another."""
+        try:
+            self.request(trial_id, reason)
+        except StoreError as error:
+            log.warning("trial %s goes on, as its end could not be asked for: %s", trial_id, error)
 
     def _scheduler(self, config: TrialConfig) -> TrialScheduler:
         name = self.group(config)

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from ray.tune.search import Searcher
 
 from search_spaces.config import TrialConfig
+from search_spaces.errors import StoreError
 from sweeps.study import SearchStudy
+
+log = logging.getLogger(__name__)
+
+# Each is as long as the store repeats its calls: about a minute.
+MOST_OUTAGES = 5
 
 
 class StudySearcher(Searcher):  # type: ignore[misc]
@@ -31,14 +38,26 @@ class StudySearcher(Searcher):  # type: ignore[misc]
         self.waiting = list(waiting)
         self.configs = configs
         self._given: dict[str, str] = {}
+        self._outages = 0
 
     def __getstate__(self) -> dict[str, Any]:
         """Nothing: the study in the store is what a relaunch goes on from."""
         return {}
 
-    def suggest(self, trial_id: str) -> dict[str, Any] | str:
-        """Parameters of the next Tune trial, whose id is Tune's own, or FINISHED."""
-        config = None if self.is_over() else self._next()
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+        """Parameters of the next Tune trial, whose id is Tune's own, FINISHED, or None: ask again.
+
+        Raises StoreError after MOST_OUTAGES outages of the storage in a row.
+        """
+        try:
+            config = None if self.is_over() else self._next()
+        except StoreError as error:
+            self._outages += 1
+            if self._outages >= MOST_OUTAGES:
+                raise
+            log.warning("the next trial of the search waits for storage: %s", error)
+            return None  # Tune asks again
+        self._outages = 0
         if config is None:
             return str(Searcher.FINISHED)
         self._given[trial_id] = config.trial_id
@@ -51,8 +70,11 @@ class StudySearcher(Searcher):  # type: ignore[misc]
         return self.study.suggest()
 
     def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
-        """Learn from a trial that has ended."""
-        self.study.finish(self._given[trial_id])
+        """Learn from a trial that has ended, if the store can be read: a relaunch learns it anyway."""
+        try:
+            self.study.finish(self._given[trial_id])
+        except StoreError as error:
+            log.warning("nothing is learned from trial %s: %s", self._given[trial_id], error)
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing, for the same reason."""

@@ -93,6 +93,7 @@ class SearchStudy:
         """The next trial to train, none of those suggested before; None when there are enough, or no more.
 
         A suggestion that another sweep has finished counts as a trial of the search and is passed over.
+        Raises StoreError where a suggestion cannot be written; the next call makes another.
         """
         while self.remaining:
             found = self._sampled() or self._random()
@@ -102,7 +103,11 @@ class SearchStudy:
                 break
             suggestion, drawn, asked = found
             trial_id = suggestion.config.trial_id
-            self._write(suggestion, drawn)
+            try:
+                self._write(suggestion, drawn)
+            except StoreError:
+                self._advisor.discard(asked)
+                raise
             self.suggestions[trial_id] = suggestion
             self._write_manifest()
             if trial_id not in self._numbers:
@@ -256,5 +261,8 @@ class SearchStudy:
         """Write the manifest, unless that takes more than its share of the time: the study can do without."""
         begun = time.monotonic()
         if begun >= self._manifest_due:
-            self.store.write_sweep(self.manifest())
+            try:
+                self.store.write_sweep(self.manifest())
+            except StoreError as error:
+                log.warning("search %s: its manifest waits for the next suggestion: %s", self.name, error)
             self._manifest_due = begun + (time.monotonic() - begun) / MANIFEST_SHARE

@@ -7,6 +7,7 @@ import tempfile
 from typing import TYPE_CHECKING
 
 from search_spaces.config import TrialConfig
+from sweeps.nodes import software
 from sweeps.options import RunOptions
 from sweeps.packing import Packing
 from sweeps.worker import WorkerOptions, train_trial
@@ -45,6 +46,7 @@ def tune_trials(
         keep_weights=options.keep_weights != "none",
         checkpoint_seconds=options.checkpoint_seconds,
         stoppable=scheduler is not None,
+        software=None if options.cluster_address is None else software(),
     )
     texts = {trial_id: config.model_dump_json() for trial_id, config in configs.items()}
     trainable = tune.with_resources(

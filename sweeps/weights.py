@@ -44,9 +44,9 @@ class WeightKeeper:
         """
         self._pool.submit(self._thin_out, config)
 
-    def close(self) -> None:
-        """Wait until what was asked for is done."""
-        self._pool.shutdown()
+    def close(self, *, hurried: bool = False) -> None:
+        """Wait until what was asked for is done; `hurried` drops what has not begun and waits for nothing."""
+        self._pool.shutdown(wait=not hurried, cancel_futures=hurried)
 
     def _thin_out(self, config: TrialConfig) -> None:
         rivals = self.kept.setdefault(_cell(config), [])

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from search_spaces.config import TrialConfig
-from search_spaces.errors import AlmsweepError, Interrupted
+from search_spaces.errors import AlmsweepError, InputError, Interrupted
 from search_spaces.redaction import redacted
 from sweeps.stop import StopQuestion
 from sweeps.watchdog import Watchdog
@@ -37,6 +39,7 @@ class WorkerOptions:
     use_gpu         whether trials were given a share of a GPU
     keep_weights    whether trials store their best weights
     report_seconds  least time between two reports to Ray
+    software        what `sweeps.nodes.software` says on the driver; another answer here fails the trial
     stoppable       whether a scheduler may ask for a trial's end; every epoch is reported then
     """
 
@@ -49,6 +52,7 @@ class WorkerOptions:
     checkpoint_seconds: float = 60.0
     report_seconds: float = 1.0
     stoppable: bool = False
+    software: Mapping[str, str] | None = None
 
 
 def train_trial(
@@ -79,6 +83,7 @@ def train_trial(
     store = Store(options.output, retry=Retry(sleep=watchdog.pause))
     reporter = _Reporter(0.0 if options.stoppable else options.report_seconds)
     try:
+        _check_software(options.software)
         with watchdog:
             state = _train(config, store, options, reporter, watchdog, StopQuestion(stop_flag))
         outcome = {"state": state}
@@ -95,8 +100,21 @@ def train_trial(
     if outcome["state"] == OUT_OF_MEMORY:  # not before: the error's traceback held all that took memory
         let_go()
         if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+            with suppress(RuntimeError):
+                torch.cuda.empty_cache()
     tune.report({"records": reporter.take(), **outcome, **reporter.latest, "done": True})
+
+
+def _check_software(expected: Mapping[str, str] | None) -> None:
+    """Raise InputError on a node, one that joined late for instance, that differs from the driver."""
+    from sweeps.nodes import Node, software, software_differences
+
+    if expected is None:
+        return
+    name = socket.gethostname()
+    lines = software_differences({Node("", name, name, True): software()}, expected, "its host")
+    if lines:
+        raise InputError(f"expected the driver's package and libraries: {'; '.join(lines)}")
 
 
 def _train(

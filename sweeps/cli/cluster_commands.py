@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import shlex
+import socket
 import sys
 import time
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import urlsplit
 
 import typer
 from rich.console import Console
@@ -29,6 +32,8 @@ Address = Annotated[
 ]
 # Options of `run` that say where the command itself runs, and mean nothing to the job.
 NOT_PASSED_ON = {"address", "job", "yes"}
+# Not the tracking URI: it may hold a password, and a job's command can be read by others.
+FROM_ENVIRONMENT = ("output", "data_dir")
 
 
 def register(app: typer.Typer) -> None:
@@ -79,9 +84,10 @@ def submit(context: typer.Context, manifest: SweepManifest, output: str, address
 
     jobs = SweepJobs(address)
     metadata = {SWEEP_KEY: manifest.name}
-    if address is None:
+    far = is_far(address)
+    if not far:
         metadata[OUTPUT_KEY] = output if "://" in output else os.path.abspath(output)
-    job_id = jobs.submit(entrypoint(context, far=address is not None), manifest.name, metadata)
+    job_id = jobs.submit(entrypoint(context, far=far), manifest.name, metadata)
     where = "" if address is None else f" --address {address}"
     console = Console(soft_wrap=True, highlight=False)
     console.print(Text(f"sweep {manifest.name} runs as job {job_id}, and goes on when this terminal closes"))
@@ -96,26 +102,40 @@ def submit(context: typer.Context, manifest: SweepManifest, output: str, address
         raise typer.Exit(job.code())
 
 
+def is_far(address: str | None) -> bool:
+    """Whether a job runs elsewhere than here: at an address that was given, or set for Ray's job client."""
+    set_for_ray = os.environ.get("RAY_API_SERVER_ADDRESS", "")
+    host = urlsplit(set_for_ray if "://" in set_for_ray else f"//{set_for_ray}").hostname
+    return address is not None or host not in (None, "localhost", "127.0.0.1", "::1", socket.gethostname())
+
+
 def entrypoint(context: typer.Context, *, far: bool) -> str:
     """The shell command of a job that runs the command of `context` as it was given.
 
-    From afar the head's own `python` and defaults hold; on the head this Python in this folder.
+    From afar the head's own `python`, environment and defaults hold; on the head this Python in this folder,
+    with the result store and the data that this environment names.
     """
     words = [
         *("python" if far else sys.executable, "-m", "sweeps.cli"),
-        *(context.info_name or "", *given_arguments(context)),
+        *(context.info_name or "", *given_arguments(context, () if far else FROM_ENVIRONMENT)),
     ]
     command = f"exec {shlex.join(words)}"
     return command if far else f"cd {shlex.quote(os.getcwd())} && {command}"
 
 
-def given_arguments(context: typer.Context) -> list[str]:
-    """The arguments and options of a command as given on its command line, without those of NOT_PASSED_ON."""
+def given_arguments(context: typer.Context, from_environment: Collection[str] = ()) -> list[str]:
+    """The arguments and options of a command as given on its command line, without those of NOT_PASSED_ON.
+
+    Those of `from_environment` count when the environment gives them, too.
+    """
     words: list[str] = []
     for parameter in context.command.params:
         name = parameter.name or ""
         source = context.get_parameter_source(name)
-        if name in NOT_PASSED_ON or source is None or source.name != "COMMANDLINE":
+        known = source is not None and (
+            source.name == "COMMANDLINE" or (source.name == "ENVIRONMENT" and name in from_environment)
+        )
+        if name in NOT_PASSED_ON or not known:
             continue
         value: Any = context.params[name]
         if parameter.param_type_name == "argument":

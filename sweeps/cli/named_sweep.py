@@ -29,7 +29,7 @@ def open_sweep(space: str, output: str, replicates: int | None) -> tuple[Store, 
         if found.search is not None:
             manifest = replace(manifest, samples=found.search.samples)
             if found.name in store.sweep_names():
-                manifest = store.read_sweep(found.name)
+                manifest = _with_samples(store.read_sweep(found.name), found.search.samples)
         elif found.name == TWO_STAGE and found.name in store.sweep_names():
             stored = store.read_sweep(found.name)
             manifest = manifest if is_first_stage(stored) else continued(stored, found.trials)
@@ -55,6 +55,11 @@ def open_stored(space: str, output: str, replicates: int | None = None) -> tuple
     if name not in names:
         return open_sweep(space, output, replicates)
     return store, _with_seeds(store.read_sweep(name), replicates)
+
+
+def _with_samples(stored: SweepManifest, samples: int | None) -> SweepManifest:
+    """A search's sweep with the larger of the numbers of samples: the last run's, and the space's now."""
+    return replace(stored, samples=max(stored.samples or 0, samples or 0) or None)
 
 
 def _with_seeds(manifest: SweepManifest, replicates: int | None) -> SweepManifest:

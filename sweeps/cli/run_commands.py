@@ -94,6 +94,8 @@ def run(
 ) -> None:
     """Run what is missing of a space on Ray Tune, then write and print the table of best configurations."""
     from sweeps.options import RunOptions
+    from sweeps.plan import make_plan
+    from sweeps.two_stage import expected
 
     check_choices(keep_weights, rule)
     options = RunOptions(
@@ -116,8 +118,8 @@ def run(
         raise InputError(f"--scheduler: expected one of {', '.join(SCHEDULERS)}, given {scheduler!r}")
     search, samples = search_of(space, replicates, num_samples, seed)
     store, manifest = open_sweep(space, output, replicates)
-    if not yes:
-        _confirm(manifest, store)
+    if not yes and _may_ask():
+        _confirm(make_plan(manifest.name, expected(manifest).trials, store).missing_replicates())
     if job:
         cluster_commands.submit(context, manifest, output, address)
     else:
@@ -135,17 +137,23 @@ def retry(
     ] = False,
     output: Output = DEFAULT_OUTPUT,
     data_dir: DataDir = None,
+    download: Download = False,
     replicates: Replicates = None,
     address: Address = None,
     cpus_per_trial: Cpus = 1,
     gpus_per_trial: Gpus = None,
+    max_concurrent: MaxConcurrent = None,
     keep_weights: KeepWeights = "selected",
     tracking_uri: TrackingUri = None,
+    no_tracking: NoTracking = False,
+    take_over: TakeOver = False,
     rule: Rule = DEFAULT_RULE,
     job: Job = False,
+    yes: Yes = False,
 ) -> None:
     """Run a sweep's failed trials again (or its pruned ones, or both), and nothing else."""
     from sweeps.options import RunOptions
+    from sweeps.plan import make_plan
 
     if not (failed or pruned):
         raise InputError(
@@ -155,29 +163,37 @@ def retry(
     options = RunOptions(
         output=output,
         data_dir=data_dir,
+        download=download,
         address=address,
         cpus_per_trial=cpus_per_trial,
         gpus_per_trial=gpus_per_trial,
+        max_concurrent=max_concurrent,
         keep_weights=keep_weights,
         rule=rule,
         tracking_uri=tracking_uri,
+        track=not no_tracking,
+        take_over=take_over,
     )
     store, manifest = open_stored(space, output, replicates)
+    if not yes and _may_ask():
+        again = make_plan(manifest.name, manifest.trials, store).of(
+            *["failed"] * failed, *["pruned"] * pruned
+        )
+        _confirm(sum(len(trial.config.seeds) for trial in again))
     if job:
         cluster_commands.submit(context, manifest, output, address)
     else:
         _run_and_report(store, manifest, options, retry_failed=failed, retry_pruned=pruned)
 
 
-def _confirm(manifest: SweepManifest, store: Store) -> None:
-    """Ask before a large run, where a person sits at the terminal; exits with 1 when the answer is no."""
-    from sweeps.plan import make_plan
-    from sweeps.two_stage import expected
+def _may_ask() -> bool:
+    """Whether a person sits at the terminal."""
+    return sys.stdin.isatty() and sys.stdout.isatty()
 
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        return
-    missing = make_plan(manifest.name, expected(manifest).trials, store).missing_replicates()
-    if missing > LARGE_RUN and not typer.confirm(f"Train {missing:,} replicates?"):
+
+def _confirm(replicates: int) -> None:
+    """Ask before a large run; exits with 1 when the answer is no."""
+    if replicates > LARGE_RUN and not typer.confirm(f"Train {replicates:,} replicates?"):
         raise typer.Exit(1)
 
 

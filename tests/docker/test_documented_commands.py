@@ -64,6 +64,15 @@ def test_cluster_file_shows_the_launch() -> None:
     assert "run paper --gpus-per-trial 0.125 --yes" in lines
 
 
+def test_aws_launch_needs_neither_data_nor_a_server_that_are_not_there() -> None:
+    text = (ROOT / "docker" / "cluster-aws.yaml").read_text()
+    (launch,) = [line for line in documented(text) if line.startswith("run ")]
+    values = parse(shlex.split(launch))
+    assert values["download"], "new machines have no data"
+    assert "--output s3://" in text
+    assert values["no_tracking"], "a bucket holds no MLflow database"
+
+
 def test_rayjob_entrypoint_parses() -> None:
     documents = yaml.safe_load_all((ROOT / "docker" / "rayjob.yaml").read_text())
     (job,) = [document for document in documents if document["kind"] == "RayJob"]
@@ -77,6 +86,7 @@ def test_rayjob_entrypoint_parses() -> None:
         False,
     )
     assert values["gpus_per_trial"] == 0.125
+    assert values["download"], "the claim is empty at first"
 
 
 def test_unknown_options_are_found() -> None:

@@ -40,6 +40,11 @@ URIS = [
     "s3://AKIAIOSFODNN7:{}@bucket/folder",
     "https://{}@host/path",
 ]
+QUERY_URIS = [
+    "postgresql://db/mlflow?user=me&password={}",
+    "mysql+pymysql://db/x?passwd={}",
+    "http://host/x?token={}&a=1",
+]
 
 
 @pytest.mark.parametrize("uri", URIS)
@@ -52,6 +57,14 @@ def test_uris_are_shown_without_user_and_password(uri: str, password: str, aroun
     assert password not in shown
     assert "AKIA" not in shown
     assert full.rpartition("@")[2].split("?")[0].split("/")[0] in shown, "the host stays"
+
+
+@pytest.mark.parametrize("uri", QUERY_URIS)
+def test_a_secret_in_the_query_counts_as_one(uri: str) -> None:
+    full = uri.format("hunter22")
+    assert has_credentials(full)
+    assert "hunter22" not in redacted(full)
+    assert not has_credentials("postgresql://db/mlflow?sslmode=require&user=me")
 
 
 @pytest.mark.parametrize(
@@ -107,13 +120,15 @@ def test_an_unknown_tracking_uri_is_shown_without_its_password() -> None:
 
 
 @pytest.mark.parametrize("command", ["run", "reconcile", "retry", "ui"])
+@pytest.mark.parametrize("uri", [URIS[0], QUERY_URIS[0]])
 def test_a_password_on_the_command_line_is_refused_unseen(
-    almsweep: Cli, tmp_path: Path, command: str
+    almsweep: Cli, tmp_path: Path, command: str, uri: str
 ) -> None:
     """Every user of a machine can read the arguments of its processes, and Ray stores those of a job."""
     space = [] if command == "ui" else ["demo"]
-    uri = f"postgresql://me:{URI_PASSWORD}@db/x"
-    done = almsweep(command, *space, "--tracking-uri", uri, "--output", tmp_path / "output")
+    done = almsweep(
+        command, *space, "--tracking-uri", uri.format(URI_PASSWORD), "--output", tmp_path / "output"
+    )
     assert done.returncode == 2
     assert "expected a URI without user and password" in done.stderr
     assert "pass/word" not in done.stdout + done.stderr

@@ -96,6 +96,40 @@ def test_job_from_afar_uses_the_cluster_s_python_and_folders(
     assert "almsweep logs demo --follow --address http://head:8265" in done.output
 
 
+def test_job_on_this_machine_gets_the_folders_of_this_environment(
+    jobs: type[FakeJobs], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("ALMSWEEP_OUTPUT", str(tmp_path / "out"))
+    monkeypatch.setenv("ALMSWEEP_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://me:hunter22@127.0.0.1:5000")
+    monkeypatch.setenv("RAY_API_SERVER_ADDRESS", "http://127.0.0.1:8265")
+    assert invoke("run", "demo", "--job").exit_code == 0
+    ((command, _, metadata),) = jobs.submitted
+    words = shlex.split(command)
+    assert words[words.index("--output") + 1] == str(tmp_path / "out") == metadata[OUTPUT_KEY]
+    assert words[words.index("--data-dir") + 1] == str(tmp_path / "data")
+    assert "hunter22" not in command
+
+
+def test_an_address_in_rays_own_variable_is_afar_too(
+    jobs: type[FakeJobs], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAY_API_SERVER_ADDRESS", "http://head:8265")
+    monkeypatch.setenv("ALMSWEEP_OUTPUT", "/only/here")
+    assert invoke("run", "demo", "--job").exit_code == 0
+    ((command, _, metadata),) = jobs.submitted
+    assert command == "exec python -m sweeps.cli run demo"
+    assert OUTPUT_KEY not in metadata
+
+
+def test_a_retry_takes_the_options_of_a_run(jobs: type[FakeJobs], tmp_path: Path) -> None:
+    given = ["--failed", "--no-tracking", "--take-over", "--download", "--max-concurrent", "3"]
+    done = invoke("retry", "demo", *given, "--output", tmp_path, "--yes", "--job")
+    assert done.exit_code == 0, done.output
+    ((command, _, _),) = jobs.submitted
+    assert set(given) <= set(shlex.split(command))
+
+
 def test_exit_code_of_the_job_is_passed_on(jobs: type[FakeJobs], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jobs, "code", 4)
     assert invoke("run", "demo", "--job").exit_code == 4

@@ -20,6 +20,7 @@ from trainer.store import Store
 @pytest.fixture(autouse=True)
 def _settled_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sweeps.lease.SETTLE_SECONDS", 0.0)
+    monkeypatch.setattr("sweeps.lease.BEATS_TO_WAIT", 0.0)
 
 
 def write_holder(store: Store, **changes: object) -> None:
@@ -82,6 +83,19 @@ def test_silent_driver_of_another_host_loses_it(store: Store) -> None:
         pass
     write_holder(store, host="elsewhere", heartbeat=time.time() - STALE_SECONDS - 1)
     with Lease(store, "s"):
+        pass
+
+
+def test_a_driver_whose_clock_is_slow_keeps_it(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    behind = time.time() - 10 * STALE_SECONDS
+    write_holder(store, host="elsewhere", heartbeat=behind)
+
+    def beat_meanwhile(seconds: float) -> None:
+        write_holder(store, host="elsewhere", heartbeat=behind + seconds)
+
+    monkeypatch.setattr("sweeps.lease.BEATS_TO_WAIT", 2.5)
+    monkeypatch.setattr("sweeps.lease.time.sleep", beat_meanwhile)
+    with pytest.raises(LeaseError, match="elsewhere"), Lease(store, "s"):
         pass
 
 

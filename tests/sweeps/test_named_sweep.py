@@ -44,6 +44,17 @@ def test_run_and_plan_take_the_space(tmp_path: Path) -> None:
     assert open_sweep("demo", str(tmp_path), None)[1].trials == load_space("demo").trials
 
 
+def test_a_search_goes_on_to_the_larger_number_of_samples(tmp_path: Path) -> None:
+    path = tmp_path / "s.yaml"
+    domains = "{optimizer.learning_rate: {log_uniform: [1e-3, 1e-1]}}"
+    text = f"fixed: {{dataset: digits, loss: baseline_BCE}}\nsearch: {{domains: {domains}, samples: %d}}\n"
+    for samples, wanted in ((3, 3), (300, 300), (5, 300)):
+        path.write_text(text % samples)
+        store, manifest = open_sweep(str(path), str(tmp_path / "out"), None)
+        assert manifest.samples == wanted
+        store.write_sweep(manifest)
+
+
 def test_a_space_that_was_never_run_is_opened_as_it_is(tmp_path: Path) -> None:
     assert open_stored("demo", str(tmp_path))[1].trials == load_space("demo").trials
     with pytest.raises(InputError, match="nosuch"):

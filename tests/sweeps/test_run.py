@@ -81,6 +81,7 @@ def test_a_search_checks_the_data_sets_that_it_can_draw(
     space.write_text(SEARCH)
     search = load_space(str(space)).search
     monkeypatch.setattr(sweeps.run, "ray_session", reachable)
+    monkeypatch.setattr(sweeps.run, "node_resources", lambda: [{"CPU": 1.0}])
     monkeypatch.setattr("sweeps.nodes.check_nodes", check)
     options = RunOptions(str(tmp_path / "out"), track=False, address="127.0.0.1:1")
     with pytest.raises(Checked) as caught:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from search_spaces.config import ConstraintConfig, TrialConfig
+from search_spaces.errors import StoreError
 from search_spaces.losses import Bce, Ldam, SymmetricMargin
 from search_spaces.presets import preset
 from sweeps.schedulers import METRIC, PeerScheduler, block_group, cell_group, make_scheduler
@@ -53,6 +54,23 @@ def test_the_worst_is_stopped_and_the_best_is_not(kind: str) -> None:
     assert configs[0].trial_id not in requests
     assert configs[4].trial_id in requests
     assert len(requests) == len(set(requests))
+
+
+def test_storage_that_fails_costs_a_request_and_not_the_sweep() -> None:
+    configs = [config(margin) for margin in (1, 2, 3)]
+    tries: list[str] = []
+
+    def request(trial_id: str, reason: str) -> None:
+        tries.append(trial_id)
+        if len(tries) == 1:
+            raise StoreError("no space left")
+
+    peers = PeerScheduler("asha", {c.trial_id: c for c in configs}, cell_group, request, grace=1)
+    for one, height in zip(configs, (0.9, 0.8, 0.7), strict=True):
+        report(peers, one, 0, height)
+    assert len(tries) >= 1
+    report(peers, next(c for c in configs if c.trial_id == tries[0]), 1, 0.99)
+    assert tries.count(tries[0]) == 2, "its next epoch asks again"
 
 
 @pytest.mark.parametrize("kind", ["asha", "median"])

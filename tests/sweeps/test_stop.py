@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from search_spaces.errors import InputError
+from sweeps.nodes import software
 from sweeps.stop import stop_on_signal
 from sweeps.watchdog import Watchdog
-from sweeps.worker import WorkerOptions, _train
+from sweeps.worker import WorkerOptions, _check_software, _train
 from tests.sweeps.synthetic_store import trials
 from trainer.store import Store
 
@@ -42,6 +45,15 @@ def test_elsewhere_than_in_the_main_thread_nothing_is_installed() -> None:
     thread.start()
     thread.join()
     assert seen == [before]
+
+
+def test_a_node_with_other_software_trains_nothing() -> None:
+    _check_software(None)
+    _check_software(software())
+    with pytest.raises(
+        InputError, match=f"{socket.gethostname()}.* has torch .*, the driver on its host has 9"
+    ):
+        _check_software({**software(), "torch": "9"})
 
 
 def test_a_request_of_an_earlier_run_stops_no_trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

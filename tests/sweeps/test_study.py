@@ -10,8 +10,10 @@ from optuna.trial import TrialState
 
 from analysis.load import load_sweep
 from search_spaces.config import TrialConfig
+from search_spaces.errors import StoreError
 from search_spaces.search import Search
 from search_spaces.space import SearchSpace
+from sweeps.search import MOST_OUTAGES, StudySearcher
 from sweeps.study import SearchStudy
 from tests.sweeps.synthetic_store import write_replicate, write_trial
 from trainer.store import Store, SweepManifest
@@ -110,10 +112,33 @@ def test_a_suggestion_under_way_is_not_lost(store: Store) -> None:
 def test_more_samples_later_and_never_fewer(store: Store) -> None:
     ids = go_on(open_study(store, 3))
     more = open_study(store, 6)
-    assert go_on(more)[:0] == []
-    assert list(more.suggestions)[:3] == ids
+    fresh = go_on(more)
+    assert list(more.suggestions) == ids + fresh
+    assert len(set(fresh) - set(ids)) == 3
     assert len(more.suggestions) == 6
     assert open_study(store, 1).samples == 6
+
+
+def test_an_outage_of_the_storage_delays_a_suggestion(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    study = open_study(store, 4)
+    searcher = StudySearcher(study, [], {})
+    write, failures = Store.write_json, [2]
+
+    def fail_at_first(self: Store, path: str, *rest: Any) -> None:
+        if path.startswith("studies/") and failures[0]:
+            failures[0] -= 1
+            raise StoreError("no space left")
+        write(self, path, *rest)
+
+    monkeypatch.setattr(Store, "write_json", fail_at_first)
+    assert [searcher.suggest("t1"), searcher.suggest("t1")] == [None, None]
+    given = searcher.suggest("t1")
+    assert isinstance(given, dict)
+    assert given["trial_id"] in study.suggestions
+    failures[0] = MOST_OUTAGES
+    assert [searcher.suggest("t2") for _ in range(MOST_OUTAGES - 1)] == [None] * (MOST_OUTAGES - 1)
+    with pytest.raises(StoreError):
+        searcher.suggest("t2")
 
 
 def test_first_points_that_had_no_room_come_later(store: Store) -> None:

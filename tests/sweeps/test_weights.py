@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,25 @@ def test_a_loser_with_replicates_that_did_not_complete_loses_its_weights(
         keeper.trial_done(partial)
     keeper.close()
     assert deleted == [(partial.trial_id, 1)]
+
+
+def test_in_a_hurry_what_has_not_begun_is_dropped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    keeper = WeightKeeper(Store(tmp_path), SweepManifest("s", ()), DEFAULT_RULE)
+    begun, may_end, seen = threading.Event(), threading.Event(), []
+
+    def thin_out(config: TrialConfig) -> None:
+        seen.append(config)
+        begun.set()
+        may_end.wait(30)
+
+    monkeypatch.setattr(keeper, "_thin_out", thin_out)
+    keeper.trial_done(trial(1))
+    keeper.trial_done(trial(2))
+    assert begun.wait(30)
+    keeper.close(hurried=True)
+    may_end.set()
+    keeper.close()
+    assert seen == [trial(1)]
 
 
 def cell() -> list[TrialConfig]:

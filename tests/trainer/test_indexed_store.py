@@ -8,7 +8,7 @@ import pytest
 from search_spaces.config import TrialConfig
 from search_spaces.losses import Bce
 from search_spaces.presets import preset
-from sweeps.plan import make_plan
+from sweeps.plan import disk_need, make_plan
 from tests.s3_server import S3Server
 from trainer.store import Store, TrialFiles, new_attempt
 
@@ -109,6 +109,9 @@ def test_many_trials_take_few_requests(s3_uri: str, s3: S3Server, monkeypatch: p
     assert plan.counts() == {"done": 20, "pruned": 0, "partial": 1, "failed": 0, "pending": 9}
     # the index, the trials' folders, and the one trial that is under way
     assert s3.requests.total() == 3
+    s3.requests.clear()
+    assert disk_need(plan, store, keep_weights="none", concurrent=1).measured
+    assert s3.requests["GET"] == 22, "two listings, and an index entry of each sampled trial"
     assert make_plan("s", configs, store, trust_index=False) == plan
     monkeypatch.setattr("trainer.indexed_store._MANY_FOLDERS", 0)
     s3.requests.clear()
