@@ -80,8 +80,8 @@ def check_nodes(
 ) -> list[Node]:
     """Check that every live node has this process's software, and loads every data set alike.
 
-    Ray is connected. Data are asked of nodes that have the resources of one trial only. Nodes that join later
-    are not checked; a result names its node, versions and data hash. Returns the nodes.
+    Ray is connected. Data are asked of nodes that have the resources of one trial only. Workers check the
+    software of nodes that join later; a result names its data's hash. Returns the nodes.
 
     Raises InputError, or DataError for data, with a line per difference that names the node.
     """

@@ -72,12 +72,14 @@ def choose_packing(
 ) -> Packing:
     """How to pack these trials: their largest is measured where memory can be what limits them.
 
-    An explicit share of a GPU is taken as it is. Without `measure` only cached measurements are looked at. A
-    probe that fails leaves a whole GPU, or the CPUs, to each trial, and the reason says so.
+    An explicit share of a GPU is taken as it is; the reason warns where it is less than the measured memory
+    needs. Without `measure` only cached measurements are looked at. A probe that fails leaves a whole GPU, or
+    the CPUs, to each trial, and the reason says so; so do GPUs of which none is there yet.
     """
     config = largest(trials)
-    gpus = any(room.gpus > 0 for room in rooms) if wanted.gpus is None else wanted.gpus > 0
-    if config is None or (gpus and wanted.gpus is not None):
+    present = any(room.gpus > 0 for room in rooms)
+    gpus = present if wanted.gpus is None else wanted.gpus > 0
+    if config is None or (gpus and not present):
         return pack(rooms, wanted, None, "")
     label = trial_label(config)
     if not gpus and _is_ample(config, rooms, wanted):
@@ -118,6 +120,11 @@ def pack(rooms: Sequence[Room], wanted: Wanted, needs: TrialNeeds | None, basis:
         said.append(f"--max-concurrent is {wanted.max_concurrent}")
     if basis:
         said.append(basis)
+    if needs is not None and needs.device_total and 0 < gpus < (needed := gpu_share(needs)):
+        peak, total = _gb(needs.device_bytes), _gb(needs.device_total)
+        said.append(
+            f"TOO MANY for a peak of {peak} on GPUs of {total}, which needs --gpus-per-trial {needed:g}"
+        )
     return Packing(
         wanted.cpus, gpus, memory, concurrent, f"{concurrent} trial(s) at a time: {', '.join(said)}"
     )

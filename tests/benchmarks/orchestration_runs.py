@@ -5,7 +5,8 @@
     tune-reused   the same with reused actors and without Tune's own log files
     tune-bare     reused actors, no MLflow and no log files: what Tune's own bookkeeping costs
 
-All see the same configurations; a trial of plain Tune reports one made-up epoch and stores nothing itself.
+All run the same trials. A trial of plain Tune reports one made-up epoch and stores nothing. Where MLflow
+logs a trial's parameters, they are the grid's values; in `tune-bare`, as in ours, those are the trials' ids.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ class Measured:
 
     trials        how many were run
     seconds       from before Ray starts until all is written and Ray has stopped
+    begin, tail   of these the seconds before the first trial's end and after the last one's
     trial_ms      between the first and the last trial's end, per trial
     driver_cpu    seconds of processor time of the driver
     all_cpu       the same with Ray's processes and the workers
@@ -50,6 +52,8 @@ class Measured:
     name: str
     trials: int
     seconds: float
+    begin: float
+    tail: float
     trial_ms: float
     driver_cpu: float
     all_cpu: float
@@ -89,6 +93,8 @@ class Meter:
             name=name,
             trials=len(self.ends),
             seconds=seconds,
+            begin=self.ends[0] - started,
+            tail=started + seconds - self.ends[-1],
             trial_ms=1000 * pace,
             driver_cpu=used,
             all_cpu=used + sum(self._used.values()),
@@ -160,6 +166,9 @@ def _ours(configs: tuple[TrialConfig, ...], folder: Path, meter: Meter) -> None:
 
 
 def _plain(reused: bool, tracked: bool) -> Callable[[tuple[TrialConfig, ...], Path, Meter], None]:
+    def told(config: TrialConfig) -> Any:
+        return params(config) if tracked else config.trial_id
+
     def run(configs: tuple[TrialConfig, ...], folder: Path, meter: Meter) -> None:
         _quiet(reused)
         import ray
@@ -188,7 +197,7 @@ def _plain(reused: bool, tracked: bool) -> Callable[[tuple[TrialConfig, ...], Pa
         try:
             tune.Tuner(
                 tune.with_resources(_report_once, {"cpu": 1}),
-                param_space={"trial": tune.grid_search([params(config) for config in configs])},
+                param_space={"trial": tune.grid_search([told(config) for config in configs])},
                 tune_config=tune.TuneConfig(reuse_actors=reused),
                 run_config=tune.RunConfig(storage_path=str(folder), callbacks=callbacks, verbose=0),
             ).fit()

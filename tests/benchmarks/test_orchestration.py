@@ -31,7 +31,7 @@ def test_trials_are_the_papers_with_one_replicate() -> None:
 
 
 def measured(name: str, trials: int, seconds: float, trial_ms: float, growth: float) -> Measured:
-    return Measured(name, trials, seconds, trial_ms, 1.0, 2.0, 100.0, growth, trials)
+    return Measured(name, trials, seconds, 5.0, 2.0, trial_ms, 1.0, 2.0, 100.0, growth, trials)
 
 
 def test_fewer_trials_are_projected_and_marked() -> None:

@@ -113,15 +113,23 @@ def test_trials_on_a_gpu_stay_within_its_memory(peak: int, total: int) -> None:
     assert share <= 1
 
 
-def test_explicit_shares_are_taken_without_a_probe() -> None:
-    probes = Given(on_gpu(40 * GB, 80 * GB))
+def test_explicit_shares_are_taken_and_measured_all_the_same() -> None:
+    probes = Given(on_gpu(40 * GB, 80 * GB, host=9 * GB))
     found = choose_packing(PAPER, [Room(16, 1, 128 * GB)], Wanted(1, gpus=0.25), probes)
-    assert (found.gpus, found.memory, found.concurrent, asked(probes)) == (0.25, 0, 4, 0)
+    assert (found.gpus, found.memory, found.concurrent, asked(probes)) == (0.25, 10 * GB, 4, 1)
+    assert (
+        "TOO MANY for a peak of 40.0 GB on GPUs of 80.0 GB, which needs --gpus-per-trial 0.5556"
+        in found.reason
+    )
+    enough = choose_packing(PAPER, [Room(16, 1, 128 * GB)], Wanted(1, gpus=0.6), probes)
+    assert "TOO MANY" not in enough.reason
 
 
 def test_explicit_shares_of_gpus_that_are_not_there_yet() -> None:
-    found = choose_packing(PAPER, [Room(0, 0, 8 * GB)], Wanted(1, gpus=0.25), Given(None))
+    probes = Given(None)
+    found = choose_packing(PAPER, [Room(0, 0, 8 * GB)], Wanted(1, gpus=0.25), probes)
     assert found.resources == {"cpu": 1, "gpu": 0.25}
+    assert asked(probes) == 0
 
 
 def test_gpus_can_be_refused() -> None:
