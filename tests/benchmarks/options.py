@@ -102,7 +102,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--bf16-seeds", type=int, default=10, help="default 10")
     add("--bf16-epochs", type=int, default=10, help="default 10")
     add("--bf16-width", type=int, default=16, help="default 16")
-    add("--trial-overhead", type=float, default=0.0, help="seconds per trial that is not training, for bills")
+    add("--trial-overhead", type=float, help="seconds per trial that is not training, for bills")
     add("--json", type=Path, help="write all raw numbers and the summary there")
     add("--markdown", type=Path, help="write the printed report there")
     add("--figure", type=Path, help="write throughput and memory against replicates there (PNG)")

@@ -184,12 +184,14 @@ def _bills(section: Sequence[Raw], device: str) -> str:
             f"{one['constrained_images'] + one['other_images']:.3g}",
             f"{one['hours']:,.1f}",
             "" if one["core_hours"] is None else f"{one['core_hours']:,.0f}",
-            _percent(one["overhead_share"]),
+            "not counted" if one["overhead_share"] is None else _percent(one["overhead_share"]),
         ]
         for one in section
     ]
     rates = ", ".join(f"{rate:,.0f} {name} constraint" for name, rate in section[0]["rates"].items())
     note = f"All epochs, none stopped early, at {rates} (images per second of whole epochs, the fastest row)."
+    if (overhead := section[0]["trial_overhead"]) is not None:
+        note += f" Overhead: {overhead:g} s a trial beside its training."
     if len(section[0]["rates"]) == 1:
         note += " The rate of the other kind of trial was not measured; this one stands for both."
     return table(header, rows) + f"\n\n{note}"

@@ -80,6 +80,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         chosen = options.parse(arguments)
         result = merged(chosen.from_files) if chosen.from_files else measured(chosen)
+        if chosen.from_files and chosen.trial_overhead is not None:
+            result["settings"]["trial_overhead"] = chosen.trial_overhead
         write(result, chosen)
         print(report.markdown(result))
     except AlmsweepError as error:

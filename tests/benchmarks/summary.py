@@ -173,7 +173,7 @@ def _rms(one: Sequence[float], other: Sequence[float]) -> float:
     return math.sqrt(statistics.fmean((a - b) ** 2 for a, b in zip(one, other, strict=True)))
 
 
-def _bills(comparisons: Sequence[Raw], machine: Raw, overhead: float) -> list[dict[str, Any]]:
+def _bills(comparisons: Sequence[Raw], machine: Raw, overhead: float | None) -> list[dict[str, Any]]:
     """The studies at the rate of our fastest row, by whole epochs, where their width was measured."""
     bills = []
     for name, trials in bill.studies().items():
@@ -184,8 +184,19 @@ def _bills(comparisons: Sequence[Raw], machine: Raw, overhead: float) -> list[di
             if one["width"] == work["width"] and ours:
                 rates[one["constrained"]] = max(ours)
         if rates:
-            cost = bill.hours(work, rates, overhead)
+            cost: dict[str, float | None] = {**bill.hours(work, rates, overhead or 0.0)}
+            if overhead is None:
+                cost["overhead_share"] = None
             measured = {"with" if constrained else "without": rate for constrained, rate in rates.items()}
-            core_hours = cost["hours"] * machine["cores"] if machine["device"] == "cpu" else None
-            bills.append({"study": name, **work, "rates": measured, **cost, "core_hours": core_hours})
+            core_hours = (cost["hours"] or 0.0) * machine["cores"] if machine["device"] == "cpu" else None
+            bills.append(
+                {
+                    "study": name,
+                    **work,
+                    "rates": measured,
+                    **cost,
+                    "core_hours": core_hours,
+                    "trial_overhead": overhead,
+                }
+            )
     return bills
