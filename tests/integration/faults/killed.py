@@ -83,7 +83,7 @@ def head_killed(scene: Scene) -> Played:
 
 def _wait_for_trial_on(raylet: int, scene: Scene) -> None:
     def is_there() -> bool:
-        parents = {p.pid: p.ppid() for p in psutil.process_iter()}
+        parents = {p.pid: p.info["ppid"] for p in psutil.process_iter(["ppid"])}
         return parents.get(scene.journal()[-1].pid) == raylet
 
     if wait_until(is_there, LEAVE_SECONDS) is None:
@@ -94,9 +94,10 @@ def _busy_workers(cluster: Cluster) -> int:
     """Processes of Ray's that still belong to a trial, after a while."""
 
     def busy() -> list[str]:
-        family = psutil.Process(cluster.pid).children(recursive=True)
-        names = [" ".join(p.cmdline()[:1]) for p in family if p.status() != psutil.STATUS_ZOMBIE]
-        return [name for name in names if name.startswith("ray::ImplicitFunc")]
+        family = {p.pid for p in psutil.Process(cluster.pid).children(recursive=True)}
+        # a zombie has none
+        lines = [p.info["cmdline"] or [""] for p in psutil.process_iter(["cmdline"]) if p.pid in family]
+        return [line[0] for line in lines if line[0].startswith("ray::ImplicitFunc")]
 
     wait_until(lambda: not busy(), LEAVE_SECONDS)
     return len(busy())
