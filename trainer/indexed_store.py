@@ -29,6 +29,8 @@ from trainer.trial_index import entry_name, states_of
 _READERS = 16
 # From this many trials without an index entry on, one listing of everything costs less than one of each.
 _MANY_FOLDERS = 64
+# Up to so many trials are looked up one by one, however many the store holds.
+_FEW_TRIALS = 8
 
 
 @dataclass(frozen=True)
@@ -113,9 +115,18 @@ class IndexedStore(ReplicateStore):
             self.delete(path)
 
     def _entries(self, wanted: Mapping[str, Collection[int]]) -> dict[str, _IndexEntry | None]:
-        """For each wanted trial that has a folder: the index entry that tells of all its wanted seeds."""
-        entries: dict[str, _IndexEntry | None] = dict.fromkeys(i for i in self.trial_ids() if i in wanted)
-        for path in self.list_files("index", recursive=True):
+        """For each wanted trial that may be there: the index entry that tells of all its wanted seeds."""
+        entries: dict[str, _IndexEntry | None]
+        if len(wanted) <= _FEW_TRIALS:
+            entries = dict.fromkeys(wanted)
+            found = {i: self.list_files(f"index/{i}", recursive=False) for i in wanted}
+            paths = [
+                path for i, own in found.items() if own and self.list_folders(f"trials/{i}") for path in own
+            ]
+        else:
+            entries = dict.fromkeys(i for i in self.trial_ids() if i in wanted)
+            paths = self.list_files("index", recursive=True)
+        for path in paths:
             trial_id, name = path.split("/")[1], path.rpartition("/")[2]
             if trial_id in entries and name.endswith(".json"):
                 states = states_of(name.removesuffix(".json"))

@@ -113,6 +113,13 @@ def test_many_trials_take_few_requests(s3_uri: str, s3: S3Server, monkeypatch: p
     assert disk_need(plan, store, keep_weights="none", concurrent=1).measured
     assert s3.requests["GET"] == 22, "two listings, and an index entry of each sampled trial"
     assert make_plan("s", configs, store, trust_index=False) == plan
+    s3.requests.clear()
+    assert set(store.all_replicates({c.trial_id: c.seeds for c in configs[19:21]})[configs[19].trial_id]) == {
+        1,
+        2,
+    }
+    few = s3.requests.total()
+    assert few <= 10, "of two trials nothing is listed but their own"
     monkeypatch.setattr("trainer.indexed_store._MANY_FOLDERS", 0)
     s3.requests.clear()
     assert make_plan("s", configs, store) == plan
