@@ -139,7 +139,8 @@ class SweepCallback(tune.Callback):  # type: ignore[misc]
             known = self.store.read_failure(config.trial_id)
             # When memory runs out, the system ends processes without a word.
             if known is None and not self.is_last_pass and _is_lost(trial.get_error()):
-                self._count(f"{failure['error']}: {failure['message']}")
+                if not isinstance(trial.get_error(), ray.exceptions.OutOfMemoryError):
+                    self._count(f"{failure['error']}: {failure['message']}")
                 self._put_off(config)
                 return
             if known is None:

@@ -101,6 +101,13 @@ def test_processes_that_all_die_stop_a_sweep(callback: SweepCallback) -> None:
         callback.on_step_begin(1, [])
 
 
+def test_trials_that_ray_ends_for_their_memory_stop_no_sweep(callback: SweepCallback) -> None:
+    for config in trials()[:3]:
+        lose(callback, config, OutOfMemoryError("node low on memory"))
+    callback.on_step_begin(1, [])
+    assert callback.starved == trials()[:3]
+
+
 def test_an_exception_fails_a_trial_at_once(callback: SweepCallback) -> None:
     lose(callback, trials()[0], ValueError("no such layer"))
     assert callback.starved == []
