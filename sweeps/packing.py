@@ -81,6 +81,8 @@ def choose_packing(
     gpus = present if wanted.gpus is None else wanted.gpus > 0
     if config is None or (gpus and not present):
         return pack(rooms, wanted, None, "")
+    if gpus and wanted.gpus is not None and all(room.gpus < 1 for room in rooms):
+        measure = False  # a probe would wait for a whole GPU, which others share
     label = trial_label(config)
     if not gpus and _is_ample(config, rooms, wanted):
         return pack(rooms, wanted, None, "memory is ample")

@@ -125,6 +125,13 @@ def test_explicit_shares_are_taken_and_measured_all_the_same() -> None:
     assert "TOO MANY" not in enough.reason
 
 
+def test_explicit_shares_of_gpus_that_others_use_wait_for_no_probe() -> None:
+    probes = Given(on_gpu(40 * GB, 80 * GB))
+    found = choose_packing(PAPER, [Room(16, 0.5, 128 * GB)], Wanted(1, gpus=0.25), probes)
+    assert (found.gpus, asked(probes)) == (0.25, 0)
+    assert "TOO MANY" in found.reason, "what is known is told"
+
+
 def test_explicit_shares_of_gpus_that_are_not_there_yet() -> None:
     probes = Given(None)
     found = choose_packing(PAPER, [Room(0, 0, 8 * GB)], Wanted(1, gpus=0.25), probes)
