@@ -125,10 +125,10 @@ def test_nodes_are_started_for_a_sweep_that_fits_them_and_measured_for_a_plan(
 
     refused = run("--gpus-per-trial", 0.25)
     assert refused.returncode == 2, refused.stdout + refused.stderr
-    assert "--gpus-per-trial: a trial wants 0.25, the cluster has 0 and can start" in refused.stderr
+    assert "--gpus-per-trial: a trial wants 0.25, the largest node has 0 and can start" in refused.stderr
     refused = run("--cpus-per-trial", 3)
     assert refused.returncode == 2, refused.stdout + refused.stderr
-    assert "--cpus-per-trial: a trial wants 3, the cluster has 0 and can start" in refused.stderr
+    assert "--cpus-per-trial: a trial wants 3, the largest node has 0 and can start" in refused.stderr
     ran = run("--cpus-per-trial", 2)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "1 done, 0 partial, 0 failed, 0 pending" in ran.stdout
