@@ -87,7 +87,7 @@ class Cell:
         return "; ".join(parts)
 
     def mixture(self) -> str:
-        """Which devices or CPU thread counts its candidates mix, in words; empty when they are all alike.
+        """Which devices, CPU thread counts or ways of compiling its candidates mix, in words; "" for none.
 
         Sums in another order differ in the last digits, enough to break ties in a rate at an operating point.
         """
@@ -97,6 +97,8 @@ class Cell:
         parts = [f"replicates from different devices: {', '.join(devices)}"] if len(devices) > 1 else []
         if len(threads) > 1:
             parts.append(f"replicates with different numbers of CPU threads: {', '.join(map(str, threads))}")
+        if len({s.compiled for s in sources}) > 1:
+            parts.append("replicates that were compiled beside others that were not")
         return "; ".join(parts)
 
 

@@ -159,6 +159,7 @@ def _source(store: Store, done: Done, origin: str) -> ReplicateSource:
         versions={str(k): str(v) for k, v in sorted(dict(result.get("versions", {})).items())},
         device=str(result.get("device", "unknown")),
         threads=threads if isinstance(threads, int) else None,
+        compiled=result.get("compiled") is True,
     )
 
 

@@ -70,6 +70,7 @@ def _replicate(source: ReplicateSource) -> dict[str, Any]:
         "commit": source.commit,
         "device": source.device,
         "threads": source.threads,
+        "compiled": source.compiled,
     }
 
 

@@ -23,7 +23,7 @@ class ReplicateSource:
     """Where the numbers of one completed replicate come from.
 
     `device` is the GPU's name or "cpu (x86_64)", `threads` the number of CPU threads; "unknown" and None
-    where the result does not say.
+    where the result does not say. `compiled`: whether its network was compiled for training.
     """
 
     seed: int
@@ -35,6 +35,7 @@ class ReplicateSource:
     versions: Mapping[str, str]
     device: str = "unknown"
     threads: int | None = None
+    compiled: bool = False
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ class Request:
 
     threads   CPU threads of the trial
     memory    whether peak memory is asked for; on a CPU it takes longer than the time
+    compile   whether the trial is compiled
     """
 
     config: str
@@ -34,6 +35,7 @@ class Request:
     download: bool
     threads: int
     memory: bool
+    compile: bool = False
 
 
 def measure(request: Request) -> TrialNeeds:
@@ -78,6 +80,7 @@ def main() -> None:
             default_device(),
             download=request.download,
             memory=request.memory,
+            compile=request.compile,
         )
         answer = asdict(needs)
     except (AlmsweepError, MemoryError, torch.OutOfMemoryError) as error:

@@ -12,7 +12,7 @@ from analysis.select import DEFAULT_RULE
 @dataclass(frozen=True)
 class RunOptions:
     """Where and how a sweep runs, as opposed to what it computes: scores follow from the trials alone,
-    but for rounding, which differs with the device and the number of threads (scores by up to 1e-5).
+    but for rounding, which differs with the device, the number of threads, and `compile`.
 
     output           result store: a path or a URI
     data_dir         where data sets lie, the same path on every node
@@ -29,6 +29,7 @@ class RunOptions:
     scheduler        "none", "asha" or "median": which trials are stopped early (see `sweeps.schedulers`)
     grace_epochs     epochs before a trial may be stopped; None is a tenth of its epochs
     checkpoint_seconds  least time between two checkpoints of a trial
+    compile          whether trials compile their network (see `trainer.compiled`)
     """
 
     output: str
@@ -46,6 +47,7 @@ class RunOptions:
     scheduler: str = "none"
     grace_epochs: int | None = None
     checkpoint_seconds: float = 60.0
+    compile: bool = False
 
     @property
     def store_uri(self) -> str:

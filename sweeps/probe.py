@@ -60,6 +60,7 @@ class Probes:
     store      the result store's path or URI; measurements lie in its folder `probes`
     data_dir   where data sets lie on the machine that measures
     threads    CPU threads per trial
+    compile    whether trials are compiled
     run        calls a function on a machine that trains: this one, or a node of the cluster
     """
 
@@ -67,18 +68,20 @@ class Probes:
     data_dir: str | None
     download: bool
     threads: int
+    compile: bool = False
     run: Runner = here
 
     def known(self, config: TrialConfig) -> TrialNeeds | None:
         """The cached measurement of trials like this one, or None."""
-        return self.run(lambda: _cached(Store(self.store), _key(config, self.threads)))
+        return self.run(lambda: _cached(Store(self.store), _key(config, self.threads, self.compile)))
 
     def needs(self, config: TrialConfig, *, memory: bool) -> TrialNeeds:
         """The measurement of trials like this one, taken now where none is cached.
 
         Raises InputError with the reason where it cannot be taken.
         """
-        request = Request(config.model_dump_json(), self.data_dir, self.download, self.threads, memory)
+        text = config.model_dump_json()
+        request = Request(text, self.data_dir, self.download, self.threads, memory, self.compile)
         return self.run(lambda: _measured(self.store, config, request))
 
 
@@ -98,7 +101,8 @@ class TimeEstimate:
 def probes_for(options: RunOptions, *, joined: bool) -> Probes:
     """How trials of these options are measured: here, or on a node of the cluster that was joined."""
     run = on_a_node(options.cpus_per_trial, options.gpus_per_trial != 0) if joined else here
-    return Probes(options.store_uri, options.data_folder, options.download, options.cpus_per_trial, run)
+    store, folder, threads = options.store_uri, options.data_folder, options.cpus_per_trial
+    return Probes(store, folder, options.download, threads, options.compile, run)
 
 
 def probe(trials: Iterable[PlannedTrial], probes: Probes) -> list[str]:
@@ -139,12 +143,13 @@ def kinds(trials: Iterable[PlannedTrial]) -> dict[str, TrialConfig]:
 
 def _measured(store_uri: str, config: TrialConfig, request: Request) -> TrialNeeds:
     """The cached measurement where it tells what is asked, else a new one, which is cached."""
-    store, key = Store(store_uri), _key(config, request.threads)
+    store, key = Store(store_uri), _key(config, request.threads, request.compile)
     cached = _cached(store, key)
     if cached is not None and (cached.host_bytes is not None or not request.memory):
         return cached
     found = measure(request)
     facts = {"machine": machine_kind(), "threads": request.threads, "trial": trial_label(config)}
+    facts["compiled"] = request.compile
     store.write_json(f"probes/{key}.json", {**facts, **asdict(found)})
     return found
 
@@ -167,7 +172,7 @@ def _kind(config: TrialConfig) -> str:
     return json.dumps(kind, sort_keys=True)
 
 
-def _key(config: TrialConfig, threads: int) -> str:
-    """The name of a measurement: kind of trial, threads, and the kind of this machine."""
-    words = json.dumps([_kind(config), threads, machine_kind()])
+def _key(config: TrialConfig, threads: int, compile: bool) -> str:
+    """The name of a measurement: kind of trial, threads, the kind of this machine, whether compiled."""
+    words = json.dumps([_kind(config), threads, machine_kind(), *["compiled"] * compile])
     return hashlib.sha256(words.encode()).hexdigest()[:16]

@@ -45,6 +45,7 @@ def tune_trials(
         use_gpu=packing.gpus > 0,
         keep_weights=options.keep_weights != "none",
         checkpoint_seconds=options.checkpoint_seconds,
+        compile=options.compile,
         stoppable=scheduler is not None,
         software=None if options.cluster_address is None else software(),
     )

@@ -41,6 +41,7 @@ class WorkerOptions:
     report_seconds  least time between two reports to Ray
     software        what `sweeps.nodes.software` says on the driver; another answer here fails the trial
     stoppable       whether a scheduler may ask for a trial's end; every epoch is reported then
+    compile         whether trials compile their network
     """
 
     output: str
@@ -52,6 +53,7 @@ class WorkerOptions:
     checkpoint_seconds: float = 60.0
     report_seconds: float = 1.0
     stoppable: bool = False
+    compile: bool = False
     software: Mapping[str, str] | None = None
 
 
@@ -144,6 +146,7 @@ def _train(
         download=options.download,
         keep_weights=options.keep_weights,
         checkpoint_seconds=options.checkpoint_seconds,
+        compile=options.compile,
     )
     device = torch.device("cuda" if options.use_gpu else "cpu")
     states = run_trial(config, store, device, trial_options, on_round, should_stop, watchdog.resume)

@@ -24,7 +24,12 @@ _held: _Held | None = None
 
 
 def trial_setup(
-    config: TrialConfig, device: torch.device, data_dir: Path | None, *, download: bool
+    config: TrialConfig,
+    device: torch.device,
+    data_dir: Path | None,
+    *,
+    download: bool,
+    compile: bool = False,
 ) -> TrialSetup:
     """The setup of a trial; it shares its tensors with that of the process's last trial where they are equal.
 
@@ -39,7 +44,7 @@ def trial_setup(
         task = load_task(config.data, data_dir, download=download)
         held = _held = _Held(key, TrialSetup(config, task, device))
     setup = copy.copy(held.setup)
-    setup.config = config
+    setup.config, setup.compile = config, compile
     return setup
 
 

@@ -16,12 +16,14 @@ MEASURED_SECONDS = 2.0
 MOST_BATCHES = 50
 
 
-def seconds_per_epoch(config: TrialConfig, task: BinaryTask, device: torch.device) -> float:
+def seconds_per_epoch(
+    config: TrialConfig, task: BinaryTask, device: torch.device, *, compile: bool = False
+) -> float:
     """Seconds that one replicate takes for one epoch, validation included, with the current thread count.
 
     Trains on about MEASURED_SECONDS worth of batches after a warm-up and scales by the epoch's batches.
     """
-    replicate = Replicate(TrialSetup(config, task, device), seed=config.seeds[0])
+    replicate = Replicate(TrialSetup(config, task, device, compile=compile), seed=config.seeds[0])
     batches = -(-(replicate.negatives + replicate.positives) // config.batch_size)
     replicate.train_batches(WARM_UP_BATCHES)
     _synchronize(device)

@@ -20,6 +20,7 @@ from torch import Tensor
 from search_spaces.config import OptimizerConfig
 from trainer import constraint, losses, metrics
 from trainer.capture import Captured, Lane
+from trainer.compiled import compiled
 from trainer.sampler import epoch_order
 from trainer.scoring import EVALUATION_BATCH, build_replicate_model, logits_of
 from trainer.training_step import TrainingStep
@@ -79,6 +80,7 @@ class Replicate:
         self.step = TrainingStep(
             config,
             self.model,
+            compiled(self.model, config, device) if self.setup.compile else self.model,
             self.loss,
             self.setup.augmenter,
             self.setup.targets,

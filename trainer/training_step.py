@@ -7,6 +7,7 @@ Learning rate and penalty are tensors on the device as well, set once per epoch.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -37,6 +38,7 @@ class EpochSums:
 class TrainingStep:
     """The step of one replicate: changes `model`, `optimizer`'s state, `multipliers` and `sums` in place.
 
+    network      what batches of the full size go through: the model, or its compiled form
     targets      float32 [N], of the whole pool
     multipliers  float32 [N], one per example of the pool; only the drawn positives' ever rise
     capacity     the most examples of an epoch
@@ -46,6 +48,7 @@ class TrainingStep:
         self,
         config: TrialConfig,
         model: nn.Module,
+        network: Callable[[Tensor], Tensor],
         loss: losses.LossFunction,
         augmenter: Augmenter,
         targets: Tensor,
@@ -54,7 +57,7 @@ class TrainingStep:
         capacity: int,
     ) -> None:
         device = targets.device
-        self.config, self.model, self.loss = config, model, loss
+        self.config, self.model, self.network, self.loss = config, model, network, loss
         self.augmenter, self.targets, self.multipliers = augmenter, targets, multipliers
         self.lane = lane
         self.optimizer = make_optimizer(config.optimizer, model, device)
@@ -119,8 +122,9 @@ class TrainingStep:
         """Loss F(s, y) plus the augmented term, a gradient step, then lambda <- lambda + mu q."""
         self.model.train()
         indices, targets, images = self.next_batch(size)
+        network = self.network if size == self.config.batch_size else self.model
         with autocast(self.config.precision, images.device):
-            logits = self.model(images)
+            logits = network(images)
         logits = logits.float()
         loss = self.loss(logits, targets)
         limits = self.config.constraint

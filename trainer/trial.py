@@ -41,20 +41,22 @@ class StopTrial(Exception):
 
 @dataclass(frozen=True)
 class TrialOptions:
-    """How a trial is run, as opposed to what it computes: none of these can change a score.
+    """How a trial is run, as opposed to what it computes: none of these but `compile` can change a score.
 
-    The device and the number of threads, which are not among them, can in the last digits (up to 1e-5).
+    That one rounds otherwise, as another device or another number of threads does.
 
     data_dir            where data sets lie
     download            whether a missing data set may be downloaded
     keep_weights        whether the best epoch's weights are stored
     checkpoint_seconds  least time between two checkpoints
+    compile             whether the network is compiled for training (`trainer.compiled`)
     """
 
     data_dir: Path | None = None
     download: bool = False
     keep_weights: bool = True
     checkpoint_seconds: float = 60.0
+    compile: bool = False
 
 
 def run_trial(
@@ -86,7 +88,9 @@ def run_trial(
             store.clear_failure(config.trial_id)  # of an earlier attempt: no reason for how this one ends
             if should_stop():
                 raise Interrupted(STOPPED)
-            setup = trial_setup(config, device, options.data_dir, download=options.download)
+            setup = trial_setup(
+                config, device, options.data_dir, download=options.download, compile=options.compile
+            )
             with Writer() as writer:
                 attempt = Attempt(
                     config,
@@ -96,6 +100,7 @@ def run_trial(
                     writer,
                     keep_weights=options.keep_weights,
                     checkpoint_seconds=options.checkpoint_seconds,
+                    compiled=options.compile,
                 )
                 writer.submit(lambda: store.write_config(config))
                 with _made(setup, missing) as replicates:

@@ -28,7 +28,13 @@ GPU_EPOCHS = 3
 
 
 def measure_trial(
-    config: TrialConfig, data_dir: Path | None, device: torch.device, *, download: bool, memory: bool
+    config: TrialConfig,
+    data_dir: Path | None,
+    device: torch.device,
+    *,
+    download: bool,
+    memory: bool,
+    compile: bool = False,
 ) -> TrialNeeds:
     """Train a little of a trial as it would be trained, with the current thread count.
 
@@ -37,18 +43,19 @@ def measure_trial(
     """
     task = load_task(config.data, data_dir, download=download)
     if device.type == "cuda":
-        seconds = _train(config, task, device, GPU_EPOCHS)
+        seconds = _train(config, task, device, GPU_EPOCHS, compile)
         return TrialNeeds("cuda", seconds, peak_resident_bytes(), *_device_memory(device))
     host = None
     if memory:
-        _train(config, _slice_of(task, round(CPU_BATCHES * config.batch_size)), device, 1)
+        _train(config, _slice_of(task, round(CPU_BATCHES * config.batch_size)), device, 1, compile)
         host = peak_resident_bytes()
-    return TrialNeeds("cpu", seconds_per_epoch(config, task, device), host)
+    return TrialNeeds("cpu", seconds_per_epoch(config, task, device, compile=compile), host)
 
 
-def _train(config: TrialConfig, task: BinaryTask, device: torch.device, epochs: int) -> float:
+def _train(config: TrialConfig, task: BinaryTask, device: torch.device, epochs: int, compile: bool) -> float:
     """Train all replicates, write a checkpoint, score the test split; the least seconds of a later epoch."""
-    setup = TrialSetup(config.model_copy(update={"epochs": epochs, "patience": None}), task, device)
+    config = config.model_copy(update={"epochs": epochs, "patience": None})
+    setup = TrialSetup(config, task, device, compile=compile)
     replicates = [Replicate(setup, seed) for seed in config.seeds]
     seconds = [round_.seconds for round_ in fit(replicates)]
     checkpoint.dump_replicates(replicates, trial_id=config.trial_id, data_sha256=task.sha256)

@@ -36,6 +36,7 @@ class Attempt:
     writer: Writer
     keep_weights: bool
     checkpoint_seconds: float
+    compiled: bool = False
     name: str = field(default_factory=new_attempt)
     last_checkpoint: float = field(default_factory=time.monotonic)
     stored: set[int] = field(default_factory=set)
@@ -93,6 +94,7 @@ def _result(attempt: Attempt, replicate: Replicate) -> dict[str, Any]:
         "node": node_name(),
         "device": device_name(attempt.device),
         "threads": torch.get_num_threads(),
+        "compiled": attempt.compiled,
         "versions": library_versions(),
         "commit": git_commit(),
         "data_sha256": task.sha256,

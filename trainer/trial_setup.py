@@ -19,15 +19,23 @@ class TrialSetup:
     """What all replicates of a trial share: the data on the device, its augmentation, and the base loss.
 
     `capture`: whether steps are captured as CUDA graphs; None for yes on CUDA (see `trainer.capture`).
+    `compile`: whether the network is compiled for training steps (see `trainer.compiled`).
     """
 
     def __init__(
-        self, config: TrialConfig, task: BinaryTask, device: torch.device, *, capture: bool | None = None
+        self,
+        config: TrialConfig,
+        task: BinaryTask,
+        device: torch.device,
+        *,
+        capture: bool | None = None,
+        compile: bool = False,
     ) -> None:
         self.config = config
         self.task = task
         self.device = device
         self.capture = capture_wanted(device) if capture is None else capture
+        self.compile = compile
         self.memory_format = memory_format(config.model, device)
         self.targets = task.pool.targets.to(device, torch.float32)
         self.augmenter = Augmenter(

@@ -66,6 +66,12 @@ Gpus = Annotated[
         help="Share of a GPU per trial; default: by measured memory.",
     ),
 ]
+Compile = Annotated[
+    bool,
+    typer.Option(
+        "--compile", help="Compile networks with torch.compile: pays for long trials; needs a C++ compiler."
+    ),
+]
 KeepWeights = Annotated[
     str, typer.Option("--keep-weights", help="Weights to keep: selected (best trial per cell), all, none.")
 ]

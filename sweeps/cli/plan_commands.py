@@ -14,6 +14,7 @@ from sweeps.cli.named_sweep import open_stored, open_sweep
 from sweeps.cli.options import (
     DEFAULT_OUTPUT,
     Address,
+    Compile,
     Cpus,
     DataDir,
     Download,
@@ -49,6 +50,7 @@ def plan(
         int | None,
         typer.Option("--concurrent", min=1, help="Trials at a time; default: as many as `run` would start."),
     ] = None,
+    compile: Compile = False,
     trials: Annotated[bool, typer.Option("--trials", help="List every trial.")] = False,
 ) -> None:
     """Show a space's trials: how many are done, partial, failed and pending, and what the rest costs.
@@ -74,6 +76,7 @@ def plan(
         cpus_per_trial=cpus_per_trial,
         gpus_per_trial=gpus_per_trial,
         max_concurrent=concurrent,
+        compile=compile,
     )
     found = forecast(made, options, console, measure=probe)
     report.print_plan(console, made)

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from search_spaces.errors import CheckpointError, InputError
 from sweeps.cli.guard import guarded
-from sweeps.cli.options import DEFAULT_OUTPUT, DataDir, Download, Output
+from sweeps.cli.options import DEFAULT_OUTPUT, Compile, DataDir, Download, Output
 
 if TYPE_CHECKING:
     from search_spaces.config import TrialConfig
@@ -58,6 +58,7 @@ def train(
     download: Download = False,
     device: Device = None,
     threads: Threads = 1,
+    compile: Compile = False,
 ) -> None:
     """Train one trial, or go on from its checkpoint, and print its result."""
     from trainer.store import Store
@@ -71,7 +72,7 @@ def train(
         config,
         store,
         _device(device, threads),
-        TrialOptions(data_dir=data_dir, download=download),
+        TrialOptions(data_dir=data_dir, download=download, compile=compile),
         on_round=lambda round_: _print_round(console, round_, config.epochs),
     )
     complete = _print_result(console, config, store)

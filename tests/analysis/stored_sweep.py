@@ -87,10 +87,12 @@ class SweepBuilder:
         data_sha256: str = "d" * 64,
         device: str = "cpu (x86_64)",
         threads: int = 1,
+        compiled: bool = False,
     ) -> None:
         result = {
             "device": device,
             "threads": threads,
+            "compiled": compiled,
             "state": state,
             "reason": reason,
             "data_sha256": data_sha256,

@@ -173,9 +173,10 @@ def test_ensembles_of_different_sizes_do_not_compete(builder: SweepBuilder) -> N
         ({}, ""),
         ({"threads": 2}, "replicates with different numbers of CPU threads: 1, 2"),
         ({"device": "GPU X", "threads": 2}, "replicates from different devices: GPU X, cpu (x86_64)"),
+        ({"compiled": True}, "replicates that were compiled beside others that were not"),
     ],
 )
-def test_a_cell_that_mixes_devices_or_threads_says_so(
+def test_a_cell_that_mixes_ways_of_rounding_says_so(
     builder: SweepBuilder, other: dict[str, Any], remark: str
 ) -> None:
     builder.complete(trial(Bce()), "a", 1.0, 1.0)

@@ -27,7 +27,8 @@ class Case:
     """One process: `kind` is the usual loop ("plain"), its tuned variant, the trainer, or the
     trainer with its replicates stacked into one network.
 
-    The usual loop trains the first seed alone. `precision` is the trainer's; the tuned loop chooses its own.
+    The usual loop trains the first seed alone. `precision` is the trainer's, as is `compile`; the tuned loop
+    chooses its own.
     """
 
     kind: Literal["plain", "tuned", "ours", "stacked"]
@@ -40,6 +41,7 @@ class Case:
     data_dir: str
     ratio: float = 100.0
     train_share: float = 0.9
+    compile: bool = False
 
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> Case:
@@ -85,12 +87,19 @@ class Row:
 
 
 def comparison_rows(
-    base: Case, *, replicates: int, processes: int, per_process: int, mps: Mapping[str, str] | None
+    base: Case,
+    *,
+    replicates: int,
+    processes: int,
+    per_process: int,
+    mps: Mapping[str, str] | None,
+    compiles: bool = False,
 ) -> list[Row]:
     """The rows of one width, with or without the constraint: the usual loop, and ours in several ways.
 
     `processes` trials side by side train `per_process` replicates each and share the threads of `base`;
-    `mps` is the environment of an NVIDIA MPS server, None without one.
+    `mps` is the environment of an NVIDIA MPS server, None without one. With `compiles` the last ways of ours
+    stand a second time, compiled.
     """
     one, many = tuple(range(1, 2)), tuple(range(1, replicates + 1))
     rows = [
@@ -102,6 +111,8 @@ def comparison_rows(
         rows.append(
             Row(f"ours, {replicates} replicates", (dataclasses.replace(base, kind="ours", seeds=many),))
         )
+    if compiles and base.device == "cuda":
+        rows.append(_compiled(rows[-1]))
     if processes > 1:
         share = max(1, base.threads // processes)
         cases = tuple(
@@ -112,6 +123,8 @@ def comparison_rows(
         rows.append(Row(name, cases))
         if mps is not None:
             rows.append(Row(f"{name}, MPS", cases, mps))
+    if compiles:
+        rows.append(_compiled(rows[-1]))
     return rows
 
 
@@ -124,6 +137,11 @@ def candidate_rows(base: Case, replicates: int) -> list[Row]:
         eager = dataclasses.replace(base, kind="ours", seeds=seeds)
         rows.append(Row(f"uncaptured, {replicates} replicates", (eager,), {CAPTURE_VARIABLE: "0"}))
     return rows
+
+
+def _compiled(row: Row) -> Row:
+    cases = tuple(dataclasses.replace(case, compile=True) for case in row.cases)
+    return Row(f"{row.name}, compiled", cases, row.environment)
 
 
 def _seeds(process: int, count: int) -> tuple[int, ...]:

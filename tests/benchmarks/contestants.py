@@ -108,7 +108,7 @@ class Ours:
 
     def __init__(self, case: Case, task: BinaryTask) -> None:
         self.device = torch.device(case.device)
-        setup = TrialSetup(case.config(), task, self.device)
+        setup = TrialSetup(case.config(), task, self.device, compile=case.compile)
         self.replicates = [Replicate(setup, seed) for seed in case.seeds]
         self.auroc: dict[int, list[float]] = {seed: [] for seed in case.seeds}
         self.train_images = sum(len(task.train_indices(seed)) for seed in case.seeds)

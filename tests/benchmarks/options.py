@@ -13,6 +13,7 @@ import torch
 from search_spaces.errors import InputError
 from tests.benchmarks.cases import usable_cores
 from tests.benchmarks.machine import has_bf16
+from trainer.compiled import check_compiler
 
 DATA_VARIABLE = "ALMSWEEP_TEST_DATA"
 
@@ -63,11 +64,20 @@ def _fill_in(options: argparse.Namespace, *, gpu: bool) -> None:
         "threads": usable_cores(),
         "processes": 4 if gpu else usable_cores(),
         "process_replicates": 10 if gpu else 1,
+        "compile": not quick and _can_compile(options.device),
         "precision": "bf16" if has_bf16(options.device) else "float32",
     }
     for name, value in defaults.items():
         if getattr(options, name) is None:
             setattr(options, name, value)
+
+
+def _can_compile(device: str) -> bool:
+    try:
+        check_compiler(torch.device(device))
+    except InputError:
+        return False
+    return True
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -89,6 +99,11 @@ def _parser() -> argparse.ArgumentParser:
         "--processes", type=int, help="trials side by side; default 4 on a GPU, else one per core; 1 for none"
     )
     add("--process-replicates", type=int, help="of each trial side by side; default 10 on a GPU, else 1")
+    add(
+        "--compile",
+        action=argparse.BooleanOptionalAction,
+        help="also compiled rows; default: where there is a compiler, but not with --quick",
+    )
     add("--candidates", action="store_true", help="also stacked replicates, and uncaptured steps on a GPU")
     add("--threads", type=int, help="of a single process; default all cores")
     add("--ratio", type=float, default=100.0, help="negatives per positive; default 100")

@@ -97,6 +97,7 @@ class Run:
             processes=chosen.processes,
             per_process=chosen.process_replicates,
             mps=self.mps.environment,
+            compiles=chosen.compile,
         )
         if chosen.candidates:
             rows += candidate_rows(self.base(width, constrained=constrained), chosen.replicates)

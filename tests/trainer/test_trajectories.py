@@ -138,9 +138,11 @@ def test_a_step_asks_the_device_for_nothing(
     wanted = config(loss=loss, optimizer=optimizer, precision=precision, constraint=CONSTRAINT)
     replicate = Replicate(TrialSetup(wanted, task, CPU), 1)
     with FakeTensorMode(allow_non_fake_inputs=True):
+        model = without_values(replicate.model)
         step = TrainingStep(
             wanted,
-            without_values(replicate.model),
+            model,
+            model,
             replicate.loss,
             replicate.setup.augmenter,
             replicate.setup.targets,
