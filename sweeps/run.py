@@ -153,6 +153,11 @@ class _Run:
 
         options = self.options
         settle_environment(options.cluster_address)
+        if options.compile and options.cluster_address is None:  # on a cluster every trial looks for itself
+            from trainer.compiled import check_compiler
+            from trainer.environment import default_device
+
+            check_compiler(default_device())
         tracker = Tracker(options.tracking_uri, self.store, self.manifest.name) if options.track else None
         with ray_session(options) as resources:
             packing = self._pack(resources)
@@ -300,11 +305,6 @@ def _check_cluster(trials: Sequence[TrialConfig], options: RunOptions, resources
     joined = options.cluster_address is not None
     cpus, gpus = options.cpus_per_trial, options.gpus_per_trial
     check_resources(node_resources(), cpus, gpus, startable_nodes if joined else dict)
-    if options.compile and not joined:  # on a cluster's nodes every trial looks for itself
-        from trainer.compiled import check_compiler
-        from trainer.environment import default_device
-
-        check_compiler(default_device())
     if joined:
         check_nodes(
             (config.data for config in trials),

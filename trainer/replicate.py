@@ -80,7 +80,9 @@ class Replicate:
         self.step = TrainingStep(
             config,
             self.model,
-            compiled(self.model, config, device) if self.setup.compile else self.model,
+            compiled(self.model, config, task.pool.pixels.shape[1:], device)
+            if self.setup.compile
+            else self.model,
             self.loss,
             self.setup.augmenter,
             self.setup.targets,

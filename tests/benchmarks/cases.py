@@ -123,7 +123,7 @@ def comparison_rows(
         rows.append(Row(name, cases))
         if mps is not None:
             rows.append(Row(f"{name}, MPS", cases, mps))
-    if compiles:
+    if compiles and (processes > 1 or base.device == "cpu"):
         rows.append(_compiled(rows[-1]))
     return rows
 

@@ -7,8 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from search_spaces.catalog import load_space
+from sweeps.cli import run_commands
+from sweeps.cli.main import app
+from sweeps.options import RunOptions
 from trainer.store import Store, SweepManifest
 
 Cli = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -151,3 +155,17 @@ def test_tables_from_the_output_folder(almsweep: Cli, tmp_path: Path) -> None:
     done = almsweep("tables", tmp_path)
     assert done.returncode == 1, "nothing is trained, so the table is incomplete"
     assert (tmp_path / "tables" / "demo" / "best.csv").exists()
+
+
+@pytest.mark.parametrize("command", [["run"], ["retry", "--failed"]])
+@pytest.mark.parametrize("asked", [False, True])
+def test_compile_is_an_option_of_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: list[str], asked: bool
+) -> None:
+    seen: list[RunOptions] = []
+    monkeypatch.setattr(run_commands, "_run_and_report", lambda s, m, options, **rest: seen.append(options))
+    manifest = SweepManifest("demo", tuple(load_space("demo").trials))
+    Store(tmp_path).write_sweep(manifest)
+    done = CliRunner().invoke(app, [*command, "demo", "--output", str(tmp_path), *["--compile"] * asked])
+    assert done.exit_code == 0, done.output
+    assert [options.compile for options in seen] == [asked]

@@ -83,6 +83,9 @@ def test_time_is_unknown_until_probed_and_then_cached(probes: Probes, asked: lis
     assert (found.unknown, found.device) == (0, "cpu")
     assert found.seconds == pytest.approx(0.5 * 2 * (2 + 7))
     assert estimate(trials, replace(probes, threads=2)).unknown == 4
+    assert estimate(trials, replace(probes, compile=True)).unknown == 4
+    probe(trials, replace(probes, compile=True))
+    assert [r.compile for r in asked] == [False, True]
 
 
 def test_memory_is_measured_where_only_the_time_was(probes: Probes, asked: list[Request]) -> None:
