@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
 
 from search_spaces.errors import InputError
 from tests.benchmarks import machine, speed
-from tests.benchmarks.cases import Case, Row
+from tests.benchmarks.cases import Case, Row, comparison_rows
 from tests.benchmarks.contestants import make_contestant
 from tests.benchmarks.measure import Clock, Rules, measure_rows
 from tests.benchmarks.mps import Mps
@@ -39,7 +40,7 @@ def test_a_small_run_measures_every_section_and_computes_its_ratios(
 ) -> None:
     asked = (
         "--device cpu --widths 4 --constraint with --threads 1 --pairs 2 --seconds 0 --ratio 3 "
-        "--replicates 2 --processes 2 --candidates --quality-epochs 1 --quality-seeds 1 "
+        "--replicates 2 --processes 2 --no-compile --candidates --quality-epochs 1 --quality-seeds 1 "
         "--scaling 1,2 --scaling-rounds 1 --bf16-check --bf16-seeds 2 --bf16-epochs 1 --bf16-width 4"
     )
     files = [tmp_path / name for name in ("out/speed.json", "out/speed.md", "out/speed.png")]
@@ -118,6 +119,30 @@ def test_a_row_that_fails_is_named_and_the_others_go_on(small_cifar: Path) -> No
     assert failed["turns"] == []
     assert went_on["failure"] is None
     assert len(went_on["turns"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("device", "processes", "expected"),
+    [
+        ("cpu", 2, ["ours, 2 trials x 1, compiled"]),
+        ("cpu", 1, ["ours, 4 replicates, compiled"]),
+        ("cuda", 2, ["ours, 4 replicates, compiled", "ours, 2 trials x 1, compiled"]),
+        ("cuda", 1, ["ours, 4 replicates, compiled"]),
+    ],
+)
+def test_compiled_rows_stand_beside_the_same_rows(
+    device: Literal["cpu", "cuda"], processes: int, expected: list[str]
+) -> None:
+    base = Case("ours", 4, True, device, 2, (1,), "float32", "data")
+    given: dict[str, Any] = {"replicates": 4, "processes": processes, "per_process": 1, "mps": None}
+    without = {row.name: row for row in comparison_rows(base, **given)}
+    rows = {row.name: row for row in comparison_rows(base, **given, compiles=True)}
+    assert [name for name in rows if name not in without] == expected
+    for name in expected:
+        plain = rows[name.removesuffix(", compiled")]
+        assert not any(case.compile for case in plain.cases)
+        assert rows[name].cases == tuple(replace(case, compile=True) for case in plain.cases)
+        assert all(Case.from_json(asdict(case)).compile for case in rows[name].cases)
 
 
 def test_the_usual_loop_trains_on_the_trainers_images(small_cifar: Path) -> None:
