@@ -69,7 +69,7 @@ Gpus = Annotated[
 Compile = Annotated[
     bool,
     typer.Option(
-        "--compile", help="Compile networks with torch.compile: pays for long trials; needs a C++ compiler."
+        "--compile", help="Compile networks with torch.compile: pays for long trials; needs a compiler."
     ),
 ]
 KeepWeights = Annotated[
