@@ -3,8 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 OUTPUT ?= results
+# A process per core, so each of them computes with one thread. A process that has nothing left takes over
+# half of what waits for another.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 --dist worksteal
 
-.PHONY: install demo test test-fast faults lint format bench bench-orchestration clean
+.PHONY: install demo test test-sweeps test-group test-all faults lint format bench bench-orchestration clean
 
 install: $(VENV)/.installed
 
@@ -17,12 +20,19 @@ $(VENV)/.installed: pyproject.toml
 demo: install
 	$(BIN)/almsweep run demo --output $(OUTPUT)
 
-test: test-fast
-	$(BIN)/python -m pytest -m slow
+test: install
+	$(PYTEST) -m "not slow"
 
-# A process per core, so each of them computes with one thread.
-test-fast: install
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" --numprocesses logical --maxprocesses 8
+# Slow tests of what any change can break.
+test-sweeps: install
+	$(PYTEST) -m "slow and not group"
+
+# One group of the other slow tests, such as GROUP=search; `python -m tests.groups` lists them.
+test-group: install
+	$(PYTEST) -m "group(name='$(GROUP)')"
+
+test-all: install
+	$(PYTEST)
 
 # Every fault of the matrix in the middle of a small sweep, and a table of what came of each; takes a while.
 faults: install
@@ -39,11 +49,11 @@ format: install
 
 # Whatever DATA names holds cifar10/train.parquet; ARGS are options of the command, such as ARGS=--quick.
 bench: install
-	$(BIN)/python -m tests.benchmarks.speed $(if $(DATA),--data $(DATA)) $(ARGS)
+	$(BIN)/python -m benchmarks.speed $(if $(DATA),--data $(DATA)) $(ARGS)
 
 # 3,284 trials without training, beside plain Ray Tune: an hour or two on two cores.
 bench-orchestration: install
-	$(BIN)/python -m tests.benchmarks.orchestration --json bench-orchestration.json $(ARGS)
+	$(BIN)/python -m benchmarks.orchestration --json bench-orchestration.json $(ARGS)
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -12,6 +12,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from tests.groups import GROUPS
 from tests.s3_server import S3Server
 from trainer.retry import Retry
 from trainer.store import Store
@@ -21,6 +22,18 @@ hypothesis.settings.register_profile("almsweep", deadline=None, derandomize=True
 hypothesis.settings.load_profile("almsweep")
 
 ROOT = Path(__file__).parent.parent
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test of a group is slow; a group that nobody runs is a mistake."""
+    for item in items:
+        for mark in item.iter_markers("group"):
+            if mark.kwargs.get("name") not in GROUPS:
+                raise pytest.UsageError(
+                    f"{item.nodeid}: expected a group of {', '.join(GROUPS)}, given {mark.kwargs}"
+                )
+            item.add_marker("slow")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -15,9 +15,9 @@ import urllib.request
 from pathlib import Path
 
 from sweeps.mlflow_ui import free_port
+from tests.processes import PATIENCE
 
 ENTRYPOINT = Path(__file__).parent.parent / "docker" / "entrypoint.sh"
-READY_SECONDS = 180.0
 
 
 class MlflowServer:
@@ -61,7 +61,7 @@ class MlflowServer:
                 stderr=log,
                 start_new_session=True,
             )
-        deadline = time.monotonic() + READY_SECONDS
+        deadline = time.monotonic() + PATIENCE
         while True:
             try:
                 urllib.request.urlopen(f"{self.address}/health", timeout=5).close()
@@ -78,7 +78,7 @@ class MlflowServer:
             headers["Authorization"] = "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
         request = urllib.request.Request(f"{self.address}{path}", headers=headers)
         try:
-            with urllib.request.urlopen(request, timeout=30) as reply:
+            with urllib.request.urlopen(request, timeout=PATIENCE) as reply:
                 return int(reply.status)
         except urllib.error.HTTPError as error:
             error.close()
@@ -90,5 +90,5 @@ class MlflowServer:
             return
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait(30)
+        self.process.wait()
         self.process = None

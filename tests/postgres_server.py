@@ -15,10 +15,10 @@ from typing import Any
 import psutil
 
 from sweeps.mlflow_ui import free_port
+from tests.processes import PATIENCE
 
 USER = "mlflow"
 DATABASE = "postgres"  # the one that initdb makes
-READY_SECONDS = 60.0
 
 
 def postgres_folder() -> Path | None:
@@ -47,7 +47,13 @@ class PostgresServer:
         command = [programs / "initdb", "--pgdata", data, "--username", USER, "--pwfile", word]
         command += ["--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-sync"]
         done = subprocess.run(
-            command, cwd=self.folder, capture_output=True, text=True, timeout=120, check=False, **self._user()
+            command,
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+            **self._user(),
         )
         if done.returncode:
             raise RuntimeError(f"initdb failed: {done.stdout}{done.stderr}")
@@ -63,7 +69,7 @@ class PostgresServer:
         command += ["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="]
         with (self.folder / "postgres.log").open("ab") as log:
             self.process = subprocess.Popen(command, cwd=self.folder, stdout=log, stderr=log, **self._user())
-        deadline = time.monotonic() + READY_SECONDS
+        deadline = time.monotonic() + PATIENCE
         while True:
             try:
                 self.connect().close()
@@ -109,8 +115,8 @@ class PostgresServer:
                 one.kill()
             except psutil.NoSuchProcess:
                 continue
-        self.process.wait(30)
-        psutil.wait_procs(family, timeout=30)
+        self.process.wait()
+        psutil.wait_procs(family, timeout=PATIENCE)
         self.process = None
 
     def close(self) -> None:

@@ -1,9 +1,9 @@
 """`almsweep` with trials that wait at two gates: `python gated_run.py GATES run SPACE ...`.
 
-Every trial waits before epoch `MIDDLE` until GATES/middle.open stands, every other one again before epoch
-`LATE` until GATES/late.open does; a file GATES/<gate>/<trial id> says that a trial has come there. So a test
-decides what happens when, however fast the machine is. A script of its own, so that Ray ships the function to
-its processes. See test_postgres.py.
+Every trial waits before epoch `MIDDLE` until GATES/middle.open stands; those that GATES/late.trials lists
+wait again before epoch `LATE` until GATES/late.open does. A file GATES/<gate>/<trial id> says that a trial
+has come there. So a test decides what happens when, however fast the machine is. A script of its own, so
+that Ray ships the function to its processes. See test_postgres.py.
 """
 
 from __future__ import annotations
@@ -18,12 +18,7 @@ import sweeps.tuning
 from sweeps.worker import train_trial
 
 MIDDLE, LATE = 3, 6
-PATIENCE = 300.0
-
-
-def waits_late(trial_id: str) -> bool:
-    """Whether a trial waits at the second gate too."""
-    return int(trial_id, 16) % 2 == 1
+PATIENCE = 1000.0
 
 
 def gated_trial(params: dict[str, Any], *, gates: str, options: Any, **rest: Any) -> None:
@@ -31,10 +26,11 @@ def gated_trial(params: dict[str, Any], *, gates: str, options: Any, **rest: Any
     from trainer.replicate import Replicate
 
     plain, trial_id = Replicate.begin_epoch, params["trial_id"]
+    waits_late = trial_id in Path(gates, "late.trials").read_text().split()
 
     def begin_epoch(self: Replicate) -> None:
         for name, epoch in (("middle", MIDDLE), ("late", LATE)):
-            if self.epoch == epoch and (name == "middle" or waits_late(trial_id)):
+            if self.epoch == epoch and (name == "middle" or waits_late):
                 came = Path(gates) / name / trial_id
                 came.parent.mkdir(parents=True, exist_ok=True)
                 came.touch()

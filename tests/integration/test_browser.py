@@ -28,10 +28,15 @@ from sweeps.mlflow_columns import results_path
 from sweeps.mlflow_ui import experiments, free_port, running_ui
 from sweeps.tracking import reconcile
 from sweeps.trial_view import TrialView, trial_state, trial_view
+from tests.processes import PATIENCE
 from tests.sweeps import synthetic_store as synthetic
 from trainer.store import Store
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [
+    pytest.mark.group(name="tracking"),
+    pytest.mark.xdist_group("browser"),
+    pytest.mark.timeout(1800),
+]
 
 BROWSER, DRIVER = "/usr/bin/chromium", "/usr/bin/chromedriver"
 FLAGS = (
@@ -46,7 +51,6 @@ FLAGS = (
     "--hide-scrollbars",
     "--window-size=1690,760",
 )
-PATIENCE = 120.0
 CURVES = (
     "train/loss_mean",
     "train/violation_mean",
@@ -221,7 +225,7 @@ def _loaded_picture(browser: WebDriver) -> tuple[int, int] | None:
 def _fetch(url: str) -> bytes:
     from urllib.request import urlopen
 
-    with urlopen(url, timeout=30) as reply:
+    with urlopen(url, timeout=PATIENCE) as reply:
         content: bytes = reply.read()
         return content
 

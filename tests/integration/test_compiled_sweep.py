@@ -13,7 +13,7 @@ import pytest
 from trainer.store import Store
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.group(name="compiled"),
     pytest.mark.skipif(shutil.which("g++") is None, reason="needs the C++ compiler g++"),
 ]
 

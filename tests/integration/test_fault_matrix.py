@@ -1,45 +1,31 @@
 """Each fault in the middle of a real sweep: the transparent ones change no table, the terminal ones are told.
 
-A case is a sweep of its own, so a run of the suite takes one of each kind; ALMSWEEP_ALL_FAULTS=1 takes all.
-`make faults` runs all of them too, and prints what came of each.
+Tables are held against those of the same trials trained without Ray. `make faults` runs all cases one after
+the other and prints what came of each.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.integration.faults.cases import CASES
+from tests.integration.faults.calm import undisturbed_tables
+from tests.integration.faults.cases import CASES, ERRORS
 from tests.integration.faults.found import compare
-from tests.integration.faults.play import Unavailable, problems, run_case
+from tests.integration.faults.play import Case, Unavailable, problems, run_case
 from tests.integration.faults.scene import Scene
 
-pytestmark = pytest.mark.timeout(1500)
-
-QUICK = ("SIGKILL of a trial", "loss diverges")
-ONE_OF_EACH = (
-    *QUICK,
-    "SIGKILL of a node's raylet",
-    "SIGKILL of the driver",
-    "SIGKILL of the head node",
-    "SIGKILL of the MLflow server",
-    "Ctrl-C",
-    "disk full for good",
-    "CPU out of memory always",
-    "trial hangs once",
-)
+pytestmark = pytest.mark.timeout(3000)
 
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    scene = Scene(tmp_path_factory.mktemp("undisturbed"))
-    ended = scene.run()
-    assert ended.code == 0, ended.text
-    assert scene.states()["done"] == len(scene.trials) == 6
-    return scene.tables()
+    tables = undisturbed_tables(tmp_path_factory.mktemp("undisturbed"))
+    rows = tables["best.csv"].splitlines()[1:]
+    assert len(rows) == sum(b"n=2/2" in row for row in rows) == 6
+    return tables
 
 
 @pytest.fixture
@@ -49,13 +35,13 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
     made.clear_processes()
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in CASES]
-)
+def marks(case: Case) -> tuple[pytest.MarkDecorator, ...]:
+    return (pytest.mark.slow,) if case.group is None else (pytest.mark.group(name=case.group),)
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=marks(case)) for name, case in CASES.items()])
 def test_fault(undisturbed: dict[str, bytes], tmp_path: Path, name: str) -> None:
     case = CASES[name]
-    if name not in ONE_OF_EACH and os.environ.get("ALMSWEEP_ALL_FAULTS") != "1":
-        pytest.skip("not one of the chosen cases; ALMSWEEP_ALL_FAULTS=1 and `make faults` run all")
     try:
         found = run_case(case, tmp_path, undisturbed)
     except Unavailable as reason:
@@ -63,7 +49,7 @@ def test_fault(undisturbed: dict[str, bytes], tmp_path: Path, name: str) -> None
     assert problems(case, found) == [], found
 
 
-@pytest.mark.slow
+@pytest.mark.group(name=ERRORS)
 def test_same_error_of_the_first_trials_stops_the_sweep(scene: Scene) -> None:
     ended = scene.run("same-error")
     assert ended.code == 1

@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psutil
@@ -16,6 +15,7 @@ import pytest
 from search_spaces.errors import InputError
 from sweeps.mlflow_ui import free_port, running_ui
 from sweeps.tracking import Tracker
+from tests.processes import PATIENCE, wait_until
 from trainer.store import Store
 
 
@@ -42,7 +42,7 @@ def test_taken_port_is_the_users_error(tmp_path: Path) -> None:
             pytest.fail("a server came up on a taken port")
 
 
-@pytest.mark.slow
+@pytest.mark.group(name="tracking")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ends_without_leaving_processes(tmp_path: Path, number: int) -> None:
     tracker = Tracker(None, Store(tmp_path), "demo")
@@ -59,9 +59,10 @@ def test_ends_without_leaving_processes(tmp_path: Path, number: int) -> None:
         family = psutil.Process(child.pid).children(recursive=True)
         assert family
         os.kill(child.pid, number)
-        assert child.wait(timeout=60) == 0
+        assert child.wait(PATIENCE) == 0
         assert "ended" in output.read()
-    deadline = time.monotonic() + 10
-    while any(p.is_running() and p.status() != psutil.STATUS_ZOMBIE for p in family):
-        assert time.monotonic() < deadline, f"still there: {family}"
-        time.sleep(0.1)
+    wait_until("its processes end", lambda: not any(is_alive(process) for process in family))
+
+
+def is_alive(process: psutil.Process) -> bool:
+    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE

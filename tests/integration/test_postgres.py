@@ -1,4 +1,4 @@
-"""Eight trials at once write to MLflow on PostgreSQL, one of which is killed and comes back in the middle.
+"""Trials side by side are shown in MLflow on PostgreSQL, both of which are killed and come back.
 
 Afterwards `almsweep reconcile` makes MLflow and the result store agree exactly: as many runs as trials, and
 the same metrics, name by name, step by step and value by value. Read from PostgreSQL and from the result
@@ -7,40 +7,41 @@ files, both without the code under test.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import math
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import psutil
 import pytest
 
 from search_spaces.catalog import load_space
 from search_spaces.config import TrialConfig
 from search_spaces.losses import Ldam
-from tests.integration.gated_run import waits_late
 from tests.mlflow_server import MlflowServer
 from tests.postgres_server import PostgresServer, postgres_folder
+from tests.processes import end_family, wait_until
 from trainer.metrics import summarize
 from trainer.store import Done, Store
 
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.group(name="tracking"),
+    pytest.mark.xdist_group("postgres"),
+    pytest.mark.timeout(1800),
+]
 
 ROOT = Path(__file__).parent.parent.parent
 GATED = Path(__file__).parent / "gated_run.py"
-TRIALS = 8
+TRIALS = 4
 SPACE = """
 name: {name}
 fixed: {{dataset: digits, ratio: 20, epochs: {epochs}, patience: null, model.width: 4, seeds: [1, 2]}}
 grid:
-  loss: [baseline_BCE, baseline_s_LM_m05, baseline_cb_BCE_99, baseline_LDAM]
+  loss: [baseline_BCE, baseline_LDAM]
   alm: [none, ALM_14_beg]
   delta: [0.25]
 """
@@ -152,12 +153,16 @@ def digest(points: list[Point]) -> str:
 
 
 class Sweep:
-    """`almsweep run` with eight trials at a time, whatever the machine has, that wait at gates."""
+    """`almsweep run` with all trials at a time, whatever the machine has, that wait at gates."""
 
     def __init__(self, folder: Path, name: str, environment: dict[str, str]) -> None:
         self.gates, self.output, self.log = folder / "gates", folder / "output", folder / "sweep.log"
         self.space = folder / "space.yaml"
         self.space.write_text(SPACE.format(name=name, epochs=EPOCHS))
+        self.trials = load_space(str(self.space)).trials
+        self.late = [config.trial_id for config in self.trials[1::2]]
+        self.gates.mkdir()
+        (self.gates / "late.trials").write_text("\n".join(self.late))
         command = [sys.executable, str(GATED), str(self.gates), "run", str(self.space), "--yes"]
         command += ["--output", str(self.output), "--gpus-per-trial", "0", "--max-concurrent", str(TRIALS)]
         environment = {**os.environ, "COLUMNS": "250", "NO_COLOR": "1", "OMP_NUM_THREADS": "1", **environment}
@@ -174,27 +179,14 @@ class Sweep:
         (self.gates / f"{gate}.open").touch()
 
     def wait_until(self, what: str, holds: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + 240
-        while not holds():
-            assert self.process.poll() is None, f"ended before {what}: {self.log.read_text()}"
-            assert time.monotonic() < deadline, f"not in time: {what}: {self.log.read_text()}"
-            time.sleep(0.1)
-
-    def kill(self) -> None:
-        if self.process.poll() is None:
-            family = psutil.Process(self.process.pid).children(recursive=True)
-            for one in [*family, self.process]:
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    one.kill()
-            self.process.wait(30)
+        wait_until(what, holds, process=self.process, log=self.log)
 
 
-@pytest.mark.parametrize("victim", ["server", "database"])
-def test_killed_in_the_middle_and_level_after_reconcile(
-    almsweep: Cli, postgres: PostgresServer, mlflow: MlflowServer, tmp_path: Path, victim: str
+def test_level_after_server_and_database_were_killed(
+    almsweep: Cli, postgres: PostgresServer, mlflow: MlflowServer, tmp_path: Path
 ) -> None:
-    name = f"kill-{victim}"
-    away: MlflowServer | PostgresServer = mlflow if victim == "server" else postgres
+    """The server is away while some trials end, and comes back; the database while the others do."""
+    name = "outages"
     sweep = Sweep(tmp_path, name, mlflow.client)
     store = Store(sweep.output)
     try:
@@ -202,27 +194,33 @@ def test_killed_in_the_middle_and_level_after_reconcile(
         sweep.wait_until(
             "all show epochs", lambda: len({trial for trial, *_ in shown_points(postgres, name)}) == TRIALS
         )
-        away.kill()
+        mlflow.kill()
         sweep.open("middle")
-        trials = load_space(str(sweep.space)).trials
-        late = sum(waits_late(config.trial_id) for config in trials)
-        assert 0 < late < TRIALS
+        late = len(sweep.late)
         sweep.wait_until("the others end meanwhile", lambda: len(store.all_replicates()) == TRIALS - late)
         sweep.wait_until("it is missed", lambda: "only counted" in sweep.log.read_text())
-        away.start()
+        sweep.wait_until("the late ones wait", lambda: sweep.came("late") == late)
+        mlflow.start()
+        postgres.kill()
         sweep.open("late")
-        assert sweep.process.wait(240) == 0, sweep.log.read_text()
+        wait_until("the sweep ends", lambda: sweep.process.poll() is not None, log=sweep.log)
     finally:
-        sweep.kill()
+        end_family(sweep.process)
+        if postgres.process is None:
+            postgres.start()
     said = sweep.log.read_text()
+    assert sweep.process.returncode == 0, said
     assert f"now {TRIALS} done, 0 partial, 0 failed, 0 pending" in said
+    assert "not in MLflow yet: `almsweep reconcile`" in said
     assert mlflow.password not in said
 
     level = almsweep("reconcile", name, "--output", sweep.output, env=mlflow.client)
     assert level.returncode == 0, level.stdout + level.stderr
     done = store.all_replicates()
-    assert {trial: len(seeds) for trial, seeds in done.items()} == {c.trial_id: 2 for c in trials}
-    stored = [point for config in trials for point in stored_points(store, config, done[config.trial_id])]
+    assert {trial: len(seeds) for trial, seeds in done.items()} == {c.trial_id: 2 for c in sweep.trials}
+    stored: list[Point] = []
+    for config in sweep.trials:
+        stored.extend(stored_points(store, config, done[config.trial_id]))
     shown = shown_points(postgres, name)
     assert run_states(postgres, name) == ["FINISHED"] * TRIALS
     assert (set(stored) - set(shown), set(shown) - set(stored)) == (set(), set())

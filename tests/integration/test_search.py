@@ -5,17 +5,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
-import psutil
 import pytest
 
 from analysis.load import load_sweep
+from tests.processes import end_family, wait_until
 from trainer.store import Store
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.group(name="search")
 
 Cli = Callable[..., "subprocess.CompletedProcess[str]"]
 ROOT = Path(__file__).parent.parent.parent
@@ -57,18 +56,9 @@ def kill_when(output: Path, arguments: list[object], finished: int) -> None:
     quiet = subprocess.DEVNULL
     process = subprocess.Popen(command, cwd=ROOT, env=dict(os.environ), stdout=quiet, stderr=quiet)
     try:
-        deadline = time.monotonic() + 240
-        while len(attempts(output)) < finished:
-            assert process.poll() is None, "the sweep ended before it could be killed"
-            assert time.monotonic() < deadline, "the sweep made no progress"
-            time.sleep(0.1)
+        wait_until("replicates end", lambda: len(attempts(output)) >= finished, process=process)
     finally:
-        for victim in [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]:
-            try:
-                victim.kill()
-            except psutil.NoSuchProcess:
-                continue
-        process.wait()
+        end_family(process)
 
 
 def test_killed_search_ends_with_the_asked_number_of_trials(almsweep: Cli, tmp_path: Path) -> None:

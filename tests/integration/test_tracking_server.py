@@ -14,7 +14,7 @@ from sweeps.tracking import ReconcileCounts, Tracker, reconcile, sweep_runs
 from tests.sweeps import synthetic_store as synthetic
 from trainer.store import Store
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.group(name="tracking")
 
 
 def test_tracker_writes_through_a_server(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

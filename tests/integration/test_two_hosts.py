@@ -13,8 +13,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -23,9 +22,14 @@ import pytest
 import yaml
 
 from search_spaces.catalog import load_space
+from tests.processes import PATIENCE, wait_until
 from trainer.store import Store
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [
+    pytest.mark.group(name="two-hosts"),
+    pytest.mark.xdist_group("two-hosts"),
+    pytest.mark.timeout(1800),
+]
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = Path(__file__).parent / "two_hosts"
@@ -96,7 +100,7 @@ class Machines:
         self.running.append(process)
         return process
 
-    def run(self, name: str, *words: object, timeout: float = 400) -> subprocess.CompletedProcess[str]:
+    def run(self, name: str, *words: object, timeout: float = PATIENCE) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             self.command(name, *words),
             env=self.environment(name),
@@ -108,14 +112,14 @@ class Machines:
             check=False,
         )
 
-    def laptop(self, *words: object, timeout: float = 400) -> subprocess.CompletedProcess[str]:
+    def laptop(self, *words: object, timeout: float = PATIENCE) -> subprocess.CompletedProcess[str]:
         return self.run("laptop", *words, timeout=timeout)
 
     def submit(self, *words: object) -> list[object]:
         launch = ROOT / "sweeps" / "launch.py"
         return ["ray", "submit", "--no-config-cache", self.cluster, launch, "--", *words]
 
-    def almsweep(self, *words: object, timeout: float = 400) -> subprocess.CompletedProcess[str]:
+    def almsweep(self, *words: object, timeout: float = PATIENCE) -> subprocess.CompletedProcess[str]:
         """The command line on the laptop."""
         return self.laptop(sys.executable, "-m", "sweeps.cli", *words, timeout=timeout)
 
@@ -163,27 +167,25 @@ class Machines:
 
     def end(self) -> None:
         """End all machines, and with them all that runs on them."""
-        subprocess.run([SCRIPTS / "down.sh", self.folder], check=True, timeout=60)
+        subprocess.run([SCRIPTS / "down.sh", self.folder], check=True, timeout=PATIENCE)
         for process in self.running:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
-            process.wait(60)
+            process.wait()
             if process.stdout is not None:
                 process.stdout.close()
 
 
 def missing_reason() -> str | None:
     """Why the machines cannot be made here, None where they can."""
-    if "ALMSWEEP_TWO_HOSTS" not in os.environ:
-        return "makes network namespaces and takes minutes: ALMSWEEP_TWO_HOSTS is not set"
     if os.geteuid() != 0:
         return "needs root, for namespaces"
     missing = [name for name in PROGRAMS if shutil.which(name) is None]
     if missing:
         return f"needs {', '.join(missing)} (iproute2, openssh-server, openssh-client, rsync, util-linux)"
     name = f"alm-test-{os.getpid()}"
-    made = subprocess.run(["ip", "netns", "add", name], capture_output=True, text=True, timeout=30)
-    subprocess.run(["ip", "netns", "del", name], capture_output=True, timeout=30)
+    made = subprocess.run(["ip", "netns", "add", name], capture_output=True, text=True, timeout=PATIENCE)
+    subprocess.run(["ip", "netns", "del", name], capture_output=True, timeout=PATIENCE)
     return None if made.returncode == 0 else f"needs network namespaces: {made.stderr.strip()}"
 
 
@@ -195,26 +197,19 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
     machines = Machines(tmp_path_factory.mktemp("hosts"))
     try:
         up = [SCRIPTS / "up.sh", machines.folder, f"alm{os.getpid()}", sys.prefix, ROOT]
-        subprocess.run(up, check=True, timeout=60)
+        subprocess.run(up, check=True, timeout=PATIENCE)
         machines.write_files()
         token = machines.laptop("ray", "get-auth-token", "--generate")
         assert token.returncode == 0, token.stdout
         raised = machines.laptop("ray", "up", "--yes", "--no-config-cache", machines.cluster)
         assert raised.returncode == 0, raised.stdout
-        wait_for(lambda: node_count(machines) == 2, 180, "the worker joins")
+        wait_until("the worker joins", lambda: node_count(machines) == 2)
         tunnel = ["ssh", "-N", "-i", machines.folder / "id", "-L", "8265:127.0.0.1:8265"]
         tunnel += ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"]
         machines.start("laptop", *tunnel, "-o", "ExitOnForwardFailure=yes", "root@10.77.0.1")
         yield machines
     finally:
         machines.end()
-
-
-def wait_for(happened: Callable[[], bool], seconds: float, what: str) -> None:
-    deadline = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < deadline, f"{what}: not within {seconds:.0f} s"
-        time.sleep(1)
 
 
 def node_count(machines: Machines) -> int:
@@ -272,7 +267,7 @@ def test_node_without_the_data_is_named(cluster: Machines, real_data: Path) -> N
 def test_sweep_spreads_and_outlives_its_terminal(cluster: Machines) -> None:
     space = cluster.space("spread")
     submitted = cluster.start("laptop", *cluster.submit("run", space, "--yes"))
-    wait_for(lambda: (cluster.output / "sweeps" / "spread.json").exists(), 180, "the sweep starts")
+    wait_until("the sweep starts", lambda: (cluster.output / "sweeps" / "spread.json").exists())
     os.killpg(submitted.pid, signal.SIGKILL)
     shown, _ = submitted.communicate()
     assert "sweep spread runs as job almsweep-spread-" in shown
@@ -304,11 +299,11 @@ def test_cancelled_sweep_ends_clean(cluster: Machines) -> None:
     space = cluster.space("endless", fixed)
     ids = {config.trial_id for config in load_space(str(space)).trials}
     submitted = cluster.start("laptop", *cluster.submit("run", space, "--yes"))
-    wait_for(lambda: running_runs(cluster, "endless", with_epochs=True) == 2, 180, "two trials train")
+    wait_until("two trials train", lambda: running_runs(cluster, "endless", with_epochs=True) == 2)
     cancelled = cluster.almsweep("cancel", "--address", DASHBOARD)
     assert cancelled.returncode == 0, cancelled.stdout
     assert "sweep endless: stopped" in cancelled.stdout
-    shown, _ = submitted.communicate(timeout=60)
+    shown, _ = submitted.communicate(timeout=PATIENCE)
     assert submitted.returncode == 1, shown
     assert "started 2 trial(s); now 0 done, 2 partial, 0 failed, 2 pending" in shown
     assert running_runs(cluster, "endless") == 0
@@ -357,10 +352,8 @@ def test_ray_down_leaves_no_process(cluster: Machines) -> None:
     down = cluster.laptop("ray", "down", "--yes", cluster.cluster)
     assert down.returncode == 0, down.stdout
     for host in ("h1", "h2"):
-        wait_for(
-            lambda host=host: (
-                not any("raylet" in line or "gcs_server" in line for line in cluster.processes(host))
-            ),
-            60,
-            f"Ray ends on {host}",
-        )
+        wait_until(f"Ray ends on {host}", lambda host=host: not ray_processes(cluster, host))
+
+
+def ray_processes(machines: Machines, host: str) -> list[str]:
+    return [line for line in machines.processes(host) if "raylet" in line or "gcs_server" in line]

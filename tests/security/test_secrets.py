@@ -163,7 +163,7 @@ def holders(folder: Path, secrets: list[bytes]) -> list[str]:
     return found
 
 
-@pytest.mark.slow
+@pytest.mark.group(name="tracking")
 def test_a_sweep_leaves_no_secret_anywhere(almsweep: Cli, tmp_path: Path, ray_folder: Path) -> None:
     """A trial fails with every secret in its error, and MLflow is away: the worst that a sweep can tell."""
     space, output = tmp_path / "leaky.yaml", tmp_path / "output"

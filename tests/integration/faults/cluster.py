@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import psutil
 
-from tests.integration.faults.scene import ROOT, SCENE_VARIABLE, kill, kill_tree
+from tests.integration.faults.scene import ROOT, SCENE_VARIABLE
+from tests.processes import kill_family
 
 OBJECT_STORE_BYTES = 100_000_000
 
@@ -27,11 +28,11 @@ class Cluster:
 
     def kill_worker_node(self) -> None:
         """SIGKILL the second node's raylet, as when its machine goes away."""
-        kill(psutil.Process(self.worker_raylet))
+        psutil.Process(self.worker_raylet).kill()
 
     def kill_all(self) -> None:
         """SIGKILL every process of the cluster."""
-        kill_tree(self.pid)
+        kill_family(self.pid)
 
 
 @contextmanager
@@ -54,7 +55,7 @@ def running_cluster(environment: Mapping[str, str]) -> Iterator[Cluster]:
             raise RuntimeError(f"the cluster did not start: exit code {server.wait()}")
         yield Cluster(**json.loads(line), pid=server.pid)
     finally:
-        kill_tree(server.pid)
+        kill_family(server.pid)
         server.communicate()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from contextlib import suppress
 
 import psutil
 
@@ -12,7 +13,8 @@ from sweeps.mlflow_ui import free_port, running_ui
 from sweeps.tracking import sweep_runs
 from tests.integration.faults.cluster import Cluster, running_cluster
 from tests.integration.faults.play import Played, expect, relaunch
-from tests.integration.faults.scene import LEAVE_SECONDS, Scene, kill, wait_until
+from tests.integration.faults.scene import LEAVE_SECONDS, Scene
+from tests.processes import wait_until
 from trainer.store import Store
 
 INTERRUPTED = 130
@@ -22,7 +24,7 @@ def trial_killed(scene: Scene) -> Played:
     with scene.driver() as driver:
         victim = scene.wait_for_middle(driver)
         before = scene.attempts()
-        kill(psutil.Process(victim.pid))
+        psutil.Process(victim.pid).kill()
         expect(scene.wait(driver), 0)
     return Played("went on from its checkpoint", before)
 
@@ -86,8 +88,7 @@ def _wait_for_trial_on(raylet: int, scene: Scene) -> None:
         parents = {p.pid: p.info["ppid"] for p in psutil.process_iter(["ppid"])}
         return parents.get(scene.journal()[-1].pid) == raylet
 
-    if wait_until(is_there, LEAVE_SECONDS) is None:
-        raise RuntimeError("no trial runs on the second node")
+    wait_until("a trial runs on the second node", is_there)
 
 
 def _busy_workers(cluster: Cluster) -> int:
@@ -99,7 +100,8 @@ def _busy_workers(cluster: Cluster) -> int:
         lines = [p.info["cmdline"] or [""] for p in psutil.process_iter(["cmdline"]) if p.pid in family]
         return [line[0] for line in lines if line[0].startswith("ray::ImplicitFunc")]
 
-    wait_until(lambda: not busy(), LEAVE_SECONDS)
+    with suppress(AssertionError):
+        wait_until("no worker is busy", lambda: not busy(), seconds=LEAVE_SECONDS)
     return len(busy())
 
 

@@ -32,6 +32,7 @@ def plain_scene(folder: Path) -> Iterator[Scene]:
 class Case:
     """A fault, how it is played, and what it may change.
 
+    group     the group of tests that it belongs to; None for what every run of the suite plays
     table     what the tables may differ in
     reason    what a failed trial's reason says; None where none fails
     again     most epochs that may be begun once more, for lack of a newer checkpoint
@@ -40,6 +41,7 @@ class Case:
     name: str
     injected: str
     play: Callable[[Scene], Played]
+    group: str | None = None
     table: str = "identical"
     reason: str | None = None
     again: int = 0

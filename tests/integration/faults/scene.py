@@ -6,11 +6,10 @@ import os
 import sqlite3
 import subprocess
 import sys
-import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, closing, contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +22,7 @@ from search_spaces.config import TrialConfig
 from sweeps.cli.main import app
 from sweeps.plan import make_plan
 from sweeps.tracking import ReconcileCounts, reconcile
+from tests.processes import PATIENCE, end_family, kill_family, wait_until
 from trainer.store import Store
 
 ROOT = Path(__file__).parents[3]
@@ -37,9 +37,7 @@ grid:
   delta: [0.25]
 """
 SCENE_VARIABLE = "ALMSWEEP_FAULT_SCENE"
-# Patience with a busy machine; nothing is measured against these.
-START_SECONDS = 300.0
-RUN_SECONDS = 500.0
+# How long processes that should be gone are waited for, before they count as left.
 LEAVE_SECONDS = 60.0
 
 Replicate = tuple[str, int]  # trial id, seed
@@ -114,8 +112,7 @@ class Scene:
             yield process
         finally:
             if process.poll() is None:
-                kill_tree(process.pid)
-                process.wait()
+                end_family(process)
 
     def driver_on(self, address: str) -> AbstractContextManager[subprocess.Popen[bytes]]:
         """A driver that joins the Ray cluster at this address."""
@@ -132,7 +129,7 @@ class Scene:
     def wait(self, process: subprocess.Popen[bytes]) -> Ended:
         """How a driver ends that ends by itself. Raises RuntimeError when it does not."""
         try:
-            code = process.wait(RUN_SECONDS)
+            code = process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
             journal = self.journal()[-4:]
             said = self.log.read_text(errors="replace")[-4000:]
@@ -146,20 +143,17 @@ class Scene:
 
     def wait_for_middle(self, process: subprocess.Popen[bytes], *, trials: int = 2) -> Epoch:
         """Wait until so many trials are done and another has trained two epochs; returns its newest."""
-        finished: set[str] = set()
-        deadline = time.monotonic() + START_SECONDS
-        while time.monotonic() < deadline:
-            if len(finished) < trials:
-                counts = Counter(trial_id for trial_id, _ in self.attempts())
-                finished = {trial_id for trial_id, count in counts.items() if count == 2}
-            else:
-                for epoch in reversed(self.journal()):
-                    if epoch.trial_id not in finished and epoch.epoch >= 2 and epoch.epoch <= 4:
-                        return epoch
-            if process.poll() is not None:
-                raise RuntimeError(f"the sweep ended before its middle:\n{self.log.read_text()[-3000:]}")
-            time.sleep(0.05)
-        raise RuntimeError(f"the sweep came to no middle:\n{self.log.read_text()[-3000:]}")
+        found: list[Epoch] = []
+
+        def came() -> bool:
+            counts = Counter(trial_id for trial_id, _ in self.attempts())
+            finished = {trial_id for trial_id, count in counts.items() if count == 2}
+            if len(finished) >= trials:
+                found.extend(e for e in self.journal() if e.trial_id not in finished and 2 <= e.epoch <= 4)
+            return bool(found)
+
+        wait_until("the middle of the sweep", came, process=process, log=self.log)
+        return found[-1]
 
     # What it left
 
@@ -224,41 +218,14 @@ class Scene:
 
     def processes_left(self) -> int:
         """How many processes of this scene still live after a while."""
-        return len(wait_until(lambda: not self.processes(), LEAVE_SECONDS) or self.processes())
+        with suppress(AssertionError):
+            wait_until("all processes end", lambda: not self.processes(), seconds=LEAVE_SECONDS)
+        return len(self.processes())
 
     def clear_processes(self) -> None:
         """End what a failed case has left."""
         for process in self.processes():
-            kill(process)
-
-
-def wait_until(condition: Callable[[], bool], seconds: float) -> list[psutil.Process] | None:
-    """An empty list as soon as the condition holds, None when it never does."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if condition():
-            return []
-        time.sleep(0.2)
-    return None
-
-
-def kill(process: psutil.Process) -> None:
-    """SIGKILL; a process that is gone is no error."""
-    try:
-        process.kill()
-    except psutil.NoSuchProcess:
-        return
-
-
-def kill_tree(pid: int) -> None:
-    """SIGKILL a process and all its descendants."""
-    try:
-        root = psutil.Process(pid)
-        family = [root, *root.children(recursive=True)]
-    except psutil.NoSuchProcess:
-        return
-    for process in family:
-        kill(process)
+            kill_family(process.pid)
 
 
 def _environment(process: psutil.Process) -> dict[str, str]:
