@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import uuid
@@ -11,6 +12,8 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+from click.testing import Result
+from typer.testing import CliRunner
 
 from tests.groups import GROUPS
 from tests.s3_server import S3Server
@@ -22,6 +25,12 @@ hypothesis.settings.register_profile("almsweep", deadline=None, derandomize=True
 hypothesis.settings.load_profile("almsweep")
 
 ROOT = Path(__file__).parent.parent
+
+
+def pytest_configure() -> None:
+    """A run in the background may have inherited a deaf ear for Ctrl-C, and so would all that it starts."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -72,6 +81,17 @@ def almsweep() -> Callable[..., subprocess.CompletedProcess[str]]:
         )
 
     return run
+
+
+@pytest.fixture
+def cli() -> Callable[..., Result]:
+    """The command line in this process: `cli("plan", "demo")`, for what trains and starts nothing."""
+    from sweeps.cli.main import app
+
+    def invoke(*arguments: object) -> Result:
+        return CliRunner(env={"COLUMNS": "200", "NO_COLOR": "1"}).invoke(app, [*map(str, arguments)])
+
+    return invoke
 
 
 @pytest.fixture(scope="session")

@@ -8,11 +8,12 @@ import signal
 import stat
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.processes import PATIENCE, wait_until
 
 DOCKER = Path(__file__).resolve().parents[2] / "docker"
 PROGRAMS = ("ray", "mlflow", "almsweep", "nvidia-cuda-mps-control", "hostname", "wget", "python3")
@@ -34,7 +35,7 @@ def wait():
     if not deaf:
         signal.signal(signal.SIGINT, leave)
     note(event="ready")
-    signal.alarm(60)
+    signal.alarm(1000)
     while True:
         signal.pause()
 if name == "nvidia-cuda-mps-control":
@@ -109,13 +110,13 @@ class Container:
     def run(self, script: str, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
         """The finished script."""
         child = self.start(script, *arguments, **env)
-        out, err = child.communicate(timeout=60)
+        out, err = child.communicate(timeout=PATIENCE)
         return subprocess.CompletedProcess(child.args, child.returncode, out, err)
 
     def stop(self, child: subprocess.Popen[str], number: signal.Signals) -> int:
         """Sends a signal to the script alone, as tini does, and returns its exit status."""
         child.send_signal(number)
-        child.communicate(timeout=60)
+        child.communicate(timeout=PATIENCE)
         return child.returncode
 
     def calls(self, program: str | None = None) -> list[dict[str, Any]]:
@@ -132,12 +133,14 @@ class Container:
 
     def wait_for(self, program: str, event: str) -> dict[str, Any]:
         """The first call of a program with this event, waited for."""
-        for _ in range(600):
-            for call in self.calls(program):
-                if call["event"] == event:
-                    return call
-            time.sleep(0.05)
-        raise TimeoutError(f"{program} never said {event}: {self.events()}")
+        found: list[dict[str, Any]] = []
+
+        def came() -> bool:
+            found.extend(call for call in self.calls(program) if call["event"] == event)
+            return bool(found)
+
+        wait_until(f"{program} says {event}: {self.events()}", came)
+        return found[0]
 
 
 @pytest.fixture

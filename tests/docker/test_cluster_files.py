@@ -13,6 +13,8 @@ import jsonschema
 import pytest
 import yaml
 
+from tests.processes import PATIENCE
+
 CLUSTERS = ["cluster.yaml", "cluster-aws.yaml"]
 # Fields of KubeRay's ray.io/v1 types and of a pod that the manifest may use.
 FIELDS = {
@@ -97,7 +99,7 @@ def test_commands_are_shell_and_setup_accepts_its_options(docker: Path, name: st
     commands = [command for key, value in config.items() if key.endswith("_commands") for command in value]
     assert len(commands) >= 5
     for command in commands:
-        done = subprocess.run(["bash", "-n"], input=command, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(["bash", "-n"], input=command, capture_output=True, text=True, timeout=PATIENCE)
         assert done.returncode == 0, (command, done.stderr)
     (setup,) = [command for command in config["setup_commands"] if "setup-node.sh" in command]
     script = (docker / "setup-node.sh").read_text()

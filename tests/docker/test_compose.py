@@ -16,6 +16,8 @@ import jsonschema
 import pytest
 import yaml
 
+from tests.processes import PATIENCE
+
 VARIABLE = re.compile(r"\$\{(\w+)(?::([-?])([^}]*))?\}")
 SETTINGS = {"ALMSWEEP_SECRETS": "/s", "ALMSWEEP_DATA_DIR": "/d"}
 
@@ -78,10 +80,10 @@ def test_docker_compose_accepts_the_stack(docker: Path, tmp_path: Path) -> None:
     (tmp_path / "compose.yaml").write_text(text)
     command = ["docker-compose", "-f", str(tmp_path / "compose.yaml"), "config", "--quiet"]
     good = os.environ | {"ALMSWEEP_SECRETS": str(tmp_path), "ALMSWEEP_DATA_DIR": str(tmp_path)}
-    done = subprocess.run(command, env=good, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, env=good, capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 0, done.stderr
     without = {key: value for key, value in good.items() if key != "ALMSWEEP_SECRETS"}
-    done = subprocess.run(command, env=without, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, env=without, capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode != 0
     assert "ALMSWEEP_SECRETS" in done.stderr
 

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from tests.processes import PATIENCE
+
 OPTIONS = ["--flavour", "cuda", "--output", "/shared/it's; $(touch oops)", "--data", "/shared/data"]
 
 
@@ -59,7 +61,9 @@ def installs(host: Any) -> list[list[str]]:
 def shell(host: Any, command: str) -> str:
     """Output of a command in a new shell, started as Ray starts its own on a host."""
     argv = ["bash", "--login", "-c", f"source ~/.bashrc; {command}"]
-    done = subprocess.run(argv, env=host.env, capture_output=True, text=True, timeout=60, cwd=host.folder)
+    done = subprocess.run(
+        argv, env=host.env, capture_output=True, text=True, timeout=PATIENCE, cwd=host.folder
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 

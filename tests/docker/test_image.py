@@ -10,12 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.processes import PATIENCE
+
 TOOLS = Path(sysconfig.get_path("scripts"))
 
 
 def lint(tool: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """A linter from the development dependencies, run."""
-    return subprocess.run([str(TOOLS / tool), *arguments], capture_output=True, text=True, timeout=120)
+    return subprocess.run([str(TOOLS / tool), *arguments], capture_output=True, text=True, timeout=PATIENCE)
 
 
 def test_dockerfile_passes_hadolint(docker: Path) -> None:

@@ -14,6 +14,8 @@ import click
 import pytest
 import yaml
 
+from tests.processes import PATIENCE
+
 MLFLOW_PARSER = """
 import click, json, sys
 import mlflow.cli
@@ -81,7 +83,7 @@ def test_mlflow_parses_what_the_entry_point_says(container: Any) -> None:
     upgrade, serve = (call["argv"] for call in container.calls("mlflow"))
     # In a process of its own: importing MLflow's command line changes global state.
     command = [sys.executable, "-W", "ignore", "-c", MLFLOW_PARSER, json.dumps([upgrade, serve])]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=container.folder)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, cwd=container.folder)
     assert done.returncode == 0, done.stderr
     upgraded, served = json.loads(done.stdout.splitlines()[-1])
     assert upgraded["url"] == "sqlite:////mlflow/mlflow.db"

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import Result
 
 from search_spaces.errors import InputError
 from search_spaces.redaction import has_credentials, redacted
@@ -122,16 +123,14 @@ def test_an_unknown_tracking_uri_is_shown_without_its_password() -> None:
 @pytest.mark.parametrize("command", ["run", "reconcile", "retry", "ui"])
 @pytest.mark.parametrize("uri", [URIS[0], QUERY_URIS[0]])
 def test_a_password_on_the_command_line_is_refused_unseen(
-    almsweep: Cli, tmp_path: Path, command: str, uri: str
+    cli: Callable[..., Result], tmp_path: Path, command: str, uri: str
 ) -> None:
     """Every user of a machine can read the arguments of its processes, and Ray stores those of a job."""
     space = [] if command == "ui" else ["demo"]
-    done = almsweep(
-        command, *space, "--tracking-uri", uri.format(URI_PASSWORD), "--output", tmp_path / "output"
-    )
-    assert done.returncode == 2
+    done = cli(command, *space, "--tracking-uri", uri.format(URI_PASSWORD), "--output", tmp_path / "output")
+    assert done.exit_code == 2
     assert "expected a URI without user and password" in done.stderr
-    assert "pass/word" not in done.stdout + done.stderr
+    assert "pass/word" not in done.output
     assert not (tmp_path / "output").exists()
 
 

@@ -40,7 +40,6 @@ HOSTILE = {
 }
 
 
-@pytest.mark.timeout(60)
 @pytest.mark.parametrize("kind", HOSTILE)
 def test_hostile_yaml_is_one_line_of_error(kind: str, tmp_path: Path) -> None:
     path, marker = tmp_path / "space.yaml", tmp_path / "ran"

@@ -7,15 +7,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from click.testing import Result
 from typer.testing import CliRunner
 
 from search_spaces.catalog import load_space
 from sweeps.cli import run_commands
 from sweeps.cli.main import app
+from sweeps.lease import Lease
 from sweeps.options import RunOptions
 from trainer.store import Store, SweepManifest
 
 Cli = Callable[..., "subprocess.CompletedProcess[str]"]
+InProcess = Callable[..., Result]
 
 BROKEN = {
     "unknown top-level key": "fixd: {dataset: digits}\ngrid: {loss: [baseline_BCE]}\n",
@@ -46,11 +49,11 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("fault", BROKEN)
-def test_broken_space_gives_one_line_and_exit_code_2(almsweep: Cli, tmp_path: Path, fault: str) -> None:
+def test_broken_space_gives_one_line_and_exit_code_2(cli: InProcess, tmp_path: Path, fault: str) -> None:
     path = tmp_path / "space.yaml"
     path.write_text(BROKEN[fault])
-    done = almsweep("run", path, "--output", tmp_path / "output")
-    assert done.returncode == 2
+    done = cli("run", path, "--output", tmp_path / "output")
+    assert done.exit_code == 2
     (line,) = done.stderr.strip().splitlines()
     assert line.startswith("almsweep: error: ")
     assert "space.yaml" in line
@@ -88,25 +91,40 @@ def test_broken_space_gives_one_line_and_exit_code_2(almsweep: Cli, tmp_path: Pa
     ],
 )
 def test_bad_input_gives_one_line_and_exit_code_2(
-    almsweep: Cli, tmp_path: Path, arguments: list[str], message: str
+    cli: InProcess, tmp_path: Path, arguments: list[str], message: str
 ) -> None:
     filled = [a.format(folder=tmp_path) for a in arguments]
     if "--output" not in filled and arguments[0] not in ("plan",):
         filled += ["--output", str(tmp_path / "output")]
-    done = almsweep(*filled)
-    assert done.returncode == 2, done.stdout + done.stderr
+    done = cli(*filled)
+    assert done.exit_code == 2, done.output
     (line,) = done.stderr.strip().splitlines()
     assert message.format(folder=tmp_path) in line
 
 
-def test_usage_error_is_exit_code_2(almsweep: Cli) -> None:
-    assert almsweep("run").returncode == 2
-    assert almsweep("run", "demo", "--nosuch").returncode == 2
+def test_the_exit_code_is_the_process_s(almsweep: Cli, tmp_path: Path) -> None:
+    done = almsweep("tables", "nosuch", "--output", tmp_path)
+    assert done.returncode == 2
+    (line,) = done.stderr.strip().splitlines()
+    assert line.startswith("almsweep: error: ")
 
 
-def test_plan_of_the_paper(almsweep: Cli, tmp_path: Path) -> None:
-    done = almsweep("plan", "paper", "--output", tmp_path)
-    assert done.returncode == 0
+def test_usage_error_is_exit_code_2(cli: InProcess) -> None:
+    assert cli("run").exit_code == 2
+    assert cli("run", "demo", "--nosuch").exit_code == 2
+
+
+def test_a_second_driver_is_refused(cli: InProcess, tmp_path: Path) -> None:
+    with Lease(Store(tmp_path), "demo"):
+        refused = cli("run", "demo", "--output", tmp_path)
+    assert refused.exit_code == 4
+    assert "is being run by process" in refused.stderr
+    assert Store(tmp_path).all_replicates() == {}
+
+
+def test_plan_of_the_paper(cli: InProcess, tmp_path: Path) -> None:
+    done = cli("plan", "paper", "--output", tmp_path)
+    assert done.exit_code == 0
     assert "3,284 trials, 32,840 replicates: 0 done, 0 partial, 0 failed, 3,284 pending" in done.stdout
     assert "time: unknown (measure it with --probe)" in done.stdout
     assert list(tmp_path.iterdir()) == []
@@ -136,24 +154,24 @@ def test_train_then_evaluate(almsweep: Cli, tmp_path: Path) -> None:
     assert "epoch" not in again.stdout.split("test, ensemble")[0].replace("epochs=2", "")
 
 
-def test_search_that_has_not_begun(almsweep: Cli, tmp_path: Path) -> None:
+def test_search_that_has_not_begun(cli: InProcess, tmp_path: Path) -> None:
     space = tmp_path / "empty.yaml"
     space.write_text(
         "fixed: {dataset: digits}\nsearch: {samples: 2, domains: {loss: {choice: [baseline_BCE]}}}\n"
     )
-    planned = almsweep("plan", space, "--output", tmp_path)
-    assert planned.returncode == 0, planned.stderr
+    planned = cli("plan", space, "--output", tmp_path)
+    assert planned.exit_code == 0, planned.stderr
     assert "search: 2 of 2 trials are not chosen yet" in planned.stdout
-    tables = almsweep("tables", space, "--output", tmp_path)
-    assert tables.returncode == 1, tables.stderr
+    tables = cli("tables", space, "--output", tmp_path)
+    assert tables.exit_code == 1, tables.stderr
     assert "no trial has been chosen yet" in tables.stdout
 
 
-def test_tables_from_the_output_folder(almsweep: Cli, tmp_path: Path) -> None:
+def test_tables_from_the_output_folder(cli: InProcess, tmp_path: Path) -> None:
     space = load_space("demo")
     Store(tmp_path).write_sweep(SweepManifest("demo", space.trials[:1]))
-    done = almsweep("tables", tmp_path)
-    assert done.returncode == 1, "nothing is trained, so the table is incomplete"
+    done = cli("tables", tmp_path)
+    assert done.exit_code == 1, "nothing is trained, so the table is incomplete"
     assert (tmp_path / "tables" / "demo" / "best.csv").exists()
 
 
