@@ -7,11 +7,11 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
+from click.testing import Result
 from rich.console import Console
 
 from search_spaces.catalog import load_space
 from search_spaces.errors import InputError
-from sweeps.cli import plan_commands, result_commands, run_commands
 from sweeps.cli.named_sweep import open_stored, open_sweep
 from sweeps.options import RunOptions
 from sweeps.run import run_sweep
@@ -80,30 +80,18 @@ def test_a_run_whose_tables_could_not_be_made_does_not_begin(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("module", "command"),
+    ("command", "shows"),
     [
-        (plan_commands, lambda out: plan_commands.status(None, "demo", out, address=None)),  # type: ignore[arg-type]
-        (plan_commands, lambda out: plan_commands.status(None, None, out, address=None)),  # type: ignore[arg-type]
-        (result_commands, lambda out: result_commands.tables("demo", out)),
-        (result_commands, lambda out: result_commands.tables(out, out)),
-        (result_commands, lambda out: result_commands.reconcile("demo", out)),
-        (run_commands, lambda out: run_commands.retry(None, "demo", failed=True, output=out)),  # type: ignore[arg-type]
+        (["status", "demo"], "12 trials, 60 replicates"),
+        (["status"], "12 trials, 60 replicates"),
+        (["tables", "demo"], "n=0/5"),
+        (["tables", "{output}"], "n=0/5"),
+        (["retry", "demo", "--failed"], "n=0/5"),
     ],
 )
 def test_every_command_about_a_run_opens_what_was_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: object, command: Callable[[str], None]
+    cli: Callable[..., Result], tmp_path: Path, command: list[str], shows: str
 ) -> None:
     ran("demo", tmp_path, 5)
-    opened: list[SweepManifest] = []
-
-    class Opened(Exception):
-        pass
-
-    def spy(space: str, output: str, replicates: int | None = None) -> tuple[Store, SweepManifest]:
-        opened.append(open_stored(space, output, replicates)[1])
-        raise Opened
-
-    monkeypatch.setattr(module, "open_stored", spy)
-    with pytest.raises(Opened):
-        command(str(tmp_path))
-    assert {config.seeds for config in opened[0].trials} == {(1, 2, 3, 4, 5)}
+    told = cli(*[word.format(output=tmp_path) for word in command], "--output", tmp_path)
+    assert shows in told.stdout

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 import io
 from typing import Any
 
@@ -74,8 +73,3 @@ def test_terminal_shows_a_panel() -> None:
         progress.epoch(config(), 1, 0.9)
     assert "0/1 done" in text(progress)
     assert "\x1b" in text(progress)
-
-
-def test_examples_in_docstrings() -> None:
-    assert doctest.testmod(sweeps.progress).attempted > 0
-    assert doctest.testmod(sweeps.progress).failed == 0

@@ -1,6 +1,5 @@
 """The constraint against slow versions, hand-computed numbers, finite differences and its laws."""
 
-import doctest
 import math
 from decimal import Decimal
 
@@ -318,9 +317,3 @@ def test_activity_starts_at_introduce_at() -> None:
 def test_a_foreign_state_is_an_error(state: dict[str, int | float | bool | None]) -> None:
     with pytest.raises(CheckpointError, match="penalty schedule: expected"):
         PenaltySchedule(ConstraintConfig(penalty=1e-5)).load_state_dict(state)
-
-
-def test_docstring_examples() -> None:
-    result = doctest.testmod(constraint)
-    assert result.attempted > 0
-    assert result.failed == 0

@@ -1,6 +1,5 @@
 """Shapes, sizes, cost and initial weights of the networks."""
 
-import doctest
 import math
 
 import pytest
@@ -158,9 +157,3 @@ def test_autocast_does_not_round_the_logits(cosine_head: bool) -> None:
 def test_impossible_sizes_are_errors(sizes: dict[str, int]) -> None:
     with pytest.raises(InputError, match="model 'resnet10': expected images of at least 8 x 8"):
         build(ResNet10(width=2), **sizes)
-
-
-def test_docstring_examples() -> None:
-    result = doctest.testmod(models)
-    assert result.attempted > 0
-    assert result.failed == 0
