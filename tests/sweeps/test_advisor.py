@@ -57,7 +57,7 @@ def drawn_at_random(seed: int) -> float:
     return max(surrogate(search.trial(search.random_point(seed, index))) for index in range(SAMPLES))
 
 
-@pytest.mark.slow
+@pytest.mark.group(name="search")
 def test_the_searcher_beats_random_search() -> None:
     """Sign test over 50 seeds, each with as many trials for both."""
     pairs = [(searched(seed), drawn_at_random(seed)) for seed in range(SEEDS)]

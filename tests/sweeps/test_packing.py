@@ -218,7 +218,7 @@ print(json.dumps([packing.concurrent, ray.get(counter.add.remote(0)), len(result
 """
 
 
-@pytest.mark.slow
+@pytest.mark.group(name="search")
 @pytest.mark.parametrize(
     ("gpus", "memory", "needs", "expected"),
     [

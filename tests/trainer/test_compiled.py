@@ -151,7 +151,7 @@ def test_replicates_and_trials_of_a_kind_share_what_was_compiled(
         assert interpreted() == number
 
 
-@pytest.mark.slow
+@pytest.mark.group(name="compiled")
 @needs_compiler
 def test_any_number_of_kinds_is_compiled(
     task: BinaryTask, interpreted: Callable[[], int], monkeypatch: pytest.MonkeyPatch
@@ -202,7 +202,7 @@ def test_what_was_compiled_holds_no_replicate(task: BinaryTask, interpreted: Cal
     assert model() is None
 
 
-@pytest.mark.slow
+@pytest.mark.group(name="compiled")
 @needs_compiler
 @pytest.mark.parametrize(
     ("changes", "share"),
@@ -225,7 +225,7 @@ def test_compiled_steps_give_the_plain_ones_scores(
     assert replicates[1].multipliers.max() > 0
 
 
-@pytest.mark.slow
+@pytest.mark.group(name="compiled")
 @needs_compiler
 def test_a_compiled_resnet_has_the_plain_ones_gradients(task: BinaryTask) -> None:
     """After one step; later ones amplify any rounding, as that of another number of threads or layout."""
@@ -244,7 +244,7 @@ def rms(difference: Any) -> float:
     return float(np.sqrt(np.mean(np.square(difference))))
 
 
-@pytest.mark.slow
+@pytest.mark.group(name="compiled")
 @needs_compiler
 def test_a_compiled_trial_goes_on_exactly_and_says_that_it_was_compiled(
     task: BinaryTask, tmp_path: Path
