@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from search_spaces.config import ModelConfig, ResNet10
+from search_spaces.config import Initialization, ModelConfig, ResNet10
 from search_spaces.errors import InputError
 
 SMALLEST_IMAGE = 8
@@ -136,15 +136,20 @@ def _on_meta(
 
 
 @torch.no_grad()
-def _initialise(module: nn.Module, generator: torch.Generator) -> None:
+def _initialise(module: nn.Module, generator: torch.Generator, initialization: Initialization) -> None:
     """Fill one module's own parameters and buffers.
 
-    Convolutions: normal, variance 2 / fan-out (He et al., ICCV 2015). Linear: torch's default, uniform within
-    1 / sqrt(fan-in). Batch normalisation: 1 and 0. Cosine head: uniform directions of length 1.
+    Convolutions: as `initialization` says. Linear: torch's default, uniform within 1 / sqrt(fan-in). Batch
+    normalisation: 1 and 0. Cosine head: uniform directions of length 1.
+
+    With "torch" these are the numbers of torch's own `reset_parameters`, drawn in the same order from
+    `generator` in place of the global random state.
     """
     match module:
-        case nn.Conv2d():
+        case nn.Conv2d() if initialization == "he_fan_out":
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu", generator=generator)
+        case nn.Conv2d():
+            nn.init.kaiming_uniform_(module.weight, a=math.sqrt(5), generator=generator)
         case nn.Linear():
             bound = 1 / math.sqrt(module.in_features)
             module.weight.uniform_(-bound, bound, generator=generator)
@@ -174,13 +179,13 @@ def build_model(
     4, 8) channels, global average pool, one linear layer. Small CNN: two blocks of 3 x 3 convolution, batch
     normalisation, ReLU and 2 x 2 max-pool with width * (1, 2) channels, one linear layer. `cosine_head`
     replaces the linear layer by LDAM's, which has no bias and gives cosines. Every weight is drawn from
-    `generator`; the global random state is neither read nor changed. The weights are float32, on the
-    generator's device. Raises InputError for images below 8 x 8.
+    `generator`, as `config.initialization` says; the global random state is neither read nor changed. The
+    weights are float32, on the generator's device. Raises InputError for images below 8 x 8.
     """
     model = _on_meta(config, channels, outputs, image_size, cosine_head)
     model.to_empty(device=generator.device)
     for module in model.modules():
-        _initialise(module, generator)
+        _initialise(module, generator, config.initialization)
     return model
 
 

@@ -55,8 +55,30 @@ def test_weights_come_from_the_generator_and_nothing_else(config: ModelConfig, c
     assert not any(torch.equal(states[0][name], other[name]) for name in drawn)
 
 
-def test_initial_weights_have_the_documented_distribution() -> None:
-    model = build(ResNet10(width=16), image_size=32)
+@pytest.mark.parametrize("config", [ResNet10(width=8), SmallCnn(width=8)], ids=["resnet10", "small_cnn"])
+def test_default_draw_is_torchs_own_bit_for_bit(config: ModelConfig) -> None:
+    """The paper's released code sets no weights, so it trains from what `reset_parameters` draws."""
+    ours = build(config, seed=7, outputs=2)
+    torchs = build(config, seed=8, outputs=2)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(7)
+        for module in torchs.modules():
+            if isinstance(module, nn.Conv2d | nn.Linear | nn.BatchNorm2d):
+                module.reset_parameters()
+    expected = torchs.state_dict()
+    for name, value in ours.state_dict().items():
+        assert torch.equal(value, expected[name]), name
+
+
+def test_torchs_draw_is_bounded_by_the_fan_in() -> None:
+    for module in build(ResNet10(width=16), image_size=32).modules():
+        if isinstance(module, nn.Conv2d):
+            bound = 1 / math.sqrt(module.in_channels * module.kernel_size[0] ** 2)
+            assert 0.95 * bound < module.weight.abs().max().item() <= bound
+
+
+def test_he_fan_out_weights_have_the_documented_distribution() -> None:
+    model = build(ResNet10(width=16, initialization="he_fan_out"), image_size=32)
     convolutions = [module for module in model.modules() if isinstance(module, nn.Conv2d)]
     assert len(convolutions) == 12  # the stem, two in each of four blocks, three shortcuts
     for convolution in convolutions:
