@@ -8,6 +8,7 @@
     ├── SweepStopped            1   the first trials all failed with the same error
     ├── Interrupted           130   the user asked to stop; checkpoints were written
     ├── StoreError              3   the result store cannot be read or written, or contradicts itself
+    │   └── TrialSchemaError    3   what is stored is of another trial schema than this version trains
     └── LeaseError              4   another driver is running the same sweep
 
 Exit code 1 is also that of a sweep some of whose trials failed; 130 is that of an interrupted one.
@@ -54,6 +55,10 @@ class StoreError(AlmsweepError):
     """The result store cannot be read or written, or what it holds contradicts itself."""
 
     exit_code = 3
+
+
+class TrialSchemaError(StoreError):
+    """Stored trials are of another trial schema: their ids and numbers are none of this version's."""
 
 
 class LeaseError(AlmsweepError):

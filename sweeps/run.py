@@ -76,13 +76,16 @@ def run_sweep(
     with `retry_pruned` likewise those that were stopped early. With a `search` its study takes the place of
     the manifest's trials, and suggests new ones until there are the manifest's `samples`.
 
-    Raises LeaseError when another driver runs this sweep, and InputError when the cluster cannot be reached
-    or has not the resources for one trial, or when trials of one cell want different seeds.
+    Raises TrialSchemaError, before anything is written, when the store holds this sweep under another trial
+    schema (of a new sweep: anything), LeaseError when another driver runs this sweep, and InputError when the
+    cluster cannot be reached or has not the resources for one trial, or when trials of one cell want
+    different seeds.
     Failed trials are in the outcome's plan; they raise nothing.
     One SIGINT or SIGTERM lets the running epochs end and be checkpointed; a second raises KeyboardInterrupt.
     """
     check_seeds(manifest.trials)
     store = Store(options.output)
+    store.check_trial_schema(manifest.name)
     with Lease(store, manifest.name, take_over=options.take_over) as lease:
         study = None if search is None else _open_study(search, store, manifest, console)
         manifest = manifest if study is None else study.manifest()

@@ -19,7 +19,7 @@ from typing import Any
 
 from search_spaces.config import TrialConfig
 from search_spaces.domains import share
-from search_spaces.errors import StoreError
+from search_spaces.errors import StoreError, TrialSchemaError
 from search_spaces.problem import Problem
 from search_spaces.search import Point, Search
 from sweeps.advisor import Advisor, from_json, settled, to_json
@@ -46,13 +46,23 @@ class Suggestion:
 
 
 def stored_configs(store: Store) -> dict[str, TrialConfig]:
-    """Configurations of all trials in the store by id: from the manifests, else from their own files."""
-    manifests = (store.read_sweep(name) for name in store.sweep_names())
+    """Configurations of all trials in the store by id: from the manifests, else from their own files.
+
+    Without those of another trial schema, from whose numbers nothing can be learned.
+    """
+    manifests = store.read_sweeps().values()
     known = {config.trial_id: config for manifest in manifests for config in manifest.trials}
     held = store.scan()
     unknown = [trial_id for trial_id in held if trial_id not in known]
+
+    def read(trial_id: str) -> TrialConfig | None:
+        try:
+            return store.read_config(trial_id)
+        except TrialSchemaError:
+            return None
+
     with ThreadPoolExecutor(max_workers=16) as pool:
-        configs = pool.map(store.read_config, unknown)
+        configs = pool.map(read, unknown)
         known.update({config.trial_id: config for config in configs if config is not None})
     return {trial_id: config for trial_id, config in known.items() if trial_id in held}
 

@@ -26,7 +26,7 @@ class WeightKeeper:
     def __init__(self, store: Store, manifest: SweepManifest, rule: str) -> None:
         self.store = store
         self.rule = rule
-        others = (store.read_sweep(name) for name in store.sweep_names() if name != manifest.name)
+        others = (other for name, other in store.read_sweeps().items() if name != manifest.name)
         self.shared = {config.trial_id for other in others for config in other.trials}
         self.kept: dict[tuple[str, str], list[TrialConfig]] = {}
         self._records: dict[str, TrialRecord] = {}

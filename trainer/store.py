@@ -22,6 +22,9 @@ state. Readers trust only what DONE lists and check its hashes.
 An entry under `index/` repeats a trial's DONE markers and results in one object, whose name tells the
 states, so that thousands of trials are known from a short listing (see `indexed_store`).
 
+Manifests, configurations and results name the trial schema that they were made under. All of a store is of
+one: `check_trial_schema` is asked before a command reads or adds anything (see `trial_schema`).
+
 The store is reached through `pyarrow.fs`: a local path or a URI such as `s3://bucket/sweeps` (see `storage`).
 """
 
@@ -30,10 +33,12 @@ from __future__ import annotations
 import json
 import re
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass
 
 from search_spaces.config import TrialConfig
-from search_spaces.errors import InputError, StoreError
+from search_spaces.errors import InputError, StoreError, TrialSchemaError
+from trainer import trial_schema
 from trainer.indexed_store import IndexedStore
 from trainer.markers import STATES, STORE_SCHEMA, Done, StoredFile, TrialFiles, new_attempt
 from trainer.trial_notes import TrialNotes
@@ -92,18 +97,22 @@ class Store(IndexedStore, TrialNotes):
         if not _NAME.fullmatch(manifest.name):
             raise InputError(f"sweep name: expected letters, digits, '_', '.', '-', given {manifest.name!r}")
         trials = [c.model_dump(mode="json") for c in manifest.trials]
-        content = {"schema": STORE_SCHEMA, "name": manifest.name, "trials": trials}
+        content = trial_schema.labelled({"schema": STORE_SCHEMA, "name": manifest.name, "trials": trials})
         if manifest.samples is not None:
             content["samples"] = manifest.samples
         self.write_bytes(f"sweeps/{manifest.name}.json", json.dumps(content).encode())
 
     def read_sweep(self, name: str) -> SweepManifest:
-        """Which trials a sweep expects. Raises InputError when the store knows no such sweep."""
+        """Which trials a sweep expects.
+
+        Raises InputError when the store knows no such sweep, TrialSchemaError when it is of another schema.
+        """
         content = self.read_json(f"sweeps/{name}.json") if _NAME.fullmatch(name) else None
         if content is None:
             known = ", ".join(self.sweep_names()) or "none"
             raise InputError(f"{self.uri}: no sweep {name!r} in this store; known: {known}")
         self.check_schema(content, f"sweeps/{name}.json")
+        trial_schema.check_trial_schema(content, self.where(f"sweeps/{name}.json"))
         try:
             trials = tuple(TrialConfig.model_validate_json(json.dumps(t)) for t in content["trials"])
         except (ValueError, TypeError, KeyError) as error:
@@ -113,15 +122,47 @@ class Store(IndexedStore, TrialNotes):
             ) from error
         return SweepManifest(name=name, trials=trials, samples=content.get("samples"))
 
+    def read_sweeps(self) -> dict[str, SweepManifest]:
+        """Every sweep by name, without those of another trial schema: no trial of theirs is of this one."""
+        found = {}
+        for name in self.sweep_names():
+            with suppress(TrialSchemaError):
+                found[name] = self.read_sweep(name)
+        return found
+
+    def check_trial_schema(self, sweep: str | None = None) -> None:
+        """Raise TrialSchemaError where the store cannot take this sweep, or else one more trial.
+
+        A sweep that the store knows must be of this program's trial schema. A new sweep, or a trial without
+        one, needs a store of which nothing is of another.
+        """
+        names = self.sweep_names()
+        for name in [sweep] if sweep in names else names:
+            content = self.read_json(f"sweeps/{name}.json") or {}
+            trial_schema.check_trial_schema(content, self.where(f"sweeps/{name}.json"))
+        if sweep not in names:
+            self._check_a_config()
+
+    def _check_a_config(self) -> None:
+        """Check one trial, for those that were trained without a sweep; all others are like it."""
+        for trial_id in self.trial_ids():
+            content = self.read_json(f"trials/{trial_id}/config.json")
+            if content is not None:
+                trial_schema.check_trial_schema(content, self.where(f"trials/{trial_id}/config.json"))
+                return
+
     def read_config(self, trial_id: str) -> TrialConfig | None:
         """A trial's configuration with default seeds, None where there is none.
 
-        Raises StoreError for a file that is no configuration, or another trial's.
+        Raises StoreError for a file that is no configuration, or another trial's, and TrialSchemaError for
+        one of another schema.
         """
         relative = f"trials/{trial_id}/config.json"
         content = self.read_json(relative)
         if content is None:
             return None
+        trial_schema.check_trial_schema(content, self.where(relative))
+        content.pop(trial_schema.KEY, None)
         try:
             config = TrialConfig.model_validate_json(json.dumps(content))
         except ValueError as error:
@@ -133,6 +174,5 @@ class Store(IndexedStore, TrialNotes):
 
     def write_config(self, config: TrialConfig) -> None:
         """Write a trial's readable configuration; the seeds are the sweep's affair and stand there."""
-        self.write_json(
-            f"trials/{config.trial_id}/config.json", config.model_dump(mode="json", exclude={"seeds"})
-        )
+        fields = config.model_dump(mode="json", exclude={"seeds"})
+        self.write_json(f"trials/{config.trial_id}/config.json", trial_schema.labelled(fields))

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from search_spaces.config import TrialConfig
-from trainer import checkpoint, metrics
+from trainer import checkpoint, metrics, trial_schema
 from trainer.data import BinaryTask
 from trainer.environment import device_name, git_commit, library_versions, node_name
 from trainer.replicate import Replicate
@@ -84,7 +84,7 @@ def _write_replicate(
 
 def _result(attempt: Attempt, replicate: Replicate) -> dict[str, Any]:
     task = attempt.task
-    return {
+    facts = {
         "state": replicate.state,
         "reason": replicate.reason,
         "chosen_epoch": None if replicate.best is None else replicate.best.epoch,
@@ -105,6 +105,7 @@ def _result(attempt: Attempt, replicate: Replicate) -> dict[str, Any]:
             "test": len(task.test.targets),
         },
     }
+    return trial_schema.labelled(facts)
 
 
 def _summaries(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from search_spaces.errors import InputError
+from search_spaces.errors import InputError, TrialSchemaError
 
 if TYPE_CHECKING:
     from search_spaces.search import Search
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
 def open_sweep(space: str, output: str, replicates: int | None) -> tuple[Store, SweepManifest]:
     """The store, and the trials that a space wants: what `run` and `plan` start from.
 
-    A name may also be that of a sweep in the store.
+    A name may also be that of a sweep in the store. Raises TrialSchemaError when that sweep, or of a new
+    sweep anything in the store, is of another trial schema.
     """
     from search_spaces.catalog import load_space
     from search_spaces.two_stage import TWO_STAGE
@@ -25,6 +27,7 @@ def open_sweep(space: str, output: str, replicates: int | None) -> tuple[Store, 
     store = Store(output)
     try:
         found = load_space(space)
+        store.check_trial_schema(found.name)
         manifest = SweepManifest(found.name, found.trials)
         if found.search is not None:
             manifest = replace(manifest, samples=found.search.samples)
@@ -55,6 +58,26 @@ def open_stored(space: str, output: str, replicates: int | None = None) -> tuple
     if name not in names:
         return open_sweep(space, output, replicates)
     return store, _with_seeds(store.read_sweep(name), replicates)
+
+
+def each_stored(names: Sequence[str], output: str, replicates: int | None = None) -> Iterator[SweepManifest]:
+    """These sweeps, one after another, as `open_stored` opens them.
+
+    A sweep of another trial schema is left out, so that the others can be told of; after them
+    TrialSchemaError is raised about the first and names the rest.
+    """
+    refused: dict[str, TrialSchemaError] = {}
+    for name in names:
+        try:
+            _, manifest = open_stored(name, output, replicates)
+        except TrialSchemaError as error:
+            refused[name] = error
+        else:
+            yield manifest
+    if refused:
+        first, *others = refused
+        more = f" (likewise: {', '.join(others)})" if others else ""
+        raise TrialSchemaError(f"{refused[first]}{more}")
 
 
 def _with_samples(stored: SweepManifest, samples: int | None) -> SweepManifest:

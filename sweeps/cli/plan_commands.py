@@ -10,7 +10,7 @@ from rich.console import Console
 from search_spaces.errors import InputError
 from sweeps.cli import cluster_commands
 from sweeps.cli.guard import guarded
-from sweeps.cli.named_sweep import open_stored, open_sweep
+from sweeps.cli.named_sweep import each_stored, open_sweep
 from sweeps.cli.options import (
     DEFAULT_OUTPUT,
     Address,
@@ -101,7 +101,10 @@ def status(
         str | None, typer.Option("--address", help="Ask this cluster's head, like http://head:8265.")
     ] = None,
 ) -> None:
-    """Show how far the sweeps of an output folder are."""
+    """Show how far the sweeps of an output folder are.
+
+    Sweeps of another trial schema are not counted: the others are shown, then they are an error.
+    """
     if address is not None:
         cluster_commands.remote_status(context, address)
         return
@@ -114,8 +117,7 @@ def status(
     if not names:
         raise InputError(f"{output}: expected a result store with a sweep in it, found none")
     console = Console()
-    for name in names:
-        _, manifest = open_stored(name, output)
+    for manifest in each_stored(names, output):
         made = make_plan(manifest.name, manifest.trials, store)
         report.print_plan(console, made)
         report.print_samples(console, manifest)

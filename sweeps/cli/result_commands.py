@@ -11,7 +11,7 @@ from rich.text import Text
 
 from search_spaces.errors import InputError
 from sweeps.cli.guard import guarded
-from sweeps.cli.named_sweep import open_stored
+from sweeps.cli.named_sweep import each_stored, open_stored
 from sweeps.cli.options import DEFAULT_OUTPUT, DEFAULT_RULE, Output, Replicates, Rule, Sweep, TrackingUri
 
 if TYPE_CHECKING:
@@ -32,16 +32,19 @@ def tables(
     replicates: Replicates = None,
     rule: Rule = DEFAULT_RULE,
 ) -> None:
-    """Select the best configuration per cell on validation, and write the tables again."""
+    """Select the best configuration per cell on validation, and write the tables again.
+
+    Of an output folder, sweeps of another trial schema get none: the others do, then they are an error.
+    """
     from trainer.store import Store
 
     console = Console()
-    names = Store(space).sweep_names() if _is_folder(space) else []
-    if _is_folder(space) and not names:
+    store = Store(space if _is_folder(space) else output)
+    names = store.sweep_names() if _is_folder(space) else [space]
+    if not names:
         raise InputError(f"{space}: expected a result store with a sweep in it, found none")
     complete = True
-    for name in names or [space]:
-        store, manifest = open_stored(name, space if names else output, replicates)
+    for manifest in each_stored(names, store.uri, replicates):
         complete &= write_tables_of(console, store, manifest, rule)
     if not complete:
         raise typer.Exit(1)

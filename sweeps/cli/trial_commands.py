@@ -66,6 +66,7 @@ def train(
 
     config = _config(dataset, ratio, loss, alm, delta, settings or [], replicates)
     store = Store(output)
+    store.check_trial_schema()
     console = Console()
     _say_what(console, config)
     run_trial(

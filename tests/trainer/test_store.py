@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from search_spaces.config import DataConfig, Digits, TrialConfig
+from search_spaces.config import SCHEMA_VERSION, DataConfig, Digits, TrialConfig
 from search_spaces.errors import InputError, StoreError
 from search_spaces.losses import Bce
 from trainer.store import STORE_SCHEMA, Store, SweepManifest
@@ -43,6 +43,7 @@ def test_config_file_names_no_seed(store: Store) -> None:
     content = store.read_json(f"trials/{one.trial_id}/config.json")
     assert content is not None
     assert "seeds" not in content
+    assert content.pop("trial_schema") == SCHEMA_VERSION
     assert TrialConfig.model_validate_json(json.dumps(content)).trial_id == one.trial_id
 
 

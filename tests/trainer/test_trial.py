@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from search_spaces.config import Sgd, SmallCnn, TrialConfig
+from search_spaces.config import SCHEMA_VERSION, Sgd, SmallCnn, TrialConfig
 from search_spaces.errors import CheckpointError, DataError, StoreError
 from search_spaces.losses import Bce, Ldam, LossConfig
 from search_spaces.presets import preset
@@ -72,6 +72,7 @@ def test_result_files_say_everything(store: Store) -> None:
     )
     epochs = store.read_epochs(done[1]).to_pylist()
     assert [e["epoch"] for e in epochs] == [0, 1, 2]
+    assert result["trial_schema"] == SCHEMA_VERSION
     assert epochs[result["chosen_epoch"]]["val/auroc"] == max(e["val/auroc"] for e in epochs)
 
 
