@@ -34,7 +34,9 @@ from search_spaces.config import ConstraintConfig
 from search_spaces.errors import CheckpointError
 
 RELEASED_CODE_FALL = 0.05
+# Counted from `introduce_at`: the epoch that raises whatever happened, and the first that is compared.
 RELEASED_CODE_FORCED_EPOCH = 2
+RELEASED_CODE_FIRST_COMPARED = 3
 
 
 def violations(scores: Tensor, targets: Tensor, margin: float) -> Tensor:
@@ -103,9 +105,16 @@ class PenaltySchedule:
     undefined AUROC, none once the cap is hit or once a validation AUROC of 1.0 was seen. The cap is
     `ConstraintConfig.growth_step_limit` steps: the paper's mu_0 * rho^5 for mu_0 < 1e-3, else mu_0 * rho^3.
 
-    `no_improvement` (the paper) raises when the AUROC is not above the previous epoch's; `released_code`
-    raises when it fell by more than 0.05, and once whatever it is at epoch `introduce_at + 2`.
+    `no_improvement` (the paper) raises when the AUROC is not above the previous epoch's. `released_code`
+    never raises before epoch `introduce_at + 2`, raises there whatever the AUROC is, and from the next epoch
+    on when it fell by more than 0.05. In that code `introduce_at` delays nothing else; here the constraint
+    itself begins there too, under both rules.
     The previous epoch is the last one whose AUROC was defined, be it before `introduce_at`.
+
+    >>> schedule = PenaltySchedule(ConstraintConfig(penalty=1.0, growth_rule="released_code"))
+    >>> raised = [schedule.update(epoch, auroc) for epoch, auroc in enumerate([0.9, 0.8, 0.82, 0.8, 0.7])]
+    >>> raised, schedule.penalty
+    ([False, False, True, False, True], 4.0)
     """
 
     def __init__(self, config: ConstraintConfig) -> None:
@@ -139,8 +148,10 @@ class PenaltySchedule:
     def _calls_for_growth(self, epoch: int, auroc: float, previous: float | None) -> bool:
         if self.config.growth_rule == "no_improvement":
             return previous is not None and auroc <= previous
-        fell = previous is not None and previous - auroc > RELEASED_CODE_FALL
-        return fell or epoch == self.config.introduce_at + RELEASED_CODE_FORCED_EPOCH
+        age = epoch - self.config.introduce_at
+        if age < RELEASED_CODE_FIRST_COMPARED:
+            return age == RELEASED_CODE_FORCED_EPOCH
+        return previous is not None and previous - auroc > RELEASED_CODE_FALL
 
     def state_dict(self) -> dict[str, int | float | bool | None]:
         """What a checkpoint must hold for the schedule to go on as if it had not been stopped."""

@@ -258,9 +258,15 @@ SCHEDULES = {
     ),
     "released: delayed with introduce_at": (
         {"growth_rule": "released_code", "introduce_at": 1},
-        [0.9, 0.5, 0.6, 0.7, 0.8],
-        [0, 1, 1, 2, 2],
+        [0.9, 0.5, 0.6, 0.7, 0.8, 0.7],
+        [0, 0, 0, 1, 1, 2],
     ),
+    "released: falls before the forced epoch are not compared": (
+        {"growth_rule": "released_code"},
+        [0.9, 0.8, 0.82, 0.8, 0.7],
+        [0, 0, 1, 1, 2],
+    ),
+    "the paper's rule on the same falls": ({}, [0.9, 0.8, 0.82, 0.8, 0.7], [0, 1, 1, 2, 3]),
     "released: a fall of 0.05 is not enough": (
         {"growth_rule": "released_code"},
         [0.75, 0.75, 0.75, 0.703125, 0.640625],
@@ -274,7 +280,7 @@ SCHEDULES = {
     "released: capped too": (
         {"growth_rule": "released_code", "max_growth_steps": 1},
         [0.9, 0.5, 0.6, 0.4],
-        [0, 1, 1, 1],
+        [0, 0, 1, 1],
     ),
 }
 
