@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
@@ -186,8 +187,23 @@ class Adam(Frozen):
 OptimizerConfig = Annotated[Sgd | Adam, Field(discriminator="name")]
 
 
+# By which epochs a replicate is scored, and how many sets of weights that holds (see `trainer.scored`).
+ScoredBy = Literal["best_epoch", "last", "mean_of_last_3", "mean_of_best_3"]
+SCORED_EPOCHS: Mapping[ScoredBy, int] = {
+    "best_epoch": 1,
+    "last": 1,
+    "mean_of_last_3": 3,
+    "mean_of_best_3": 3,
+}
+
+
 class TrialConfig(Frozen):
-    """One combination of the sweep. See `trial_id` for what makes two trials the same."""
+    """One combination of the sweep. See `trial_id` for what makes two trials the same.
+
+    scored   over which epochs a replicate's logits are averaged, on validation and test: the best one by
+             validation AUROC (the paper), the last one, the last three, or the three best; where there are
+             fewer, over those. `patience` and the penalty's growth do not depend on it.
+    """
 
     data: DataConfig
     model: ModelConfig = ResNet10()
@@ -198,6 +214,7 @@ class TrialConfig(Frozen):
     optimizer: OptimizerConfig = Sgd()
     epochs: int = Field(default=100, ge=1)
     patience: int | None = Field(default=30, ge=1)
+    scored: ScoredBy = "best_epoch"
     batch_size: int = Field(default=64, ge=2)
     precision: Literal["float32", "bf16"] = "float32"
     seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(default=tuple(range(1, 11)), min_length=1)
@@ -208,6 +225,11 @@ class TrialConfig(Frozen):
         if len(set(seeds)) != len(seeds):
             raise ValueError(f"expected distinct seeds, given {list(seeds)}")
         return seeds
+
+    @property
+    def scored_epochs(self) -> int:
+        """The most epochs that a replicate is scored by: so many sets of weights are held and kept."""
+        return min(SCORED_EPOCHS[self.scored], self.epochs)
 
     def identity(self) -> str:
         """Canonical JSON of every field that can change a replicate's result, plus the schema number.

@@ -14,10 +14,12 @@ from search_spaces.config import (
 )
 
 BYTES_PER_FLOAT = 4
-# Generous: interpreter and libraries; copies of each replicate's weights (gradient, momentum, best epoch, a
-# checkpoint in the making); feature maps of `width` x `size`^2 per training image, or evaluation batch.
+# Generous: interpreter and libraries; copies of each replicate's weights (gradient, momentum, a scored epoch,
+# a checkpoint in the making), and of each further scored epoch (held, and in the checkpoint); feature maps of
+# `width` x `size`^2 per training image, or evaluation batch.
 PROCESS_BYTES = 2 * 1000**3
 COPIES_OF_WEIGHTS = 24
+COPIES_OF_SCORED = 8
 TRAINED_MAPS = 60
 EVALUATED_MAPS = 4 * 512
 
@@ -47,7 +49,8 @@ def roomy_bytes(config: TrialConfig) -> int:
     """
     _, size = image_shape(config.data.source)
     maps = max(TRAINED_MAPS * config.batch_size, EVALUATED_MAPS)
-    replicates = COPIES_OF_WEIGHTS * weight_count(config) * len(config.seeds)
+    copies = COPIES_OF_WEIGHTS + COPIES_OF_SCORED * (config.scored_epochs - 1)
+    replicates = copies * weight_count(config) * len(config.seeds)
     return PROCESS_BYTES + BYTES_PER_FLOAT * (replicates + maps * config.model.width * size**2)
 
 

@@ -109,11 +109,11 @@ class DiskNeed:
 def disk_need(plan: Plan, store: Store, *, keep_weights: str, concurrent: int) -> DiskNeed:
     """Disk for a whole sweep under a weight policy: "all", "selected" (one trial per cell) or "none".
 
+    A replicate's weights are one set per epoch that it is scored by.
     Scores and curves count as the stored replicates' mean size when there are any, else as an assumed one.
     """
-    weights = {
-        t.trial_id: BYTES_PER_FLOAT * weight_count(t.config) * len(t.config.seeds) for t in plan.trials
-    }
+    sets = {t.trial_id: _set_of_weights(t.config) for t in plan.trials}
+    weights = {t.trial_id: t.config.scored_epochs * sets[t.trial_id] for t in plan.trials}
     if keep_weights == "all":
         kept = sum(weights.values())
     elif keep_weights == "selected":
@@ -128,10 +128,15 @@ def disk_need(plan: Plan, store: Store, *, keep_weights: str, concurrent: int) -
     return DiskNeed(
         results=(size or ASSUMED_RESULT_BYTES) * plan.replicates(),
         weights=kept,
-        # weights, their momentum, the best epoch's weights: of the trials that run side by side
-        checkpoints=3 * max(weights.values(), default=0) * concurrent,
+        # weights, their momentum, the scored epochs' weights: of the trials that run side by side
+        checkpoints=max((2 * sets[i] + weights[i] for i in sets), default=0) * concurrent,
         measured=size is not None,
     )
+
+
+def _set_of_weights(config: TrialConfig) -> int:
+    """Bytes of the weights of a trial's networks, at one epoch."""
+    return BYTES_PER_FLOAT * weight_count(config) * len(config.seeds)
 
 
 def _mean_result_bytes(plan: Plan, store: Store, sample: int = 20) -> int | None:

@@ -163,7 +163,9 @@ def _kind(config: TrialConfig) -> str:
     """All of a configuration that its time per epoch and its memory depend on, as JSON."""
     names = {"data", "model", "sampler", "augmentation", "batch_size", "precision"}
     kind = config.model_dump(mode="json", include=names)
+    del kind["model"]["initialization"]
     kind.update(
+        scored_epochs=config.scored_epochs,
         constraint=config.constraint is not None,
         outputs=2 if config.loss.name == "ldam" else 1,
         optimizer=config.optimizer.name,

@@ -213,7 +213,7 @@ def _replicate_row(seed: int, result: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "seed": seed,
         "state": result["state"],
-        "chosen_epoch": result["chosen_epoch"],
+        "scored_epochs": result["scored_epochs"],
         "epochs": result["epochs"],
         **{f"{split}/{name}": metrics.get(f"{split}/{name}") for split in SPLITS for name in SPREAD_METRICS},
         "wall_seconds": result["wall_seconds"],

@@ -37,7 +37,7 @@ class WorkerOptions:
     data_dir        where data sets lie, on every node
     threads         CPU threads per trial
     use_gpu         whether trials were given a share of a GPU
-    keep_weights    whether trials store their best weights
+    keep_weights    whether trials store the weights that they are scored by
     report_seconds  least time between two reports to Ray
     software        what `sweeps.nodes.software` says on the driver; another answer here fails the trial
     stoppable       whether a scheduler may ask for a trial's end; every epoch is reported then

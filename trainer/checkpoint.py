@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 
@@ -13,7 +13,7 @@ from search_spaces.errors import CheckpointError
 from trainer.environment import is_out_of_memory
 from trainer.replicate import Replicate
 
-CHECKPOINT_SCHEMA = 1
+CHECKPOINT_SCHEMA = 2
 
 
 def dump_replicates(replicates: Sequence[Replicate], *, trial_id: str, data_sha256: str) -> bytes:
@@ -102,23 +102,29 @@ def load_states(states: Mapping[str, Any], replicates: Sequence[Replicate], *, t
 
 @dataclass(frozen=True)
 class StoredWeights:
-    """Weights of a replicate's best epoch, and the normalisation (per channel, 0..1 units) they expect."""
+    """What a replicate is scored by: weights of its scored epochs, over which the logits are averaged.
 
-    model: dict[str, torch.Tensor]
+    models     a network's state per scored epoch, in the epochs' order
+    mean, std  the normalisation (per channel, 0..1 units) that the networks expect
+    """
+
+    models: tuple[dict[str, torch.Tensor], ...]
     mean: tuple[float, ...]
     std: tuple[float, ...]
 
 
 def dump_weights(replicate: Replicate, *, trial_id: str) -> bytes:
-    """Weights of a replicate's best epoch, with the trial and seed that they belong to."""
-    if replicate.best is None:
-        raise ValueError("a replicate without a validated epoch has no best weights")
+    """Weights of a replicate's scored epochs, with the trial and seed that they belong to."""
+    if not replicate.scored.held:
+        raise ValueError("a replicate without a validated epoch has no weights to be scored by")
     task = replicate.setup.task
+    models = [{name: value.cpu() for name, value in one.weights.items()} for one in replicate.scored.held]
     return _save(
         {
             "trial_id": trial_id,
             "seed": replicate.seed,
-            "model": {name: value.cpu() for name, value in replicate.best.weights.items()},
+            "epochs": replicate.scored.epochs,
+            "models": models,
             "mean": list(task.mean),
             "std": list(task.std),
         }
@@ -131,10 +137,15 @@ def load_weights(data: bytes, *, trial_id: str, seed: int) -> StoredWeights:
     content = _load(data, what)
     _expect(content, "trial_id", trial_id, what)
     _expect(content, "seed", seed, what)
-    model, mean, std = (content.get(name) for name in ("model", "mean", "std"))
-    if not isinstance(model, dict) or not isinstance(mean, list) or not isinstance(std, list):
-        raise CheckpointError(f"{what}: expected model, mean and std, found {', '.join(map(str, content))}")
-    return StoredWeights(model, tuple(mean), tuple(std))
+    models, mean, std = (content.get(name) for name in ("models", "mean", "std"))
+    if not isinstance(mean, list) or not isinstance(std, list) or not _are_models(models):
+        raise CheckpointError(f"{what}: expected models, mean and std, found {', '.join(map(str, content))}")
+    return StoredWeights(tuple(models), tuple(mean), tuple(std))
+
+
+def _are_models(value: object) -> TypeGuard[list[dict[str, torch.Tensor]]]:
+    """Whether a loaded value is a list, not empty, of networks' states."""
+    return isinstance(value, list) and bool(value) and all(isinstance(one, dict) for one in value)
 
 
 def _save(content: Mapping[str, Any]) -> bytes:

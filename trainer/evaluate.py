@@ -15,6 +15,7 @@ from search_spaces.errors import CheckpointError
 from trainer import checkpoint, losses, metrics
 from trainer.augmentation import Augmenter
 from trainer.data import BinaryTask
+from trainer.scored import mean_scores
 from trainer.scoring import EVALUATION_BATCH, build_replicate_model, logits_of
 from trainer.store import Done, Store
 
@@ -38,6 +39,7 @@ def evaluate(
 ) -> Evaluation:
     """Score the stored weights of a trial's completed replicates on a split of `task`.
 
+    A replicate's scores are averaged over its scored epochs, as when it ended.
     `task` may be another one than the trial's, with images of the same size and channels. Images are
     normalised as in training. Raises CheckpointError when there are no weights, or when they
     are damaged or of another trial; never starts afresh.
@@ -71,19 +73,21 @@ def _scores(
     pixels: torch.Tensor,
     device: torch.device,
 ) -> NDArray[np.float32]:
-    model = build_replicate_model(config, task, torch.Generator())
     weights = checkpoint.load_weights(_weights_file(store, done), trial_id=done.trial_id, seed=done.seed)
-    try:
-        model.load_state_dict(weights.model)
-    except RuntimeError as error:
-        raise CheckpointError(
-            f"weights of trial {done.trial_id} seed {done.seed} do not fit images of shape "
-            f"{tuple(pixels.shape[1:])}: {error}"
-        ) from error
-    model.to(device)
+    model = build_replicate_model(config, task, torch.Generator()).to(device)
     augmenter = Augmenter(pixels[:1].to(device), config.augmentation, weights.mean, weights.std)
-    parts = [augmenter.eval_batch(part.to(device)) for part in pixels.split(EVALUATION_BATCH)]
-    return losses.score(logits_of(model, parts, config.precision)).cpu().numpy()
+    scores = []
+    for state in weights.models:
+        try:
+            model.load_state_dict(state)
+        except RuntimeError as error:
+            raise CheckpointError(
+                f"weights of trial {done.trial_id} seed {done.seed} do not fit images of shape "
+                f"{tuple(pixels.shape[1:])}: {error}"
+            ) from error
+        parts = (augmenter.eval_batch(part.to(device)) for part in pixels.split(EVALUATION_BATCH))
+        scores.append(losses.score(logits_of(model, parts, config.precision)).cpu().numpy())
+    return mean_scores(scores)
 
 
 def _weights_file(store: Store, done: Done) -> bytes:

@@ -20,7 +20,7 @@ class Round:
     """One epoch of every replicate under way.
 
     records     each such replicate's record, by seed
-    ensemble    metrics of the averaged validation scores, each replicate at its best epoch so far
+    ensemble    metrics of the averaged validation scores, each replicate as it would be scored if it ended
     ended       the seeds that ended in this round
     """
 
@@ -43,9 +43,8 @@ def fit(
     while running := [r for r in replicates if r.state == "running"]:
         started = time.perf_counter()
         train_epoch(running)
-        scores = [
-            r.best.validation_scores for r in replicates if r.best is not None and r.state != "diverged"
-        ]
+        validated = [r for r in replicates if r.scored.held and r.state != "diverged"]
+        scores = [r.scored.validation_scores() for r in validated]
         ensemble = _ensemble_metrics(running[0].setup.validation_labels, [*earlier, *scores])
         for replicate in running:
             replicate.records[-1].update(ensemble)

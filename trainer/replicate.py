@@ -8,6 +8,7 @@ companions nor on an interruption.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,36 +18,25 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from search_spaces.config import OptimizerConfig
 from trainer import constraint, losses, metrics
 from trainer.capture import Captured, Lane
 from trainer.compiled import compiled
-from trainer.sampler import epoch_order
+from trainer.patience import Patience
+from trainer.sampler import epoch_order, trainable_batches
+from trainer.scored import ScoredEpochs, mean_scores
 from trainer.scoring import EVALUATION_BATCH, build_replicate_model, logits_of
-from trainer.training_step import TrainingStep
+from trainer.training_step import TrainingStep, learning_rate
 from trainer.trial_setup import TrialSetup
 
 CURVES = ("auroc", "fpr_at_tpr_98", "fpr_at_tpr_95", "fpr_at_tpr_90", "average_precision")
 
 
 @dataclass
-class Best:
-    """State at the best validation epoch so far (AUROC; ties: the lower validation loss)."""
-
-    epoch: int
-    auroc: float
-    loss: float
-    weights: dict[str, Tensor]
-    validation_scores: NDArray[np.float32]
-
-
-@dataclass
 class Replicate:
     """One seed of a trial. `state`: "running", "completed", "diverged" or, set from outside, "pruned".
 
-    `records` holds a row per epoch;
-
-    `batch_sizes` are those of the epoch under way.
+    `records` holds a row per epoch; `batch_sizes` are those of the epoch under way; `scored` holds the epochs
+    that it would be scored by if it ended now.
     """
 
     setup: TrialSetup
@@ -54,8 +44,6 @@ class Replicate:
     epoch: int = 0
     state: str = "running"
     reason: str | None = None
-    best: Best | None = None
-    best_epoch: int = -1  # last epoch with a strictly better AUROC: patience counts from here
     records: list[dict[str, float]] = field(default_factory=list)
     seconds: float = 0.0
     batch_sizes: list[int] = field(default_factory=list)
@@ -76,6 +64,8 @@ class Replicate:
         self.model.to(device).to(memory_format=self.setup.memory_format)  # type: ignore[call-overload]
         self.multipliers = constraint.initial_multipliers(len(task.pool.targets), device)
         self.penalty = None if config.constraint is None else constraint.PenaltySchedule(config.constraint)
+        self.patience = Patience(config.patience)
+        self.scored = ScoredEpochs(config.scored)
         self.lane = Lane(device, capture=self.setup.capture)
         self.step = TrainingStep(
             config,
@@ -106,7 +96,11 @@ class Replicate:
             setup.generator(self.seed, f"order/{self.epoch}"),
         )
         draws = setup.augmenter.draw(len(order), setup.generator(self.seed, f"augmentation/{self.epoch}"))
-        kept, self.batch_sizes = self._batches(setup.task.pool.targets[order].bool())
+        kept, self.batch_sizes = trainable_batches(
+            setup.task.pool.targets[order].bool(),
+            config.batch_size,
+            needs_pairs=losses.needs_pairs(config.loss),
+        )
         if len(kept) < len(order):
             order, draws = order[kept], draws[kept]
         self._positives = int(setup.task.pool.targets[order].sum())
@@ -116,23 +110,9 @@ class Replicate:
             self.step.begin(
                 order,
                 draws,
-                learning_rate=_learning_rate(config.optimizer, self.epoch, config.epochs),
+                learning_rate=learning_rate(config.optimizer, self.epoch, config.epochs),
                 penalty=self.current_penalty,
             )
-
-    def _batches(self, labels: Tensor) -> tuple[Tensor, list[int]]:
-        """Which positions of the epoch's order are trained on, and the size of each batch of them.
-
-        Batch norm has no statistics of one example, and MBAUC has no step without a pair.
-        """
-        needs_pairs = losses.needs_pairs(self.setup.config.loss)
-        kept, sizes = [], []
-        for part in torch.arange(len(labels)).split(self.setup.config.batch_size):
-            positives = int(labels[part].sum()) if needs_pairs else 0
-            if len(part) > 1 and (not needs_pairs or 0 < positives < len(part)):
-                kept.append(part)
-                sizes.append(len(part))
-        return torch.cat(kept) if kept else torch.zeros(0, dtype=torch.int64), sizes
 
     def train_batch(self) -> bool:
         """Queue the training on the epoch's next batch; False when there was none left."""
@@ -194,7 +174,7 @@ class Replicate:
         summary = metrics.summarize(self.setup.validation_labels, self._last_scores)
         return {
             "epoch": self.epoch,
-            "learning_rate": _learning_rate(config.optimizer, self.epoch, config.epochs),
+            "learning_rate": learning_rate(config.optimizer, self.epoch, config.epochs),
             "train/loss": loss / batches,
             "train/violation": violation / max(self._positives, 1),
             "train/penalty": self.current_penalty,
@@ -216,46 +196,43 @@ class Replicate:
         return 0.0 if self.penalty is None else self.penalty.penalty
 
     def _judge(self, record: dict[str, float]) -> None:
-        """Diverged, better than before, or out of patience; then the penalty's growth."""
+        """Diverged, to be scored by, or out of patience; and the penalty's growth."""
         auroc, loss = record["val/auroc"], record["val/loss"]
         if not all(math.isfinite(record[k]) for k in ("train/loss", "val/loss", "train/violation")):
             self.state = "diverged"
             losses_seen = f"train {record['train/loss']}, validation {loss}"
             self.reason = f"the loss is not finite in epoch {self.epoch}: {losses_seen}"
             return
-        best = self.best
-        if best is None or auroc > best.auroc or (auroc == best.auroc and loss < best.loss):
-            if best is None or auroc > best.auroc:
-                self.best_epoch = self.epoch
-            weights = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
-            self.best = Best(self.epoch, auroc, loss, weights, self._last_scores)
+        self.scored.offer(self.epoch, auroc, loss, self.model.state_dict(), self._last_scores)
         if self.penalty is not None:
             self.penalty.update(self.epoch, auroc)
-        patience = self.setup.config.patience
-        if patience is not None and self.epoch - self.best_epoch >= patience:
+        if self.patience.is_out(self.epoch, auroc):
             self.state = "completed"
-            self.reason = f"no better validation AUROC for {patience} epochs"
+            self.reason = f"no better validation AUROC for {self.patience.epochs} epochs"
 
     def test_scores(self) -> NDArray[np.float32]:
-        """Scores [N] of the test split at the best epoch. Call once, when the replicate has ended."""
-        if self.best is None:
-            raise ValueError("a replicate without a validated epoch has no best weights to score with")
-        self.model.load_state_dict(self.best.weights)
+        """Mean scores [N] of the test split over the scored epochs. Call once, when the replicate has ended.
+
+        Raises ValueError for a replicate without a validated epoch.
+        """
+        return mean_scores([self._test_scores(one.weights) for one in self.scored.held])
+
+    def _test_scores(self, weights: Mapping[str, Tensor]) -> NDArray[np.float32]:
+        self.model.load_state_dict(weights)
         test = self.setup.task.test.pixels.to(self.setup.device)
         parts = (self.setup.augmenter.eval_batch(part) for part in test.split(EVALUATION_BATCH))
-        return losses.score(logits_of(self.model, parts, self.setup.config.precision)).cpu().numpy()
+        scores = losses.score(logits_of(self.model, parts, self.setup.config.precision))
+        found: NDArray[np.float32] = scores.cpu().numpy()
+        return found
 
     def state_dict(self) -> dict[str, Any]:
         """All that the next epoch depends on, as tensors and plain values (loads with `weights_only`)."""
-        best = None
-        if self.best is not None:
-            best = {**vars(self.best), "validation_scores": torch.from_numpy(self.best.validation_scores)}
         return {
             "epoch": self.epoch,
             "state": self.state,
             "reason": self.reason,
-            "best": best,
-            "best_epoch": self.best_epoch,
+            "scored": self.scored.state_dict(),
+            "patience": self.patience.state_dict(),
             "records": self.records,
             "seconds": self.seconds,
             "model": self.model.state_dict(),
@@ -266,10 +243,10 @@ class Replicate:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from what `state_dict` returned."""
-        for name in ("epoch", "state", "reason", "best_epoch", "records", "seconds"):
+        for name in ("epoch", "state", "reason", "records", "seconds"):
             setattr(self, name, state[name])
-        if (best := state["best"]) is not None:
-            self.best = Best(**{**best, "validation_scores": best["validation_scores"].cpu().numpy()})
+        self.scored.load_state_dict(state["scored"])
+        self.patience.load_state_dict(state["patience"])
         self.model.load_state_dict(state["model"])
         self.step.load_optimizer(state["optimizer"])
         self.multipliers.copy_(state["multipliers"])
@@ -279,9 +256,3 @@ class Replicate:
 
 def _nothing() -> None:
     raise ValueError("a closed replicate cannot be validated")
-
-
-def _learning_rate(config: OptimizerConfig, epoch: int, epochs: int) -> float:
-    if config.schedule == "cosine":
-        return config.learning_rate * 0.5 * (1 + math.cos(math.pi * epoch / epochs))
-    return config.learning_rate

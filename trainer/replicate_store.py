@@ -95,7 +95,7 @@ class ReplicateStore(Storage):
         return data
 
     def read_scores(self, done: Done) -> pa.Table:
-        """Per-example scores of a replicate's chosen checkpoint: split, example_id, target, score."""
+        """Per-example scores of a replicate, over its scored epochs: split, example_id, target, score."""
         return _table(self.read_file(done, "scores"))
 
     def read_epochs(self, done: Done) -> pa.Table:
@@ -103,7 +103,7 @@ class ReplicateStore(Storage):
         return _table(self.read_file(done, "epochs"))
 
     def read_result(self, done: Done) -> dict[str, Any]:
-        """A replicate's summary: state, metrics, chosen epoch, seconds, device, versions, commit, data."""
+        """A replicate's summary: state, metrics, scored epochs, seconds, device, versions, commit, data."""
         content: dict[str, Any] = json.loads(self.read_file(done, "result"))
         return content
 

@@ -1,4 +1,4 @@
-"""In which order an epoch sees its examples."""
+"""In which order an epoch sees its examples, and in which batches."""
 
 from __future__ import annotations
 
@@ -30,6 +30,21 @@ def epoch_order(
     if kind == "class_balanced":
         return train_indices[_draw_balanced(targets[train_indices], generator)]
     raise InputError(unknown_name("sampler", kind, ["shuffle", "class_balanced"]))
+
+
+def trainable_batches(labels: Tensor, size: int, *, needs_pairs: bool) -> tuple[Tensor, list[int]]:
+    """Which positions of an epoch's order are trained on, and the size of each batch of them.
+
+    `labels` [n] are the order's targets, bool. Batch norm has no statistics of one example, and a loss that
+    `needs_pairs` has no step without a positive and a negative: such batches are passed over.
+    """
+    kept, sizes = [], []
+    for part in torch.arange(len(labels)).split(size):
+        positives = int(labels[part].sum()) if needs_pairs else 0
+        if len(part) > 1 and (not needs_pairs or 0 < positives < len(part)):
+            kept.append(part)
+            sizes.append(len(part))
+    return torch.cat(kept) if kept else torch.zeros(0, dtype=torch.int64), sizes
 
 
 def _draw_balanced(labels: Tensor, generator: torch.Generator) -> Tensor:

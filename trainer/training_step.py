@@ -7,6 +7,7 @@ Learning rate and penalty are tensors on the device as well, set once per epoch.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -155,6 +156,13 @@ def make_optimizer(config: OptimizerConfig, model: nn.Module, device: torch.devi
     return torch.optim.SGD(
         model.parameters(), lr=rate, momentum=config.momentum, weight_decay=config.weight_decay, fused=True
     )
+
+
+def learning_rate(config: OptimizerConfig, epoch: int, epochs: int) -> float:
+    """The learning rate of `epoch` (from 0) of `epochs`, by the configuration's schedule."""
+    if config.schedule == "cosine":
+        return config.learning_rate * 0.5 * (1 + math.cos(math.pi * epoch / epochs))
+    return config.learning_rate
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:

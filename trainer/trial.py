@@ -47,7 +47,7 @@ class TrialOptions:
 
     data_dir            where data sets lie
     download            whether a missing data set may be downloaded
-    keep_weights        whether the best epoch's weights are stored
+    keep_weights        whether the scored epochs' weights are stored
     checkpoint_seconds  least time between two checkpoints
     compile             whether the network is compiled for training (`trainer.compiled`)
     """

@@ -21,9 +21,9 @@ from trainer.scoring import EVALUATION_BATCH
 from trainer.trial_needs import TrialNeeds
 from trainer.trial_setup import TrialSetup
 
-# On a CPU memory is measured over so many batches per replicate (the last is not full), and an evaluation.
+# On a CPU memory is measured over epochs of so many batches (the last is not full), and an evaluation.
 CPU_BATCHES = 2.5
-# On a GPU over whole epochs; the first one compiles and captures, and its time does not count.
+# On a GPU over at least so many whole epochs; the first compiles and captures, and its time does not count.
 GPU_EPOCHS = 3
 
 
@@ -43,23 +43,27 @@ def measure_trial(
     """
     task = load_task(config.data, data_dir, download=download)
     if device.type == "cuda":
-        seconds = _train(config, task, device, GPU_EPOCHS, compile)
+        seconds = _train(config, task, device, max(GPU_EPOCHS, config.scored_epochs), compile)
         return TrialNeeds("cuda", seconds, peak_resident_bytes(), *_device_memory(device))
     host = None
     if memory:
-        _train(config, _slice_of(task, round(CPU_BATCHES * config.batch_size)), device, 1, compile)
+        part = _slice_of(task, round(CPU_BATCHES * config.batch_size))
+        _train(config, part, device, config.scored_epochs, compile)
         host = peak_resident_bytes()
     return TrialNeeds("cpu", seconds_per_epoch(config, task, device, compile=compile), host)
 
 
 def _train(config: TrialConfig, task: BinaryTask, device: torch.device, epochs: int, compile: bool) -> float:
-    """Train all replicates, write a checkpoint, score the test split; the least seconds of a later epoch."""
+    """Train all replicates, write a checkpoint, score the test split; the least seconds of a later epoch.
+
+    After as many epochs as a replicate is scored by, all the weights that it may hold are held.
+    """
     config = config.model_copy(update={"epochs": epochs, "patience": None})
     setup = TrialSetup(config, task, device, compile=compile)
     replicates = [Replicate(setup, seed) for seed in config.seeds]
     seconds = [round_.seconds for round_ in fit(replicates)]
     checkpoint.dump_replicates(replicates, trial_id=config.trial_id, data_sha256=task.sha256)
-    if replicates[0].best is not None:
+    if replicates[0].scored.held:
         replicates[0].test_scores()
     return min(seconds[1:] or seconds) / len(replicates)
 

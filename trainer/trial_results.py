@@ -45,7 +45,7 @@ class Attempt:
 
 def store_replicate(attempt: Attempt, replicate: Replicate) -> None:
     """Score the test split, and have a replicate that ended written; it does not change any more."""
-    completed = replicate.state == "completed" and replicate.best is not None
+    completed = replicate.state == "completed" and bool(replicate.scored.held)
     test_scores = replicate.test_scores() if completed else None
     result = _result(attempt, replicate)  # here, as it tells of this thread
     attempt.writer.submit(lambda: _write_replicate(attempt, replicate, result, test_scores))
@@ -58,8 +58,8 @@ def _write_replicate(
     test_scores: NDArray[np.float32] | None,
 ) -> None:
     task, scores = attempt.task, None
-    if test_scores is not None and replicate.best is not None:
-        by_split = {"val": replicate.best.validation_scores, "test": test_scores}
+    if test_scores is not None:
+        by_split = {"val": replicate.scored.validation_scores(), "test": test_scores}
         splits = {"val": task.validation, "test": task.test}
         targets = {name: split.targets.cpu().numpy() for name, split in splits.items()}
         scores = pa.concat_tables(
@@ -87,7 +87,7 @@ def _result(attempt: Attempt, replicate: Replicate) -> dict[str, Any]:
     facts = {
         "state": replicate.state,
         "reason": replicate.reason,
-        "chosen_epoch": None if replicate.best is None else replicate.best.epoch,
+        "scored_epochs": replicate.scored.epochs,
         "epochs": replicate.epoch,
         "metrics": {},
         "wall_seconds": replicate.seconds,

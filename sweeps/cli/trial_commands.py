@@ -205,7 +205,7 @@ def _print_result(console: Console, config: TrialConfig, store: Store) -> bool:
         *(f"{100 * row[f'fpr_at_tpr_{t}']:.1f} %" for t in (98, 95, 90)),
         f"{row['auc_mean']:.4f} ± {row['auc_std']:.4f}",
     )
-    console.print("test, ensemble of the best validation epochs:")
+    console.print(f"test, ensemble; replicates scored by {config.scored}:", highlight=False)
     console.print(table)
     if row["note"]:
         console.print(Text(str(row["note"])), soft_wrap=True)

@@ -134,13 +134,13 @@ class Ours:
             replicate.begin_validation()
         for replicate in self.replicates:
             replicate.lane.wait()
-            if replicate.best is not None:  # scores of the same number, for the time that metrics take
-                metrics.summarize(self.labels, replicate.best.validation_scores)
+            if replicate.scored.held:  # scores of the same number, for the time that metrics take
+                metrics.summarize(self.labels, replicate.scored.validation_scores())
         return self.validation_images
 
     def scores(self) -> dict[int, list[float]]:
         """Validation scores [N] of every replicate at its best epoch, by seed."""
-        return {r.seed: r.best.validation_scores.tolist() for r in self.replicates if r.best is not None}
+        return {r.seed: r.scored.validation_scores().tolist() for r in self.replicates if r.scored.held}
 
 
 class Stacked:

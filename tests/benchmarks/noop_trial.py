@@ -19,7 +19,8 @@ from sweeps.worker import train_trial
 from trainer.data import BinaryTask
 from trainer.fit import Round
 from trainer.prepared import Split
-from trainer.replicate import CURVES, Best
+from trainer.replicate import CURVES
+from trainer.scored import ScoredEpochs
 
 VALIDATION, TEST = 60, 120
 ENSEMBLE = ("auroc", "fpr_at_tpr_98", "fpr_at_tpr_95", "fpr_at_tpr_90")
@@ -70,7 +71,7 @@ class NoopReplicate:
     epoch: int = 0
     state: str = "running"
     reason: str | None = None
-    best: Best | None = None
+    scored: ScoredEpochs = field(default_factory=lambda: ScoredEpochs("best_epoch"))
     records: list[dict[str, float]] = field(default_factory=list)
     seconds: float = 0.0
     negatives: int = 100
@@ -81,7 +82,7 @@ class NoopReplicate:
         self.epoch, self.state = 1, "completed"
         self.records.append({**epoch_record(self.seed), **ensemble_record()})
         scores = _scores(self.setup.task.validation, self.seed)
-        self.best = Best(0, 0.75, 0.5, {"weight": torch.zeros(8)}, scores)
+        self.scored.offer(0, 0.75, 0.5, {"weight": torch.zeros(8)}, scores)
 
     def close(self) -> None:
         """Nothing to free."""

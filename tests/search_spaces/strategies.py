@@ -77,10 +77,13 @@ optimizers = st.builds(
     Sgd, learning_rate=positive, weight_decay=not_negative, momentum=st.floats(0, 0.99)
 ) | st.builds(Adam, learning_rate=positive, schedule=st.sampled_from(["constant", "cosine"]))
 
+initializations = st.sampled_from(["torch", "he_fan_out"])
+
 trials = st.builds(
     TrialConfig,
     data=data_configs(),
-    model=st.builds(ResNet10, width=st.integers(1, 64)) | st.builds(SmallCnn, width=st.integers(1, 64)),
+    model=st.builds(ResNet10, width=st.integers(1, 64), initialization=initializations)
+    | st.builds(SmallCnn, width=st.integers(1, 64), initialization=initializations),
     loss=losses,
     constraint=constraints,
     sampler=st.sampled_from(["shuffle", "class_balanced"]),
@@ -90,6 +93,7 @@ trials = st.builds(
     optimizer=optimizers,
     epochs=st.integers(1, 100),
     patience=st.none() | st.integers(1, 30),
+    scored=st.sampled_from(["best_epoch", "last", "mean_of_last_3", "mean_of_best_3"]),
     batch_size=st.integers(2, 64),
     precision=st.sampled_from(["float32", "bf16"]),
     seeds=st.lists(st.integers(0, 99), min_size=1, max_size=4, unique=True).map(tuple),

@@ -18,20 +18,20 @@ from search_spaces.named import CONSTRAINTS, LOSSES, MARGINS, constraint_name, l
 # An id changes with every field of the configuration, so an intended change is made here too,
 # and stored results of the old ids are then no longer found.
 TRIAL_IDS = {
-    "cifar10 1:100 baseline_BCE": "9dee99686929faea",
-    "cifar10 1:200 baseline_MBAUC": "ef311a99c3ecaa84",
-    "cifar10 1:100 baseline_s_LM_m05 ALM_16_beg delta=0.1": "40bc297088fd05fc",
-    "cifar100 1:200 baseline_WBCE_1_3 ALM_19_beg delta=0": "0f56381ff34c5173",
-    "cifar100 1:200 baseline_LDAM ALM_13_beg delta=0.25": "3ef9edbcaa9dfa41",
+    "cifar10 1:100 baseline_BCE": "4293395b7894180f",
+    "cifar10 1:200 baseline_MBAUC": "bf9947448dc0ecb5",
+    "cifar10 1:100 baseline_s_LM_m05 ALM_16_beg delta=0.1": "a85d1ea08cf5fa99",
+    "cifar100 1:200 baseline_WBCE_1_3 ALM_19_beg delta=0": "1222c0eff9618780",
+    "cifar100 1:200 baseline_LDAM ALM_13_beg delta=0.25": "1cebb3d58e9c1c41",
 }
 DIGESTS = {
-    "demo": "eebe087bae1dcffae2a3db25a0538046c65881c7986eed2468ff58975f8ed467",
-    "paper-published": "498694c7b26e810430fce9b849006fb1a2c4d2be576447955712bd5d3a3604c9",
-    "paper": "83ed9de5385daf37f179c9dfbc444052de11655807951366dc16f28808cd89ee",
+    "demo": "f3fb9a6d6b83e35c2ef7f20ac5c12ea1e5428e5e4857f1582ae185b6a142c30a",
+    "paper-published": "a9eb7e27d63c46cb5d3d2556edbbe15590cfbf315c2d5ce8a17e92ace6ce2141",
+    "paper": "a2c80db0c70b7b890d4ca99147428a9f5dd81d62f5ab8ecccb7b528d9c3a2467",
     # Of the first of its two stages.
-    "paper-two-stage": "b1958db79c1318b3b55f20dbae701adaae460b896d559590928bf85d3768b602",
+    "paper-two-stage": "45263c47b3d664583d5e896f1ffa7c3736fb421eb1a9ce66d4934b7ce714c080",
     # Of a search: the points that it starts with.
-    "paper-search": "15511d23d1c34ac7797e2b0ffede81227a4a1bea531cc5eacec9c92d5a606779",
+    "paper-search": "d03bbb9d9e0111208b6f53affbdffbbcc2dc1ac8abab8c82222b0d4859d1fa09",
 }
 
 

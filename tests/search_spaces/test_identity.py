@@ -57,6 +57,7 @@ SCHEMA_2 = {
         "optimizer",
         "epochs",
         "patience",
+        "scored",
         "batch_size",
         "precision",
         "seeds",

@@ -9,7 +9,7 @@ import pytest
 from search_spaces.config import ImageFolder, ModelConfig, ResNet10, SmallCnn, TrialConfig
 from search_spaces.losses import Bce, Ldam
 from search_spaces.presets import preset
-from search_spaces.sizes import image_shape, weight_count
+from search_spaces.sizes import image_shape, roomy_bytes, weight_count
 from trainer.models import parameter_count
 
 
@@ -26,3 +26,10 @@ def test_weight_count_is_the_networks(name: str, model: ModelConfig, loss: Any) 
 
 def test_folder_says_its_own_shape() -> None:
     assert image_shape(ImageFolder(folder="scans", size=48, channels=1)) == (1, 48)
+
+
+def test_more_scored_epochs_take_more_memory() -> None:
+    fields: dict[str, Any] = {**preset("cifar10", 100), "loss": Bce()}
+    one, three = (TrialConfig(**fields, scored=rule) for rule in ("best_epoch", "mean_of_best_3"))
+    # At least the two further sets, held and once more in a checkpoint.
+    assert roomy_bytes(three) - roomy_bytes(one) >= 2 * 2 * 4 * weight_count(one) * len(one.seeds)

@@ -49,7 +49,7 @@ class Bomb:
 def tampered(marker: Path) -> Iterator[tuple[str, bytes]]:
     """Files that run code in a reader that trusts pickles, in every form that `torch.load` knows."""
     content = {"schema": checkpoint.CHECKPOINT_SCHEMA, "trial_id": "t", "seed": 1, "data_sha256": "d"}
-    hostile = content | {"replicates": Bomb(marker), "model": Bomb(marker)}
+    hostile = content | {"replicates": Bomb(marker), "models": [Bomb(marker)]}
     for zipped in (True, False):
         stream = io.BytesIO()
         torch.save(hostile, stream, _use_new_zipfile_serialization=zipped)
@@ -65,7 +65,7 @@ def tampered(marker: Path) -> Iterator[tuple[str, bytes]]:
             archive.addfile(entry, io.BytesIO(data))
     yield "tar of old torch", stream.getvalue()
     stream = io.BytesIO()
-    torch.save(content | {"model": torch.nn.Linear(1, 1)}, stream)
+    torch.save(content | {"models": [torch.nn.Linear(1, 1)]}, stream)
     yield "whole module", stream.getvalue()
 
 
@@ -87,7 +87,12 @@ def test_tampered_weights_and_checkpoints_run_nothing(tmp_path: Path) -> None:
         assert not marker.exists(), kind
 
 
-@pytest.mark.parametrize("content", [[1, 2], {"schema": 1, "trial_id": "t", "seed": 1, "model": 7}])
+WEIGHTS = {"schema": checkpoint.CHECKPOINT_SCHEMA, "trial_id": "t", "seed": 1, "mean": [0.5], "std": [0.5]}
+
+
+@pytest.mark.parametrize(
+    "content", [[1, 2], WEIGHTS, *({**WEIGHTS, "models": models} for models in (7, [], [7], {"a": 1}))]
+)
 def test_weights_of_another_shape_are_bad_input(content: object) -> None:
     stream = io.BytesIO()
     torch.save(content, stream)

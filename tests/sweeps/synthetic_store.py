@@ -92,7 +92,7 @@ def write_replicate(
         result={
             "state": state,
             "reason": None if completed else "the loss is not finite in epoch 4: train nan, validation nan",
-            "chosen_epoch": epochs - 1 if completed else None,
+            "scored_epochs": [epochs - 1] if completed else [],
             "epochs": epochs,
             "metrics": metrics if completed else {},
             "wall_seconds": 0.5 * epochs,

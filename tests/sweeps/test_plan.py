@@ -99,6 +99,17 @@ def test_weights_follow_the_policy(store: Store) -> None:
     assert not by_policy["all"].measured
 
 
+@pytest.mark.parametrize("rule", ["mean_of_last_3", "mean_of_best_3"])
+def test_disk_counts_every_set_of_weights(store: Store, rule: str) -> None:
+    one = 4 * 2 * weight_count(config())
+    plan = make_plan("s", [config(epochs=9, scored=rule), config()], store)
+    need = disk_need(plan, store, keep_weights="all", concurrent=2)
+    assert need.weights == (3 + 1) * one
+    assert need.checkpoints == (2 + 3) * one * 2  # weights, momentum, three scored epochs
+    short = make_plan("s", [config(epochs=2, scored=rule)], store)
+    assert disk_need(short, store, keep_weights="selected", concurrent=1).weights == 2 * one
+
+
 def test_disk_is_measured_on_finished_replicates(store: Store) -> None:
     for seed in (1, 2):
         end(store, config(), seed)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from search_spaces.config import Adam, TrialConfig
+from search_spaces.config import Adam, SmallCnn, TrialConfig
 from search_spaces.errors import InputError
 from search_spaces.losses import Bce, Ldam
 from search_spaces.presets import preset
@@ -96,12 +96,14 @@ def test_memory_is_measured_where_only_the_time_was(probes: Probes, asked: list[
 
 
 def test_kinds_differ_in_what_time_or_memory_depend_on(tmp_path: Path) -> None:
-    alike = [config(), config(epochs=3), config(patience=1)]
+    he = SmallCnn(initialization="he_fan_out")
+    alike = [config(), config(epochs=3), config(patience=1), config(scored="last"), config(model=he)]
     other = [
         config(loss=Ldam()),
         config(batch_size=64),
         config(seeds=(1, 2, 3)),
         config(optimizer=Adam(learning_rate=0.1)),
+        config(epochs=9, scored="mean_of_last_3"),  # it holds more weights
     ]
     trials = make_plan("s", [*alike, *other], Store(tmp_path)).to_run()
     assert list(kinds(trials).values()) == [alike[0], *other]

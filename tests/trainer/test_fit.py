@@ -109,9 +109,7 @@ def test_resumed_training_ends_with_the_same_scores(task: BinaryTask, stop_after
 def test_ensemble_averages_each_replicates_best_epoch(task: BinaryTask) -> None:
     made = replicates(config(), task)
     for round_ in fit(made):
-        mean = np.mean(
-            [r.best.validation_scores for r in made if r.best is not None], axis=0, dtype=np.float64
-        )
+        mean = np.mean([r.scored.validation_scores() for r in made], axis=0, dtype=np.float64)
         expected = roc_auc_score(made[0].setup.validation_labels, mean)
         assert round_.ensemble["ensemble/val/auroc"] == pytest.approx(expected, abs=1e-12)
         assert set(round_.records) == {1, 2, 3}
@@ -133,9 +131,8 @@ def test_the_ensemble_is_averaged_in_double_precision(monkeypatch: pytest.Monkey
 
 def test_earlier_replicates_count_in_the_ensemble(task: BinaryTask) -> None:
     first = trained(config(), task, (1,))[0]
-    assert first.best is not None
     late = replicates(config(), task, (2, 3))
-    *_, last = fit(late, {1: first.best.validation_scores})
+    *_, last = fit(late, {1: first.scored.validation_scores()})
     assert dict(last.ensemble) == {
         k: v for k, v in trained(config(), task)[0].records[-1].items() if k.startswith("ensemble/")
     }
@@ -143,9 +140,8 @@ def test_earlier_replicates_count_in_the_ensemble(task: BinaryTask) -> None:
 
 def test_best_epoch_has_the_highest_auroc_then_the_lowest_loss(task: BinaryTask) -> None:
     for replicate in trained(config(epochs=8), task):
-        assert replicate.best is not None
         expected = max(replicate.records, key=lambda r: (r["val/auroc"], -r["val/loss"]))
-        assert replicate.best.epoch == expected["epoch"]
+        assert replicate.scored.epochs == [expected["epoch"]]
 
 
 def test_ties_of_the_auroc_go_to_the_lower_loss(task: BinaryTask) -> None:
@@ -157,8 +153,7 @@ def test_ties_of_the_auroc_go_to_the_lower_loss(task: BinaryTask) -> None:
         numbers = {"val/auroc": auroc, "val/loss": loss, "train/loss": 0.1, "train/violation": 0.0}
         replicate._judge(numbers)
         replicate.epoch += 1
-        assert replicate.best is not None
-        chosen.append((replicate.best.epoch, replicate.best_epoch))
+        chosen.append((*replicate.scored.epochs, replicate.patience.best_epoch))
     assert chosen == [(0, 0), (0, 0), (2, 0), (2, 0), (2, 0), (5, 5)], (
         "patience counts from the first of equals"
     )
@@ -178,7 +173,7 @@ def test_patience_ends_training_early(task: BinaryTask) -> None:
     for replicate in trained(patient, task):
         assert replicate.state == "completed"
         assert replicate.epoch < 60
-        assert replicate.epoch == replicate.best_epoch + 3 + 1
+        assert replicate.epoch == replicate.patience.best_epoch + 3 + 1
         assert replicate.reason == "no better validation AUROC for 3 epochs"
 
 

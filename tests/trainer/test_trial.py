@@ -73,7 +73,8 @@ def test_result_files_say_everything(store: Store) -> None:
     epochs = store.read_epochs(done[1]).to_pylist()
     assert [e["epoch"] for e in epochs] == [0, 1, 2]
     assert result["trial_schema"] == SCHEMA_VERSION
-    assert epochs[result["chosen_epoch"]]["val/auroc"] == max(e["val/auroc"] for e in epochs)
+    (chosen,) = result["scored_epochs"]
+    assert epochs[chosen]["val/auroc"] == max(e["val/auroc"] for e in epochs)
 
 
 @pytest.mark.parametrize("loss", [Bce(), Ldam()])
@@ -262,8 +263,8 @@ def test_an_unusable_checkpoint_names_its_file_and_what_to_do(store: Store) -> N
     assert "`almsweep retry --failed` deletes it" in str(caught.value)
 
 
-def _without_best(state: dict[str, Any]) -> None:
-    del state["best"]
+def _without_scored(state: dict[str, Any]) -> None:
+    del state["scored"]
 
 
 def _with_other_weights(state: dict[str, Any]) -> None:
@@ -274,7 +275,7 @@ def _with_other_multipliers(state: dict[str, Any]) -> None:
     state["multipliers"] = torch.zeros(3)
 
 
-@pytest.mark.parametrize("change", [_without_best, _with_other_weights, _with_other_multipliers])
+@pytest.mark.parametrize("change", [_without_scored, _with_other_weights, _with_other_multipliers])
 def test_a_state_of_another_version_is_an_unusable_checkpoint(store: Store, change: Any) -> None:
     with pytest.raises(Killed):
         run_trial(config(), store, CPU, OPTIONS, kill_after(0))
