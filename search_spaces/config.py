@@ -95,20 +95,20 @@ class DataConfig(Frozen):
         return self
 
 
-# How the convolutions' first weights are drawn. "torch": torch's default, uniform with a = sqrt 5, variance
-# 1 / (3 fan-in), which the paper's released code leaves as it is. "he_fan_out": normal with variance
-# 2 / fan-out (He et al., ICCV 2015).
-# It is no detail. Batch norm hides the weights' scale from the forward pass, but a step's effect goes with
-# 1 / |w|^2: the larger weights of "he_fan_out" train as if the learning rate were 3 to 6 times smaller, in
-# all convolutions but the stem. CIFAR-100 1:100, BCE, width 64, 5 epochs, seeds 1 and 2: validation AUROC
-# 0.585 and 0.519, against 0.752 and 0.753 with "torch".
 Initialization = Literal["torch", "he_fan_out"]
 
 
 class ResNet10(Frozen):
     """ResNet with basic blocks [1, 1, 1, 1] and `width`-2w-4w-8w channels; 3 x 3 stem, no max-pool.
 
-    `initialization` sets the effective learning rate: see `Initialization`.
+    `initialization` says how the convolutions' first weights are drawn. "torch": torch's default, uniform
+    with a = sqrt 5, variance 1 / (3 fan-in), which the paper's released code leaves as it is. "he_fan_out":
+    normal with variance 2 / fan-out (He et al., ICCV 2015).
+
+    It sets the effective learning rate: batch norm hides the weights' scale from the forward pass, but a
+    step's effect goes with 1 / |w|^2. Under "he_fan_out" the rate is in effect 6 times smaller at first, 3
+    times where a convolution doubles the channels, in all but the stem. CIFAR-100 1:100, BCE, width 16, 30
+    epochs, seeds 1 to 3: test AUROC 0.720, 0.625 and 0.747, against 0.791, 0.683 and 0.794 with "torch".
     """
 
     name: Literal["resnet10"] = "resnet10"
@@ -119,7 +119,7 @@ class ResNet10(Frozen):
 class SmallCnn(Frozen):
     """Two 3 x 3 convolution blocks of `width` and 2 x `width` channels and a linear output.
 
-    `initialization` sets the effective learning rate: see `Initialization`.
+    `initialization` is that of `ResNet10`, and has the same effect.
     """
 
     name: Literal["small_cnn"] = "small_cnn"

@@ -11,6 +11,7 @@ For that the default must be what the program did before there was the field, an
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from pydantic import BaseModel
@@ -41,22 +42,31 @@ def canonical(value: object) -> Any:
 
     Raises TypeError for a value that has no one spelling in JSON, such as a set.
     """
+    if value is None or isinstance(value, str | int | float):
+        return value
     if isinstance(value, BaseModel):
         return _fields(value)
     if isinstance(value, tuple | list):
         return [canonical(item) for item in value]
     if isinstance(value, Mapping):
         return {str(key): canonical(item) for key, item in value.items()}
-    if value is None or isinstance(value, str | int | float):
-        return value
     raise TypeError(f"expected a value that JSON can hold, given {type(value).__name__}")
 
 
 def _fields(model: BaseModel) -> dict[str, Any]:
     found = {}
-    for name, field in type(model).model_fields.items():
+    for name, defaults in _marks(type(model)):
         value = getattr(model, name)
-        if is_added_later(field) and value == field.get_default(call_default_factory=True):
-            continue
-        found[name] = canonical(value)
+        if value not in defaults:
+            found[name] = canonical(value)
+    return found
+
+
+@cache
+def _marks(model: type[BaseModel]) -> list[tuple[str, list[Any]]]:
+    """A type's fields, each with the values at which it is left out: a marked field's default, else none."""
+    found: list[tuple[str, list[Any]]] = []
+    for name, field in model.model_fields.items():
+        defaults = [field.get_default(call_default_factory=True)] if is_added_later(field) else []
+        found.append((name, defaults))
     return found

@@ -8,7 +8,6 @@ companions nor on an interruption.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,7 +15,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from trainer import constraint, losses, metrics
 from trainer.capture import Captured, Lane
@@ -215,15 +213,14 @@ class Replicate:
 
         Raises ValueError for a replicate without a validated epoch.
         """
-        return mean_scores([self._test_scores(one.weights) for one in self.scored.held])
-
-    def _test_scores(self, weights: Mapping[str, Tensor]) -> NDArray[np.float32]:
-        self.model.load_state_dict(weights)
         test = self.setup.task.test.pixels.to(self.setup.device)
-        parts = (self.setup.augmenter.eval_batch(part) for part in test.split(EVALUATION_BATCH))
-        scores = losses.score(logits_of(self.model, parts, self.setup.config.precision))
-        found: NDArray[np.float32] = scores.cpu().numpy()
-        return found
+        scores = []
+        for one in self.scored.held:
+            self.model.load_state_dict(one.weights)
+            parts = (self.setup.augmenter.eval_batch(part) for part in test.split(EVALUATION_BATCH))
+            logits = logits_of(self.model, parts, self.setup.config.precision)
+            scores.append(losses.score(logits).cpu().numpy())
+        return mean_scores(scores)
 
     def state_dict(self) -> dict[str, Any]:
         """All that the next epoch depends on, as tensors and plain values (loads with `weights_only`)."""

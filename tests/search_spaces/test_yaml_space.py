@@ -110,7 +110,7 @@ fixed:
 KEYS = "name, description, fixed, choices, grid, random, search"
 FIRST_LEVEL = (
     "dataset, ratio, alm, delta, data, model, loss, constraint, sampler, augmentation, optimizer, epochs, "
-    "patience, batch_size, precision, seeds"
+    "patience, scored, batch_size, precision, seeds"
 )
 SGD_KEYS = "learning_rate, momentum, name, schedule, weight_decay"
 BROKEN = {
