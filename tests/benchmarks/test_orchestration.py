@@ -9,9 +9,9 @@ import math
 import pytest
 from rich.console import Console
 
-from tests.benchmarks import overhead
-from tests.benchmarks.orchestration import in_own_process, markdown, summarize, table
-from tests.benchmarks.orchestration_runs import Measured, Meter, paper_trials
+from benchmarks import overhead
+from benchmarks.orchestration import in_own_process, markdown, summarize, table
+from benchmarks.orchestration_runs import Measured, Meter, paper_trials
 
 
 @pytest.mark.slow

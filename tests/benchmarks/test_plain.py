@@ -1,29 +1,18 @@
-"""The plain baseline trains, counts what it did, and computes the constraint of the paper."""
+"""The plain baseline trains, and computes the constraint of the paper."""
 
 from __future__ import annotations
 
-import io
-from pathlib import Path
+from dataclasses import replace
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as parquet
 import pytest
 import torch
 from PIL import Image
 
-from search_spaces.errors import DataError
-from tests.benchmarks.plain import (
-    PlainConstraint,
-    PlainData,
-    PlainResult,
-    PlainSettings,
-    load_plain_data,
-    run_plain,
-    tuned_settings,
-)
-from tests.benchmarks.plain_constraint import LoopedConstraint, VectorisedConstraint
-from tests.benchmarks.plain_resnet import ResNet10
+from benchmarks.plain import PlainSettings, PlainTrainer, tuned_settings
+from benchmarks.plain_constraint import LoopedConstraint, PlainConstraint, VectorisedConstraint
+from benchmarks.plain_images import PlainData
+from benchmarks.plain_resnet import ResNet10
 
 CPU = torch.device("cpu")
 
@@ -41,54 +30,56 @@ def bright_or_dark() -> PlainData:
     return PlainData(images[0], train, images[1], validation)
 
 
-def train(data: PlainData, constraint: PlainConstraint | None, settings: PlainSettings) -> PlainResult:
-    return run_plain(
-        data, width=4, constraint=constraint, epochs=3, device="cpu", seed=7, threads=1, settings=settings
-    )
+def train(
+    data: PlainData, constraint: PlainConstraint | None, settings: PlainSettings, epochs: int
+) -> tuple[list[float], float]:
+    """Mean losses of the epochs, and the validation AUROC after the last one."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(7)
+        trainer = PlainTrainer(data, 4, constraint, CPU, settings)
+        losses = [trainer.train_epoch() for _ in range(epochs)]
+        return losses, trainer.validate()
 
 
 # Python 3.12 and later warn of a fork beside running threads, which is how a loader starts its workers.
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-@pytest.mark.parametrize("constraint", [None, PlainConstraint(penalty=1e-4)])
-@pytest.mark.parametrize("tuned", [False, True])
-def test_both_variants_learn_and_count_their_images(
-    bright_or_dark: PlainData, tuned: bool, constraint: PlainConstraint | None
-) -> None:
-    result = run_plain(
-        bright_or_dark,
-        width=4,
-        constraint=constraint,
-        epochs=4,
-        device="cpu",
-        seed=1,
-        threads=1,
-        tuned=tuned,
-    )
-    assert (result.train_images, result.validation_images) == (4 * 96, 4 * 32)
-    assert len(result.validation_auroc) == len(result.train_loss) == 4
-    assert result.validation_auroc[-1] > 0.95
-    assert result.train_loss[-1] < result.train_loss[0]
-    assert result.train_seconds > 0
-    assert result.validation_seconds > 0
-    assert result.peak_memory_bytes > 10**7
-    assert result.settings == (tuned_settings("cpu", 1) if tuned else PlainSettings())
-
-
-def test_a_seed_repeats_its_result_and_leaves_the_callers_state_alone(bright_or_dark: PlainData) -> None:
-    state, threads = torch.get_rng_state(), torch.get_num_threads()
-    first, second = (train(bright_or_dark, None, PlainSettings()) for _ in range(2))
-    assert first.train_loss == second.train_loss
-    assert torch.equal(torch.get_rng_state(), state)
-    assert torch.get_num_threads() == threads
+@pytest.mark.parametrize("variant", ["plain", "tuned", "tuned, bf16"])
+def test_each_variant_learns_with_the_constraint(bright_or_dark: PlainData, variant: str) -> None:
+    settings = PlainSettings()
+    if variant != "plain":
+        settings = tuned_settings("cpu", 1, cores=2, bf16=variant == "tuned, bf16")
+    losses, auroc = train(bright_or_dark, PlainConstraint(penalty=1e-4), settings, epochs=4)
+    assert losses[-1] < losses[0]
+    assert auroc > 0.95
 
 
 def test_the_vectorised_constraint_trains_as_the_looped_one(bright_or_dark: PlainData) -> None:
+    """And neither as without the constraint: it is felt."""
     constraint = PlainConstraint(penalty=1e-2, margin=0.5)
-    looped = train(bright_or_dark, constraint, PlainSettings())
-    vectorised = train(bright_or_dark, constraint, PlainSettings(vectorised_constraint=True))
-    without = train(bright_or_dark, None, PlainSettings())
-    assert vectorised.train_loss == pytest.approx(looped.train_loss, rel=1e-3)
-    assert looped.train_loss[0] > 1.01 * without.train_loss[0]
+    looped, _ = train(bright_or_dark, constraint, PlainSettings(), epochs=2)
+    vectorised, _ = train(bright_or_dark, constraint, PlainSettings(vectorised_constraint=True), epochs=2)
+    without, _ = train(bright_or_dark, None, PlainSettings(), epochs=1)
+    assert vectorised == pytest.approx(looped, rel=1e-3)
+    assert looped[0] > 1.01 * without[0]
+
+
+@pytest.mark.parametrize(
+    ("device", "threads", "cores", "workers"),
+    [
+        ("cpu", 1, 1, 0),
+        ("cpu", 1, 2, 1),
+        ("cpu", 4, 4, 2),
+        ("cpu", 64, 64, 8),
+        ("cuda", 1, 1, 1),
+        ("cuda", 8, 64, 12),
+    ],
+)
+def test_loader_processes_follow_threads_and_cores(
+    device: str, threads: int, cores: int, workers: int
+) -> None:
+    full = tuned_settings(device, threads, cores=cores, bf16=False)
+    assert full.workers == workers
+    assert tuned_settings(device, threads, cores=cores, bf16=True) == replace(full, bf16=True)
 
 
 @pytest.mark.parametrize("kind", [LoopedConstraint, VectorisedConstraint])
@@ -135,37 +126,3 @@ def test_the_penalty_grows_without_improvement_up_to_its_limit(penalty: float, d
 def test_resnet10_has_the_usual_number_of_parameters() -> None:
     # The ten-class CIFAR ResNet-10 has 4,903,242; nine outputs of 512 weights and a bias fewer here.
     assert sum(parameter.numel() for parameter in ResNet10(64).parameters()) == 4_903_242 - 9 * 513
-
-
-def write_parquet(folder: Path, per_class: int) -> None:
-    rows, labels = [], []
-    for number in range(3 * per_class):
-        # The first pixel tells an image from all others.
-        pixels = np.full((32, 32, 3), (number % 256, number // 256, 0), dtype=np.uint8)
-        png = io.BytesIO()
-        Image.fromarray(pixels).save(png, "PNG")
-        rows.append({"bytes": png.getvalue(), "path": None})
-        labels.append((1, 9, 4)[number % 3])
-    parquet.write_table(pa.table({"img": rows, "label": labels}), folder / "train.parquet")
-
-
-def test_load_draws_disjoint_splits_of_the_asked_sizes(tmp_path: Path) -> None:
-    write_parquet(tmp_path, 120)
-    one, two = (load_plain_data(tmp_path, ratio=3, seed=seed) for seed in (1, 2))
-    assert (len(one.train_images), sum(one.train_labels)) == (18 + 6, 6)  # 90 % of the 20 left, and a third
-    assert (len(one.validation_images), sum(one.validation_labels)) == (200, 100)
-
-    def numbers(images: list[Image.Image]) -> list[int]:
-        return [int(pixel[0]) + 256 * int(pixel[1]) for pixel in (np.asarray(i)[0, 0] for i in images)]
-
-    assert set(numbers(one.train_images)).isdisjoint(numbers(one.validation_images))
-    assert numbers(one.validation_images) == numbers(two.validation_images)
-    assert numbers(one.train_images) != numbers(two.train_images)
-    for number, label in zip(numbers(one.train_images), one.train_labels, strict=True):
-        assert number % 3 == label
-
-
-def test_load_says_when_there_are_too_few_images(tmp_path: Path) -> None:
-    write_parquet(tmp_path, 101)
-    with pytest.raises(DataError, match="class 1 has 1 training images"):
-        load_plain_data(tmp_path)

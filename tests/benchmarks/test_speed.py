@@ -5,73 +5,101 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import pytest
+import torch
 
+from benchmarks import machine, options, speed
+from benchmarks.cases import Case, Row, comparison_rows, uncaptured_row
+from benchmarks.contestants import make_contestant
+from benchmarks.measure import Clock, Rules, measure_rows
+from benchmarks.mps import Mps
 from search_spaces.errors import InputError
-from tests.benchmarks import machine, speed
-from tests.benchmarks.cases import Case, Row, comparison_rows
-from tests.benchmarks.contestants import make_contestant
-from tests.benchmarks.measure import Clock, Rules, measure_rows
-from tests.benchmarks.mps import Mps
 from tests.trainer.image_files import random_images, write_parquet
+from trainer.capture import CAPTURE_VARIABLE
 from trainer.data import load_task
 
 ROOT = Path(__file__).parent.parent.parent
 
 
-@pytest.fixture
-def small_cifar(tmp_path: Path) -> Path:
+@pytest.fixture(autouse=True)
+def _torch_as_it_was() -> Iterator[None]:
+    """A contestant sets threads, cuDNN's choice and the random state of its process."""
+    threads, chooses = torch.get_num_threads(), torch.backends.cudnn.benchmark
+    with torch.random.fork_rng(devices=[]):
+        yield
+    torch.set_num_threads(threads)
+    torch.backends.cudnn.benchmark = chooses
+
+
+@pytest.fixture(scope="module")
+def small_cifar(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Random pictures of automobiles and trucks, 130 of each: 100 validate, 27 and 9 train."""
+    folder = tmp_path_factory.mktemp("data")
     for name, count in (("train", 260), ("test", 10)):
         labels = np.resize([1, 9], count)
-        write_parquet(tmp_path / f"cifar10/{name}.parquet", random_images(count, seed=count), labels)
-    return tmp_path
+        write_parquet(folder / f"cifar10/{name}.parquet", random_images(count, seed=count), labels)
+    return folder
+
+
+def run(data: Path, json_file: Path, options: str) -> dict[str, Any]:
+    """The result of a run in float32 on one thread, whatever the processor is."""
+    asked = f"--data {data} --json {json_file} --device cpu --precision float32 --threads 1 --widths 4"
+    asked += f" --constraint with --ratio 3 --seconds 0 --no-compile {options}"
+    assert speed.main(asked.split()) == 0
+    found: dict[str, Any] = json.loads(json_file.read_text())
+    return found
+
+
+@pytest.fixture(scope="module")
+def comparison(small_cifar: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The JSON file of a run that only compares: three rows of one process each."""
+    file = tmp_path_factory.mktemp("comparison") / "comparison.json"
+    run(small_cifar, file, "--pairs 2 --replicates 1 --processes 1 --epochs 0")
+    return file
+
+
+def test_the_rows_of_a_comparison_start_and_their_ratios_are_computed(comparison: Path) -> None:
+    check_rows(json.loads(comparison.read_text()))
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
-def test_a_small_run_measures_every_section_and_computes_its_ratios(
-    small_cifar: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_every_other_section_starts_and_joins_the_comparison(
+    small_cifar: Path, comparison: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    asked = (
-        "--device cpu --widths 4 --constraint with --threads 1 --pairs 2 --seconds 0 --ratio 3 "
-        "--replicates 2 --processes 2 --no-compile --candidates --quality-epochs 1 --quality-seeds 1 "
-        "--scaling 1,2 --scaling-rounds 1 --bf16-check --bf16-seeds 2 --bf16-epochs 1 --bf16-width 4"
-    )
-    files = [tmp_path / name for name in ("out/speed.json", "out/speed.md", "out/speed.png")]
-    outputs = [
-        x
-        for flag, path in zip(("--json", "--markdown", "--figure"), files, strict=True)
-        for x in (flag, str(path))
-    ]
-    assert speed.main(["--data", str(small_cifar), *asked.split(), *outputs]) == 0
+    rest, picture = tmp_path / "rest.json", tmp_path / "out/speed.png"
+    sections = "--pairs 0 --quality-epochs 1 --quality-seeds 1 --scaling 2 --scaling-rounds 1"
+    sections += " --bf16-check --bf16-seeds 2 --bf16-epochs 1 --bf16-width 4"
+    check_other_sections(run(small_cifar, rest, sections))
+    capsys.readouterr()
+    joined = ["--from", str(comparison), str(rest), "--markdown", str(tmp_path / "out/speed.md")]
+    assert speed.main([*joined, "--figure", str(picture)]) == 0
     printed = capsys.readouterr().out
-    result = json.loads(files[0].read_text())
-    check_rows(result)
-    check_other_sections(result)
-    assert files[1].read_text().startswith(printed[:-1])
-    assert files[1].read_text().endswith("(speed.png)\n")
-    assert files[2].read_bytes().startswith(b"\x89PNG")
+    page = (tmp_path / "out/speed.md").read_text()
+    assert page.startswith(printed[:-1])
+    assert page.endswith("(speed.png)\n")
+    assert picture.read_bytes().startswith(b"\x89PNG")
     assert "## Width 4, with constraint" in printed
-    assert "ours, 2 trials x 1" in printed
+    assert "ours, 1 replicate" in printed
     assert "two-stage" not in printed  # the studies are of width 64
-    assert speed.main(["--from", str(files[0]), "--markdown", str(tmp_path / "again.md")]) == 0
-    assert (tmp_path / "again.md").read_text() == printed[:-1]
+    for title in ("Quality", "Replicates per device", "bf16 against float32"):
+        assert f"## {title}" in printed
 
 
 def check_rows(result: dict[str, Any]) -> None:
     """Every row trained the images it says, and ratios are those of the raw numbers of the same round."""
     (comparison,) = result["comparisons"]
     raws = {raw["row"]: raw for raw in comparison["rows"]}
-    assert [len(raw["cases"]) for raw in raws.values()] == [1, 1, 1, 1, 2, 1]
-    assert [raw["replicates"] for raw in raws.values()] == [1, 1, 1, 2, 2, 2]
+    assert [len(raw["cases"]) for raw in raws.values()] == [1, 1, 1]
+    assert [raw["replicates"] for raw in raws.values()] == [1, 1, 1]
     for raw in raws.values():
         assert raw["failure"] is None
+        assert {case["precision"] for case in raw["cases"]} == {"float32"}
         assert len(raw["turns"]) == 2
         for one in raw["turns"]:
             assert sum(p["train_images"] / p["epochs"] for p in one["processes"]) == 36 * raw["replicates"]
@@ -101,7 +129,7 @@ def check_other_sections(result: dict[str, Any]) -> None:
     for one in result["quality"]:
         assert one["failure"] is None
         assert [len(values) for values in one["auroc"].values()] == [1]
-    assert [row["replicates"] for row in result["summary"]["scaling"][0]["rows"]] == [1, 2]
+    assert [row["replicates"] for row in result["summary"]["scaling"][0]["rows"]] == [2]
     assert result["summary"]["bf16"]["seeds"] == 2
     assert result["summary"]["bf16"]["scores_bf16"] > 0
     assert result["machine"]["commit"]
@@ -110,15 +138,18 @@ def check_other_sections(result: dict[str, Any]) -> None:
 
 
 @pytest.mark.slow
-def test_a_row_that_fails_is_named_and_the_others_go_on(small_cifar: Path) -> None:
+def test_a_row_that_fails_is_named_and_one_of_two_processes_goes_on(small_cifar: Path) -> None:
     good = Case("ours", 4, True, "cpu", 1, (1,), "float32", str(small_cifar), 3.0)
-    bad = Case("ours", 4, True, "cpu", 1, (1,), "float32", str(small_cifar / "nowhere"), 3.0)
+    bad = replace(good, data_dir=str(small_cifar / "nowhere"))
+    pair = (good, replace(good, seeds=(2,)))
     rules = Rules(1, 0.0, Clock(None), machine.EnergyMeter("cpu"))
-    failed, went_on = measure_rows([Row("bad", (bad,)), Row("good", (good,))], rules)
+    failed, went_on = measure_rows([Row("bad", (bad,)), Row("good", pair)], rules)
     assert "DataError" in failed["failure"]
     assert failed["turns"] == []
     assert went_on["failure"] is None
-    assert len(went_on["turns"]) == 1
+    assert went_on["replicates"] == 2
+    (turn,) = went_on["turns"]
+    assert [one["train_images"] for one in turn["processes"]] == [36, 36]
 
 
 @pytest.mark.parametrize(
@@ -158,7 +189,7 @@ def test_the_usual_loop_trains_on_the_trainers_images(small_cifar: Path) -> None
 
 def test_it_imports_neither_engine_nor_tables() -> None:
     code = (
-        "import sys, tests.benchmarks.speed, tests.benchmarks.contestants, tests.benchmarks.worker;"
+        "import sys, benchmarks.speed, benchmarks.contestants, benchmarks.worker;"
         "print({'ray', 'mlflow', 'optuna', 'matplotlib', 'sweeps', 'analysis'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
@@ -221,3 +252,35 @@ def test_it_says_what_data_it_needs(
     monkeypatch.delenv("ALMSWEEP_TEST_DATA", raising=False)
     assert speed.main(["--device", "cpu"]) == InputError.exit_code
     assert "expected --data" in caplog.text
+
+
+@pytest.mark.parametrize("has", [True, False])
+def test_the_precision_is_the_one_asked_for_or_the_processors(
+    has: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": has}, raising=False)
+    common = ["--device", "cpu", "--data", "data", "--quick"]
+    assert options.parse(common).precision == ("bf16" if has else "float32")
+    for asked in ("float32", "bf16"):
+        assert options.parse([*common, "--precision", asked]).precision == asked
+
+
+@pytest.mark.parametrize("precision", ["float32", "bf16"])
+def test_ours_and_the_tuned_loop_take_the_precision_and_the_plain_loop_does_not(
+    precision: Literal["float32", "bf16"], small_cifar: Path
+) -> None:
+    base = Case("ours", 4, True, "cpu", 1, (1,), precision, str(small_cifar), 3.0)
+    rows = comparison_rows(base, replicates=1, processes=1, per_process=1, mps=None)
+    plain, tuned, ours = (row.cases[0] for row in rows)
+    assert [case.precision for case in (plain, tuned, ours)] == ["float32", precision, precision]
+    loops: list[Any] = [make_contestant(case) for case in (plain, tuned)]
+    assert [loop.trainer.bf16 for loop in loops] == [False, precision == "bf16"]
+
+
+def test_uncaptured_steps_are_a_gpus(caplog: pytest.LogCaptureFixture) -> None:
+    assert speed.main(["--device", "cpu", "--data", "data", "--uncaptured"]) == InputError.exit_code
+    assert "expected a GPU, given --device cpu" in caplog.text
+    base = Case("ours", 4, True, "cuda", 1, (1,), "bf16", "data")
+    row = uncaptured_row(base, 3)
+    assert row.environment == {CAPTURE_VARIABLE: "0"}
+    assert row.cases[0].seeds == (1, 2, 3)

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from benchmarks import bill, summary
+from benchmarks.floor import flop_per_image
 from search_spaces.presets import preset
-from tests.benchmarks import bill, summary
-from tests.benchmarks.floor import flop_per_image
 from trainer.data import load_task
 
 

@@ -1,4 +1,4 @@
-"""Ways of training that must give one trajectory: a plain loop, fixed tensors, a captured step, a stack."""
+"""Ways of training that must give one trajectory: a plain loop, fixed tensors, a captured step."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from search_spaces.config import Adam, ConstraintConfig, ResNet10, Sgd, SmallCnn
 from search_spaces.losses import Bce, LossConfig
 from search_spaces.named import LOSSES
 from search_spaces.presets import preset
-from tests.benchmarks.stacked import StackedReplicates
 from trainer.checkpoint import dump_replicates, restore_replicates
 from trainer.data import BinaryTask, load_task
 from trainer.fit import fit, train_epoch
@@ -96,24 +95,6 @@ def test_fixed_tensors_give_the_plain_loops_scores(
     wanted = config(constraint=constraint, optimizer=SGD)
     for ours, plain in zip(scores_per_epoch(wanted, task, 1), plain_scores(wanted, task, 1), strict=True):
         np.testing.assert_allclose(ours, plain, rtol=0, atol=1e-3)
-
-
-@pytest.mark.parametrize("constraint", [None, CONSTRAINT])
-def test_stacked_replicates_give_the_single_ones_scores(
-    task: BinaryTask, constraint: ConstraintConfig | None
-) -> None:
-    """Another order of sums, nothing else: within 1e-3 of scores that spread over several units."""
-    wanted = config(constraint=constraint, optimizer=SGD)
-    setup = TrialSetup(wanted, task, CPU)
-    single = [scores_per_epoch(wanted, task, seed) for seed in wanted.seeds]
-    stacked = StackedReplicates([Replicate(setup, seed) for seed in wanted.seeds])
-    for epoch in range(wanted.epochs):
-        stacked.train_epoch()
-        found = stacked.scores(setup.validation_images).numpy()
-        for row, scores in zip(found, single, strict=True):
-            np.testing.assert_allclose(row, scores[epoch], rtol=0, atol=1e-3)
-    if constraint is not None:
-        assert stacked.multipliers.max() > 0
 
 
 def without_values(model: nn.Module) -> nn.Module:

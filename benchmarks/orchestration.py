@@ -1,4 +1,4 @@
-"""What running trials costs when training costs nothing: `python -m tests.benchmarks.orchestration`.
+"""What running trials costs when training costs nothing: `python -m benchmarks.orchestration`.
 
 Runs the contestants of `orchestration_runs` one after the other, prints a table with ratios and writes all
 numbers as JSON. A default Tune starts a process per trial: fewer of its trials are run, and projected.
@@ -23,10 +23,10 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import report
-from tests.benchmarks.orchestration_runs import Measured, measure
+from benchmarks import report
+from benchmarks.orchestration_runs import Measured, measure
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parent.parent
 CONTESTANTS = ("ours", "tune-bare", "tune-reused", "tune-default")
 PAPER_TRIALS = 3284
 HEADINGS = (
@@ -166,7 +166,7 @@ def in_own_process(name: str, trials: int) -> Measured:
         report = Path(folder, "report.json")
         output = Path(folder, "output")
         output.mkdir()
-        command = [sys.executable, "-m", "tests.benchmarks.orchestration", "--contestant", name]
+        command = [sys.executable, "-m", "benchmarks.orchestration", "--contestant", name]
         command += ["--trials", str(trials), "--folder", str(output), "--json", str(report)]
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
         with Path(folder, "log.txt").open("w+") as log:

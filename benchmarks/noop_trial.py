@@ -30,9 +30,8 @@ def noop_trial(params: dict[str, Any], **rest: Any) -> None:
     """`sweeps.worker.train_trial`, in this process from now on without data, network and training."""
     import trainer.trial
 
-    trainer.trial.trial_setup = _setup
-    trainer.trial.Replicate = NoopReplicate  # type: ignore[misc,assignment]
-    trainer.trial.fit = _fit  # type: ignore[assignment]
+    for name, instead in {"trial_setup": _setup, "Replicate": NoopReplicate, "fit": _fit}.items():
+        setattr(trainer.trial, name, instead)
     train_trial(params, **rest)
 
 

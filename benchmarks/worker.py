@@ -22,7 +22,7 @@ from typing import Any, TextIO
 
 from search_spaces.errors import AlmsweepError
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parent.parent
 VALIDATION_SECONDS = 0.2
 
 
@@ -36,7 +36,7 @@ class Worker:
     def __init__(self, threads: int, environment: Mapping[str, str] | None = None) -> None:
         settings = {"OMP_NUM_THREADS": str(threads), "PYTHONUNBUFFERED": "1", **(environment or {})}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.benchmarks.worker"],
+            [sys.executable, "-m", "benchmarks.worker"],
             cwd=ROOT,
             env={**os.environ, **settings},
             stdin=subprocess.PIPE,
@@ -110,8 +110,8 @@ class Server:
 
     def do_prepare(self, case: dict[str, Any]) -> dict[str, Any]:
         """Load data and build the contestant; nothing is trained yet."""
-        from tests.benchmarks.cases import Case
-        from tests.benchmarks.contestants import make_contestant
+        from benchmarks.cases import Case
+        from benchmarks.contestants import make_contestant
 
         started = time.perf_counter()
         self.device = case["device"]
@@ -120,7 +120,7 @@ class Server:
 
     def do_turn(self, seconds: float, epochs: int) -> dict[str, Any]:
         """Train; `start` and `end` are of a clock that all processes of the machine share."""
-        from tests.benchmarks.contestants import run_for
+        from benchmarks.contestants import run_for
 
         start = time.perf_counter()
         done = run_for(self.contestant, seconds=seconds, epochs=epochs)
@@ -140,7 +140,7 @@ class Server:
 
     def do_matmul(self, device: str, precision: str, size: int, seconds: float) -> dict[str, Any]:
         """The device's rate of matrix products of this size, in FLOP/s."""
-        from tests.benchmarks.floor import matmul_rate
+        from benchmarks.floor import matmul_rate
 
         return {"flop_per_second": matmul_rate(device, precision, size, seconds)}
 

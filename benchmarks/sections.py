@@ -12,12 +12,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import measure
-from tests.benchmarks.cases import Case, Row, candidate_rows, comparison_rows
-from tests.benchmarks.floor import flop_per_image
-from tests.benchmarks.machine import EnergyMeter, describe, load_average
-from tests.benchmarks.mps import Mps
-from tests.benchmarks.worker import WorkerError
+from benchmarks import measure
+from benchmarks.cases import Case, Row, comparison_rows, uncaptured_row
+from benchmarks.floor import flop_per_image
+from benchmarks.machine import EnergyMeter, describe, load_average
+from benchmarks.mps import Mps
+from benchmarks.worker import WorkerError
 from trainer.data import load_task
 
 log = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ class Run:
         self.result: dict[str, Any] = {
             "schema": SCHEMA,
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
-            "command": f"python -m tests.benchmarks.speed {shlex.join(chosen.arguments)}",
+            "command": f"python -m benchmarks.speed {shlex.join(chosen.arguments)}",
             "machine": describe(chosen.device),
             "load_average_before": load_average(),
             "sections_left_out": 0,
@@ -99,8 +99,8 @@ class Run:
             mps=self.mps.environment,
             compiles=chosen.compile,
         )
-        if chosen.candidates:
-            rows += candidate_rows(self.base(width, constrained=constrained), chosen.replicates)
+        if chosen.uncaptured:
+            rows.append(uncaptured_row(self.base(width, constrained=constrained), chosen.replicates))
         measured = measure.measure_rows(rows, self.rules(chosen.pairs))
         self.result["comparisons"].append({"width": width, "constrained": constrained, "rows": measured})
 
@@ -116,16 +116,16 @@ class Run:
             found: dict[str, Any] = {"width": width, "constrained": constrained, "row": row.name}
             found |= {"epochs": self.chosen.quality_epochs, "auroc": {}, "failure": None}
             found["train_images"] = self.result["train_images"]
-            for group in groups:
-                try:
-                    found["auroc"] |= self._epochs(replace(case, seeds=group))["auroc"]
-                except WorkerError as error:
-                    found["failure"] = str(error)
+            cases = [replace(case, seeds=group) for group in groups]
+            try:
+                for one in measure.run_epochs(
+                    cases, self.chosen.quality_epochs, scores=False, patience=self.patience
+                ):
+                    found["auroc"] |= one["auroc"]
+            except WorkerError as error:
+                found["failure"] = str(error)
             log.info("quality of %s at width %d: %s", row.name, width, found["auroc"])
             self.result["quality"].append(found)
-
-    def _epochs(self, case: Case) -> dict[str, Any]:
-        return measure.run_epochs(case, self.chosen.quality_epochs, scores=False, patience=self.patience)
 
     def scaling(self, width: int) -> None:
         """One trial in one process with more and more replicates, with the constraint."""
@@ -144,12 +144,15 @@ class Run:
         seeds = tuple(range(1, chosen.bf16_seeds + 1))
         found: dict[str, Any] = {"width": chosen.bf16_width, "epochs": chosen.bf16_epochs}
         found["train_images"] = self.result["train_images"]
+        cases = [replace(base, seeds=seeds, precision=precision) for precision in ("float32", "bf16")]
+        patience = self.patience * len(seeds)
         try:
-            for precision in ("float32", "bf16"):
-                case = replace(base, seeds=seeds, precision=precision)
-                found[precision] = measure.run_epochs(
-                    case, chosen.bf16_epochs, scores=True, patience=self.patience * len(seeds)
-                )
+            for case, one in zip(
+                cases,
+                measure.run_epochs(cases, chosen.bf16_epochs, scores=True, patience=patience),
+                strict=True,
+            ):
+                found[case.precision] = one
             self.result["bf16"] = found
         except WorkerError as error:
             log.warning("no bf16 check: %s", error)

@@ -12,10 +12,11 @@ from typing import Protocol
 import torch
 from PIL import Image
 
+from benchmarks.cases import Case, usable_cores
+from benchmarks.plain import PlainSettings, PlainTrainer, tuned_settings
+from benchmarks.plain_constraint import PlainConstraint
+from benchmarks.plain_images import PlainData
 from search_spaces.errors import AlmsweepError
-from tests.benchmarks.cases import Case
-from tests.benchmarks.plain import PlainConstraint, PlainData, PlainSettings, PlainTrainer, tuned_settings
-from tests.benchmarks.stacked import StackedReplicates
 from trainer import metrics
 from trainer.cpu import prepare_cpu
 from trainer.data import BinaryTask, load_task
@@ -61,15 +62,12 @@ def make_contestant(case: Case) -> Contestant:
     if case.kind == "ours":
         prepare_cpu(case.threads)
         return Ours(case, task)
-    if case.kind == "stacked":
-        prepare_cpu(case.threads)
-        return Stacked(case, task)
     torch.set_num_threads(case.threads)
     return UsualLoop(case, task)
 
 
 class UsualLoop:
-    """The plain or tuned loop of `tests.benchmarks.plain` on the very images that the trainer gets."""
+    """The plain or tuned loop of `benchmarks.plain` on the very images that the trainer gets."""
 
     def __init__(self, case: Case, task: BinaryTask) -> None:
         self.seed = case.seeds[0]
@@ -81,7 +79,9 @@ class UsualLoop:
             constraint = PlainConstraint(limits.penalty, limits.growth, limits.margin)
         settings = PlainSettings()
         if case.kind == "tuned":
-            settings = tuned_settings(case.device, case.threads)
+            settings = tuned_settings(
+                case.device, case.threads, cores=usable_cores(), bf16=case.precision == "bf16"
+            )
         torch.manual_seed(self.seed)
         torch.backends.cudnn.benchmark = settings.cudnn_benchmark
         self.trainer = PlainTrainer(self.data, case.width, constraint, torch.device(case.device), settings)
@@ -141,31 +141,6 @@ class Ours:
     def scores(self) -> dict[int, list[float]]:
         """Validation scores [N] of every replicate at its best epoch, by seed."""
         return {r.seed: r.scored.validation_scores().tolist() for r in self.replicates if r.scored.held}
-
-
-class Stacked:
-    """The replicates of a trial as one stacked network (see `tests.benchmarks.stacked`)."""
-
-    def __init__(self, case: Case, task: BinaryTask) -> None:
-        self.setup = TrialSetup(case.config(), task, torch.device(case.device))
-        self.stacked = StackedReplicates([Replicate(self.setup, seed) for seed in case.seeds])
-        self.auroc: dict[int, list[float]] = {seed: [] for seed in case.seeds}
-        self.train_images = sum(len(task.train_indices(seed)) for seed in case.seeds)
-
-    def epoch(self) -> Epochs:
-        """As Contestant.epoch. Training ends by waiting for the device."""
-        start = time.perf_counter()
-        self.stacked.train_epoch()
-        seconds = time.perf_counter() - start
-        validated = self.validate()
-        for values, scores in zip(self.auroc.values(), self.scores, strict=True):
-            values.append(metrics.summarize(self.setup.validation_labels, scores)["auroc"])
-        return Epochs(1, self.train_images, seconds, validated)
-
-    def validate(self) -> int:
-        """As Contestant.validate."""
-        self.scores = self.stacked.scores(self.setup.validation_images).cpu().numpy()
-        return int(self.scores.size)
 
 
 def plain_data(task: BinaryTask, seed: int) -> PlainData:

@@ -24,14 +24,12 @@ ENDLESS = 1_000_000
 
 @dataclass(frozen=True)
 class Case:
-    """One process: `kind` is the usual loop ("plain"), its tuned variant, the trainer, or the
-    trainer with its replicates stacked into one network.
+    """One process: `kind` is the usual loop ("plain"), its tuned variant, or the trainer.
 
-    The usual loop trains the first seed alone. `precision` is the trainer's, as is `compile`; the tuned loop
-    chooses its own.
+    The usual loop trains the first seed alone, the plain one always in float32. `compile` is the trainer's.
     """
 
-    kind: Literal["plain", "tuned", "ours", "stacked"]
+    kind: Literal["plain", "tuned", "ours"]
     width: int
     constrained: bool
     device: Literal["cpu", "cuda"]
@@ -83,7 +81,7 @@ class Row:
     @property
     def replicates(self) -> int:
         """Replicates that train at a time, in sum over the processes."""
-        return sum(len(case.seeds) if case.kind in ("ours", "stacked") else 1 for case in self.cases)
+        return sum(len(case.seeds) if case.kind == "ours" else 1 for case in self.cases)
 
 
 def comparison_rows(
@@ -128,15 +126,11 @@ def comparison_rows(
     return rows
 
 
-def candidate_rows(base: Case, replicates: int) -> list[Row]:
-    """Ways to train a trial's replicates that `trainer` does not take: stacked, and uncaptured on CUDA."""
+def uncaptured_row(base: Case, replicates: int) -> Row:
+    """A trial whose steps are called on a GPU as they are, without CUDA graphs."""
     seeds = tuple(range(1, replicates + 1))
-    stacked = dataclasses.replace(base, kind="stacked", seeds=seeds)
-    rows = [Row(f"stacked, {replicates} replicates", (stacked,))]
-    if base.device == "cuda":
-        eager = dataclasses.replace(base, kind="ours", seeds=seeds)
-        rows.append(Row(f"uncaptured, {replicates} replicates", (eager,), {CAPTURE_VARIABLE: "0"}))
-    return rows
+    case = dataclasses.replace(base, kind="ours", seeds=seeds)
+    return Row(f"uncaptured, {replicates} replicates", (case,), {CAPTURE_VARIABLE: "0"})
 
 
 def _compiled(row: Row) -> Row:

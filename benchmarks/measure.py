@@ -9,14 +9,14 @@ from __future__ import annotations
 import dataclasses
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from functools import partial
 from typing import Any
 
-from tests.benchmarks.cases import Case, Row
-from tests.benchmarks.machine import EnergyMeter, load_average
-from tests.benchmarks.worker import Worker, WorkerError
+from benchmarks.cases import Case, Row
+from benchmarks.machine import EnergyMeter, load_average
+from benchmarks.worker import Worker, WorkerError
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +71,7 @@ class LiveRow:
     def warm_up_epochs(self) -> int:
         """The trainer captures a GPU's work in the third epoch at the latest."""
         case = self.row.cases[0]
-        return 3 if case.kind in ("ours", "stacked") and case.device == "cuda" else 1
+        return 3 if case.kind == "ours" and case.device == "cuda" else 1
 
     def take_turn(self, rules: Rules, *, seconds: float, epochs: int) -> dict[str, Any]:
         """Train in all processes at once, then validate in all at once."""
@@ -149,15 +149,21 @@ def _attempt(live: Sequence[LiveRow], step: Callable[[LiveRow], object]) -> None
                 log.warning("%s failed: %s", one.row.name, error)
 
 
-def run_epochs(case: Case, epochs: int, *, scores: bool, patience: float) -> dict[str, Any]:
-    """Train a case for so many epochs in a process of its own; its `finish` answer. Raises WorkerError."""
-    with Worker(case.threads) as worker:
-        worker.ask("prepare", case=dataclasses.asdict(case))
-        worker.answer(patience)
-        worker.ask("turn", seconds=0.0, epochs=epochs)
-        worker.answer(patience * max(1, epochs))
-        worker.ask("finish", scores=scores)
-        return worker.answer(patience)
+def run_epochs(
+    cases: Sequence[Case], epochs: int, *, scores: bool, patience: float
+) -> Iterator[dict[str, Any]]:
+    """Train cases of equal threads for so many epochs, one after the other in a process of their own.
+
+    Yields the `finish` answer of each. Nothing is timed. Raises WorkerError.
+    """
+    with Worker(cases[0].threads) as worker:
+        for case in cases:
+            worker.ask("prepare", case=dataclasses.asdict(case))
+            worker.answer(patience)
+            worker.ask("turn", seconds=0.0, epochs=epochs)
+            worker.answer(patience * max(1, epochs))
+            worker.ask("finish", scores=scores)
+            yield worker.answer(patience)
 
 
 def measure_matmul(device: str, precision: str, threads: int, *, size: int, seconds: float) -> float:

@@ -24,10 +24,10 @@ from typing import Any
 import numpy as np
 import psutil
 
+from benchmarks.noop_trial import ensemble_record, epoch_record, noop_trial
 from search_spaces.catalog import load_space
 from search_spaces.config import TrialConfig
 from sweeps.run_tags import params
-from tests.benchmarks.noop_trial import ensemble_record, epoch_record, noop_trial
 
 SAMPLE_SECONDS = 0.5
 # Memory of the first trials is that of imports and caches.
@@ -156,7 +156,7 @@ def _ours(configs: tuple[TrialConfig, ...], folder: Path, meter: Meter) -> None:
         meter.trial_ended()
 
     SweepProgress.ended = ended  # type: ignore[method-assign]
-    sweeps.tuning.train_trial = noop_trial
+    sweeps.tuning.train_trial = noop_trial  # type: ignore[attr-defined]
     options = RunOptions(output=str(folder))
     with Path(folder, "console.txt").open("w") as stream:
         outcome = sweeps.run.run_sweep(SweepManifest("noop", configs), options, Console(file=stream))

@@ -1,4 +1,4 @@
-"""One command that measures how fast trials train, beside the usual way: `python -m tests.benchmarks.speed`.
+"""One command that measures how fast trials train, beside the usual way: `python -m benchmarks.speed`.
 
 Needs torch, torchvision, NumPy, Pillow, scikit-learn, pyarrow, pydantic and PyYAML, for a figure matplotlib;
 neither Ray nor MLflow. See docs/benchmarks.md.
@@ -16,10 +16,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks import options, report, summary
+from benchmarks.mps import Mps
+from benchmarks.sections import SECTIONS, Run
 from search_spaces.errors import AlmsweepError, InputError
-from tests.benchmarks import options, report, summary
-from tests.benchmarks.mps import Mps
-from tests.benchmarks.sections import SECTIONS, Run
 
 log = logging.getLogger("benchmark")
 
@@ -56,7 +56,7 @@ def write(result: dict[str, Any], chosen: argparse.Namespace) -> None:
         figure = chosen.figure and os.path.relpath(chosen.figure, chosen.markdown.parent)
         chosen.markdown.write_text(report.markdown(result, figure))
     if chosen.figure is not None and result["summary"]["scaling"]:
-        from tests.benchmarks.figure import draw_scaling
+        from benchmarks.figure import draw_scaling
 
         draw_scaling(result, chosen.figure)
 

@@ -1,4 +1,4 @@
-"""What a trial costs besides its training: `python -m tests.benchmarks.overhead`.
+"""What a trial costs besides its training: `python -m benchmarks.overhead`.
 
 Runs a sweep of small digits trials with `almsweep run` and compares the time that Ray's slots were held with
 the training time in the trials' results. `--tree` runs other checkouts too, in turns: before and after.
@@ -30,9 +30,9 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import report
+from benchmarks import report
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parent.parent
 SAMPLE_SECONDS = 0.2
 # What the first trials of a process pay once: imports, data, the first call of every operator.
 WARM_TRIALS = 4
@@ -136,7 +136,7 @@ def _overhead(
 
 def _training_seconds(folder: Path) -> float:
     results = folder.glob("replicates/*/result.*.json")
-    return sum(json.loads(path.read_text())["wall_seconds"] for path in results)
+    return sum(float(json.loads(path.read_text())["wall_seconds"]) for path in results)
 
 
 def rows(found: Sequence[Overhead]) -> list[list[str]]:

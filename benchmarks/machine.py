@@ -12,8 +12,7 @@ from typing import Any
 
 import torch
 
-from tests.benchmarks.cases import usable_cores
-from tests.benchmarks.plain import tuned_settings
+from benchmarks.cases import usable_cores
 from trainer.environment import git_commit, library_versions
 
 POWERCAP = Path("/sys/class/powercap")
@@ -45,8 +44,12 @@ def load_average() -> float:
 
 
 def has_bf16(device: str) -> bool:
-    """Whether the device multiplies bf16 in hardware; the tuned usual loop asks the same question."""
-    return tuned_settings(device, 1).bf16
+    """Whether the device multiplies bf16 in hardware."""
+    if device == "cuda":
+        return True
+    # Asked for by name, since torch 2.11 may lack it.
+    capabilities: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
+    return any(capabilities.get(name, False) for name in ("amx_bf16", "avx512_bf16"))
 
 
 def _versions(*names: str) -> dict[str, str]:

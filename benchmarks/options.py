@@ -10,9 +10,9 @@ from pathlib import Path
 
 import torch
 
+from benchmarks.cases import usable_cores
+from benchmarks.machine import has_bf16
 from search_spaces.errors import InputError
-from tests.benchmarks.cases import usable_cores
-from tests.benchmarks.machine import has_bf16
 from trainer.compiled import check_compiler
 
 DATA_VARIABLE = "ALMSWEEP_TEST_DATA"
@@ -41,6 +41,8 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     options.device = options.device or ("cuda" if torch.cuda.is_available() else "cpu")
     if options.device == "cuda" and not torch.cuda.is_available():
         raise InputError("--device cuda: torch finds no CUDA device here")
+    if options.uncaptured and options.device != "cuda":
+        raise InputError("--uncaptured: expected a GPU, given --device cpu, where no step is captured")
     options.data = options.data or os.environ.get(DATA_VARIABLE)
     if not options.data:
         raise InputError(f"no data: expected --data or {DATA_VARIABLE}, a folder with cifar10/train.parquet")
@@ -82,7 +84,7 @@ def _can_compile(device: str) -> bool:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m tests.benchmarks.speed", description="How fast trials train, beside the usual way"
+        prog="python -m benchmarks.speed", description="How fast trials train, beside the usual way"
     )
     add = parser.add_argument
     add("--device", choices=["cpu", "cuda"], help="default: the GPU where there is one")
@@ -91,7 +93,11 @@ def _parser() -> argparse.ArgumentParser:
     add("--minutes", type=float, help="start no further round or section after so long")
     add("--widths", type=int, nargs="+", help="of ResNet-10; default 64 16")
     add("--constraint", nargs="+", choices=["with", "without"], help="default both")
-    add("--precision", choices=["float32", "bf16"], help="ours; default bf16 where the device has it")
+    add(
+        "--precision",
+        choices=["float32", "bf16"],
+        help="of ours and of the tuned loop; default bf16 where the device has it",
+    )
     add("--pairs", type=int, help="rounds in which every row takes a turn; default 5, 0 for no comparison")
     add("--seconds", type=float, help="least length of a turn, which is one epoch or more; default 1")
     add("--replicates", type=int, default=10, help="of a trial in one process; default 10")
@@ -104,7 +110,7 @@ def _parser() -> argparse.ArgumentParser:
         action=argparse.BooleanOptionalAction,
         help="also compiled rows; default: where there is a compiler, but not with --quick",
     )
-    add("--candidates", action="store_true", help="also stacked replicates, and uncaptured steps on a GPU")
+    add("--uncaptured", action="store_true", help="on a GPU also ours without CUDA graphs")
     add("--threads", type=int, help="of a single process; default all cores")
     add("--ratio", type=float, default=100.0, help="negatives per positive; default 100")
     add("--train-share", type=float, help="of the negatives that train; default 0.9, the paper's")

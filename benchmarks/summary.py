@@ -8,24 +8,23 @@ from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
-from tests.benchmarks import bill
+from benchmarks import bill
 
 Raw = Mapping[str, Any]
 
 
 def summarise(result: Raw) -> dict[str, Any]:
     """Every section's summary, as JSON holds it."""
-    bf16 = result["machine"]["bf16_instructions"]
     comparisons = [
         {
             "width": one["width"],
             "constrained": one["constrained"],
-            "rows": _compared(one["rows"], result["floor"], bf16),
+            "rows": _compared(one["rows"], result["floor"]),
         }
         for one in result["comparisons"]
     ]
     scaling = [
-        {"width": one["width"], "rows": [_row(raw, result["floor"], bf16) for raw in one["rows"]]}
+        {"width": one["width"], "rows": [_row(raw, result["floor"]) for raw in one["rows"]]}
         for one in result["scaling"]
     ]
     return {
@@ -66,7 +65,7 @@ def _training_seconds(process: Raw, validation: Raw) -> float:
     return whole - validating if validating < whole else whole
 
 
-def _compared(rows: Sequence[Raw], floor: Raw, bf16: bool) -> list[dict[str, Any]]:
+def _compared(rows: Sequence[Raw], floor: Raw) -> list[dict[str, Any]]:
     """The rows with ratios to plain and to tuned plain, taken within each round."""
     rates = {raw["row"]: [turn_rates(turn) for turn in raw["turns"]] for raw in rows}
     summaries = []
@@ -78,14 +77,13 @@ def _compared(rows: Sequence[Raw], floor: Raw, bf16: bool) -> list[dict[str, Any
             for name, base in (("plain", "plain"), ("tuned", "plain, tuned"))
             for what in ("train", "validation")
         }
-        summaries.append({**_row(raw, floor, bf16), **ratios})
+        summaries.append({**_row(raw, floor), **ratios})
     return summaries
 
 
-def _row(raw: Raw, floor: Raw, bf16: bool) -> dict[str, Any]:
+def _row(raw: Raw, floor: Raw) -> dict[str, Any]:
     case = raw["cases"][0]
-    # The tuned usual loop takes bf16 where the device has it.
-    precision = ("bf16" if bf16 else "float32") if case["kind"] == "tuned" else case["precision"]
+    precision = case["precision"]
     rates = [turn_rates(turn) for turn in raw["turns"]]
     train = spread([rate["train"] for rate in rates])
     flop, matmul = floor["flop_per_image"][str(case["width"])], floor["matmul"].get(precision)

@@ -1,0 +1,1 @@
+"""What measures: training speed, orchestration and overhead. No part of the installed package."""
