@@ -27,8 +27,15 @@ hypothesis.settings.load_profile("almsweep")
 ROOT = Path(__file__).parent.parent
 
 
-def pytest_configure() -> None:
-    """A run in the background may have inherited a deaf ear for Ctrl-C, and so would all that it starts."""
+def pytest_configure(config: pytest.Config) -> None:
+    """The same kernels on every machine, a thread per process, no GPU unless by `-m gpu`; Ctrl-C is heard.
+
+    This comes before torch is imported, and holds in the processes that a test starts. A run in the
+    background may have inherited a deaf ear for Ctrl-C, and so would all that it starts.
+    """
+    os.environ["OMP_NUM_THREADS"] = "1"
+    if not config.option.markexpr.startswith("gpu"):
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

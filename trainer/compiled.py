@@ -9,6 +9,7 @@ a cache a process has one of its own. What lies there is executed, so it is not 
 from __future__ import annotations
 
 import atexit
+import hashlib
 import importlib.util
 import os
 import platform
@@ -28,6 +29,7 @@ from search_spaces.errors import InputError
 from trainer.array_cache import cache_folder
 
 FOLDER_VARIABLE = "TORCHINDUCTOR_CACHE_DIR"
+CPUINFO = Path("/proc/cpuinfo")
 # So many kinds of trials may be compiled in a process before it starts anew; torch admits 8, silently.
 MOST_KINDS = 32
 
@@ -95,9 +97,23 @@ def _prepare_compiler() -> None:
     if os.environ.get(FOLDER_VARIABLE) in (None, os.path.abspath(default_cache_dir()), _folder):
         folder = cache_folder()
         # Code is made for the processor and the threads that torch finds, but may not be named by them.
-        made_for = f"{platform.machine()}-{torch.backends.cpu.get_cpu_capability()}-{torch.get_num_threads()}"
+        capability = torch.backends.cpu.get_cpu_capability()
+        made_for = f"{platform.machine()}-{capability}-{_instructions()}-{torch.get_num_threads()}"
         _folder = _own_folder() if folder is None else str(folder / "compiled" / made_for)
         os.environ[FOLDER_VARIABLE] = _folder
+
+
+def _instructions() -> str:
+    """A short name of all instructions that this processor has: code is compiled for each of them.
+
+    "AVX512" says too little: one such processor has bf16 instructions, another lacks them.
+    """
+    try:
+        lines = CPUINFO.read_text().splitlines()
+    except OSError:  # no Linux
+        lines = [f"flags: {platform.processor()}"]
+    flags = next((line for line in lines if line.startswith(("flags", "Features"))), "")
+    return hashlib.sha256(flags.encode()).hexdigest()[:8]
 
 
 @cache

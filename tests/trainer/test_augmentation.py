@@ -165,7 +165,7 @@ def test_wrong_images_or_statistics_are_errors(
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device and -m gpu")
 def test_a_gpu_sees_the_images_that_a_cpu_sees() -> None:
     pixels = torch.randint(
         0, 256, (10, 3, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)

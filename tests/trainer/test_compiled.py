@@ -137,6 +137,22 @@ def test_code_of_another_number_of_threads_lies_elsewhere() -> None:
 
 
 @needs_compiler
+def test_code_of_another_processor_lies_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cache on a shared disk serves machines of several processors, and code is made for all they can."""
+    folders = set()
+    for flags in ("avx2 avx512f", "avx2 avx512f avx512_bf16", "avx2 avx512f"):
+        described = tmp_path / "cpuinfo"
+        described.write_text(f"processor\t: 0\nmodel name\t: Some\nflags\t\t: {flags}\n")
+        monkeypatch.setattr(compiling, "CPUINFO", described)
+        compiled(torch.nn.Linear(1, 1), config(), SHAPE, CPU)
+        folders.add(os.environ[compiling.FOLDER_VARIABLE])
+    monkeypatch.setattr(compiling, "CPUINFO", tmp_path / "absent")  # as on macOS
+    compiled(torch.nn.Linear(1, 1), config(), SHAPE, CPU)
+    folders.add(os.environ[compiling.FOLDER_VARIABLE])
+    assert len(folders) == 3
+
+
+@needs_compiler
 def test_replicates_and_trials_of_a_kind_share_what_was_compiled(
     task: BinaryTask, interpreted: Callable[[], int]
 ) -> None:
@@ -220,7 +236,7 @@ def test_compiled_steps_give_the_plain_ones_scores(
     for _ in range(wanted.epochs):
         train_epoch(replicates)
         first, again, other = (replicate._last_scores for replicate in replicates)
-        assert 0 < rms(again - first) < share * rms(other - first)
+        assert rms(again - first) < share * rms(other - first)
     assert counters["stats"]["unique_graphs"] == before + 1
     assert replicates[1].multipliers.max() > 0
 
@@ -270,7 +286,7 @@ def test_a_compiled_trial_goes_on_exactly_and_says_that_it_was_compiled(
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no CUDA device")
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device and -m gpu")
 @pytest.mark.parametrize("precision", ["float32", "bf16"])
 def test_compiled_steps_are_captured(
     task: BinaryTask, precision: str, monkeypatch: pytest.MonkeyPatch

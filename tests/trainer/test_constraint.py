@@ -195,7 +195,7 @@ def test_nothing_depends_on_the_data_but_the_values() -> None:
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device and -m gpu")
 def test_capture_in_a_cuda_graph() -> None:
     scores = torch.tensor([0.5, 0.25, 0.0, 1.0], device="cuda")
     targets = torch.tensor([1.0, 0.0, 1.0, 0.0], device="cuda")

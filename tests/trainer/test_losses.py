@@ -218,7 +218,7 @@ def test_vmap_over_replicates_equals_a_loop(config: LossConfig, slow: reference.
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device and -m gpu")
 @pytest.mark.parametrize(("config", "slow"), CASES, ids=NAMES)
 def test_capture_in_a_cuda_graph(config: LossConfig, slow: reference.Loss) -> None:
     logits = outputs(config, [0.3, -0.2, 1.5]).cuda()

@@ -148,7 +148,7 @@ def test_bf16_stays_as_close_as_another_seed(task: BinaryTask) -> None:
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no CUDA device")
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device and -m gpu")
 @pytest.mark.parametrize("optimizer", [SGD, Adam()], ids=lambda optimizer: optimizer.name)
 @pytest.mark.parametrize("precision", ["float32", "bf16"])
 def test_captured_steps_give_the_eager_ones_scores(
@@ -172,7 +172,7 @@ def test_captured_steps_give_the_eager_ones_scores(
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no CUDA device")
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device and -m gpu")
 def test_captured_training_goes_on_from_a_checkpoint(
     task: BinaryTask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
