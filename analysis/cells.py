@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from analysis.load import SweepRecords, read_test
+from analysis.mixture import mixture
 from analysis.records import TestRecord, TrialRecord, shortfall
 from analysis.select import DEFAULT_RULE, decided_by, rule_by_name, select
 from search_spaces.config import DataConfig, TrialConfig
@@ -87,19 +88,8 @@ class Cell:
         return "; ".join(parts)
 
     def mixture(self) -> str:
-        """Which devices, CPU thread counts or ways of compiling its candidates mix, in words; "" for none.
-
-        Sums in another order differ in the last digits, enough to break ties in a rate at an operating point.
-        """
-        sources = [s for c in self.candidates for s in c.sources]
-        devices = sorted({s.device for s in sources})
-        threads = sorted({s.threads for s in sources if s.device.startswith("cpu") and s.threads is not None})
-        parts = [f"replicates from different devices: {', '.join(devices)}"] if len(devices) > 1 else []
-        if len(threads) > 1:
-            parts.append(f"replicates with different numbers of CPU threads: {', '.join(map(str, threads))}")
-        if len({s.compiled for s in sources}) > 1:
-            parts.append("replicates that were compiled beside others that were not")
-        return "; ".join(parts)
+        """In which ways its candidates' replicates were rounded differently, in words; "" for none."""
+        return mixture(source for candidate in self.candidates for source in candidate.sources)
 
 
 def build_cells(store: Store, records: SweepRecords, rule: str = DEFAULT_RULE) -> tuple[Cell, ...]:

@@ -158,9 +158,18 @@ def _source(store: Store, done: Done, origin: str) -> ReplicateSource:
         commit=str(result.get("commit", "unknown")),
         versions={str(k): str(v) for k, v in sorted(dict(result.get("versions", {})).items())},
         device=str(result.get("device", "unknown")),
+        processor=_text(result, "processor"),
+        cpu_capability=_text(result, "cpu_capability"),
+        gpu_driver=_text(result, "gpu_driver"),
         threads=threads if isinstance(threads, int) else None,
         compiled=result.get("compiled") is True,
     )
+
+
+def _text(result: Mapping[str, Any], name: str) -> str | None:
+    """A text of a result, or None where it has none: an older one, or one that does not apply."""
+    value = result.get(name)
+    return value if isinstance(value, str) and value else None
 
 
 def _missing(store: Store, config: TrialConfig, done: Mapping[int, Done]) -> tuple[Missing, ...]:

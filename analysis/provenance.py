@@ -49,7 +49,7 @@ def _cell(cell: Cell, rule: str) -> dict[str, Any]:
         "decided_by": cell.decided_by,
         "found": cell.found,
         "expected": cell.expected,
-        "config": None if chosen is None else chosen.config.model_dump(mode="json"),
+        "config": None if chosen is None else _config(chosen),
         "validation": None if validation is None else _numbers(validation.metrics),
         "test": None if test is None else _numbers(test.metrics),
         "replicates": [] if chosen is None else [_replicate(s) for s in chosen.sources],
@@ -58,6 +58,12 @@ def _cell(cell: Cell, rule: str) -> dict[str, Any]:
         "versions": {} if chosen is None else _versions(chosen.sources),
         "candidates": [_candidate(t, rule) for t in cell.candidates],
     }
+
+
+def _config(trial: TrialRecord) -> dict[str, Any]:
+    """The configuration, its seeds in rising order: the order in which they were given is no fact."""
+    content: dict[str, Any] = trial.config.model_dump(mode="json")
+    return {**content, "seeds": sorted(content["seeds"])}
 
 
 def _replicate(source: ReplicateSource) -> dict[str, Any]:
@@ -69,6 +75,9 @@ def _replicate(source: ReplicateSource) -> dict[str, Any]:
         "data_sha256": source.data_sha256,
         "commit": source.commit,
         "device": source.device,
+        "processor": source.processor,
+        "cpu_capability": source.cpu_capability,
+        "gpu_driver": source.gpu_driver,
         "threads": source.threads,
         "compiled": source.compiled,
     }

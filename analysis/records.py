@@ -22,8 +22,12 @@ OPERATING_POINTS = (98, 95, 90)  # true positive rates, in percent, at which fal
 class ReplicateSource:
     """Where the numbers of one completed replicate come from.
 
-    `device` is the GPU's name or "cpu (x86_64)", `threads` the number of CPU threads; "unknown" and None
-    where the result does not say. `compiled`: whether its network was compiled for training.
+    device           the GPU's name or "cpu (x86_64)"; "unknown" where the result does not say
+    processor        the processor's model; None where the result does not say, as for all that follow
+    cpu_capability   the vector instructions of torch's kernels ("AVX2")
+    gpu_driver       the GPU driver's version; None on a CPU too
+    threads          the number of CPU threads
+    compiled         whether its network was compiled for training
     """
 
     seed: int
@@ -34,6 +38,9 @@ class ReplicateSource:
     commit: str
     versions: Mapping[str, str]
     device: str = "unknown"
+    processor: str | None = None
+    cpu_capability: str | None = None
+    gpu_driver: str | None = None
     threads: int | None = None
     compiled: bool = False
 

@@ -218,5 +218,6 @@ def _replicate_row(seed: int, result: Mapping[str, Any]) -> dict[str, Any]:
         **{f"{split}/{name}": metrics.get(f"{split}/{name}") for split in SPLITS for name in SPREAD_METRICS},
         "wall_seconds": result["wall_seconds"],
         "device": result["device"],
+        "processor": result.get("processor"),
         "reason": result["reason"],
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import platform
+import re
 import resource
 import socket
 import subprocess
@@ -74,6 +75,52 @@ def device_name(device: torch.device) -> str:
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return f"cpu ({platform.machine()})"
+
+
+def machine_facts(device: torch.device) -> dict[str, str | None]:
+    """What a result's last digits depend on beside device, threads and library versions; None: unknown.
+
+    processor        the processor's model, or its architecture where the system does not tell the model
+    cpu_capability   the vector instructions that torch's own kernels use ("AVX2", "AVX512", "DEFAULT", ...);
+                     behind them the limit that was set for oneDNN's, where one was ("AVX512, oneDNN AVX2")
+    gpu_driver       the NVIDIA driver's version where the device is a GPU
+    """
+    return {
+        "processor": processor_model(),
+        "cpu_capability": cpu_capability(),
+        "gpu_driver": gpu_driver() if device.type == "cuda" else None,
+    }
+
+
+@cache
+def processor_model() -> str:
+    """The processor's model by Linux's word ("AMD EPYC 7763 64-Core Processor"), else its architecture."""
+    with suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return " ".join(line.partition(":")[2].split())
+    return platform.processor() or platform.machine()
+
+
+def cpu_capability() -> str:
+    """The vector instructions of torch's kernels, and oneDNN's limit where the environment sets one."""
+    found = torch.backends.cpu.get_cpu_capability()
+    limit = os.environ.get("ONEDNN_MAX_CPU_ISA", "")
+    # Whatever else stands there is no name of instructions, and none of a result's business.
+    if re.fullmatch(r"[A-Za-z0-9_]{1,40}", limit):
+        return f"{found}, oneDNN {limit.upper()}"
+    return found
+
+
+@cache
+def gpu_driver() -> str | None:
+    """The version of the NVIDIA driver, by its own tool; None where that gives no answer."""
+    command = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader", "--id=0"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip() or None
 
 
 def reset_peak_memory() -> None:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from search_spaces.config import TrialConfig
 from trainer import checkpoint, metrics, trial_schema
 from trainer.data import BinaryTask
-from trainer.environment import device_name, git_commit, library_versions, node_name
+from trainer.environment import device_name, git_commit, library_versions, machine_facts, node_name
 from trainer.replicate import Replicate
 from trainer.store import Store, new_attempt
 from trainer.writer import Writer
@@ -93,6 +93,7 @@ def _result(attempt: Attempt, replicate: Replicate) -> dict[str, Any]:
         "wall_seconds": replicate.seconds,
         "node": node_name(),
         "device": device_name(attempt.device),
+        **machine_facts(attempt.device),
         "threads": torch.get_num_threads(),
         "compiled": attempt.compiled,
         "versions": library_versions(),

@@ -88,8 +88,12 @@ class SweepBuilder:
         device: str = "cpu (x86_64)",
         threads: int = 1,
         compiled: bool = False,
+        torch: str = "2.13.0",
+        **facts: Any,
     ) -> None:
+        """`facts` are further entries of the result, such as `processor`; older results have none."""
         result = {
+            **facts,
             "device": device,
             "threads": threads,
             "compiled": compiled,
@@ -97,7 +101,7 @@ class SweepBuilder:
             "reason": reason,
             "data_sha256": data_sha256,
             "commit": "c" * 40,
-            "versions": {"torch": "2.13.0", "python": "3.11.9"},
+            "versions": {"torch": torch, "python": "3.11.9"},
         }
         self.store.write_replicate(
             config.trial_id,

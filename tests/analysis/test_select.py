@@ -18,11 +18,28 @@ def record(trial_id: str, auroc: float = 0.9, **changes: float) -> ValidationRec
 
 # Pairs of (criterion, better, worse); the worse one comes first in the alphabet.
 TIES = [
-    ("complete before partial", record("b", auroc=0.8), record("a", auroc=0.9, found=9)),
-    ("rule value", record("b", auroc=0.91), record("a")),
-    ("lower ensemble validation FPR at 98 % TPR", record("b", fpr_at_tpr_98=0.49), record("a")),
-    ("lower ensemble validation FPR at 95 % TPR", record("b", fpr_at_tpr_95=0.39), record("a")),
-    ("lower ensemble validation FPR at 90 % TPR", record("b", fpr_at_tpr_90=0.29), record("a")),
+    (
+        "complete before partial: 10/10 replicates against 9/10",
+        record("b", auroc=0.8),
+        record("a", auroc=0.9, found=9),
+    ),
+    ("rule value: 0.91 against 0.9, a lead of 0.01", record("b", auroc=0.91), record("a")),
+    ("rule value: 0.900125 against 0.9, a lead of 0.000125", record("b", auroc=0.900125), record("a")),
+    (
+        "lower ensemble validation FPR at 98 % TPR: 0.49 against 0.5, a lead of 0.01",
+        record("b", fpr_at_tpr_98=0.49),
+        record("a"),
+    ),
+    (
+        "lower ensemble validation FPR at 95 % TPR: 0.39 against 0.4, a lead of 0.01",
+        record("b", fpr_at_tpr_95=0.39),
+        record("a"),
+    ),
+    (
+        "lower ensemble validation FPR at 90 % TPR: 0.29 against an undefined one",
+        record("b", fpr_at_tpr_90=0.29),
+        record("a", fpr_at_tpr_90=math.nan),
+    ),
     ("trial id in alphabetical order", record("a"), record("b")),
 ]
 
@@ -38,7 +55,13 @@ def test_each_criterion_decides_when_the_earlier_ones_are_equal(
 def test_ensemble_auroc_breaks_ties_of_the_other_rules() -> None:
     better, worse = record("b", auroc=0.91, mean_auroc=0.9), record("a", auroc=0.9, mean_auroc=0.9)
     assert select([worse, better], "mean-val-auroc") is better
-    assert decided_by([worse, better], "mean-val-auroc") == CRITERIA[2]
+    told = decided_by([worse, better], "mean-val-auroc")
+    assert told == f"{CRITERIA[2]}: 0.91 against 0.9, a lead of 0.01"
+
+
+def test_the_lead_of_a_rate_is_told_as_the_rate() -> None:
+    better, worse = record("b", fpr_at_tpr_98=0.25), record("a")
+    assert decided_by([worse, better], "ensemble-val-fpr98") == "rule value: 0.25 against 0.5, a lead of 0.25"
 
 
 def test_an_earlier_criterion_outweighs_all_later_ones() -> None:

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from trainer import environment
-from trainer.environment import is_out_of_memory
+from trainer.environment import cpu_capability, is_out_of_memory, machine_facts, processor_model
 
 
 def test_real_failures_to_allocate_count_as_out_of_memory() -> None:
@@ -37,6 +37,39 @@ def test_real_failures_to_allocate_count_as_out_of_memory() -> None:
 )
 def test_kinds_of_errors(error: Exception, expected: bool) -> None:
     assert is_out_of_memory(error) == expected
+
+
+def test_facts_of_a_cpu_tell_processor_and_instructions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ONEDNN_MAX_CPU_ISA", raising=False)
+    facts = machine_facts(torch.device("cpu"))
+    assert facts == {
+        "processor": processor_model(),
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "gpu_driver": None,
+    }
+    assert facts["processor"]
+    assert not set(str(facts["processor"])) & set("/\\\n")
+
+
+@pytest.mark.parametrize(
+    ("limit", "told"), [("avx2", ", oneDNN AVX2"), ("", ""), ("/home/someone", ""), ("a" * 99, "")]
+)
+def test_a_limit_of_onednn_is_told_and_nothing_else_that_stands_there(
+    monkeypatch: pytest.MonkeyPatch, limit: str, told: str
+) -> None:
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", limit)
+    assert cpu_capability() == torch.backends.cpu.get_cpu_capability() + told
+
+
+@pytest.mark.parametrize(("answer", "expected"), [("echo 550.54.15", "550.54.15"), ("exit 9", None)])
+def test_the_driver_is_what_its_tool_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: str, expected: str | None
+) -> None:
+    tool = tmp_path / "nvidia-smi"
+    tool.write_text(f"#!/bin/sh\n{answer}\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    assert environment.gpu_driver.__wrapped__() == expected
 
 
 def git(folder: Path, *arguments: str) -> str:
