@@ -198,8 +198,14 @@ def _missing(store: Store, config: TrialConfig, done: Mapping[int, Done]) -> tup
 
 def _ended(store: Store, config: TrialConfig, done: Mapping[int, Done]) -> list[Missing]:
     """Wanted replicates that ended otherwise than by completing."""
-    others = [done[s] for s in config.seeds if s in done and done[s].state != "completed"]
-    return [Missing(d.seed, d.state, _tail(str(store.read_result(d).get("reason") or ""))) for d in others]
+    found = []
+    for seed in config.seeds:
+        if seed not in done or done[seed].state == "completed":
+            continue
+        result = store.read_result(done[seed])
+        reason = _tail(str(result.get("reason") or ""))
+        found.append(Missing(seed, done[seed].state, reason, _text(result, "pruned_by")))
+    return found
 
 
 def _failure_reason(failure: Mapping[str, Any]) -> str:

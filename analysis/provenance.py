@@ -84,7 +84,13 @@ def _replicate(source: ReplicateSource) -> dict[str, Any]:
 
 
 def _missing(trial: TrialRecord) -> list[dict[str, Any]]:
-    return [{"seed": m.seed, "state": m.state, "reason": m.reason} for m in trial.missing]
+    missing = []
+    for one in trial.missing:
+        entry: dict[str, Any] = {"seed": one.seed, "state": one.state, "reason": one.reason}
+        if one.state == "pruned":
+            entry["pruned_by"] = one.pruned_by
+        missing.append(entry)
+    return missing
 
 
 def _candidate(trial: TrialRecord, rule: str) -> dict[str, Any]:

@@ -47,11 +47,15 @@ class ReplicateSource:
 
 @dataclass(frozen=True)
 class Missing:
-    """A wanted replicate without a score: "diverged", "pruned", "failed" or "pending", and why."""
+    """A wanted replicate without a score: "diverged", "pruned", "failed" or "pending", and why.
+
+    `pruned_by` is the metric by which a pruned one fell behind ("val/auroc"); None where none is stored.
+    """
 
     seed: int
     state: str
     reason: str
+    pruned_by: str | None = None
 
 
 @dataclass(frozen=True)

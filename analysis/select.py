@@ -24,29 +24,38 @@ from search_spaces.errors import InputError, unknown_name
 
 @dataclass(frozen=True)
 class Rule:
-    """A selection rule: what it says, and its value of a candidate (higher is better)."""
+    """A selection rule: what it says, its value of a candidate (higher is better), and the metric behind it.
+
+    `metric` is the ensemble's that early stopping may go by as well; None where it cannot.
+    """
 
     description: str
     value: Callable[[ValidationRecord], float]
+    metric: str | None = None
 
 
 DEFAULT_RULE = "ensemble-val-auroc"
 RULES: dict[str, Rule] = {
     "ensemble-val-auroc": Rule(
-        "highest validation AUROC of the scores averaged over replicates", lambda r: r.metrics["auroc"]
+        "highest validation AUROC of the scores averaged over replicates",
+        lambda r: r.metrics["auroc"],
+        "val/auroc",
     ),
     "mean-val-auroc": Rule("highest mean over replicates of the validation AUROC", lambda r: r.mean_auroc),
     "ensemble-val-fpr98": Rule(
         "lowest validation FPR at 98 % TPR of the scores averaged over replicates",
         lambda r: -r.metrics["fpr_at_tpr_98"],
+        "val/fpr_at_tpr_98",
     ),
     "ensemble-val-fpr95": Rule(
         "lowest validation FPR at 95 % TPR of the scores averaged over replicates",
         lambda r: -r.metrics["fpr_at_tpr_95"],
+        "val/fpr_at_tpr_95",
     ),
     "ensemble-val-fpr90": Rule(
         "lowest validation FPR at 90 % TPR of the scores averaged over replicates",
         lambda r: -r.metrics["fpr_at_tpr_90"],
+        "val/fpr_at_tpr_90",
     ),
 }
 

@@ -69,6 +69,7 @@ def make_tables(store: Store, manifest: SweepManifest, *, rule: str = DEFAULT_RU
     frame = best_frame(cells, rule)
     facts = (
         f"Selection: {RULES[rule].description} ({rule}).",
+        *pruning_facts(cells, rule),
         f"Commits: {', '.join(commits(cells)) or 'none'}.",
     )
     document = best_document(f"Best configurations of the sweep {manifest.name}", facts, frame)
@@ -106,6 +107,20 @@ def write_tables(
     folder = Path(out_dir)
     files = tuple(write_whole(folder / name, text.encode()) for name, text in contents.items())
     return Tables(**{**vars(tables), "files": files})
+
+
+def pruning_facts(cells: Sequence[Cell], rule: str) -> list[str]:
+    """A line for each metric, other than the rule's, by which candidates were stopped early."""
+    stopped: dict[str, set[str]] = {}
+    for candidate in (trial for cell in cells for trial in cell.candidates):
+        for missing in candidate.missing:
+            if missing.pruned_by is not None and missing.pruned_by != RULES[rule].metric:
+                stopped.setdefault(missing.pruned_by, set()).add(candidate.trial_id)
+    return [
+        f"{len(trials)} trial(s) were stopped early by the ensemble's {metric}, not by what {rule} selects: "
+        "one that the rule would choose may be among them."
+        for metric, trials in sorted(stopped.items())
+    ]
 
 
 def best_frame(cells: Sequence[Cell], rule: str) -> pd.DataFrame:

@@ -17,8 +17,8 @@ from rich.text import Text
 
 from analysis.cells import check_seeds
 from search_spaces.config import TrialConfig
-from search_spaces.errors import AlmsweepError, CheckpointError, Interrupted, SweepStopped
-from search_spaces.search import Search
+from search_spaces.errors import AlmsweepError, CheckpointError, InputError, Interrupted, SweepStopped
+from search_spaces.search import DEFAULT_OBJECTIVES, Search
 from sweeps.lease import Lease
 from sweeps.machine import cluster_rooms, node_resources
 from sweeps.options import RunOptions
@@ -78,12 +78,17 @@ def run_sweep(
 
     Raises TrialSchemaError, before anything is written, when the store holds this sweep under another trial
     schema (of a new sweep: anything), LeaseError when another driver runs this sweep, and InputError when the
-    cluster cannot be reached or has not the resources for one trial, or when trials of one cell want
-    different seeds.
+    cluster cannot be reached or has not the resources for one trial, when trials of one cell want different
+    seeds, or when a scheduler is to judge a search's trials and the search is not given.
     Failed trials are in the outcome's plan; they raise nothing.
     One SIGINT or SIGTERM lets the running epochs end and be checkpointed; a second raises KeyboardInterrupt.
     """
     check_seeds(manifest.trials)
+    if search is None and manifest.samples is not None and options.scheduler != "none":
+        raise InputError(
+            f"--scheduler {options.scheduler}: expected the search's space, whose first objective judges its "
+            f"trials, given only the name of the stored sweep {manifest.name}"
+        )
     store = Store(options.output)
     store.check_trial_schema(manifest.name)
     with Lease(store, manifest.name, take_over=options.take_over) as lease:
@@ -261,6 +266,7 @@ class _Run:
             [t.config for t in self.plan.of("done", "pruned") if t.trial_id not in reopened],
             searching=self.manifest.samples is not None,
             grace=self.options.grace_epochs,
+            objective=DEFAULT_OBJECTIVES[0] if self.study is None else self.study.search.objectives[0],
         )
 
     def _close(

@@ -136,8 +136,8 @@ def _train(
         watchdog.beat()
         reporter.add(round_)
         # Tune has decided about the epoch by the time that the report returns.
-        if options.stoppable and (reason := store.stop_request(config.trial_id)) is not None:
-            raise StopTrial(reason)
+        if options.stoppable and (request := store.stop_request(config.trial_id)) is not None:
+            raise StopTrial(request.reason, request.metric)
 
     if options.stoppable:
         store.clear_stop_request(config.trial_id)  # one of an earlier run is none of this one's

@@ -41,12 +41,13 @@ from search_spaces.errors import InputError, StoreError, TrialSchemaError
 from trainer import trial_schema
 from trainer.indexed_store import IndexedStore
 from trainer.markers import STATES, STORE_SCHEMA, Done, StoredFile, TrialFiles, new_attempt
-from trainer.trial_notes import TrialNotes
+from trainer.trial_notes import StopRequest, TrialNotes
 
 __all__ = [
     "STATES",
     "STORE_SCHEMA",
     "Done",
+    "StopRequest",
     "Store",
     "StoredFile",
     "SweepManifest",

@@ -36,7 +36,14 @@ STOPPED = "stopped on request; what was under way goes on from its checkpoint"
 
 
 class StopTrial(Exception):
-    """Raised by `on_round` to end a trial: its replicates under way are stored as pruned, for this reason."""
+    """Raised by `on_round` to end a trial: its replicates under way are stored as pruned, for this reason.
+
+    `metric` names the metric by which the trial fell behind ("val/auroc"); it is stored with them.
+    """
+
+    def __init__(self, reason: str, metric: str | None = None) -> None:
+        super().__init__(reason)
+        self.metric = metric
 
 
 @dataclass(frozen=True)
@@ -206,7 +213,7 @@ def _train(
             try:
                 on_round(round_)
             except StopTrial as stop:
-                _prune(attempt, running, str(stop))
+                _prune(attempt, running, stop)
                 break
         if is_stopping:
             attempt.writer.flush()
@@ -252,10 +259,10 @@ def _tidy_up(attempt: Attempt) -> None:
             log.warning("trial %s is complete, but: %s", trial_id, error)
 
 
-def _prune(attempt: Attempt, running: list[Replicate], reason: str) -> None:
+def _prune(attempt: Attempt, running: list[Replicate], stop: StopTrial) -> None:
     for replicate in running:
-        replicate.state, replicate.reason = "pruned", reason
-        store_replicate(attempt, replicate)
+        replicate.state, replicate.reason = "pruned", str(stop)
+        store_replicate(attempt, replicate, pruned_by=stop.metric)
 
 
 def _ended_scores(

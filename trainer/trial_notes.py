@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from search_spaces.redaction import redacted
 from trainer.retry import ONCE
 from trainer.storage import Storage
+
+
+@dataclass(frozen=True)
+class StopRequest:
+    """Why a trial is to be stopped, and the metric by which it fell behind ("val/auroc"); None: by none."""
+
+    reason: str
+    metric: str | None = None
 
 
 class TrialNotes(Storage):
@@ -49,14 +58,17 @@ class TrialNotes(Storage):
         """Forget a failed attempt."""
         self.delete(f"trials/{trial_id}/failure.json")
 
-    def request_stop(self, trial_id: str, reason: str) -> None:
+    def request_stop(self, trial_id: str, request: StopRequest) -> None:
         """Ask the worker of a trial to end its replicates under way as pruned, for this reason."""
-        self.write_json(f"trials/{trial_id}/stop.json", {"reason": reason})
+        self.write_json(f"trials/{trial_id}/stop.json", {"reason": request.reason, "metric": request.metric})
 
-    def stop_request(self, trial_id: str) -> str | None:
-        """The reason for which a trial is to be stopped, or None."""
+    def stop_request(self, trial_id: str) -> StopRequest | None:
+        """Why a trial is to be stopped, or None where nobody asked for it."""
         content = self.read_json(f"trials/{trial_id}/stop.json")
-        return None if content is None else str(content.get("reason", ""))
+        if content is None:
+            return None
+        metric = content.get("metric")
+        return StopRequest(str(content.get("reason", "")), None if metric is None else str(metric))
 
     def clear_stop_request(self, trial_id: str) -> None:
         """Forget that a trial was to be stopped."""

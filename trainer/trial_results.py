@@ -43,11 +43,16 @@ class Attempt:
     unasked: dict[str, Any] = field(default_factory=dict)
 
 
-def store_replicate(attempt: Attempt, replicate: Replicate) -> None:
-    """Score the test split, and have a replicate that ended written; it does not change any more."""
+def store_replicate(attempt: Attempt, replicate: Replicate, *, pruned_by: str | None = None) -> None:
+    """Score the test split, and have a replicate that ended written; it does not change any more.
+
+    `pruned_by` is the metric by which a pruned one fell behind.
+    """
     completed = replicate.state == "completed" and bool(replicate.scored.held)
     test_scores = replicate.test_scores() if completed else None
     result = _result(attempt, replicate)  # here, as it tells of this thread
+    if replicate.state == "pruned":
+        result["pruned_by"] = pruned_by
     attempt.writer.submit(lambda: _write_replicate(attempt, replicate, result, test_scores))
 
 

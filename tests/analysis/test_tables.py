@@ -151,6 +151,34 @@ def test_a_cell_with_pruned_candidates_says_so_and_is_never_bold(builder: SweepB
     assert pruned["complete"], "nothing is left to train"
 
 
+@pytest.mark.parametrize(
+    ("metric", "rule", "is_told"),
+    [
+        ("val/auroc", "ensemble-val-auroc", False),
+        ("val/auroc", "ensemble-val-fpr98", True),
+        ("val/fpr_at_tpr_98", "ensemble-val-auroc", True),
+        ("val/fpr_at_tpr_98", "ensemble-val-fpr98", False),
+        ("val/auroc", "mean-val-auroc", True),
+        (None, "ensemble-val-fpr98", False),
+    ],
+)
+def test_a_rule_that_differs_from_what_trials_were_pruned_by_is_told_in_a_line(
+    builder: SweepBuilder, metric: str | None, rule: str, is_told: bool
+) -> None:
+    builder.complete(trial(Bce()), "a", 1.0, 1.0)
+    pruned = builder.add(trial(Bce(), epochs=20))
+    facts = {} if metric is None else {"pruned_by": metric}
+    for seed in pruned.seeds:
+        builder.replicate(pruned, seed, None, state="pruned", reason="asha", **facts)
+    made = make_tables(builder.store, builder.manifest(), rule=rule)
+    told = f"1 trial(s) were stopped early by the ensemble's {metric}, not by what {rule} selects"
+    for text in (made.text, made.markdown.replace("\\", "")):
+        lines = [line for line in text.splitlines() if told in line]
+        assert len(lines) == int(is_told)
+    candidates = made.provenance["cells"][0]["candidates"]
+    assert [m["pruned_by"] for c in candidates for m in c["missing"]] == [metric] * 4
+
+
 def test_ensembles_of_different_sizes_do_not_compete(builder: SweepBuilder) -> None:
     one = builder.complete(trial(Bce(), epochs=10, seeds=(1,)), "one", 1.3, 1.0)
     four = builder.complete(trial(Bce(), epochs=20), "four", 0.9, 1.0)

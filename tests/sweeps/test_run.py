@@ -67,6 +67,16 @@ def test_a_retry_that_cannot_run_forgets_no_result(
     assert make_plan("demo", configs, store).counts() == before
 
 
+def test_a_scheduler_needs_the_objective_of_a_search(tmp_path: Path) -> None:
+    manifest = SweepManifest("mine", tuple(trials()), samples=9)
+    options = RunOptions(str(tmp_path), track=False, scheduler="asha")
+    with pytest.raises(
+        InputError, match=r"--scheduler asha: expected the search's space, .* stored sweep mine"
+    ):
+        run_sweep(manifest, options, Console(file=io.StringIO()))
+    assert not list(tmp_path.iterdir())
+
+
 class Checked(Exception):
     """Ends a run at the check of the nodes, with the data sets that were to be checked."""
 

@@ -13,9 +13,9 @@ from search_spaces.config import ConstraintConfig, TrialConfig
 from search_spaces.errors import StoreError
 from search_spaces.losses import Bce, Ldam, SymmetricMargin
 from search_spaces.presets import preset
-from sweeps.schedulers import METRIC, PeerScheduler, block_group, cell_group, make_scheduler
+from sweeps.schedulers import PeerScheduler, block_group, cell_group, make_scheduler
 from tests.sweeps.synthetic_store import write_replicate, write_trial
-from trainer.store import Store
+from trainer.store import StopRequest, Store
 
 EPOCHS = 9
 
@@ -42,7 +42,7 @@ def play(peers: PeerScheduler, configs: list[TrialConfig], heights: list[float],
 
 def report(peers: PeerScheduler, one: TrialConfig, epoch: int, auroc: float, state: str = "running") -> None:
     trial = SimpleNamespace(config={"trial_id": one.trial_id})
-    result = {"state": state, "epoch": epoch, METRIC: auroc}
+    result = {"state": state, "epoch": epoch, "ensemble/val/auroc": auroc}
     assert peers.on_trial_result(None, trial, result) == "CONTINUE"
 
 
@@ -60,7 +60,7 @@ def test_storage_that_fails_costs_a_request_and_not_the_sweep() -> None:
     configs = [config(margin) for margin in (1, 2, 3)]
     tries: list[str] = []
 
-    def request(trial_id: str, reason: str) -> None:
+    def request(trial_id: str, asked: StopRequest) -> None:
         tries.append(trial_id)
         if len(tries) == 1:
             raise StoreError("no space left")
@@ -133,8 +133,8 @@ def test_a_relaunch_knows_the_stored_curves(tmp_path: Path, kind: str) -> None:
     peers = make_scheduler(kind, store, {fresh.trial_id: fresh}, ended, searching=False, grace=1)
     assert peers is not None
     report(peers, fresh, 0, 0.51)
-    told = f"{kind}: ensemble validation AUROC 0.5100 in epoch 0, against others of its table cell"
-    assert store.stop_request(fresh.trial_id) == told
+    told = f"{kind}: ensemble/val/auroc 0.5100 in epoch 0, against others of its table cell"
+    assert store.stop_request(fresh.trial_id) == StopRequest(told, "val/auroc")
     assert [store.stop_request(one.trial_id) for one in ended] == [None] * 4
     unknowing = make_scheduler(kind, store, {}, [], searching=False, grace=1)
     assert unknowing is not None
@@ -161,6 +161,59 @@ def test_a_search_competes_within_blocks_and_a_grid_within_cells(
     assert stopped[0] is stopped[4] is False, "the best of a block, and the only one of another, go on"
     assert stopped[3] is searching
     assert searching or not any(stopped)
+
+
+@pytest.mark.parametrize("kind", ["asha", "median"])
+def test_a_search_is_judged_by_its_first_objective_in_its_direction(tmp_path: Path, kind: str) -> None:
+    """The trial with the least false positive rate goes on, though it has the least AUROC of all."""
+    store = Store(tmp_path)
+    configs = [config(margin) for margin in (1, 2, 3, 4, 5)]
+    rates = [0.1, 0.2, 0.3, 0.4, 0.5]
+    aurocs = [0.6, 0.7, 0.8, 0.9, 0.95]
+    order = [1, 2, 3, 0, 4]  # halving cuts nobody who comes first, so the best comes late
+    peers = make_scheduler(
+        kind,
+        store,
+        {c.trial_id: c for c in configs},
+        [],
+        searching=True,
+        grace=1,
+        objective="val/fpr_at_tpr_98",
+    )
+    assert peers is not None
+    for epoch in range(EPOCHS):
+        for i in order:
+            if store.stop_request(configs[i].trial_id) is None:
+                trial = SimpleNamespace(config={"trial_id": configs[i].trial_id})
+                result = {"ensemble/val/fpr_at_tpr_98": rates[i], "ensemble/val/auroc": aurocs[i]}
+                peers.on_trial_result(None, trial, {"state": "running", "epoch": epoch, **result})
+    requests = [store.stop_request(one.trial_id) for one in configs]
+    assert requests[0] is None, "the best in the objective is never stopped"
+    assert requests[4] is not None
+    assert {request.metric for request in requests if request is not None} == {"val/fpr_at_tpr_98"}
+    assert "ensemble/val/fpr_at_tpr_98 0.5000" in requests[4].reason
+
+
+@pytest.mark.parametrize("kind", ["asha", "median"])
+def test_a_relaunched_search_learns_its_objective_from_stored_curves(tmp_path: Path, kind: str) -> None:
+    store = Store(tmp_path)
+    ended = [config(margin) for margin in (1, 2, 3, 4)]
+    for one in ended:
+        write_trial(store, one)
+    for rate, is_stopped in ((0.01, False), (0.99, True)):
+        fresh = config(5 + rate)
+        peers = make_scheduler(
+            kind,
+            store,
+            {fresh.trial_id: fresh},
+            ended,
+            searching=True,
+            grace=1,
+            objective="val/fpr_at_tpr_98",
+        )
+        assert peers is not None
+        peers.observe(fresh, 0, rate)
+        assert (store.stop_request(fresh.trial_id) is not None) == is_stopped
 
 
 def test_none_is_no_scheduler(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from sweeps.stop import stop_on_signal
 from sweeps.watchdog import Watchdog
 from sweeps.worker import WorkerOptions, _check_software, _train
 from tests.sweeps.synthetic_store import trials
-from trainer.store import Store
+from trainer.store import StopRequest, Store
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -58,8 +58,8 @@ def test_a_node_with_other_software_trains_nothing() -> None:
 
 def test_a_request_of_an_earlier_run_stops_no_trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store, config = Store(tmp_path), trials()[0]
-    store.request_stop(config.trial_id, "asha of an earlier run")
-    seen: list[str | None] = []
+    store.request_stop(config.trial_id, StopRequest("asha of an earlier run", "val/auroc"))
+    seen: list[StopRequest | None] = []
 
     def run_trial(*arguments: Any) -> dict[int, str]:
         seen.append(store.stop_request(config.trial_id))

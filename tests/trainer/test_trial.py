@@ -17,6 +17,7 @@ from search_spaces.losses import Bce, Ldam, LossConfig
 from search_spaces.presets import preset
 from trainer import metrics
 from trainer.data import load_task
+from trainer.environment import machine_facts
 from trainer.evaluate import evaluate
 from trainer.fit import Round
 from trainer.store import Store
@@ -201,7 +202,7 @@ def test_stopped_trial_is_stored_as_pruned(store: Store) -> None:
 
     def stop(round_: Round) -> None:
         if round_.epoch == 1:
-            raise StopTrial("asha: behind")
+            raise StopTrial("asha: behind", "val/fpr_at_tpr_98")
 
     states = run_trial(wanted, store, CPU, TrialOptions(checkpoint_seconds=0), stop)
     assert states == dict.fromkeys(wanted.seeds, "pruned")
@@ -209,7 +210,9 @@ def test_stopped_trial_is_stored_as_pruned(store: Store) -> None:
         assert done.state == "pruned"
         assert set(done.files) == {"epochs", "result"}
         assert store.read_epochs(done).column("epoch").to_pylist() == [0, 1]
-        assert store.read_result(done)["reason"] == "asha: behind"
+        result = store.read_result(done)
+        assert (result["reason"], result["pruned_by"]) == ("asha: behind", "val/fpr_at_tpr_98")
+        assert machine_facts(CPU).items() <= result.items()
     assert store.read_checkpoint(wanted.trial_id) is None
     assert store.read_failure(wanted.trial_id) is None
     assert run_trial(wanted, store, CPU, TrialOptions()) == states
