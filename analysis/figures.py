@@ -18,8 +18,7 @@ from numpy.typing import NDArray
 
 from analysis.escape import single_line
 from analysis.layout import is_final
-from analysis.load import ensemble_scores
-from analysis.records import OPERATING_POINTS
+from analysis.records import OPERATING_POINTS, ensemble_scores
 from analysis.tables import Tables, write_whole
 from trainer import metrics
 
@@ -59,8 +58,9 @@ def roc_figure(targets: NDArray[np.int8], scores: NDArray[np.float32], *, title:
 def table_figure(frame: pd.DataFrame) -> Figure:
     """FPR at 98 % TPR per loss, with and without the constraint, a panel per block; less is better.
 
-    `frame` is `analysis.tables.Tables.frame`. Cells that are incomplete or have pruned candidates are
-    hollow. The two of a loss stand a little apart, so that equal values show.
+    Thin bars are the 95 % intervals over test examples. `frame` is `analysis.tables.Tables.frame`. Cells that
+    are incomplete or have pruned candidates are hollow. The two of a loss stand a little apart, so that equal
+    values show.
     """
     blocks = list(frame["block"].drop_duplicates())
     columns = min(2, max(1, len(blocks)))
@@ -143,6 +143,10 @@ def _draw_block(axes: Axes, rows: pd.DataFrame, title: str) -> None:
         for record, (rate, height) in zip(pair, places, strict=True):
             color = _BLUE if record["constrained"] else _GREY
             face = color if is_final(record) else "white"
+            ends = [100 * float(record[f"fpr_at_tpr_98_{end}"]) for end in ("low", "high")]
+            axes.plot(
+                ends, [height, height], color=color, linewidth=1.2, marker="|", markersize=5, zorder=1.5
+            )
             axes.plot([rate], [height], "o", color=color, markerfacecolor=face, markersize=8, zorder=2)
         if not pair:
             across = axes.get_yaxis_transform()
@@ -150,7 +154,7 @@ def _draw_block(axes: Axes, rows: pd.DataFrame, title: str) -> None:
     axes.set_yticks(range(len(families)), families)
     axes.set_ylim(len(families) - 0.4, -0.6)
     axes.margins(x=0.08)
-    axes.set_xlabel("FPR at 98 % TPR (%), test ensemble", fontsize=9)
+    axes.set_xlabel("FPR at 98 % TPR (%), test ensemble, 95 % interval", fontsize=9)
     axes.set_title(_plain(title, _LINE), fontsize=10, loc="left")
     _quiet(axes)
     axes.grid(axis="x", color="#e6e8eb", linewidth=0.8)

@@ -15,7 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.alignment import SplitAligner
-from analysis.records import Missing, ReplicateSource, TestRecord, TrialRecord, ValidationRecord
+from analysis.records import (
+    Missing,
+    ReplicateSource,
+    TestRecord,
+    TrialRecord,
+    ValidationRecord,
+    ensemble_scores,
+)
 from search_spaces.config import TrialConfig
 from search_spaces.errors import StoreError
 from search_spaces.labels import block_key, trial_label
@@ -88,13 +95,6 @@ def read_test(store: Store, trial: TrialRecord) -> TestRecord | None:
         auroc_std=float(each.std(ddof=0)),
         undefined=undefined,
     )
-
-
-def ensemble_scores(scores: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Mean over replicates of scores [replicates, examples], as float64; NaN where infinities cancel."""
-    with np.errstate(invalid="ignore"):
-        mean: NDArray[np.float64] = scores.mean(axis=0, dtype=np.float64)
-    return mean
 
 
 def _summary(

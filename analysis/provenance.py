@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from analysis.bootstrap import LEVEL, RESAMPLES, Interval
 from analysis.cells import Cell
 from analysis.records import ReplicateSource, TrialRecord
 from analysis.select import CRITERIA, rule_by_name
@@ -24,6 +25,7 @@ def provenance(sweep: str, cells: Sequence[Cell], rule: str) -> dict[str, Any]:
         "store_schema": STORE_SCHEMA,
         "trial_schema": SCHEMA_VERSION,
         "sweep": sweep,
+        "interval": {"level": LEVEL, "resamples": RESAMPLES, "over": "test examples of each class"},
         "rule": {"name": rule, "description": chosen.description, "order": list(CRITERIA)},
         "commits": commits(cells),
         "cells": [_cell(cell, rule) for cell in cells],
@@ -52,6 +54,7 @@ def _cell(cell: Cell, rule: str) -> dict[str, Any]:
         "config": None if chosen is None else _config(chosen),
         "validation": None if validation is None else _numbers(validation.metrics),
         "test": None if test is None else _numbers(test.metrics),
+        "test_intervals": None if test is None else _ends(test.intervals),
         "replicates": [] if chosen is None else [_replicate(s) for s in chosen.sources],
         "missing": [] if chosen is None else _missing(chosen),
         "data_sha256": sorted({s.data_sha256 for t in cell.candidates for s in t.sources}),
@@ -116,6 +119,10 @@ def _versions(sources: Sequence[ReplicateSource]) -> dict[str, list[str]]:
 
 def _numbers(metrics: Mapping[str, float]) -> dict[str, float | None]:
     return {name: _number(value) for name, value in sorted(metrics.items())}
+
+
+def _ends(intervals: Mapping[str, Interval]) -> dict[str, list[float | None]]:
+    return {name: [_number(end) for end in interval] for name, interval in sorted(intervals.items())}
 
 
 def _number(value: float) -> float | None:

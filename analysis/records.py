@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.bootstrap import Interval, bootstrap_intervals
 from search_spaces.config import TrialConfig
 from trainer.store import Done
 
@@ -90,6 +92,7 @@ class TestRecord:
     replicate_auroc   [replicates] float64
     auroc_mean, _std  over replicates; the deviation has ddof 0, as in the reference
     undefined         why metrics are NaN, or None
+    intervals         of the ensemble's metrics over test examples (`analysis.bootstrap`); made when asked for
     """
 
     __test__ = False  # tells pytest that this is no test class
@@ -103,6 +106,11 @@ class TestRecord:
     auroc_mean: float
     auroc_std: float
     undefined: str | None = None
+
+    @cached_property
+    def intervals(self) -> Mapping[str, Interval]:
+        """95 % intervals of the ensemble's AUROC and FPR at each target TPR, by the metrics' names."""
+        return bootstrap_intervals(self.targets, ensemble_scores(self.scores))
 
 
 @dataclass(frozen=True)
@@ -140,6 +148,13 @@ class TrialRecord:
     def final(self) -> bool:
         """True when a relaunch would add nothing: each replicate completed, diverged or was pruned."""
         return all(m.state in ("diverged", "pruned") for m in self.missing)
+
+
+def ensemble_scores(scores: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Mean over replicates of scores [replicates, examples], as float64; NaN where infinities cancel."""
+    with np.errstate(invalid="ignore"):
+        mean: NDArray[np.float64] = scores.mean(axis=0, dtype=np.float64)
+    return mean
 
 
 def shortfall(missing: tuple[Missing, ...]) -> str:

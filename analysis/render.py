@@ -31,7 +31,10 @@ def plain(document: Document) -> str:
     for table in document.tables:
         header = list(table.header)
         starred = {i for row in table.rows for i, entry in enumerate(row) if entry.bold}
-        rows = [[_plain_entry(e, i in starred) for i, e in enumerate(row)] for row in table.rows]
+        details = [max(len(entry.detail) for entry in column) for column in zip(*table.rows, strict=True)]
+        rows = []
+        for row in table.rows:
+            rows.append([_plain_entry(e, i in starred, details[i]) for i, e in enumerate(row)])
         widths = _widths([header, *rows])
         lines += [single_line(table.title), _plain_line(table, header, widths)]
         lines += ["  ".join("─" * w for w in widths)]
@@ -78,18 +81,24 @@ def _caption(document: Document) -> str:
 
 def _markdown_entry(entry: Entry) -> str:
     text = markdown_text(entry.text)
-    return _mark(f"**{text}**" if entry.bold else text, entry, " †")
+    detail = f" {markdown_text(entry.detail)}" if entry.detail else ""
+    return _mark(f"**{text}**" if entry.bold else text, entry, " †") + detail
 
 
-def _plain_entry(entry: Entry, starred: bool) -> str:
-    """The entry's text; in a column that holds a star, others get a space, so that digits stay aligned."""
+def _plain_entry(entry: Entry, starred: bool, width: int) -> str:
+    """The entry's text; in a column that holds a star, others get a space, so that digits stay aligned.
+
+    For the same reason a detail is filled up to the column's `width` of details.
+    """
     star = "*" if entry.bold else " " if starred else ""
-    return _mark(single_line(entry.text) + star, entry, " †")
+    detail = f" {single_line(entry.detail):{width}}" if width else ""
+    return _mark(single_line(entry.text) + star, entry, " †") + detail
 
 
 def _latex_entry(entry: Entry) -> str:
     text = latex_text(entry.text)
-    return _mark(rf"\textbf{{{text}}}" if entry.bold else text, entry, r"$^\dagger$")
+    detail = f" {latex_text(entry.detail)}" if entry.detail else ""
+    return _mark(rf"\textbf{{{text}}}" if entry.bold else text, entry, r"$^\dagger$") + detail
 
 
 def _mark(text: str, entry: Entry, mark: str) -> str:

@@ -10,8 +10,7 @@ from html import escape
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.load import ensemble_scores
-from analysis.records import OPERATING_POINTS
+from analysis.records import OPERATING_POINTS, ensemble_scores
 from trainer import metrics
 
 _INK, _GREY, _BLUE, _ORANGE = "#222222", "#8c96a3", "#1f5fa8", "#d9722e"

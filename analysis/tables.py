@@ -22,6 +22,7 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.bootstrap import UNDEFINED, as_columns, metric_names
 from analysis.cells import Cell, build_cells, settings_text, varying_settings
 from analysis.escape import csv_text
 from analysis.layout import best_document, comparison_document
@@ -42,8 +43,9 @@ class Tables:
 
     frame         a row per cell: block, row, family, constrained, n ("n=7/10"), found, expected, complete,
                   candidates_complete, candidates_total, candidates_pruned, auc, fpr_at_tpr_98 / 95 / 90
-                  (0 to 1), auc_mean, auc_std (ddof 0), loss_config, alm_config, delta, settings, rule,
-                  val_auroc, trial_id, note
+                  (0 to 1), the ends of their 95 % intervals over test examples (auc_low, auc_high,
+                  fpr_at_tpr_98_low, ...), auc_mean, auc_std (ddof 0), loss_config, alm_config, delta,
+                  settings, rule, val_auroc, decided_by, trial_id, note
     comparisons   a row per block and loss with results of both: block, row, pairs, mean_difference, low,
                   high, p_value, complete (both cells are, without pruned candidates), remark,
                   trial_id_without, trial_id_with
@@ -187,6 +189,7 @@ def _best_row(cell: Cell, rule: str, names: Sequence[str]) -> dict[str, Any]:
             f"fpr_at_tpr_{t}": math.nan if test is None else test.metrics[f"fpr_at_tpr_{t}"]
             for t in OPERATING_POINTS
         },
+        **as_columns(dict.fromkeys(metric_names(), UNDEFINED) if test is None else test.intervals),
         "auc_mean": math.nan if test is None else test.auroc_mean,
         "auc_std": math.nan if test is None else test.auroc_std,
         "loss_config": "" if config is None else loss_name(config.loss),
@@ -195,6 +198,7 @@ def _best_row(cell: Cell, rule: str, names: Sequence[str]) -> dict[str, Any]:
         "settings": "" if config is None else settings_text(config, names),
         "rule": rule,
         "val_auroc": math.nan if validation is None else validation.metrics["auroc"],
+        "decided_by": cell.decided_by,
         "trial_id": _id(cell),
         "note": "; ".join(
             t for t in (cell.note(), None if test is None else test.undefined, cell.mixture()) if t

@@ -25,14 +25,14 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from analysis.alignment import SplitAligner
-from analysis.load import ensemble_scores
+from analysis.records import ensemble_scores
 from search_spaces.config import TrialConfig
 from search_spaces.errors import StoreError
 from trainer.metrics import summarize
 from trainer.store import Done, Store
 
 # Raise it when this file or the ROC picture changes what is shown: finished runs are then brought up to date.
-VIEW_VERSION = 3
+VIEW_VERSION = 4
 
 STATUS = {
     "running": "RUNNING",

@@ -179,3 +179,32 @@ def fpr_at_tpr(targets: Sequence[int], scores: Sequence[float], tpr: str) -> Fra
 def tpr_at_fpr(targets: Sequence[int], scores: Sequence[float], fpr: str) -> Fraction:
     """The largest TPR among thresholds with FPR <= the decimal number `fpr`."""
     return max(tp for fp, tp in rates(targets, scores) if fp <= Fraction(fpr))
+
+
+def auroc(targets: Sequence[int], scores: Sequence[float]) -> Fraction:
+    """The share of pairs with the positive higher, a tie counting half."""
+    credit = Fraction(0)
+    for y, s in zip(targets, scores, strict=True):
+        for z, t in zip(targets, scores, strict=True):
+            if y == 1 and z == 0:
+                credit += Fraction(1) if s > t else Fraction(1, 2) if s == t else Fraction(0)
+    return credit / (list(targets).count(1) * list(targets).count(0))
+
+
+def repeated(
+    targets: Sequence[int], scores: Sequence[float], counts: Sequence[int]
+) -> tuple[list[int], list[float]]:
+    """The targets and scores of a resample in which each example stands so many times."""
+    drawn: list[tuple[int, float]] = []
+    for y, s, count in zip(targets, scores, counts, strict=True):
+        drawn += [(y, s)] * count
+    return [y for y, _ in drawn], [s for _, s in drawn]
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """The value below which a share of the values lies, linear between neighbours."""
+    ordered = sorted(values)
+    place = share * (len(ordered) - 1)
+    below = int(place)
+    above = min(below + 1, len(ordered) - 1)
+    return ordered[below] + (place - below) * (ordered[above] - ordered[below])

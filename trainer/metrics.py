@@ -56,6 +56,15 @@ def _exact(product: float) -> float:
     return round(product) if math.isclose(product, round(product), rel_tol=1e-12, abs_tol=1e-12) else product
 
 
+def positives_needed(tpr: float, positives: int) -> int:
+    """The least number of `positives` whose share is at least `tpr`.
+
+    >>> positives_needed(0.98, 40), positives_needed(0.98, 150)
+    (40, 147)
+    """
+    return math.ceil(_exact(tpr * positives))
+
+
 def _check_rate(name: str, rate: float) -> None:
     if not 0 <= rate <= 1:
         raise InputError(f"expected {name} in [0, 1], given {rate}")
@@ -70,7 +79,7 @@ def _auroc(ranking: Ranking) -> Floats:
 
 
 def _fpr_at_tpr(ranking: Ranking, tpr: float) -> Floats:
-    needed = math.ceil(_exact(tpr * ranking.positives))
+    needed = positives_needed(tpr, ranking.positives)
     if needed == 0:
         return np.zeros(len(ranking.scores))
     enough = ranking.ends & (ranking.true_positives >= needed)

@@ -6,9 +6,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from analysis import tables
+from analysis.bootstrap import bootstrap_intervals
 from analysis.tables import Tables, make_tables, write_tables, write_whole
 from search_spaces.config import ConstraintConfig, ResNet10, TrialConfig
 from search_spaces.errors import InputError, StoreError
@@ -333,6 +335,26 @@ def test_a_failed_write_leaves_the_old_file_and_no_temporary_one(
         tables.write_whole(tmp_path / "best.md", b"new")
     assert [p.name for p in tmp_path.iterdir()] == ["best.md"]
     assert (tmp_path / "best.md").read_bytes() == b"old"
+
+
+def test_headline_numbers_carry_the_interval_of_the_ensemble(golden: SweepBuilder) -> None:
+    made = make_tables(golden.store, golden.manifest())
+    record, markdown = cell(made, "S-LM + ALM"), made.markdown
+    (test,) = [c.test for c in made.cells if c.test is not None and c.test.trial_id == record["trial_id"]]
+    expected = bootstrap_intervals(test.targets, test.scores.mean(axis=0, dtype=np.float64))
+    for column, name in (("auc", "auroc"), ("fpr_at_tpr_98", "fpr_at_tpr_98"), ("fpr_at_tpr_90",) * 2):
+        assert (record[f"{column}_low"], record[f"{column}_high"]) == expected[name]
+    low, high = expected["auroc"]
+    assert f"**{record['auc']:.4f}** ({low:.3f}–{high:.3f})" in markdown
+    low, high = (100 * end for end in expected["fpr_at_tpr_98"])
+    told = f"({low:.1f}–{high:.1f})"
+    assert told in markdown
+    assert told in made.text
+    assert told.replace("–", "--") in made.latex
+    entry = next(c for c in made.provenance["cells"] if c["chosen"] == record["trial_id"])
+    assert entry["test_intervals"]["auroc"] == list(expected["auroc"])
+    missing = cell(made, "CB-BCE")
+    assert math.isnan(missing["auc_low"])  # type: ignore[arg-type]
 
 
 def test_hostile_text_keeps_the_tables_whole(golden: SweepBuilder) -> None:
