@@ -44,6 +44,12 @@ class Forecast:
         side_by_side = self.gpus if self.time.device == "cuda" else self.packing.concurrent
         return self.time.seconds / max(side_by_side, 1)
 
+    @property
+    def bf16_gain(self) -> float | None:
+        """How many times as fast the missing replicates would be in bf16; None where that is not known."""
+        seconds = self.time.bf16_seconds
+        return None if seconds is None or seconds <= 0 else self.time.seconds / seconds
+
 
 def forecast(plan: Plan, options: RunOptions, console: Console, *, measure: bool) -> Forecast:
     """Forecast a plan on this machine, or on the cluster of `options` when there is something to `measure`.
@@ -61,7 +67,7 @@ def forecast(plan: Plan, options: RunOptions, console: Console, *, measure: bool
 def _forecast(
     plan: Plan, options: RunOptions, console: Console, rooms: Sequence[Room], *, joined: bool, measure: bool
 ) -> Forecast:
-    probes = probes_for(options, joined=joined)
+    probes = probes_for(options, joined=joined, bf16=measure)
     wanted = Wanted(options.cpus_per_trial, options.gpus_per_trial, options.max_concurrent)
     missing = plan.to_run()
     packing = choose_packing([t.config for t in missing], rooms, wanted, probes, measure=measure)

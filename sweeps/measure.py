@@ -28,6 +28,7 @@ class Request:
     threads   CPU threads of the trial
     memory    whether peak memory is asked for; on a CPU it takes longer than the time
     compile   whether the trial is compiled
+    bf16      whether a float32 trial is to be measured in bf16 as well, where the device has it
     """
 
     config: str
@@ -36,6 +37,7 @@ class Request:
     threads: int
     memory: bool
     compile: bool = False
+    bf16: bool = False
 
 
 def measure(request: Request) -> TrialNeeds:
@@ -81,6 +83,7 @@ def main() -> None:
             download=request.download,
             memory=request.memory,
             compile=request.compile,
+            bf16=request.bf16,
         )
         answer = asdict(needs)
     except (AlmsweepError, MemoryError, torch.OutOfMemoryError) as error:

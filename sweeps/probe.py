@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Protocol, TypeVar
 
 from search_spaces.config import TrialConfig
@@ -61,6 +61,7 @@ class Probes:
     data_dir   where data sets lie on the machine that measures
     threads    CPU threads per trial
     compile    whether trials are compiled
+    bf16       whether float32 trials are measured in bf16 too, where the device has arithmetic for it
     run        calls a function on a machine that trains: this one, or a node of the cluster
     """
 
@@ -69,6 +70,7 @@ class Probes:
     download: bool
     threads: int
     compile: bool = False
+    bf16: bool = False
     run: Runner = here
 
     def known(self, config: TrialConfig) -> TrialNeeds | None:
@@ -81,7 +83,7 @@ class Probes:
         Raises InputError with the reason where it cannot be taken.
         """
         text = config.model_dump_json()
-        request = Request(text, self.data_dir, self.download, self.threads, memory, self.compile)
+        request = Request(text, self.data_dir, self.download, self.threads, memory, self.compile, self.bf16)
         return self.run(lambda: _measured(self.store, config, request))
 
 
@@ -90,19 +92,21 @@ class TimeEstimate:
     """Device seconds that a plan still needs, in sum over replicates, without early stopping.
 
     Each trial as if it had its GPU, or its CPUs, for itself. `device` is "cuda" or "cpu"; `unknown` counts
-    the missing replicates whose kind of trial has not been measured.
+    the missing replicates whose kind of trial has not been measured. `bf16_seconds` is what `seconds` would
+    be if the float32 trials were bf16; None where that was not measured of all of them, or there are none.
     """
 
     seconds: float
     unknown: int
     device: str = "cpu"
+    bf16_seconds: float | None = None
 
 
-def probes_for(options: RunOptions, *, joined: bool) -> Probes:
+def probes_for(options: RunOptions, *, joined: bool, bf16: bool = False) -> Probes:
     """How trials of these options are measured: here, or on a node of the cluster that was joined."""
     run = on_a_node(options.cpus_per_trial, options.gpus_per_trial != 0) if joined else here
     store, folder, threads = options.store_uri, options.data_folder, options.cpus_per_trial
-    return Probes(store, folder, options.download, threads, options.compile, run)
+    return Probes(store, folder, options.download, threads, options.compile, bf16, run)
 
 
 def probe(trials: Iterable[PlannedTrial], probes: Probes) -> list[str]:
@@ -112,7 +116,8 @@ def probe(trials: Iterable[PlannedTrial], probes: Probes) -> list[str]:
     """
     lines = []
     for config in kinds(trials).values():
-        if probes.known(config) is None:
+        known = probes.known(config)
+        if known is None or _lacks_bf16(known, probes.bf16, probes.compile):
             seconds = probes.needs(config, memory=False).seconds_per_epoch
             lines.append(f"probed {trial_label(config)}: {seconds:.3g} s per epoch and replicate")
     return lines
@@ -121,15 +126,24 @@ def probe(trials: Iterable[PlannedTrial], probes: Probes) -> list[str]:
 def estimate(trials: Sequence[PlannedTrial], probes: Probes) -> TimeEstimate:
     """What the cached measurements say about the missing replicates of trials."""
     found = {kind: probes.known(config) for kind, config in kinds(trials).items()}
-    seconds, unknown = 0.0, 0
+    seconds, bf16_seconds, unknown = 0.0, 0.0, 0
     for trial in trials:
         needs = found.get(_kind(trial.config))
         if needs is None:
             unknown += len(trial.missing)
-        else:
-            seconds += needs.seconds_per_epoch * trial.config.epochs * len(trial.missing)
-    device = next((needs.device for needs in found.values() if needs is not None), "cpu")
-    return TimeEstimate(seconds, unknown, device)
+            continue
+        epochs = trial.config.epochs * len(trial.missing)
+        seconds += needs.seconds_per_epoch * epochs
+        bf16_seconds += (needs.bf16_seconds or needs.seconds_per_epoch) * epochs
+    known = [needs for needs in found.values() if needs is not None]
+    device = known[0].device if known else "cpu"
+    return TimeEstimate(seconds, unknown, device, bf16_seconds if _tells_bf16(found) else None)
+
+
+def _tells_bf16(found: Mapping[str, TrialNeeds | None]) -> bool:
+    """Whether every kind of trial in float32, of which there is one at least, was measured in bf16 too."""
+    float32 = [needs for kind, needs in found.items() if json.loads(kind)["precision"] == "float32"]
+    return bool(float32) and all(needs is not None and needs.bf16_seconds is not None for needs in float32)
 
 
 def kinds(trials: Iterable[PlannedTrial]) -> dict[str, TrialConfig]:
@@ -145,9 +159,10 @@ def _measured(store_uri: str, config: TrialConfig, request: Request) -> TrialNee
     """The cached measurement where it tells what is asked, else a new one, which is cached."""
     store, key = Store(store_uri), _key(config, request.threads, request.compile)
     cached = _cached(store, key)
-    if cached is not None and (cached.host_bytes is not None or not request.memory):
+    is_told = cached is not None and (cached.host_bytes is not None or not request.memory)
+    if cached is not None and is_told and not _lacks_bf16(cached, request.bf16, request.compile):
         return cached
-    found = measure(request)
+    found = measure(_with_what_is_known(request, cached))
     facts = {"machine": machine_kind(), "threads": request.threads, "trial": trial_label(config)}
     facts["compiled"] = request.compile
     store.write_json(f"probes/{key}.json", {**facts, **asdict(found)})
@@ -156,7 +171,26 @@ def _measured(store_uri: str, config: TrialConfig, request: Request) -> TrialNee
 
 def _cached(store: Store, key: str) -> TrialNeeds | None:
     content = store.read_json(f"probes/{key}.json")
-    return None if content is None else TrialNeeds(**{f.name: content[f.name] for f in fields(TrialNeeds)})
+    if content is None:
+        return None
+    # A measurement of an earlier version lacks what was not measured then.
+    return TrialNeeds(**{f.name: content[f.name] for f in fields(TrialNeeds) if f.name in content})
+
+
+def _lacks_bf16(needs: TrialNeeds, bf16: bool, compile: bool) -> bool:
+    """Whether the time in bf16 is asked for and was never looked for; of compiled trials it is not told."""
+    return bf16 and not compile and needs.has_bf16 is None
+
+
+def _with_what_is_known(request: Request, cached: TrialNeeds | None) -> Request:
+    """The request with all that the measurement it replaces has told: memory, bf16."""
+    if cached is None:
+        return request
+    return replace(
+        request,
+        memory=request.memory or cached.host_bytes is not None,
+        bf16=request.bf16 or cached.has_bf16 is not None,
+    )
 
 
 def _kind(config: TrialConfig) -> str:

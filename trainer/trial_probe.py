@@ -15,6 +15,7 @@ from trainer import checkpoint
 from trainer.data import BinaryTask, load_task
 from trainer.environment import peak_resident_bytes
 from trainer.fit import fit
+from trainer.precision import has_bf16
 from trainer.probe import seconds_per_epoch
 from trainer.replicate import Replicate
 from trainer.scoring import EVALUATION_BATCH
@@ -35,22 +36,38 @@ def measure_trial(
     download: bool,
     memory: bool,
     compile: bool = False,
+    bf16: bool = False,
 ) -> TrialNeeds:
     """Train a little of a trial as it would be trained, with the current thread count.
 
-    Without `memory` a CPU measures the time of one replicate only. Raises DataError as `load_task` does, and
+    Without `memory` a CPU measures the time of one replicate only. With `bf16` a float32 trial is measured a
+    second time in bf16, where the device has arithmetic for it; not a compiled one, which would be compiled
+    again. Raises DataError as `load_task` does, and
     MemoryError or torch.OutOfMemoryError where one such trial does not fit.
     """
     task = load_task(config.data, data_dir, download=download)
     if device.type == "cuda":
         seconds = _train(config, task, device, max(GPU_EPOCHS, config.scored_epochs), compile)
-        return TrialNeeds("cuda", seconds, peak_resident_bytes(), *_device_memory(device))
-    host = None
-    if memory:
-        part = _slice_of(task, round(CPU_BATCHES * config.batch_size))
-        _train(config, part, device, config.scored_epochs, compile)
-        host = peak_resident_bytes()
-    return TrialNeeds("cpu", seconds_per_epoch(config, task, device, compile=compile), host)
+        needs = TrialNeeds("cuda", seconds, peak_resident_bytes(), *_device_memory(device))
+    else:
+        host = None
+        if memory:
+            part = _slice_of(task, round(CPU_BATCHES * config.batch_size))
+            _train(config, part, device, config.scored_epochs, compile)
+            host = peak_resident_bytes()
+        needs = TrialNeeds("cpu", seconds_per_epoch(config, task, device, compile=compile), host)
+    return _with_bf16(needs, config, task, device) if bf16 and not compile else needs
+
+
+def _with_bf16(needs: TrialNeeds, config: TrialConfig, task: BinaryTask, device: torch.device) -> TrialNeeds:
+    """The needs with the time of the same trial in bf16; its memory is not measured, for it is no more."""
+    needs = replace(needs, has_bf16=has_bf16(device))
+    if not needs.has_bf16 or config.precision != "float32":
+        return needs
+    config = config.model_copy(update={"precision": "bf16"})
+    if device.type == "cuda":
+        return replace(needs, bf16_seconds=_train(config, task, device, GPU_EPOCHS, compile=False))
+    return replace(needs, bf16_seconds=seconds_per_epoch(config, task, device))
 
 
 def _train(config: TrialConfig, task: BinaryTask, device: torch.device, epochs: int, compile: bool) -> float:

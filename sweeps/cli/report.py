@@ -16,6 +16,8 @@ from sweeps.run import SweepOutcome
 from trainer.store import Store, SweepManifest
 
 TAIL_LINES = 5
+# Below it a measurement of a few batches tells nothing.
+LEAST_GAIN = 1.1
 
 
 def print_plan(console: Console, plan: Plan) -> None:
@@ -80,6 +82,10 @@ def print_time(console: Console, forecast: Forecast) -> None:
         Text(f"time: at most {cost}, {wall} on {forecast.where}, without early stopping"), soft_wrap=True
     )
     console.print(Text(f"  {forecast.packing.reason}"), soft_wrap=True)
+    gain = forecast.bf16_gain
+    if gain is not None:
+        saving = f"{gain:.2g} times as fast" if gain >= LEAST_GAIN else "no faster"
+        console.print(Text(f"  precision: bf16 would be {saving} here (measured; other trials, other ids)"))
 
 
 def print_trials(console: Console, trials: Iterable[PlannedTrial]) -> None:

@@ -74,6 +74,33 @@ def test_core_hours_and_wall_time_at_the_concurrency_that_fits(plan: Plan, tmp_p
     assert cost(plan, tmp_path, max_concurrent=2).wall_seconds == seconds / 2
 
 
+@pytest.mark.usefixtures("rooms")
+@pytest.mark.parametrize(
+    ("bf16_seconds", "told"),
+    [
+        (5.0, "precision: bf16 would be 2 times as fast here"),
+        (9.9, "precision: bf16 would be no faster here"),
+        (20.0, "precision: bf16 would be no faster here"),
+        (None, None),
+    ],
+)
+def test_what_bf16_would_save_is_told_where_it_was_measured(
+    plan: Plan,
+    tmp_path: Path,
+    measured: dict[str, TrialNeeds],
+    bf16_seconds: float | None,
+    told: str | None,
+) -> None:
+    measured["needs"] = TrialNeeds(
+        "cpu", 10.0, GB, has_bf16=bf16_seconds is not None, bf16_seconds=bf16_seconds
+    )
+    text = shown(cost(plan, tmp_path))
+    if told is None:
+        assert "bf16" not in text
+    else:
+        assert told in text
+
+
 @pytest.mark.usefixtures("measured", "rooms")
 def test_cores_of_a_trial_are_counted(plan: Plan, tmp_path: Path) -> None:
     found = cost(plan, tmp_path, cpus_per_trial=2)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from search_spaces.config import Adam, SmallCnn, TrialConfig
 from search_spaces.errors import InputError
@@ -18,6 +19,7 @@ from sweeps.plan import make_plan
 from sweeps.probe import Probes, estimate, kinds, probe
 from trainer.store import Store
 from trainer.trial_needs import TrialNeeds
+from trainer.trial_probe import measure_trial
 
 
 def config(**changes: Any) -> TrialConfig:
@@ -41,7 +43,12 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Request]:
 
     def answer(given: Request) -> TrialNeeds:
         requests.append(given)
-        return TrialNeeds("cpu", 0.5, 1000**3 if given.memory else None)
+        needs = TrialNeeds("cpu", 0.5, 1000**3 if given.memory else None)
+        if given.bf16:
+            needs = replace(needs, has_bf16=True)
+            if TrialConfig.model_validate_json(given.config).precision == "float32":
+                needs = replace(needs, bf16_seconds=0.2)
+        return needs
 
     monkeypatch.setattr(probing, "measure", answer)
     return requests
@@ -93,6 +100,66 @@ def test_memory_is_measured_where_only_the_time_was(probes: Probes, asked: list[
     assert probes.needs(config(), memory=True).host_bytes == 1000**3
     assert probes.needs(config(), memory=True).host_bytes == 1000**3
     assert [r.memory for r in asked] == [False, True]
+
+
+def test_bf16_is_measured_where_it_is_asked_for_and_nothing_known_is_lost(
+    probes: Probes, asked: list[Request]
+) -> None:
+    trials = make_plan("s", [config(), config(epochs=7)], Store(probes.store)).to_run()
+    probes.needs(config(), memory=True)
+    assert estimate(trials, probes).bf16_seconds is None
+    in_both = replace(probes, bf16=True)
+    assert len(probe(trials, in_both)) == 1
+    assert probe(trials, in_both) == []
+    found = estimate(trials, probes)
+    assert found.seconds == pytest.approx(0.5 * 2 * (2 + 7))
+    assert found.bf16_seconds == pytest.approx(0.2 * 2 * (2 + 7))
+    known = probes.known(config())
+    assert known is not None
+    assert known.host_bytes == 1000**3, "memory was measured again with it"
+    assert [(r.memory, r.bf16) for r in asked] == [(True, False), (True, True)]
+    assert probe(trials, probes) == []
+
+
+def test_bf16_is_told_only_where_all_float32_trials_were_measured(
+    probes: Probes, asked: list[Request]
+) -> None:
+    in_both = replace(probes, bf16=True)
+    trials = make_plan("s", [config(), config(precision="bf16")], Store(probes.store)).to_run()
+    probe(trials[:1], in_both)
+    assert estimate(trials[:1], probes).bf16_seconds is not None
+    probe(trials[1:], in_both)
+    assert estimate(trials[1:], probes).bf16_seconds is None, "they are bf16 already"
+    assert estimate(trials, probes).bf16_seconds == pytest.approx((0.2 + 0.5) * 2 * 2)
+    wide = make_plan("s", [config(), config(batch_size=64)], Store(probes.store)).to_run()
+    assert estimate(wide, probes).bf16_seconds is None, "of one kind nothing is known"
+
+
+def test_a_measurement_of_an_earlier_version_is_read(probes: Probes, asked: list[Request]) -> None:
+    probes.needs(config(), memory=False)
+    store = Store(probes.store)
+    (name,) = store.list_files("probes", recursive=False)
+    content = store.read_json(name)
+    assert content is not None
+    store.write_json(name, {k: v for k, v in content.items() if k not in ("has_bf16", "bf16_seconds")})
+    known = probes.known(config())
+    assert known is not None
+    assert (known.seconds_per_epoch, known.has_bf16) == (0.5, None)
+
+
+@pytest.mark.parametrize("supported", [True, False])
+def test_a_trial_is_measured_in_bf16_where_the_device_has_it(
+    monkeypatch: pytest.MonkeyPatch, supported: bool
+) -> None:
+    monkeypatch.setattr("trainer.trial_probe.has_bf16", lambda device: supported)
+    one = config(model=SmallCnn(width=2))
+    found = measure_trial(one, None, torch.device("cpu"), download=False, memory=False, bf16=True)
+    assert found.has_bf16 == supported
+    assert (found.bf16_seconds is not None) == supported
+    if found.bf16_seconds is not None:
+        assert found.bf16_seconds > 0
+    unasked = measure_trial(one, None, torch.device("cpu"), download=False, memory=False)
+    assert (unasked.has_bf16, unasked.bf16_seconds) == (None, None)
 
 
 def test_kinds_differ_in_what_time_or_memory_depend_on(tmp_path: Path) -> None:
