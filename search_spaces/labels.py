@@ -64,8 +64,17 @@ def trial_label(config: TrialConfig) -> str:
 
 
 def task_name(data: DataConfig) -> str | None:
-    """The name of the preset with this data source, or None."""
-    return next((name for name, task in TASKS.items() if task.source == data.source), None)
+    """The name of the preset that is this task at some ratio, else the first with this source, or None.
+
+    >>> task_name(TASKS["digits-critical"]), task_name(TASKS["digits"])
+    ('digits-critical', 'digits')
+    """
+    of_any_ratio = data.model_copy(update={"imbalance_ratio": None})
+    same_source = [name for name, task in TASKS.items() if task.source == data.source]
+    for name in same_source:
+        if TASKS[name] == of_any_ratio:
+            return name
+    return same_source[0] if same_source else None
 
 
 def flat(tree: Mapping[str, object], prefix: str = "") -> dict[str, object]:

@@ -78,7 +78,8 @@ def test_demo_is_small_and_needs_no_download() -> None:
     space = load_space("Demo")
     assert {trial.data.source.name for trial in space} == {"digits"}
     assert len(space) == 12
-    assert space.replicates == 36
+    assert space.replicates == 72
+    assert {block_label(trial.data) for trial in space} == {"digits-critical 1:40"}
 
 
 def test_unknown_space_lists_the_known_ones() -> None:

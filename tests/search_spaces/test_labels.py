@@ -36,6 +36,11 @@ def test_words_of_the_paper() -> None:
     ("data", "label"),
     [
         (one(dataset="digits", loss="baseline_BCE").data, "digits all data"),
+        (one(dataset="digits-critical", ratio=40, loss="baseline_BCE").data, "digits-critical 1:40"),
+        (
+            one(dataset="digits-critical", ratio=40, loss="baseline_BCE", **{"data.test_per_class": 50}).data,
+            "digits 1:40 negative=[0,1,2,4,5,6,7] positive=[3,8,9] validation_per_class=20 test_per_class=50",
+        ),
         (one(**PAPER, data__positive=[8]).data, "cifar10 1:100 positive=[8]"),
         (
             one(**PAPER, data__validation_per_class=None, data__train_share=1).data,

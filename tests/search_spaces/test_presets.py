@@ -9,6 +9,7 @@ from search_spaces.config import ResNet10, Sgd, TrialConfig
 from search_spaces.errors import SpaceError
 from search_spaces.losses import Bce
 from search_spaces.presets import PRESETS, TASKS, preset
+from trainer.metrics import positives_needed
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -50,13 +51,30 @@ def test_breastmnist_takes_its_own_splits() -> None:
     assert task.test_per_class is None
 
 
-def test_digits_are_not_mirrored() -> None:
-    trial = TrialConfig.model_validate({**preset("digits"), "loss": Bce()})
+@pytest.mark.parametrize("name", ["digits", "digits-critical"])
+def test_digits_are_not_mirrored(name: str) -> None:
+    trial = TrialConfig.model_validate({**preset(name), "loss": Bce()})
     assert trial.augmentation.horizontal_flip == 0
 
 
+def test_critical_digits_leave_a_choice_at_98_percent() -> None:
+    """Of 40 positives 98 % are all 40; of these some may be missed, on validation too."""
+    task = TASKS["digits-critical"]
+    assert task.test_per_class is not None
+    assert task.validation_per_class is not None
+    positives = task.test_per_class * len(task.positive)
+    assert positives >= 150
+    assert positives_needed(0.98, positives) < positives
+    held_out = task.validation_per_class * len(task.positive)
+    assert held_out >= 50
+    assert positives_needed(0.98, held_out) < held_out
+    assert set(task.negative) | set(task.positive) == set(range(10))
+
+
 def test_unknown_data_set_lists_the_known_ones() -> None:
-    with pytest.raises(SpaceError, match=r"^unknown data set 'mnist'; known: cifar10, .*, digits$"):
+    with pytest.raises(
+        SpaceError, match=r"^unknown data set 'mnist'; known: cifar10, .*, digits, digits-critical$"
+    ):
         preset("mnist")
 
 

@@ -11,6 +11,7 @@ from search_spaces.config import Sgd
 from search_spaces.errors import SpaceError
 from search_spaces.labels import trial_label
 from search_spaces.named import LOSSES
+from search_spaces.presets import PRESETS
 from search_spaces.space import SearchSpace, product
 
 EXAMPLE = """
@@ -163,11 +164,11 @@ BROKEN = {
     ),
     "unknown data set": (
         "fixed: {dataset: mnist, loss: baseline_BCE}",
-        'fixed.dataset: expected one of cifar10, cifar100, breastmnist, digits, given "mnist"',
+        f'fixed.dataset: expected one of {", ".join(PRESETS)}, given "mnist"',
     ),
     "no data set": (
         "fixed: {loss: baseline_BCE}",
-        "dataset: expected one of cifar10, cifar100, breastmnist, digits (or data, a mapping), given nothing",
+        f"dataset: expected one of {', '.join(PRESETS)} (or data, a mapping), given nothing",
     ),
     "no loss": ("fixed: {dataset: digits}", "loss: expected a loss (a name or a mapping), given nothing"),
     "wrong type": (

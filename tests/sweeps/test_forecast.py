@@ -25,7 +25,7 @@ GB = 1000**3
 
 @pytest.fixture
 def plan(tmp_path: Path) -> Plan:
-    """The demo: 12 trials of 3 replicates and 12 epochs, LDAM's among them of another kind."""
+    """The demo: 12 trials of 6 replicates and 12 epochs, LDAM's among them of another kind."""
     return make_plan("demo", load_space("demo").trials, Store(tmp_path))
 
 
@@ -58,7 +58,7 @@ def cost(plan: Plan, tmp_path: Path, *, measure: bool = True, **options: object)
 
 @pytest.mark.usefixtures("measured", "rooms")
 def test_unknown_until_measured(plan: Plan, tmp_path: Path) -> None:
-    assert cost(plan, tmp_path, measure=False).time.unknown == 36
+    assert cost(plan, tmp_path, measure=False).time.unknown == 72
     assert "time: unknown (measure it with --probe)" in shown(cost(plan, tmp_path, measure=False))
     measured = cost(plan, tmp_path)
     assert cost(plan, tmp_path, measure=False) == measured
@@ -67,9 +67,9 @@ def test_unknown_until_measured(plan: Plan, tmp_path: Path) -> None:
 @pytest.mark.usefixtures("measured", "rooms")
 def test_core_hours_and_wall_time_at_the_concurrency_that_fits(plan: Plan, tmp_path: Path) -> None:
     found = cost(plan, tmp_path)
-    seconds = 12 * 3 * 12 * 10.0
+    seconds = 12 * 6 * 12 * 10.0
     assert (found.device_seconds, found.wall_seconds) == (seconds, seconds / 3)
-    assert "time: at most 1.2 core-hours, 24 min 00 s on this machine, without early stopping" in shown(found)
+    assert "time: at most 2.4 core-hours, 48 min 00 s on this machine, without early stopping" in shown(found)
     assert "memory holds 3 (peak 1.0 GB, 3.5 GB free)" in shown(found)
     assert cost(plan, tmp_path, max_concurrent=2).wall_seconds == seconds / 2
 
@@ -104,7 +104,7 @@ def test_what_bf16_would_save_is_told_where_it_was_measured(
 @pytest.mark.usefixtures("measured", "rooms")
 def test_cores_of_a_trial_are_counted(plan: Plan, tmp_path: Path) -> None:
     found = cost(plan, tmp_path, cpus_per_trial=2)
-    seconds = 12 * 3 * 12 * 10.0
+    seconds = 12 * 6 * 12 * 10.0
     assert (found.device_seconds, found.wall_seconds) == (2 * seconds, seconds / 2)
 
 
@@ -115,8 +115,8 @@ def test_trials_that_share_a_gpu_share_its_seconds(
     rooms[0] = Room(16, 2, 64 * GB)
     found = cost(plan, tmp_path)
     assert found.packing.concurrent == 14
-    assert (found.device_seconds, found.wall_seconds) == (432, 216)
-    assert "time: at most 0.12 GPU-hours, 3 min 36 s" in shown(found)
+    assert (found.device_seconds, found.wall_seconds) == (864, 432)
+    assert "time: at most 0.24 GPU-hours, 7 min 12 s" in shown(found)
 
 
 @pytest.mark.usefixtures("measured")
