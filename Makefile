@@ -3,11 +3,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 OUTPUT ?= results
-# A process per core, so each of them computes with one thread. A process that has nothing left takes over
-# half of what waits for another.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 --dist worksteal
+# A process per core, so each of them computes with one thread.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses logical --maxprocesses 8
+QUICK := $(PYTEST) --dist worksteal
+# Tests that share a server stay in one process.
+SLOW := $(PYTEST) --dist loadgroup
 
-.PHONY: install demo test test-sweeps test-group test-all faults lint format bench bench-orchestration clean
+.PHONY: install demo pictures test test-sweeps test-group test-all faults lint format bench \
+	bench-orchestration clean
 
 install: $(VENV)/.installed
 
@@ -20,19 +23,23 @@ $(VENV)/.installed: pyproject.toml
 demo: install
 	$(BIN)/almsweep run demo --output $(OUTPUT)
 
+# README's pictures and docs/demo-table.md, from a fresh run of the demo.
+pictures: install
+	$(BIN)/python -m docs.pictures
+
 test: install
-	$(PYTEST) -m "not slow"
+	$(QUICK) -m "not slow"
 
 # Slow tests of what any change can break.
 test-sweeps: install
-	$(PYTEST) -m "slow and not group"
+	$(SLOW) -m "slow and not group"
 
 # One group of the other slow tests, such as GROUP=search; `python -m tests.groups` lists them.
 test-group: install
-	$(PYTEST) -m "group(name='$(GROUP)')"
+	$(SLOW) -m "group(name='$(GROUP)')"
 
-test-all: install
-	$(PYTEST)
+test-all: test
+	$(SLOW) -m slow
 
 # Every fault of the matrix in the middle of a small sweep, and a table of what came of each; takes a while.
 faults: install
