@@ -79,8 +79,14 @@ def table_figure(frame: pd.DataFrame) -> Figure:
         for label, color in (("without constraint", _GREY), ("with ALM constraint", _BLUE))
         for axes_line in grid[0].plot([], [], "o", color=color, label=label)
     ]
-    handles += grid[0].plot([], [], "o", color=_INK, markerfacecolor="white", label="incomplete or pruned")
-    figure.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False, fontsize=9)
+    if not all(is_final(record) for record in frame.to_dict("records")):
+        handles += grid[0].plot(
+            [], [], "o", color=_INK, markerfacecolor="white", label="incomplete or pruned"
+        )
+    # As wide as one panel at most.
+    figure.legend(
+        handles=handles, loc="outside lower center", ncols=2 if columns == 1 else 3, frameon=False, fontsize=9
+    )
     return figure
 
 
