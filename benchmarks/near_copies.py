@@ -3,8 +3,8 @@
     python -m benchmarks.near_copies --data data                    # CIFAR-100's sharks and their negatives
     python -m benchmarks.near_copies --data data --task cifar10
 
-The rule: two images are near copies when their pixels, each channel about its own mean, correlate by at least
-0.9 where they overlap, after a shift of up to 4 pixels either way and with or without mirroring. It is a floor:
+The rule: two images are near copies when their pixels, each channel about its own mean, correlate by at
+least 0.9 where they overlap, after a shift of up to 4 pixels either way, mirrored or not. It is a floor:
 pairs that differ more in colour or in what is cut off are missed.
 """
 

@@ -62,7 +62,7 @@ def _fill_in(options: argparse.Namespace, *, gpu: bool) -> None:
         "minutes": 2.0 if quick else None,
         "train_share": 0.9 if gpu or not quick else 0.1,
         "quality_epochs": 2 if quick else 10,
-        "quality_seeds": 2 if quick else 3,
+        "quality_seeds": 2 if quick else 10,
         "threads": usable_cores(),
         "processes": 4 if gpu else usable_cores(),
         "process_replicates": 10 if gpu else 1,
@@ -116,12 +116,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--train-share", type=float, help="of the negatives that train; default 0.9, the paper's")
     quality = "beside speed; default 10, 0 for none"
     add("--epochs", "--quality-epochs", dest="quality_epochs", type=int, help=f"epochs of quality {quality}")
-    add("--quality-seeds", type=int, help="seeds of quality; default 3")
+    add("--quality-seeds", type=int, help="seeds of quality; default 10")
     add("--scaling", type=numbers, default=[], help="replicates in one process, such as 1,2,4,8,16")
     add("--scaling-rounds", type=int, default=2, help="default 2")
     add("--bf16-check", action="store_true", help="bf16 against float32 over seeds")
     add("--bf16-seeds", type=int, default=10, help="default 10")
-    add("--bf16-epochs", type=int, default=10, help="default 10")
+    add("--bf16-epochs", type=int, default=12, help="default 12, enough steps to amplify rounding")
     add("--bf16-width", type=int, default=16, help="default 16")
     add("--trial-overhead", type=float, help="seconds per trial that is not training, for bills")
     add("--json", type=Path, help="write all raw numbers and the summary there")

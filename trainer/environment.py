@@ -78,7 +78,7 @@ def device_name(device: torch.device) -> str:
 
 
 def machine_facts(device: torch.device) -> dict[str, str | None]:
-    """What a result's last digits depend on beside device, threads and library versions; None: unknown.
+    """What a result's rounding depends on beside device, threads and library versions; None: unknown.
 
     processor        the processor's model, or its architecture where the system does not tell the model
     cpu_capability   the vector instructions that torch's own kernels use ("AVX2", "AVX512", "DEFAULT", ...);

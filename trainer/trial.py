@@ -50,7 +50,8 @@ class StopTrial(Exception):
 class TrialOptions:
     """How a trial is run, as opposed to what it computes: none of these but `compile` can change a score.
 
-    That one rounds otherwise, as another device or another number of threads does.
+    That one rounds otherwise, as another device or another number of threads does; training amplifies such
+    differences like a weaker reseeding (docs/rounding.md).
 
     data_dir            where data sets lie
     download            whether a missing data set may be downloaded
