@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pyarrow.compute as pc
 import pytest
 import torch
 
@@ -13,6 +14,8 @@ from benchmarks.rounding_figures import OPTIONS, figures, scores_of
 from benchmarks.rounding_runs import Curve, Job, round_up, train
 from search_spaces.catalog import load_space
 from search_spaces.config import TrialConfig
+from trainer.store import Store
+from trainer.trial import TrialOptions, run_trial
 
 SPACE = """
 name: small
@@ -116,3 +119,15 @@ def test_bad_input_is_one_line(space: str, tmp_path: Path, capsys: pytest.Captur
         assert main(arguments) == 2
         (line,) = capsys.readouterr().err.splitlines()
         assert told in line
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_each_option_gives_the_products_own_scores(space: str, tmp_path: Path, option: str) -> None:
+    config = load_space(space).trials[0].model_copy(update={"scored": option, "epochs": 4, "seeds": (1,)})
+    (made,) = train(Job(config.model_dump_json(), 1, (0,), None, threads=torch.get_num_threads()))
+    store = Store(tmp_path / "output")
+    run_trial(config, store, torch.device("cpu"), TrialOptions())
+    stored = store.read_scores(store.replicates(config.trial_id)[1])
+    for split, scores in zip(("val", "test"), scores_of(made, option), strict=True):
+        rows = stored.filter(pc.equal(stored["split"], split))
+        assert rows["score"].to_numpy() == pytest.approx(scores, abs=1e-6)

@@ -25,7 +25,7 @@ TRIAL_IDS = {
     "cifar100 1:200 baseline_LDAM ALM_13_beg delta=0.25": "1cebb3d58e9c1c41",
 }
 DIGESTS = {
-    "demo": "f3fb9a6d6b83e35c2ef7f20ac5c12ea1e5428e5e4857f1582ae185b6a142c30a",
+    "demo": "9cf7c01e86d2d839872933ff70d9e768416c33639da469dd0a1b732e014fb053",
     "paper-published": "a9eb7e27d63c46cb5d3d2556edbbe15590cfbf315c2d5ce8a17e92ace6ce2141",
     "paper": "a2c80db0c70b7b890d4ca99147428a9f5dd81d62f5ab8ecccb7b528d9c3a2467",
     # Of the first of its two stages.
