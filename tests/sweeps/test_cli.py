@@ -131,10 +131,14 @@ def test_plan_of_the_paper(cli: InProcess, tmp_path: Path) -> None:
 
 
 def test_plan_lists_trials_and_probes(almsweep: Cli, tmp_path: Path) -> None:
-    done = almsweep("plan", "demo", "--output", tmp_path, "--probe", "--trials")
+    space = tmp_path / "one.yaml"
+    space.write_text(
+        "fixed: {dataset: digits, ratio: 20, seeds: [1, 2], loss: baseline_BCE, model.width: 4}\n"
+    )
+    done = almsweep("plan", space, "--output", tmp_path / "output", "--probe", "--trials")
     assert done.returncode == 0, done.stderr
-    for config in load_space("demo").trials:
-        assert f"{config.trial_id}  pending   0/{len(config.seeds)}" in done.stdout
+    (config,) = load_space(str(space)).trials
+    assert f"{config.trial_id}  pending   0/2" in done.stdout
     assert "time: at most " in done.stdout
 
 

@@ -155,7 +155,7 @@ def test_small_memory_is_measured() -> None:
     probes = Given(on_cpu(0.5 * GB))
     found = choose_packing(DEMO, [Room(16, 0, 4 * GB)], Wanted(1), probes)
     assert (found.concurrent, asked(probes)) == (7, 1)
-    assert "measured on digits 1:20" in found.reason
+    assert "measured on digits-critical 1:40" in found.reason
 
 
 def test_a_plan_measures_nothing() -> None:
