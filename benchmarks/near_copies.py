@@ -49,7 +49,9 @@ def _normalised(images: Pixels) -> NDArray[np.float32]:
     values = images.astype(np.float32)
     values -= values.mean(axis=(2, 3), keepdims=True)
     rows = values.reshape(len(values), -1)
-    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-6)
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    normalised: NDArray[np.float32] = rows / np.maximum(lengths, 1e-6)
+    return normalised
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

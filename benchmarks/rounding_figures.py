@@ -101,15 +101,21 @@ def figures(
     auroc = np.array([[values[i, r]["auroc"] for r in roundings] for i in ids])
     fpr = 100 * np.array([[values[i, r][FPR] for r in roundings] for i in ids])
     shares = [_agreement(cell, records, roundings) for cell in _cells(configs)]
+    over_roundings, over_seeds = _spread(curves, targets, option)
+    equal, replicates, difference, largest = _differences(curves, option)
     return Figures(
-        float(auroc.mean()),
-        float(auroc.std(axis=1, ddof=1).mean()),
-        float(fpr.mean()),
-        float(fpr.std(axis=1, ddof=1).mean()),
-        float(np.mean(shares)) if shares else float("nan"),
-        len(shares),
-        *_spread(curves, targets, option),
-        *_differences(curves, option),
+        auroc=float(auroc.mean()),
+        auroc_deviation=float(auroc.std(axis=1, ddof=1).mean()),
+        fpr=float(fpr.mean()),
+        fpr_deviation=float(fpr.std(axis=1, ddof=1).mean()),
+        same_choice=float(np.mean(shares)) if shares else float("nan"),
+        cells=len(shares),
+        over_roundings=over_roundings,
+        over_seeds=over_seeds,
+        equal=equal,
+        replicates=replicates,
+        difference=difference,
+        largest=largest,
     )
 
 
