@@ -14,7 +14,7 @@ from benchmarks.orchestration import in_own_process, markdown, summarize, table
 from benchmarks.orchestration_runs import Measured, Meter, paper_trials
 
 
-@pytest.mark.slow
+@pytest.mark.group(name="benchmarks")
 @pytest.mark.parametrize("name", ["ours", "tune-reused"])
 def test_a_contestant_runs_all_trials_and_tells_mlflow(name: str) -> None:
     found = in_own_process(name, 3)
@@ -60,7 +60,7 @@ def test_growth_is_the_slope_after_the_first_quarter() -> None:
     assert meter.growth() == pytest.approx(2048)
 
 
-@pytest.mark.slow
+@pytest.mark.group(name="benchmarks")
 def test_overhead_of_a_small_sweep_adds_up() -> None:
     found = overhead.measure(overhead.ROOT, overhead.space(overhead.WARM_TRIALS + 3, 1, 0.1), 2)
     assert found.trials == 3

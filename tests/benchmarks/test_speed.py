@@ -68,7 +68,7 @@ def test_the_rows_of_a_comparison_start_and_their_ratios_are_computed(comparison
     check_rows(json.loads(comparison.read_text()))
 
 
-@pytest.mark.slow
+@pytest.mark.group(name="benchmarks")
 def test_every_other_section_starts_and_joins_the_comparison(
     small_cifar: Path, comparison: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -137,7 +137,7 @@ def check_other_sections(result: dict[str, Any]) -> None:
     assert result["settings"]["threads"] == 1
 
 
-@pytest.mark.slow
+@pytest.mark.group(name="benchmarks")
 def test_a_row_that_fails_is_named_and_one_of_two_processes_goes_on(small_cifar: Path) -> None:
     good = Case("ours", 4, True, "cpu", 1, (1,), "float32", str(small_cifar), 3.0)
     bad = replace(good, data_dir=str(small_cifar / "nowhere"))
