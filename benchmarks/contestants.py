@@ -80,7 +80,11 @@ class UsualLoop:
         settings = PlainSettings()
         if case.kind == "tuned":
             settings = tuned_settings(
-                case.device, case.threads, cores=usable_cores(), bf16=case.precision == "bf16"
+                case.device,
+                case.threads,
+                width=case.width,
+                cores=usable_cores(),
+                bf16=case.precision == "bf16",
             )
         torch.manual_seed(self.seed)
         torch.backends.cudnn.benchmark = settings.cudnn_benchmark

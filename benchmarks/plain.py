@@ -40,8 +40,15 @@ class PlainSettings:
     cudnn_benchmark: bool = False
 
 
-def tuned_settings(device: str, threads: int, *, cores: int, bf16: bool) -> PlainSettings:
+# On a CPU torch 2.13 writes beside its memory in the backward pass of strided 1 x 1 convolutions of fewer
+# channels in channels-last, and the process may end: with AVX2 on one thread, with AVX-512 on several.
+NARROWEST_CHANNELS_LAST = 16
+
+
+def tuned_settings(device: str, threads: int, *, width: int, cores: int, bf16: bool) -> PlainSettings:
     """The tuned variant's settings for `device` with `threads` torch threads on a machine of `cores`.
+
+    `width` is the network's.
 
     Chosen by measurement on a CPU without bf16 instructions: channels_last gains 30 % at width 16 and some at
     64, bf16 halves the speed (ask for it where the CPU has them), a loader process makes 2,000 to 3,000
@@ -56,7 +63,7 @@ def tuned_settings(device: str, threads: int, *, cores: int, bf16: bool) -> Plai
         workers=workers,
         pinned_memory=True,
         bf16=bf16,
-        channels_last=True,
+        channels_last=device == "cuda" or width >= NARROWEST_CHANNELS_LAST,
         validation_batch=256,
         vectorised_constraint=True,
         fused_sgd=True,

@@ -10,8 +10,9 @@ from trainer.capture import capture_wanted
 from trainer.data import BinaryTask
 from trainer.seeds import seed_for
 
-# torch 2.13 on a CPU with several threads: the backward pass of a strided 1 x 1 convolution in channels-last
-# of fewer input channels ends in a segmentation fault for some batch sizes (seen with 8 to 15 channels).
+# torch 2.13 on a CPU: the backward pass of a strided 1 x 1 convolution in channels-last of fewer input
+# channels writes beside its memory, and the process may end (seen with 8 to 15 channels and AVX-512 on
+# several threads, with 2 to 7 channels and AVX2 on one).
 NARROWEST_CHANNELS_LAST = 16
 
 
