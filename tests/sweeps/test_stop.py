@@ -7,6 +7,7 @@ import signal
 import socket
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from sweeps.watchdog import Watchdog
 from sweeps.worker import WorkerOptions, _check_software, _train
 from tests.sweeps.synthetic_store import trials
 from trainer.store import StopRequest, Store
+from trainer.trial import StopTrial
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -71,3 +73,25 @@ def test_a_request_of_an_earlier_run_stops_no_trial(tmp_path: Path, monkeypatch:
     watchdog = Watchdog(lambda limit: None)
     assert _train(config, store, options, unused, watchdog, unused) == "completed"
     assert seen == [None]
+
+
+def test_a_request_reaches_the_trial_with_its_metric(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, config = Store(tmp_path), trials()[0]
+    request = StopRequest("asha: behind", "val/fpr_at_tpr_98")
+    met: list[StopRequest] = []
+
+    def run_trial(config: Any, store: Store, device: Any, options: Any, on_round: Any, *rest: Any) -> Any:
+        store.request_stop(config.trial_id, request)
+        try:
+            on_round(None)
+        except StopTrial as stop:
+            met.append(StopRequest(str(stop), stop.metric))
+        return {1: "pruned"}
+
+    monkeypatch.setattr("trainer.trial.run_trial", run_trial)
+    options = WorkerOptions(str(tmp_path), None, False, 1, False, False, stoppable=True)
+    reporter: Any = SimpleNamespace(add=lambda round_: None)
+    unused: Any = None
+    assert _train(config, store, options, reporter, Watchdog(lambda limit: None), unused) == "pruned"
+    assert met == [request]
+    assert store.stop_request(config.trial_id) is None, "it is met"
