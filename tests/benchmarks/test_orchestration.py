@@ -5,6 +5,9 @@ from __future__ import annotations
 import io
 import json
 import math
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -13,12 +16,28 @@ from benchmarks import overhead
 from benchmarks.orchestration import in_own_process, markdown, summarize, table
 from benchmarks.orchestration_runs import Measured, Meter, paper_trials
 
+TRIALS = 2
+WARM = overhead.WARM_TRIALS
+
+
+@pytest.fixture(scope="module")
+def runs() -> Iterator[dict[str, Future[Any]]]:
+    """Two contestants, and a sweep of three trials after the first ones, side by side: mostly they wait."""
+    with ThreadPoolExecutor() as pool:
+        running: dict[str, Future[Any]] = {
+            name: pool.submit(in_own_process, name, TRIALS) for name in ("ours", "tune-reused")
+        }
+        space = overhead.space(WARM + 3, 1, 0.1)
+        running["overhead"] = pool.submit(overhead.measure, overhead.ROOT, space, 2)
+        yield running
+
 
 @pytest.mark.group(name="benchmarks")
+@pytest.mark.xdist_group("orchestration")
 @pytest.mark.parametrize("name", ["ours", "tune-reused"])
-def test_a_contestant_runs_all_trials_and_tells_mlflow(name: str) -> None:
-    found = in_own_process(name, 3)
-    assert (found.name, found.trials, found.logged) == (name, 3, 3)
+def test_a_contestant_runs_all_trials_and_tells_mlflow(name: str, runs: dict[str, Future[Any]]) -> None:
+    found = runs[name].result()
+    assert (found.name, found.trials, found.logged) == (name, TRIALS, TRIALS)
     assert found.seconds > 0
     assert found.all_cpu > found.driver_cpu > 0
 
@@ -61,8 +80,9 @@ def test_growth_is_the_slope_after_the_first_quarter() -> None:
 
 
 @pytest.mark.group(name="benchmarks")
-def test_overhead_of_a_small_sweep_adds_up() -> None:
-    found = overhead.measure(overhead.ROOT, overhead.space(overhead.WARM_TRIALS + 3, 1, 0.1), 2)
+@pytest.mark.xdist_group("orchestration")
+def test_overhead_of_a_small_sweep_adds_up(runs: dict[str, Future[Any]]) -> None:
+    found = runs["overhead"].result()
     assert found.trials == 3
     assert found.slot == found.training + found.overhead
     assert found.training > 0
