@@ -27,7 +27,7 @@ RESAMPLES = 1000
 LEVEL = 0.95
 TARGET_TPRS = metrics.TARGET_TPRS
 _CHUNK = 2_000_000  # counts of one class held at once
-_CACHED = 4  # chunks: the cells of one block need the same ones one after another
+_CACHED = 16  # chunks: the cells of one block need the same ones one after another
 
 Counts = NDArray[np.int32]
 Values = NDArray[np.float64]

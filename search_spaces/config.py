@@ -108,7 +108,8 @@ class ResNet10(Frozen):
     It sets the effective learning rate: batch norm hides the weights' scale from the forward pass, but a
     step's effect goes with 1 / |w|^2. Under "he_fan_out" the rate is in effect 6 times smaller at first, 3
     times where a convolution doubles the channels, in all but the stem. CIFAR-100 1:100, BCE, width 16, 30
-    epochs, seeds 1 to 3: test AUROC 0.720, 0.625 and 0.747, against 0.791, 0.683 and 0.794 with "torch".
+    epochs, seeds 1 to 3: test AUROC 0.720, 0.625 and 0.747, against 0.791, 0.683 and 0.794 with "torch"
+    (docs/initial-weights.md).
     """
 
     name: Literal["resnet10"] = "resnet10"

@@ -197,7 +197,7 @@ def _kind(config: TrialConfig) -> str:
     """All of a configuration that its time per epoch and its memory depend on, as JSON."""
     names = {"data", "model", "sampler", "augmentation", "batch_size", "precision"}
     kind = config.model_dump(mode="json", include=names)
-    del kind["model"]["initialization"]
+    kind["model"].pop("initialization", None)
     kind.update(
         scored_epochs=config.scored_epochs,
         constraint=config.constraint is not None,

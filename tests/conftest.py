@@ -16,6 +16,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from tests.groups import GROUPS
+from tests.processes import PATIENCE
 from tests.s3_server import S3Server
 from trainer.retry import Retry
 from trainer.store import Store
@@ -75,7 +76,7 @@ def almsweep() -> Callable[..., subprocess.CompletedProcess[str]]:
         command = [sys.executable, "-m", "sweeps.cli", *map(str, arguments)]
         environment = {**os.environ, "COLUMNS": "200", "NO_COLOR": "1"}
         environment.update(options.pop("env", {}))  # type: ignore[arg-type]
-        timeout = options.pop("timeout", 300)
+        timeout = options.pop("timeout", PATIENCE)
         return subprocess.run(
             command,
             capture_output=True,

@@ -26,6 +26,7 @@ _NO_MEMORY = (
     # what is left of an OutOfMemoryError when every algorithm of a convolution asked for too much
     "unable to find an engine to execute this computation",
 )
+CPUINFO = Path("/proc/cpuinfo")
 LIBRARIES = ("almsweep", "torch", "numpy", "pyarrow", "scikit-learn")
 
 
@@ -82,7 +83,8 @@ def machine_facts(device: torch.device) -> dict[str, str | None]:
 
     processor        the processor's model, or its architecture where the system does not tell the model
     cpu_capability   the vector instructions that torch's own kernels use ("AVX2", "AVX512", "DEFAULT", ...);
-                     behind them the limit that was set for oneDNN's, where one was ("AVX512, oneDNN AVX2")
+                     behind them those for bf16 that the processor has beside ("AVX512, avx512_bf16"), and the
+                     limit that was set for oneDNN, where one was ("AVX512, oneDNN AVX2")
     gpu_driver       the NVIDIA driver's version where the device is a GPU
     """
     return {
@@ -96,20 +98,30 @@ def machine_facts(device: torch.device) -> dict[str, str | None]:
 def processor_model() -> str:
     """The processor's model by Linux's word ("AMD EPYC 7763 64-Core Processor"), else its architecture."""
     with suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
+        for line in CPUINFO.read_text().splitlines():
             if line.startswith("model name"):
                 return " ".join(line.partition(":")[2].split())
     return platform.processor() or platform.machine()
 
 
 def cpu_capability() -> str:
-    """The vector instructions of torch's kernels, and oneDNN's limit where the environment sets one."""
-    found = torch.backends.cpu.get_cpu_capability()
+    """The vector instructions of torch's kernels, those for bf16, and oneDNN's limit where one is set."""
+    found = ", ".join([torch.backends.cpu.get_cpu_capability(), *bf16_instructions()])
     limit = os.environ.get("ONEDNN_MAX_CPU_ISA", "")
     # Whatever else stands there is no name of instructions, and none of a result's business.
     if re.fullmatch(r"[A-Za-z0-9_]{1,40}", limit):
         return f"{found}, oneDNN {limit.upper()}"
     return found
+
+
+@cache
+def bf16_instructions() -> tuple[str, ...]:
+    """Linux's names of what oneDNN computes bf16 with; processors of one model name may differ in them."""
+    with suppress(OSError):
+        for line in CPUINFO.read_text().splitlines():
+            if line.startswith("flags"):
+                return tuple(sorted({"avx512_bf16", "amx_bf16"} & set(line.split())))
+    return ()
 
 
 @cache

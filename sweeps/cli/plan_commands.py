@@ -115,6 +115,7 @@ def status(
     store = Store(output)
     names = [space] if space is not None else store.sweep_names()
     if not names:
+        store.check_trial_schema()
         raise InputError(f"{output}: expected a result store with a sweep in it, found none")
     console = Console()
     for manifest in each_stored(names, output):

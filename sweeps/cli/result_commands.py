@@ -42,6 +42,7 @@ def tables(
     store = Store(space if _is_folder(space) else output)
     names = store.sweep_names() if _is_folder(space) else [space]
     if not names:
+        store.check_trial_schema()
         raise InputError(f"{space}: expected a result store with a sweep in it, found none")
     complete = True
     for manifest in each_stored(names, store.uri, replicates):
@@ -73,7 +74,10 @@ def ui(
 ) -> None:
     """Open MLflow's own UI on a sweep's results, until Ctrl-C."""
     from sweeps.mlflow_ui import serve
+    from trainer.store import Store
 
+    if tracking_uri is None:
+        Store(output).check_trial_schema()
     serve(output, tracking_uri, host=host, port=port)
 
 

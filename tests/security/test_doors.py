@@ -16,6 +16,7 @@ import yaml
 from search_spaces.errors import InputError
 from sweeps import mlflow_ui
 from sweeps.mlflow_ui import running_ui
+from tests.processes import PATIENCE
 
 DOCKER = Path(__file__).resolve().parents[2] / "docker"
 FILES = sorted(path.name for path in DOCKER.glob("*.yaml"))
@@ -94,7 +95,7 @@ def test_start_commands_give_ray_the_token_mode_when_a_shell_runs_them(
     (command,) = [text for text in documents(name)[0][group] if "ray start" in text]
     environment = {"PATH": f"{tmp_path}:/usr/bin:/bin", "HOME": str(tmp_path), "RAY_HEAD_IP": "10.0.0.1"}
     environment |= {"SEEN": str(tmp_path / "seen"), "RAY_AUTH_MODE": "disabled"}
-    subprocess.run(["bash", "-c", command], env=environment, check=True, timeout=60)
+    subprocess.run(["bash", "-c", command], env=environment, check=True, timeout=PATIENCE)
     arguments, seen = json.loads((tmp_path / "seen").read_text())
     assert arguments[0] == "start"
     assert seen["RAY_AUTH_MODE"] == "token"

@@ -24,6 +24,7 @@ from sweeps.cli.main import app
 from sweeps.jobs import SweepJobs
 from sweeps.mlflow_connection import import_mlflow
 from sweeps.tracking import ReconcileCounts, reconcile
+from tests.processes import PATIENCE
 from tests.sweeps import synthetic_store as synthetic
 from trainer.store import Store
 
@@ -128,7 +129,7 @@ def test_a_job_s_command_passes_every_argument_whole(
             capture_output=True,
             text=True,
             check=True,
-            timeout=60,
+            timeout=PATIENCE,
         )
         assert json.loads(done.stdout) == ["-m", "sweeps.cli", "run", *given]
     assert not list(tmp_path.rglob("ran"))
@@ -160,7 +161,7 @@ def test_the_hosts_environment_file_holds_values_as_they_are(value: str, tmp_pat
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=True,
     )
     assert done.stdout == value

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.processes import PATIENCE
+
 pytestmark = pytest.mark.group(name="tracking")
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -60,7 +62,7 @@ def enter(address: str, home: Path, **settings: str) -> list[str]:
         env=clean(home, RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER="0", **settings),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE,
         check=False,
         cwd=home,
     )
@@ -85,6 +87,6 @@ def test_nobody_without_the_token_gets_into_a_sweep_s_own_ray(tmp_path: Path) ->
         assert enter(told["gcs"], tmp_path, RAY_AUTH_MODE="disabled") == ["refused"]
         assert enter(told["gcs"], tmp_path, RAY_AUTH_MODE="token", RAY_AUTH_TOKEN="0" * 64) == ["refused"]
     finally:
-        session.communicate("\n", timeout=60)
+        session.communicate("\n", timeout=PATIENCE)
     assert session.returncode == 0
     assert not (tmp_path / ".ray" / "auth_token").exists()

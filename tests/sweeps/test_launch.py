@@ -18,6 +18,7 @@ from sweeps.cli.cluster_commands import without_ray_lines
 from sweeps.cli.main import app
 from sweeps.jobs import OUTPUT_KEY, SWEEP_KEY, SweepJob
 from sweeps.launch import launch_arguments
+from tests.processes import PATIENCE
 from trainer.store import Store
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -168,7 +169,7 @@ def answer_at_a_terminal(arguments: list[str], answer: str) -> tuple[int, str]:
     except OSError:  # the other side closed it
         pass
     os.close(ours)
-    return process.wait(60), shown.decode()
+    return process.wait(PATIENCE), shown.decode()
 
 
 def test_large_run_asks_at_a_terminal(tmp_path: Path) -> None:

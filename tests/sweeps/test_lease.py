@@ -14,6 +14,7 @@ import pytest
 
 from search_spaces.errors import LeaseError, StoreError
 from sweeps.lease import STALE_SECONDS, Lease, is_held
+from tests.processes import PATIENCE
 from trainer.store import Store
 
 
@@ -102,7 +103,7 @@ def test_a_driver_whose_clock_is_slow_keeps_it(store: Store, monkeypatch: pytest
 def test_take_over_tells_the_former_holder(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sweeps.lease.HEARTBEAT_SECONDS", 0.5)
     with Lease(store, "s") as former, Lease(store, "s", take_over=True) as latter:
-        assert former.lost.wait(10)
+        assert former.lost.wait(PATIENCE)
         assert not latter.lost.is_set()
     assert store.read_json("sweeps/s.lease") is None
 
@@ -111,7 +112,7 @@ def test_heartbeat_is_renewed(store: Store, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr("sweeps.lease.HEARTBEAT_SECONDS", 0.02)
     with Lease(store, "s"):
         first = store.read_json("sweeps/s.lease")
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
             now = store.read_json("sweeps/s.lease")
             if first is not None and now is not None and now["heartbeat"] > first["heartbeat"]:
@@ -157,7 +158,7 @@ def test_heartbeats_that_fail_for_a_while_keep_the_lease(
             write()
 
         monkeypatch.setattr(lease, "_write", fail_once)
-        assert failed.wait(10)
+        assert failed.wait(PATIENCE)
         assert not lease.lost.is_set()
     assert "could not be renewed: no space left" in caplog.text
     assert store.read_json("sweeps/s.lease") is None

@@ -18,6 +18,7 @@ from search_spaces.errors import InputError
 from sweeps.machine import Room
 from sweeps.packing import SHARE, Wanted, choose_packing, gpu_share, largest, pack
 from sweeps.probe import Probes
+from tests.processes import PATIENCE
 from trainer.trial_needs import TrialNeeds
 
 GB = 1000**3
@@ -238,7 +239,7 @@ def test_ray_starts_as_many_as_were_promised(
         [sys.executable, "-c", IN_RAY, json.dumps([gpus, memory, vars(needs)]), str(tmp_path)],
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=PATIENCE,
         check=False,
         env=environment,
     )

@@ -7,6 +7,7 @@ import threading
 import pytest
 
 from sweeps.tracking_queue import TrackingQueue
+from tests.processes import PATIENCE
 from tests.sweeps.synthetic_store import trials
 
 RECORD = {"epoch": 0}
@@ -99,5 +100,5 @@ def test_waiting_news_comes_due_by_itself() -> None:
     thread = threading.Thread(target=lambda: taken.append(queue.take()))
     queue.put_start(trials()[0])
     thread.start()
-    thread.join(timeout=30)
+    thread.join(timeout=PATIENCE)
     assert [work and work.started for work in taken] == [True]

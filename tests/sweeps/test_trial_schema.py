@@ -68,6 +68,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "reconcile": ("reconcile", "tiny"),
     "evaluate": ("evaluate", STORED_TRIAL[:8]),
     "train": ("train", "--set", "model=small_cnn", "--set", "epochs=2"),
+    "ui": ("ui",),
 }
 
 

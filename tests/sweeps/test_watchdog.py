@@ -11,6 +11,7 @@ import pytest
 
 import sweeps.watchdog
 from sweeps.watchdog import TIMES_MEDIAN, TIMES_RESUMED, Watchdog
+from tests.processes import PATIENCE
 from trainer.retry import Retry
 
 
@@ -51,7 +52,7 @@ def test_hang_is_noticed_once() -> None:
         hung.set()
 
     with Watchdog(on_hang, first=0.05, least=0.05):
-        assert hung.wait(20)
+        assert hung.wait(PATIENCE)
     assert limits == [0.05]
 
 
@@ -107,7 +108,7 @@ def test_a_hang_that_holds_the_interpreter_ends_the_process() -> None:
         "    ctypes.PyDLL(None).sleep(100)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=90, check=False
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE, check=False
     )
     assert done.returncode == 1
     assert "Timeout" in done.stderr

@@ -14,6 +14,7 @@ from search_spaces.config import Sgd, TrialConfig
 from search_spaces.losses import SymmetricMargin
 from search_spaces.presets import preset
 from sweeps.weights import WeightKeeper
+from tests.processes import PATIENCE
 from tests.sweeps import synthetic_store as synthetic
 from tests.sweeps.synthetic_store import write_replicate
 from trainer.store import Store, SweepManifest
@@ -64,12 +65,12 @@ def test_in_a_hurry_what_has_not_begun_is_dropped(tmp_path: Path, monkeypatch: p
     def thin_out(config: TrialConfig) -> None:
         seen.append(config)
         begun.set()
-        may_end.wait(30)
+        may_end.wait(PATIENCE)
 
     monkeypatch.setattr(keeper, "_thin_out", thin_out)
     keeper.trial_done(trial(1))
     keeper.trial_done(trial(2))
-    assert begun.wait(30)
+    assert begun.wait(PATIENCE)
     keeper.close(hurried=True)
     may_end.set()
     keeper.close()

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.processes import PATIENCE
 from trainer.array_cache import (
     CachedArrays,
     cache_folder,
@@ -123,7 +124,7 @@ def test_a_lock_is_held_by_one_at_a_time(tmp_path: Path) -> None:
     def first() -> None:
         with locked(tmp_path, "x"):
             inside.set()
-            leave.wait(10)
+            leave.wait(PATIENCE)
             order.append("first")
 
     def second() -> None:
@@ -132,7 +133,7 @@ def test_a_lock_is_held_by_one_at_a_time(tmp_path: Path) -> None:
 
     threads = [threading.Thread(target=first), threading.Thread(target=second)]
     threads[0].start()
-    assert inside.wait(10)
+    assert inside.wait(PATIENCE)
     threads[1].start()
     threads[1].join(0.2)
     assert order == []

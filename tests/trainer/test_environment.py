@@ -41,6 +41,7 @@ def test_kinds_of_errors(error: Exception, expected: bool) -> None:
 
 def test_facts_of_a_cpu_tell_processor_and_instructions(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ONEDNN_MAX_CPU_ISA", raising=False)
+    monkeypatch.setattr(environment, "bf16_instructions", lambda: ())
     facts = machine_facts(torch.device("cpu"))
     assert facts == {
         "processor": processor_model(),
@@ -58,7 +59,25 @@ def test_a_limit_of_onednn_is_told_and_nothing_else_that_stands_there(
     monkeypatch: pytest.MonkeyPatch, limit: str, told: str
 ) -> None:
     monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", limit)
+    monkeypatch.setattr(environment, "bf16_instructions", lambda: ())
     assert cpu_capability() == torch.backends.cpu.get_cpu_capability() + told
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [("fpu avx512f avx512_bf16 amx_bf16", ("amx_bf16", "avx512_bf16")), ("fpu avx512f", ())],
+)
+def test_processors_of_one_name_differ_in_their_bf16_instructions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flags: str, told: tuple[str, ...]
+) -> None:
+    described = tmp_path / "cpuinfo"
+    described.write_text(f"processor\t: 0\nmodel name\t: Some Processor\nflags\t\t: {flags}\n")
+    monkeypatch.setattr(environment, "CPUINFO", described)
+    found = environment.bf16_instructions.__wrapped__()
+    assert found == told
+    monkeypatch.setattr(environment, "bf16_instructions", lambda: found)
+    monkeypatch.delenv("ONEDNN_MAX_CPU_ISA", raising=False)
+    assert cpu_capability() == ", ".join([torch.backends.cpu.get_cpu_capability(), *told])
 
 
 @pytest.mark.parametrize(("answer", "expected"), [("echo 550.54.15", "550.54.15"), ("exit 9", None)])

@@ -13,6 +13,7 @@ import pytest
 
 from search_spaces.config import Cifar10, DataConfig, ImageFolder, MedMnist
 from search_spaces.errors import DataError
+from tests.processes import PATIENCE
 from tests.trainer.image_files import random_images, write_class_folders, write_npz, write_parquet
 from trainer import data
 from trainer.data import BinaryTask, load_task
@@ -223,7 +224,7 @@ def test_processes_that_start_at_once_decode_once(files: Path) -> None:
     for child in children:
         child.stdin.write("go\n")
         child.stdin.flush()
-    told = [child.communicate(timeout=120) for child in children]
+    told = [child.communicate(timeout=PATIENCE) for child in children]
     assert all(child.returncode == 0 for child in children), told
     counts, hashes = zip(*(out.split() for out, _ in told), strict=True)
     assert sorted(counts) == ["0", "0", "1"]

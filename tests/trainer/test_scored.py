@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 import math
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from sklearn.metrics import roc_auc_score
 from search_spaces.config import SCORED_EPOCHS, ConstraintConfig, Sgd, TrialConfig
 from search_spaces.losses import Bce
 from search_spaces.presets import preset
-from trainer import checkpoint, losses, scored
+from trainer import checkpoint, losses
 from trainer.data import BinaryTask, load_task
 from trainer.evaluate import evaluate
 from trainer.fit import Round, fit
@@ -114,12 +113,6 @@ def test_patience_counts_from_the_first_of_equals() -> None:
     again.load_state_dict(patience.state_dict())
     assert (again.is_out(3, 0.6), again.best_epoch) == (True, 1)
     assert not any(Patience(None).is_out(epoch, 0.5) for epoch in range(100))
-
-
-def test_docstring_examples() -> None:
-    result = doctest.testmod(scored)
-    assert result.attempted > 0
-    assert result.failed == 0
 
 
 # Through a replicate and a trial

@@ -7,11 +7,12 @@ import sys
 
 import pytest
 
+from tests.processes import PATIENCE
 from trainer.torchvision_import import import_torchvision_datasets
 
 
 def _run(code: str) -> str:
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE)
     assert result.returncode == 0, result.stderr
     return result.stdout.strip()
 

@@ -8,6 +8,7 @@ import threading
 import pytest
 
 from search_spaces.errors import StoreError
+from tests.processes import PATIENCE
 from trainer.writer import Writer
 
 
@@ -18,7 +19,7 @@ def fail() -> None:
 def test_jobs_run_in_order_beside_the_caller() -> None:
     begun, done = threading.Event(), []
     with Writer() as writer:
-        writer.submit(lambda: done.append(begun.wait(10)))
+        writer.submit(lambda: done.append(begun.wait(PATIENCE)))
         writer.submit(lambda: done.append("second"))
         assert done == []
         begun.set()
