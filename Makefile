@@ -6,8 +6,8 @@ OUTPUT ?= results
 # A process per core, so each of them computes with one thread.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses logical --maxprocesses 8
 QUICK := $(PYTEST) --dist worksteal
-# Tests that share a server stay in one process.
-SLOW := $(PYTEST) --dist loadgroup
+# Tests of one file, which may share a server, stay in one process.
+SLOW := $(PYTEST) --dist loadscope
 
 .PHONY: install demo pictures test test-sweeps test-group test-all faults lint format bench \
 	bench-orchestration clean

@@ -33,7 +33,6 @@ def runs() -> Iterator[dict[str, Future[Any]]]:
 
 
 @pytest.mark.group(name="benchmarks")
-@pytest.mark.xdist_group("orchestration")
 @pytest.mark.parametrize("name", ["ours", "tune-reused"])
 def test_a_contestant_runs_all_trials_and_tells_mlflow(name: str, runs: dict[str, Future[Any]]) -> None:
     found = runs[name].result()
@@ -80,7 +79,6 @@ def test_growth_is_the_slope_after_the_first_quarter() -> None:
 
 
 @pytest.mark.group(name="benchmarks")
-@pytest.mark.xdist_group("orchestration")
 def test_overhead_of_a_small_sweep_adds_up(runs: dict[str, Future[Any]]) -> None:
     found = runs["overhead"].result()
     assert found.trials == 3

@@ -34,7 +34,6 @@ from trainer.store import Store
 
 pytestmark = [
     pytest.mark.group(name="tracking"),
-    pytest.mark.xdist_group("browser"),
     pytest.mark.timeout(1800),
 ]
 

@@ -30,7 +30,6 @@ from trainer.store import Done, Store
 
 pytestmark = [
     pytest.mark.group(name="tracking"),
-    pytest.mark.xdist_group("postgres"),
     pytest.mark.timeout(1800),
 ]
 

@@ -23,7 +23,7 @@ from sweeps.mlflow_ui import free_port
 from tests.processes import end_family, wait_until
 from trainer.store import Store
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ray-job"), pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 BIN = Path(sys.executable).parent
 

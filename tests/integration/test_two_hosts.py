@@ -27,7 +27,6 @@ from trainer.store import Store
 
 pytestmark = [
     pytest.mark.group(name="two-hosts"),
-    pytest.mark.xdist_group("two-hosts"),
     pytest.mark.timeout(1800),
 ]
 
