@@ -29,7 +29,7 @@ from search_spaces.labels import block_key, trial_label
 from trainer import metrics
 from trainer.store import Done, Store, SweepManifest
 
-_REASON_LENGTH = 160
+_REASON_LENGTH = 300
 
 
 @dataclass(frozen=True)
@@ -215,10 +215,14 @@ def _failure_reason(failure: Mapping[str, Any]) -> str:
 
 
 def _tail(message: str) -> str:
-    """Last line with text, shortened from the front."""
+    """Last line with text; a long one keeps its front, where the cause stands.
+
+    >>> print(_tail("Traceback\\n[Errno 28] No space left on device: '" + "/folder" * 40 + "'")[:35])
+    [Errno 28] No space left on device:
+    """
     lines = [line.strip() for line in message.splitlines() if line.strip()]
     last = lines[-1] if lines else ""
-    return last if len(last) <= _REASON_LENGTH else "…" + last[1 - _REASON_LENGTH :]
+    return last if len(last) <= _REASON_LENGTH else last[: _REASON_LENGTH - 1] + "…"
 
 
 def _check_data_hashes(trials: Sequence[TrialRecord]) -> None:
