@@ -5,15 +5,14 @@ from __future__ import annotations
 import importlib
 import os
 import platform
-import subprocess
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from benchmarks.cases import usable_cores
-from trainer.environment import git_commit, library_versions
+from trainer.environment import git_commit, gpu_driver, library_versions, processor_model, versions_of
+from trainer.precision import has_bf16
 
 POWERCAP = Path("/sys/class/powercap")
 
@@ -23,61 +22,24 @@ def describe(device: str) -> dict[str, Any]:
     facts: dict[str, Any] = {
         "device": device,
         "cores": usable_cores(),
-        "processor": _processor(),
+        "processor": processor_model(),
         "vector_instructions": torch.backends.cpu.get_cpu_capability(),
-        "bf16_instructions": has_bf16(device),
+        "bf16_instructions": has_bf16(torch.device(device)),
         "system": platform.platform(),
-        "versions": {**library_versions(), **_versions("torchvision", "pillow")},
+        "versions": {**library_versions(), **versions_of("torchvision", "pillow")},
         "cuda": torch.version.cuda,
         "commit": git_commit(),
     }
     if device == "cuda":
         facts["gpu"] = torch.cuda.get_device_name()
         facts["gpu_memory_bytes"] = torch.cuda.get_device_properties(0).total_memory
-        facts["driver"] = _nvidia_smi("driver_version")
+        facts["driver"] = gpu_driver()
     return facts
 
 
 def load_average() -> float:
     """Processes that wanted to run, in the mean of the last minute: what else a machine did."""
     return os.getloadavg()[0]
-
-
-def has_bf16(device: str) -> bool:
-    """Whether the device multiplies bf16 in hardware."""
-    if device == "cuda":
-        return True
-    # Asked for by name, since torch 2.11 may lack it.
-    capabilities: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
-    return any(capabilities.get(name, False) for name in ("amx_bf16", "avx512_bf16"))
-
-
-def _versions(*names: str) -> dict[str, str]:
-    found = {}
-    for name in names:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = "not installed"
-    return found
-
-
-def _processor() -> str:
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        for line in info.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
-
-
-def _nvidia_smi(field: str) -> str | None:
-    command = ["nvidia-smi", f"--query-gpu={field}", "--format=csv,noheader", "--id=0"]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return done.stdout.strip()
 
 
 class EnergyMeter:

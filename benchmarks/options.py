@@ -11,9 +11,9 @@ from pathlib import Path
 import torch
 
 from benchmarks.cases import usable_cores
-from benchmarks.machine import has_bf16
 from search_spaces.errors import InputError
 from trainer.compiled import check_compiler
+from trainer.precision import has_bf16
 
 DATA_VARIABLE = "ALMSWEEP_TEST_DATA"
 
@@ -67,7 +67,7 @@ def _fill_in(options: argparse.Namespace, *, gpu: bool) -> None:
         "processes": 4 if gpu else usable_cores(),
         "process_replicates": 10 if gpu else 1,
         "compile": not quick and _can_compile(options.device),
-        "precision": "bf16" if has_bf16(options.device) else "float32",
+        "precision": "bf16" if has_bf16(torch.device(options.device)) else "float32",
     }
     for name, value in defaults.items():
         if getattr(options, name) is None:

@@ -27,9 +27,9 @@ from torch import Tensor, nn
 from search_spaces.config import TrialConfig
 from search_spaces.errors import InputError
 from trainer.array_cache import cache_folder
+from trainer.environment import cpuinfo
 
 FOLDER_VARIABLE = "TORCHINDUCTOR_CACHE_DIR"
-CPUINFO = Path("/proc/cpuinfo")
 # So many kinds of trials may be compiled in a process before it starts anew; torch admits 8, silently.
 MOST_KINDS = 32
 
@@ -108,11 +108,7 @@ def _instructions() -> str:
 
     "AVX512" says too little: one such processor has bf16 instructions, another lacks them.
     """
-    try:
-        lines = CPUINFO.read_text().splitlines()
-    except OSError:  # no Linux
-        lines = [f"flags: {platform.processor()}"]
-    flags = next((line for line in lines if line.startswith(("flags", "Features"))), "")
+    flags = cpuinfo("flags", "Features") or platform.processor()
     return hashlib.sha256(flags.encode()).hexdigest()[:8]
 
 

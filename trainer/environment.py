@@ -17,6 +17,8 @@ from pathlib import Path
 
 import torch
 
+from trainer.precision import bf16_instructions
+
 # How torch says, in a plain RuntimeError, that memory ran out: its CPU allocator, and CUDA's libraries.
 _NO_MEMORY = (
     "DefaultCPUAllocator",
@@ -33,8 +35,13 @@ LIBRARIES = ("almsweep", "torch", "numpy", "pyarrow", "scikit-learn")
 @cache
 def library_versions() -> dict[str, str]:
     """Versions of Python and of the libraries that can change a number."""
-    found = {"python": platform.python_version()}
-    for name in LIBRARIES:
+    return {"python": platform.python_version(), **versions_of(*LIBRARIES)}
+
+
+def versions_of(*names: str) -> dict[str, str]:
+    """Versions of installed distributions by name; "not installed" for the others."""
+    found = {}
+    for name in names:
         try:
             found[name] = version(name)
         except PackageNotFoundError:
@@ -97,11 +104,20 @@ def machine_facts(device: torch.device) -> dict[str, str | None]:
 @cache
 def processor_model() -> str:
     """The processor's model by Linux's word ("AMD EPYC 7763 64-Core Processor"), else its architecture."""
-    with suppress(OSError):
-        for line in CPUINFO.read_text().splitlines():
-            if line.startswith("model name"):
-                return " ".join(line.partition(":")[2].split())
-    return platform.processor() or platform.machine()
+    return " ".join(cpuinfo("model name").split()) or platform.processor() or platform.machine()
+
+
+def cpuinfo(*names: str) -> str:
+    """Linux's word on the first processor: the first entry of one of these names, "" where there is none."""
+    try:
+        lines = CPUINFO.read_text().splitlines()
+    except OSError:  # no Linux
+        return ""
+    for line in lines:
+        name, _, value = line.partition(":")
+        if name.strip() in names:
+            return value.strip()
+    return ""
 
 
 def cpu_capability() -> str:
@@ -112,16 +128,6 @@ def cpu_capability() -> str:
     if re.fullmatch(r"[A-Za-z0-9_]{1,40}", limit):
         return f"{found}, oneDNN {limit.upper()}"
     return found
-
-
-@cache
-def bf16_instructions() -> tuple[str, ...]:
-    """Linux's names of what oneDNN computes bf16 with; processors of one model name may differ in them."""
-    with suppress(OSError):
-        for line in CPUINFO.read_text().splitlines():
-            if line.startswith("flags"):
-                return tuple(sorted({"avx512_bf16", "amx_bf16"} & set(line.split())))
-    return ()
 
 
 @cache

@@ -32,6 +32,11 @@ def has_bf16(device: torch.device) -> bool:
     """
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return bool(bf16_instructions())
+
+
+def bf16_instructions() -> list[str]:
+    """Names of the bf16 instructions that this processor has; processors of one model may differ in them."""
     # Asked for by name: torch 2.11 has no such list, and is taken to have no such instructions.
     features: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
-    return any(bool(features.get(name, False)) for name in CPU_BF16)
+    return sorted(name for name in CPU_BF16 if features.get(name, False))

@@ -143,10 +143,10 @@ def test_code_of_another_processor_lies_elsewhere(tmp_path: Path, monkeypatch: p
     for flags in ("avx2 avx512f", "avx2 avx512f avx512_bf16", "avx2 avx512f"):
         described = tmp_path / "cpuinfo"
         described.write_text(f"processor\t: 0\nmodel name\t: Some\nflags\t\t: {flags}\n")
-        monkeypatch.setattr(compiling, "CPUINFO", described)
+        monkeypatch.setattr("trainer.environment.CPUINFO", described)
         compiled(torch.nn.Linear(1, 1), config(), SHAPE, CPU)
         folders.add(os.environ[compiling.FOLDER_VARIABLE])
-    monkeypatch.setattr(compiling, "CPUINFO", tmp_path / "absent")  # as on macOS
+    monkeypatch.setattr("trainer.environment.CPUINFO", tmp_path / "absent")  # as on macOS
     compiled(torch.nn.Linear(1, 1), config(), SHAPE, CPU)
     folders.add(os.environ[compiling.FOLDER_VARIABLE])
     assert len(folders) == 3

@@ -64,20 +64,27 @@ def test_a_limit_of_onednn_is_told_and_nothing_else_that_stands_there(
 
 
 @pytest.mark.parametrize(
-    ("flags", "told"),
-    [("fpu avx512f avx512_bf16 amx_bf16", ("amx_bf16", "avx512_bf16")), ("fpu avx512f", ())],
+    ("features", "told"),
+    [({"avx512_bf16": True, "amx_bf16": True}, ", amx_bf16, avx512_bf16"), ({"avx512_bf16": False}, "")],
 )
 def test_processors_of_one_name_differ_in_their_bf16_instructions(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flags: str, told: tuple[str, ...]
+    monkeypatch: pytest.MonkeyPatch, features: dict[str, bool], told: str
 ) -> None:
-    described = tmp_path / "cpuinfo"
-    described.write_text(f"processor\t: 0\nmodel name\t: Some Processor\nflags\t\t: {flags}\n")
-    monkeypatch.setattr(environment, "CPUINFO", described)
-    found = environment.bf16_instructions.__wrapped__()
-    assert found == told
-    monkeypatch.setattr(environment, "bf16_instructions", lambda: found)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: features, raising=False)
     monkeypatch.delenv("ONEDNN_MAX_CPU_ISA", raising=False)
-    assert cpu_capability() == ", ".join([torch.backends.cpu.get_cpu_capability(), *told])
+    assert cpu_capability() == torch.backends.cpu.get_cpu_capability() + told
+
+
+def test_a_processor_is_described_by_its_first_entry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    described = tmp_path / "cpuinfo"
+    described.write_text("processor\t: 0\nmodel name\t: Some  Processor\nflags\t\t: a b\nflags\t\t: c\n")
+    monkeypatch.setattr(environment, "CPUINFO", described)
+    assert processor_model.__wrapped__() == "Some Processor"
+    assert environment.cpuinfo("Features", "flags") == "a b"
+    assert environment.cpuinfo("bogomips") == ""
+    monkeypatch.setattr(environment, "CPUINFO", tmp_path / "absent")
+    assert environment.cpuinfo("flags") == ""
+    assert processor_model.__wrapped__()
 
 
 @pytest.mark.parametrize(("answer", "expected"), [("echo 550.54.15", "550.54.15"), ("exit 9", None)])
