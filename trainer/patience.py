@@ -3,32 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 
-class Patience:
-    """Counts a replicate's epochs since the last one with a strictly better validation AUROC.
+def epochs_without_gain(aurocs: Sequence[float]) -> int:
+    """How many epochs ago the last strictly better validation AUROC was; `aurocs` has one at least.
 
-    epochs       so many without one end the training; None: it never ends early
-    best_epoch   the last epoch (from 0) with a better AUROC than all before it; -1 before the first
+    An undefined AUROC (NaN) is the lowest of all.
+
+    >>> epochs_without_gain([0.5, 0.6, 0.6, float("nan")]), epochs_without_gain([0.5, 0.6])
+    (2, 0)
     """
-
-    def __init__(self, epochs: int | None) -> None:
-        self.epochs = epochs
-        self.best_epoch = -1
-        self._best = -math.inf
-
-    def is_out(self, epoch: int, auroc: float) -> bool:
-        """Take in the AUROC of `epoch`; whether patience is at its end. An undefined AUROC is no better."""
-        if self.best_epoch < 0 or auroc > self._best:
-            self.best_epoch = epoch
-            self._best = -math.inf if math.isnan(auroc) else auroc
-        return self.epochs is not None and epoch - self.best_epoch >= self.epochs
-
-    def state_dict(self) -> dict[str, float]:
-        """What a checkpoint must hold."""
-        return {"best_epoch": self.best_epoch, "best": self._best}
-
-    def load_state_dict(self, state: Mapping[str, float]) -> None:
-        """Take over a `state_dict`."""
-        self.best_epoch, self._best = int(state["best_epoch"]), state["best"]
+    ordered = [-math.inf if math.isnan(auroc) else auroc for auroc in aurocs]
+    return len(ordered) - 1 - ordered.index(max(ordered))

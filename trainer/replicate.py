@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from trainer import constraint, losses, metrics
 from trainer.capture import Captured, Lane
 from trainer.compiled import compiled
-from trainer.patience import Patience
+from trainer.patience import epochs_without_gain
 from trainer.sampler import epoch_order, trainable_batches
 from trainer.scored import ScoredEpochs, mean_scores
 from trainer.scoring import EVALUATION_BATCH, build_replicate_model, logits_of
@@ -62,7 +62,6 @@ class Replicate:
         self.model.to(device).to(memory_format=self.setup.memory_format)  # type: ignore[call-overload]
         self.multipliers = constraint.initial_multipliers(len(task.pool.targets), device)
         self.penalty = None if config.constraint is None else constraint.PenaltySchedule(config.constraint)
-        self.patience = Patience(config.patience)
         self.scored = ScoredEpochs(config.scored)
         self.lane = Lane(device, capture=self.setup.capture)
         self.step = TrainingStep(
@@ -204,9 +203,11 @@ class Replicate:
         self.scored.offer(self.epoch, auroc, loss, self.model.state_dict(), self._last_scores)
         if self.penalty is not None:
             self.penalty.update(self.epoch, auroc)
-        if self.patience.is_out(self.epoch, auroc):
+        patience = self.setup.config.patience
+        aurocs = [*(earlier["val/auroc"] for earlier in self.records), auroc]
+        if patience is not None and epochs_without_gain(aurocs) >= patience:
             self.state = "completed"
-            self.reason = f"no better validation AUROC for {self.patience.epochs} epochs"
+            self.reason = f"no better validation AUROC for {patience} epochs"
 
     def test_scores(self) -> NDArray[np.float32]:
         """Mean scores [N] of the test split over the scored epochs. Call once, when the replicate has ended.
@@ -229,7 +230,6 @@ class Replicate:
             "state": self.state,
             "reason": self.reason,
             "scored": self.scored.state_dict(),
-            "patience": self.patience.state_dict(),
             "records": self.records,
             "seconds": self.seconds,
             "model": self.model.state_dict(),
@@ -243,7 +243,6 @@ class Replicate:
         for name in ("epoch", "state", "reason", "records", "seconds"):
             setattr(self, name, state[name])
         self.scored.load_state_dict(state["scored"])
-        self.patience.load_state_dict(state["patience"])
         self.model.load_state_dict(state["model"])
         self.step.load_optimizer(state["optimizer"])
         self.multipliers.copy_(state["multipliers"])

@@ -21,7 +21,7 @@ from trainer import checkpoint, losses
 from trainer.data import BinaryTask, load_task
 from trainer.evaluate import evaluate
 from trainer.fit import Round, fit
-from trainer.patience import Patience
+from trainer.patience import epochs_without_gain
 from trainer.replicate import Replicate
 from trainer.scored import ScoredEpochs, mean_scores
 from trainer.scoring import logits_of
@@ -107,12 +107,10 @@ def test_a_state_of_another_rule_is_refused() -> None:
 
 
 def test_patience_counts_from_the_first_of_equals() -> None:
-    patience = Patience(2)
-    assert [patience.is_out(epoch, auroc) for epoch, auroc in enumerate([0.5, 0.6, 0.6])] == [False] * 3
-    again = Patience(2)
-    again.load_state_dict(patience.state_dict())
-    assert (again.is_out(3, 0.6), again.best_epoch) == (True, 1)
-    assert not any(Patience(None).is_out(epoch, 0.5) for epoch in range(100))
+    curve = [math.nan, 0.5, 0.6, 0.6, 0.6, math.nan, 0.7]
+    waited = [epochs_without_gain(curve[: epoch + 1]) for epoch in range(len(curve))]
+    assert waited == [0, 0, 0, 1, 2, 3, 0]
+    assert epochs_without_gain([math.nan] * 3) == 2
 
 
 # Through a replicate and a trial
