@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Protocol, TypeVar
 
@@ -125,7 +125,8 @@ def probe(trials: Iterable[PlannedTrial], probes: Probes) -> list[str]:
 
 def estimate(trials: Sequence[PlannedTrial], probes: Probes) -> TimeEstimate:
     """What the cached measurements say about the missing replicates of trials."""
-    found = {kind: probes.known(config) for kind, config in kinds(trials).items()}
+    configs = kinds(trials)
+    found = {kind: probes.known(config) for kind, config in configs.items()}
     seconds, bf16_seconds, unknown = 0.0, 0.0, 0
     for trial in trials:
         needs = found.get(_kind(trial.config))
@@ -137,13 +138,13 @@ def estimate(trials: Sequence[PlannedTrial], probes: Probes) -> TimeEstimate:
         bf16_seconds += (needs.bf16_seconds or needs.seconds_per_epoch) * epochs
     known = [needs for needs in found.values() if needs is not None]
     device = known[0].device if known else "cpu"
-    return TimeEstimate(seconds, unknown, device, bf16_seconds if _tells_bf16(found) else None)
+    in_float32 = [found[kind] for kind, config in configs.items() if config.precision == "float32"]
+    return TimeEstimate(seconds, unknown, device, bf16_seconds if _tell_bf16(in_float32) else None)
 
 
-def _tells_bf16(found: Mapping[str, TrialNeeds | None]) -> bool:
+def _tell_bf16(measured: Sequence[TrialNeeds | None]) -> bool:
     """Whether every kind of trial in float32, of which there is one at least, was measured in bf16 too."""
-    float32 = [needs for kind, needs in found.items() if json.loads(kind)["precision"] == "float32"]
-    return bool(float32) and all(needs is not None and needs.bf16_seconds is not None for needs in float32)
+    return bool(measured) and all(needs is not None and needs.bf16_seconds is not None for needs in measured)
 
 
 def kinds(trials: Iterable[PlannedTrial]) -> dict[str, TrialConfig]:

@@ -18,7 +18,7 @@ from rich.text import Text
 from analysis.cells import check_seeds
 from search_spaces.config import TrialConfig
 from search_spaces.errors import AlmsweepError, CheckpointError, InputError, Interrupted, SweepStopped
-from search_spaces.search import DEFAULT_OBJECTIVES, Search
+from search_spaces.search import Search
 from sweeps.lease import Lease
 from sweeps.machine import cluster_rooms, node_resources
 from sweeps.options import RunOptions
@@ -256,7 +256,7 @@ class _Run:
         )
 
     def _scheduler(self) -> PeerScheduler | None:
-        from sweeps.schedulers import make_scheduler
+        from sweeps.schedulers import GRID_OBJECTIVE, make_scheduler
 
         reopened = {t.trial_id for t in self.again}
         return make_scheduler(
@@ -266,7 +266,7 @@ class _Run:
             [t.config for t in self.plan.of("done", "pruned") if t.trial_id not in reopened],
             searching=self.manifest.samples is not None,
             grace=self.options.grace_epochs,
-            objective=DEFAULT_OBJECTIVES[0] if self.study is None else self.study.search.objectives[0],
+            objective=GRID_OBJECTIVE if self.study is None else self.study.search.objectives[0],
         )
 
     def _close(

@@ -69,7 +69,7 @@ class PeerScheduler(FIFOScheduler):  # type: ignore[misc]
         super().__init__()
         self.kind, self.configs, self.group, self.request, self.grace = kind, configs, group, request, grace
         self.objective = objective
-        self._metric = f"ensemble/{objective}"  # its name in what a worker reports
+        self._metric = _reported(objective)
         self._groups: dict[str, TrialScheduler] = {}
         self._epochs: dict[str, int] = {}
         self._stopped: dict[str, StopRequest] = {}
@@ -165,8 +165,13 @@ def block_group(config: TrialConfig) -> str:
     return block_key(config.data)
 
 
+def _reported(objective: str) -> str:
+    """An objective's name in what a worker reports of an epoch."""
+    return f"ensemble/{objective}"
+
+
 def _scheduler(kind: str, objective: str, grace: int, longest: int) -> TrialScheduler:
-    metric = f"ensemble/{objective}"
+    metric = _reported(objective)
     mode = "max" if OBJECTIVES[objective] == "maximize" else "min"
     if kind == "asha":
         return ASHAScheduler(
