@@ -215,7 +215,7 @@ def _failure_reason(failure: Mapping[str, Any]) -> str:
 
 
 def _tail(message: str) -> str:
-    """Last line with text; a long one keeps its front, where the cause stands.
+    """Last line with text; a long one keeps its front.
 
     >>> print(_tail("Traceback\\n[Errno 28] No space left on device: '" + "/folder" * 40 + "'")[:35])
     [Errno 28] No space left on device:

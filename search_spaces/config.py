@@ -139,8 +139,8 @@ class ConstraintConfig(Frozen):
     margin             delta, by how much a positive's score should exceed each negative's
     introduce_at       first epoch (from 0) in which the constraint is active
     growth_rule        "no_improvement": raise when validation AUROC did not improve over the previous epoch
-                       (the paper); "released_code": raise once, whatever happened, at epoch
-                       `introduce_at + 2`, and after that epoch when it fell by more than 0.05
+                       (the paper); "released_code": raise once at epoch `introduce_at + 2`
+                       without comparing, and after that epoch when it fell by more than 0.05
     max_growth_steps   how often the penalty may be raised; None is the paper's 5 for mu < 1e-3, else 3
     """
 

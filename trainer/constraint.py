@@ -106,8 +106,8 @@ class PenaltySchedule:
     `ConstraintConfig.growth_step_limit` steps: the paper's mu_0 * rho^5 for mu_0 < 1e-3, else mu_0 * rho^3.
 
     `no_improvement` (the paper) raises when the AUROC is not above the previous epoch's. `released_code`
-    never raises before epoch `introduce_at + 2`, raises there whatever the AUROC is, and from the next epoch
-    on when it fell by more than 0.05. In that code `introduce_at` delays nothing else; here the constraint
+    never raises before epoch `introduce_at + 2`, raises there without comparing, and from the next epoch on
+    when it fell by more than 0.05. In that code `introduce_at` delays nothing else; here the constraint
     itself begins there too, under both rules.
     The previous epoch is the last one whose AUROC was defined, be it before `introduce_at`.
 
