@@ -14,18 +14,19 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from benchmarks.rounding_figures import OPTIONS, Figures, figures
-from benchmarks.rounding_runs import train_all, usable_processes
+from benchmarks.cases import usable_cores
+from benchmarks.rounding_figures import Figures, figures
+from benchmarks.rounding_runs import train_all
 from benchmarks.rounding_two import compare, load_curves, save_curves
 from search_spaces.catalog import load_space
-from search_spaces.config import TrialConfig
+from search_spaces.config import SCORED_EPOCHS, ScoredBy, TrialConfig
 from search_spaces.errors import AlmsweepError, InputError
 from trainer.data import load_task
 from trainer.environment import machine_facts
@@ -74,7 +75,7 @@ def _run(options: argparse.Namespace) -> None:
     if other is not None:
         print(compare(configs, curves, other, targets, options.data_dir))
     elif options.roundings:
-        found = {name: figures(configs, curves, targets, name) for name in OPTIONS}
+        found = {name: figures(configs, curves, targets, name) for name in SCORED_EPOCHS}
         print(table(found))
 
 
@@ -86,7 +87,7 @@ def _where(options: argparse.Namespace, trials: int, trainings: int, seconds: fl
     )
 
 
-def table(found: dict[str, Figures]) -> str:
+def table(found: Mapping[ScoredBy, Figures]) -> str:
     """The figures of every option as a Markdown table, and what holds for all below it."""
     lines = [f"| {' | '.join(HEADER)} |", f"|---|{'---:|' * (len(HEADER) - 1)}"]
     for name, one in found.items():
@@ -122,7 +123,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--roundings", type=int, default=9, help="beside the unrounded weights; default 9")
     add("--data-dir", help="where data sets lie")
     add("--threads", type=int, default=1, help="of each training; default 1")
-    add("--processes", type=int, default=usable_processes(), help="side by side; default one per core")
+    add("--processes", type=int, default=usable_cores(), help="side by side; default one per core")
     add("--save", type=Path, help="write what was trained there (.npz)")
     add("--against", type=Path, help="compare with what --save wrote, without roundings")
     return parser

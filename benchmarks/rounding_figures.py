@@ -7,7 +7,7 @@ the same trainings.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -17,26 +17,13 @@ from numpy.typing import NDArray
 from analysis.records import ValidationRecord
 from analysis.select import DEFAULT_RULE, select
 from benchmarks.rounding_runs import Curve, Scores
-from search_spaces.config import TrialConfig
+from search_spaces.config import ScoredBy, TrialConfig
 from search_spaces.labels import block_key, row_label
 from trainer import metrics
+from trainer.scored import ScoredEpochs, mean_scores
 
 FPR = "fpr_at_tpr_98"
 Labels = NDArray[np.uint8]
-
-
-def best_first(curve: Curve) -> NDArray[np.int64]:
-    """Epochs by falling validation AUROC; of equal ones that of lower loss, then the earlier one first."""
-    return np.lexsort((np.arange(len(curve.auroc)), curve.loss, -curve.auroc))
-
-
-# Which epochs' logits are averaged. Where there are fewer epochs, over those.
-OPTIONS: dict[str, Callable[[Curve], NDArray[np.int64]]] = {
-    "best_epoch": lambda curve: best_first(curve)[:1],
-    "last": lambda curve: np.arange(len(curve.auroc))[-1:],
-    "mean_of_last_3": lambda curve: np.arange(len(curve.auroc))[-3:],
-    "mean_of_best_3": lambda curve: best_first(curve)[:3],
-}
 
 
 @dataclass(frozen=True)
@@ -69,17 +56,19 @@ class Figures:
     largest: float
 
 
-def scores_of(curve: Curve, option: str) -> tuple[Scores, Scores]:
-    """A replicate's validation and test scores under an option of `OPTIONS`."""
-    epochs = OPTIONS[option](curve)
-    return curve.validation[epochs].mean(axis=0), curve.test[epochs].mean(axis=0)
+def scores_of(curve: Curve, option: ScoredBy) -> tuple[Scores, Scores]:
+    """A replicate's validation and test scores under an option of `TrialConfig.scored`."""
+    scored = ScoredEpochs(option)
+    for epoch, (auroc, loss) in enumerate(zip(curve.auroc, curve.loss, strict=True)):
+        scored.offer(epoch, float(auroc), float(loss), {}, curve.validation[epoch])
+    return scored.validation_scores(), mean_scores([curve.test[epoch] for epoch in scored.epochs])
 
 
 def figures(
     configs: Sequence[TrialConfig],
     curves: Sequence[Curve],
     targets: Mapping[str, tuple[Labels, Labels]],
-    option: str,
+    option: ScoredBy,
 ) -> Figures:
     """The figures of one option; `targets` are validation's and test's, by trial id."""
     roundings = sorted({curve.rounding for curve in curves})
@@ -140,7 +129,7 @@ def _agreement(
 
 
 def _spread(
-    curves: Sequence[Curve], targets: Mapping[str, tuple[Labels, Labels]], option: str
+    curves: Sequence[Curve], targets: Mapping[str, tuple[Labels, Labels]], option: ScoredBy
 ) -> tuple[float, float]:
     """Deviation of a replicate's test AUROC over roundings, and over seeds."""
     by_replicate: dict[tuple[str, int], list[float]] = {}
@@ -153,7 +142,7 @@ def _spread(
     return float(over[0]), float(over[1])
 
 
-def _differences(curves: Sequence[Curve], option: str) -> tuple[int, int, float, float]:
+def _differences(curves: Sequence[Curve], option: ScoredBy) -> tuple[int, int, float, float]:
     """Equal replicates, all replicates, the largest difference from rounding 0, the largest score there."""
     plain = {(c.trial_id, c.seed): scores_of(c, option)[1] for c in curves if c.rounding == 0}
     rounded = [c for c in curves if c.rounding != 0]

@@ -7,7 +7,6 @@ else changes: same data, same order, same augmentation. This is what another pro
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -156,8 +155,3 @@ def _test_images(setup: TrialSetup) -> Tensor:
 def _floats(model: nn.Module) -> Iterable[Tensor]:
     """Weights and running statistics, in a fixed order; counters are left out."""
     return [value for value in model.state_dict().values() if value.is_floating_point()]
-
-
-def usable_processes() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -11,12 +11,12 @@ import numpy as np
 
 from benchmarks.rounding_figures import FPR, Labels, scores_of
 from benchmarks.rounding_runs import Curve, test_scores_of
-from search_spaces.config import TrialConfig
+from search_spaces.config import ScoredBy, TrialConfig
 from search_spaces.errors import InputError
 from search_spaces.labels import trial_label
 from trainer import metrics
 
-OPTION = "best_epoch"
+OPTION: ScoredBy = "best_epoch"
 _ARRAYS = [field.name for field in fields(Curve) if field.name not in ("trial_id", "seed", "rounding")]
 
 

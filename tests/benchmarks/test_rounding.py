@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from benchmarks.rounding import main
-from benchmarks.rounding_figures import OPTIONS, figures, scores_of
+from benchmarks.rounding_figures import figures, scores_of
 from benchmarks.rounding_runs import Curve, Job, round_up, train
 from search_spaces.catalog import load_space
-from search_spaces.config import TrialConfig
+from search_spaces.config import SCORED_EPOCHS, ScoredBy, TrialConfig
 from trainer.store import Store
 from trainer.trial import TrialOptions, run_trial
 
@@ -68,7 +68,7 @@ def test_the_four_options_average_the_epochs_that_they_name(space: str) -> None:
     one = curve(config, 0, [[0, 0, 0, 0], [4, 0, 0, 0], [1, 0, 0, 0], [7, 0, 0, 0]])
     # Epochs 1 and 2 tie in AUROC, and 2 has the lower loss.
     expected = {"best_epoch": 1.0, "last": 7.0, "mean_of_last_3": 4.0, "mean_of_best_3": 4.0}
-    assert {name: float(scores_of(one, name)[1][0]) for name in OPTIONS} == expected
+    assert {name: float(scores_of(one, name)[1][0]) for name in SCORED_EPOCHS} == expected
     short = curve(config, 0, [[2, 0, 0, 0], [4, 0, 0, 0]])
     assert float(scores_of(short, "mean_of_last_3")[0][0]) == 3.0
 
@@ -102,7 +102,7 @@ def test_the_command_prints_a_table_and_compares_two_machines(
     common = ["--space", space, "--processes", "1"]
     assert main([*common, "--roundings", "1", "--save", str(saved)]) == 0
     printed = capsys.readouterr().out
-    assert all(f"| {name} |" in printed for name in OPTIONS)
+    assert all(f"| {name} |" in printed for name in SCORED_EPOCHS)
     assert "of 6 rounded replicates equal the unrounded one." in printed
     assert main([*common, "--against", str(saved)]) == 0
     printed = capsys.readouterr().out
@@ -121,8 +121,8 @@ def test_bad_input_is_one_line(space: str, tmp_path: Path, capsys: pytest.Captur
         assert told in line
 
 
-@pytest.mark.parametrize("option", OPTIONS)
-def test_each_option_gives_the_products_own_scores(space: str, tmp_path: Path, option: str) -> None:
+@pytest.mark.parametrize("option", SCORED_EPOCHS)
+def test_each_option_gives_the_products_own_scores(space: str, tmp_path: Path, option: ScoredBy) -> None:
     config = load_space(space).trials[0].model_copy(update={"scored": option, "epochs": 4, "seeds": (1,)})
     (made,) = train(Job(config.model_dump_json(), 1, (0,), None, threads=torch.get_num_threads()))
     store = Store(tmp_path / "output")
