@@ -25,7 +25,7 @@ from trainer.seeds import seed_for
 
 RESAMPLES = 1000
 LEVEL = 0.95
-TARGET_TPRS = metrics.TARGET_TPRS
+METRICS = ("auroc", *metrics.FPR_AT_TPR)  # those that have intervals
 _CHUNK = 2_000_000  # counts of one class held at once
 _CACHED = 16  # chunks: the cells of one block need the same ones one after another
 
@@ -43,15 +43,10 @@ class Interval(NamedTuple):
 UNDEFINED = Interval(math.nan, math.nan)
 
 
-def metric_names() -> tuple[str, ...]:
-    """The metrics that have intervals: "auroc" and "fpr_at_tpr_98", "_95", "_90"."""
-    return ("auroc", *(f"fpr_at_tpr_{round(100 * tpr):02d}" for tpr in TARGET_TPRS))
-
-
 def bootstrap_intervals(
     targets: ArrayLike, scores: ArrayLike, *, resamples: int = RESAMPLES, level: float = LEVEL, seed: int = 0
 ) -> dict[str, Interval]:
-    """Percentile intervals of AUROC and of the FPR at each target TPR, by the names of `metric_names`.
+    """Percentile intervals of AUROC and of the FPR at each target TPR, by the names in `METRICS`.
 
     targets   [N] in {0, 1}, 1 = positive; scores [N], higher is more critical (the ensemble's, for example)
     level     the share of resamples between the two ends, in (0, 1); the ends are linear quantiles
@@ -64,12 +59,12 @@ def bootstrap_intervals(
     (Interval(low=1.0, high=1.0), Interval(low=0.0, high=0.0))
     """
     if metrics.undefined_reason(targets, scores) is not None:
-        return dict.fromkeys(metric_names(), UNDEFINED)
+        return dict.fromkeys(METRICS, UNDEFINED)
     labels = np.asarray(targets) == 1
     values = np.asarray(scores, dtype=np.float64)
     positives, negatives = values[labels], values[~labels]
-    drawn: dict[str, list[Values]] = {name: [] for name in metric_names()}
-    for positive_counts, negative_counts in _chunks(len(positives), len(negatives), resamples, seed):
+    drawn: dict[str, list[Values]] = {name: [] for name in METRICS}
+    for positive_counts, negative_counts in draw_resamples(len(positives), len(negatives), resamples, seed):
         found = resampled_metrics(positives, negatives, positive_counts, negative_counts)
         for name, column in found.items():
             drawn[name].append(column)
@@ -103,20 +98,17 @@ def resampled_metrics(
     wrong = np.einsum("pd,pd->d", positive_counts[by_positive].astype(np.int64), above + at_or_above)
     pairs = len(positives) * len(negatives)
     found = {"auroc": 1 - wrong / (2 * pairs)}
-    for name, tpr in zip(metric_names()[1:], TARGET_TPRS, strict=True):
+    for name, tpr in metrics.FPR_AT_TPR.items():
         needed = metrics.positives_needed(tpr, len(positives))
         first = np.argmax(true_positives >= needed, axis=0)
         found[name] = np.take_along_axis(at_or_above, first[None, :], axis=0)[0] / len(negatives)
     return found
 
 
-def resample_counts(positives: int, negatives: int, resamples: int, seed: int) -> tuple[Counts, Counts]:
-    """How often each example of either class stands in each resample, [P, resamples] and [N, resamples]."""
-    chunks = list(_chunks(positives, negatives, resamples, seed))
-    return np.hstack([first for first, _ in chunks]), np.hstack([second for _, second in chunks])
-
-
-def _chunks(positives: int, negatives: int, resamples: int, seed: int) -> Iterator[tuple[Counts, Counts]]:
+def draw_resamples(
+    positives: int, negatives: int, resamples: int, seed: int
+) -> Iterator[tuple[Counts, Counts]]:
+    """How often each example of a class stands in a resample, in parts of [P, draws] and [N, draws]."""
     size = max(1, min(resamples, _CHUNK // max(positives, negatives)))
     for number, start in enumerate(range(0, resamples, size)):
         yield _counts(positives, negatives, min(size, resamples - start), seed, number)

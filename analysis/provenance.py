@@ -8,7 +8,7 @@ from typing import Any
 
 from analysis.bootstrap import LEVEL, RESAMPLES, Interval
 from analysis.cells import Cell
-from analysis.records import ReplicateSource, TrialRecord
+from analysis.records import ReplicateSource, TestRecord, TrialRecord
 from analysis.select import CRITERIA, rule_by_name
 from search_spaces.config import SCHEMA_VERSION
 from search_spaces.labels import trial_label
@@ -38,8 +38,6 @@ def commits(cells: Sequence[Cell]) -> list[str]:
 
 
 def _cell(cell: Cell, rule: str) -> dict[str, Any]:
-    chosen, test = cell.chosen, cell.test
-    validation = None if chosen is None else chosen.validation
     return {
         "block": cell.block,
         "row": cell.row,
@@ -47,20 +45,36 @@ def _cell(cell: Cell, rule: str) -> dict[str, Any]:
         "complete": cell.complete,
         "note": cell.note(),
         "mixture": cell.mixture(),
-        "chosen": None if chosen is None else chosen.trial_id,
         "decided_by": cell.decided_by,
         "found": cell.found,
         "expected": cell.expected,
-        "config": None if chosen is None else _config(chosen),
-        "validation": None if validation is None else _numbers(validation.metrics),
-        "test": None if test is None else _numbers(test.metrics),
-        "test_intervals": None if test is None else _ends(test.intervals),
-        "replicates": [] if chosen is None else [_replicate(s) for s in chosen.sources],
-        "missing": [] if chosen is None else _missing(chosen),
+        **_chosen(cell.chosen),
+        **_test(cell.test),
         "data_sha256": sorted({s.data_sha256 for t in cell.candidates for s in t.sources}),
-        "versions": {} if chosen is None else _versions(chosen.sources),
         "candidates": [_candidate(t, rule) for t in cell.candidates],
     }
+
+
+def _chosen(trial: TrialRecord | None) -> dict[str, Any]:
+    """What is reported of the chosen trial; nothing where none was."""
+    if trial is None:
+        nothing: dict[str, Any] = dict.fromkeys(("chosen", "config", "validation"))
+        return {**nothing, "replicates": [], "missing": [], "versions": {}}
+    return {
+        "chosen": trial.trial_id,
+        "config": _config(trial),
+        "validation": None if trial.validation is None else _numbers(trial.validation.metrics),
+        "replicates": [_replicate(source) for source in trial.sources],
+        "missing": _missing(trial),
+        "versions": _versions(trial.sources),
+    }
+
+
+def _test(test: TestRecord | None) -> dict[str, Any]:
+    """The chosen trial's test metrics and their intervals; None where it has none."""
+    if test is None:
+        return {"test": None, "test_intervals": None}
+    return {"test": _numbers(test.metrics), "test_intervals": _ends(test.intervals)}
 
 
 def _config(trial: TrialRecord) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import json
 import math
 import os
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,13 +22,13 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.bootstrap import UNDEFINED, as_columns, metric_names
+from analysis.bootstrap import METRICS, UNDEFINED, Interval, as_columns
 from analysis.cells import Cell, build_cells, settings_text, varying_settings
 from analysis.escape import csv_text
 from analysis.layout import best_document, comparison_document
 from analysis.load import load_sweep
 from analysis.provenance import commits, provenance
-from analysis.records import OPERATING_POINTS
+from analysis.records import OPERATING_POINTS, TestRecord, TrialRecord
 from analysis.render import latex, markdown, plain
 from analysis.select import DEFAULT_RULE, RULES
 from analysis.statistics import constraint_comparisons
@@ -168,10 +168,8 @@ def write_whole(path: Path, data: bytes) -> Path:
 
 
 def _best_row(cell: Cell, rule: str, names: Sequence[str]) -> dict[str, Any]:
-    chosen, test = cell.chosen, cell.test
-    config = None if chosen is None else chosen.config
-    validation = None if chosen is None else chosen.validation
-    constraint = None if config is None else config.constraint
+    undefined = "" if cell.test is None else cell.test.undefined
+    remarks = [cell.note(), undefined, cell.mixture()]
     return {
         "block": cell.block,
         "row": cell.row,
@@ -184,26 +182,48 @@ def _best_row(cell: Cell, rule: str, names: Sequence[str]) -> dict[str, Any]:
         "candidates_complete": cell.candidates_complete,
         "candidates_total": len(cell.candidates),
         "candidates_pruned": cell.candidates_pruned,
-        "auc": math.nan if test is None else test.metrics["auroc"],
-        **{
-            f"fpr_at_tpr_{t}": math.nan if test is None else test.metrics[f"fpr_at_tpr_{t}"]
-            for t in OPERATING_POINTS
-        },
-        **as_columns(dict.fromkeys(metric_names(), UNDEFINED) if test is None else test.intervals),
-        "auc_mean": math.nan if test is None else test.auroc_mean,
-        "auc_std": math.nan if test is None else test.auroc_std,
-        "loss_config": "" if config is None else loss_name(config.loss),
-        "alm_config": "" if config is None else constraint_name(constraint),
-        "delta": math.nan if constraint is None else constraint.margin,
-        "settings": "" if config is None else settings_text(config, names),
+        **_test_columns(cell.test),
+        **_setting_columns(cell.chosen, names),
         "rule": rule,
-        "val_auroc": math.nan if validation is None else validation.metrics["auroc"],
+        "val_auroc": _validation_auroc(cell.chosen),
         "decided_by": cell.decided_by,
         "trial_id": _id(cell),
-        "note": "; ".join(
-            t for t in (cell.note(), None if test is None else test.undefined, cell.mixture()) if t
-        ),
+        "note": "; ".join(remark for remark in remarks if remark),
     }
+
+
+def _test_columns(test: TestRecord | None) -> dict[str, float]:
+    """The ensemble's test metrics, their intervals, and the replicates' AUROC; NaN where there is no test."""
+    ensemble: Mapping[str, float] = {}
+    intervals: Mapping[str, Interval] = dict.fromkeys(METRICS, UNDEFINED)
+    mean = deviation = math.nan
+    if test is not None:
+        ensemble, intervals = test.metrics, test.intervals
+        mean, deviation = test.auroc_mean, test.auroc_std
+    columns = {"auc": ensemble.get("auroc", math.nan)}
+    for percent in OPERATING_POINTS:
+        name = f"fpr_at_tpr_{percent}"
+        columns[name] = ensemble.get(name, math.nan)
+    return {**columns, **as_columns(intervals), "auc_mean": mean, "auc_std": deviation}
+
+
+def _setting_columns(chosen: TrialRecord | None, names: Sequence[str]) -> dict[str, Any]:
+    """What was chosen, in words; empty where nothing was."""
+    if chosen is None:
+        return {"loss_config": "", "alm_config": "", "delta": math.nan, "settings": ""}
+    config = chosen.config
+    return {
+        "loss_config": loss_name(config.loss),
+        "alm_config": constraint_name(config.constraint),
+        "delta": math.nan if config.constraint is None else config.constraint.margin,
+        "settings": settings_text(config, names),
+    }
+
+
+def _validation_auroc(chosen: TrialRecord | None) -> float:
+    if chosen is None or chosen.validation is None:
+        return math.nan
+    return chosen.validation.metrics["auroc"]
 
 
 def _id(cell: Cell) -> str:

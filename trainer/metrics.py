@@ -25,9 +25,10 @@ from trainer.ranking import Floats, Ranking, checked, rank, reason
 
 TARGET_TPRS = (0.98, 0.95, 0.9)
 TARGET_FPRS = (0.01, 0.05, 0.1)
+FPR_AT_TPR = {f"fpr_at_tpr_{round(100 * tpr):02d}": tpr for tpr in TARGET_TPRS}  # names and targets
 SUMMARY = (
     "auroc",
-    *(f"fpr_at_tpr_{round(100 * tpr):02d}" for tpr in TARGET_TPRS),
+    *FPR_AT_TPR,
     *(f"tpr_at_fpr_{round(100 * fpr):02d}" for fpr in TARGET_FPRS),
     "average_precision",
     "balanced_accuracy",

@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 
 from analysis import bootstrap
 from analysis.bootstrap import (
+    METRICS,
     UNDEFINED,
+    Counts,
     as_columns,
     bootstrap_intervals,
-    metric_names,
-    resample_counts,
+    draw_resamples,
     resampled_metrics,
 )
 from search_spaces.errors import InputError
@@ -33,6 +34,12 @@ def by_loop(targets: Sequence[int], scores: Sequence[float], counts: Sequence[in
     return {"auroc": float(reference.auroc(y, s)), **rates}
 
 
+def resample_counts(positives: int, negatives: int, resamples: int, seed: int) -> tuple[Counts, Counts]:
+    """All parts of the resamples, joined."""
+    first, second = zip(*draw_resamples(positives, negatives, resamples, seed), strict=True)
+    return np.hstack(first), np.hstack(second)
+
+
 def made_up(positives: int, negatives: int, seed: int = 0) -> tuple[list[int], list[float]]:
     """Targets in mixed order and scores with many ties."""
     generator = np.random.default_rng(seed)
@@ -46,7 +53,7 @@ def test_intervals_are_those_of_a_slow_loop(positives: int, negatives: int) -> N
     targets, scores = made_up(positives, negatives)
     resamples = 40
     first, second = resample_counts(positives, negatives, resamples, seed=5)
-    drawn: dict[str, list[float]] = {name: [] for name in metric_names()}
+    drawn: dict[str, list[float]] = {name: [] for name in METRICS}
     for draw in range(resamples):
         of_class = {1: list(first[:, draw]), 0: list(second[:, draw])}
         counts = [int(of_class[y].pop(0)) for y in targets]
@@ -134,7 +141,7 @@ def test_about_95_of_100_intervals_hold_the_truth() -> None:
 )
 def test_undefined_metrics_have_undefined_intervals(targets: list[int], scores: list[float]) -> None:
     found = bootstrap_intervals(targets, scores)
-    assert set(found) == set(metric_names())
+    assert set(found) == set(METRICS)
     assert all(math.isnan(end) for interval in found.values() for end in interval)
 
 
@@ -149,5 +156,5 @@ def test_wrong_targets_are_an_input_error() -> None:
 
 
 def test_columns_of_a_table() -> None:
-    columns = as_columns(dict.fromkeys(metric_names(), UNDEFINED))
+    columns = as_columns(dict.fromkeys(METRICS, UNDEFINED))
     assert list(columns)[:4] == ["auc_low", "auc_high", "fpr_at_tpr_98_low", "fpr_at_tpr_98_high"]
