@@ -88,12 +88,8 @@ def picture_of_mlflow(output: Path, picture: Path) -> None:
     port = free_port()
     with running_ui(output, port=port), tempfile.TemporaryDirectory() as profile:
         address = f"http://127.0.0.1:{port}"
-        with _browser(profile, rows) as browser:
-            # MLflow's assistant opens by itself on a first visit.
-            browser.get(f"{address}/health")
-            browser.execute_script(
-                "localStorage.setItem('mlflow.assistant.fab.autoOpenedOnFirstLoad_v1', 'true')"
-            )
+        with headless_browser(Path(profile), WIDTH, height_of(rows)) as browser:
+            close_assistant(browser, address)
             browser.get(address + results_path(experiments(address)[SWEEP]))
             for column in SHOWN:
                 _wait(browser, lambda column=column: _filled(browser, column) == rows)
@@ -104,8 +100,8 @@ def picture_of_mlflow(output: Path, picture: Path) -> None:
 
 
 @contextmanager
-def _browser(profile: str, rows: int) -> Iterator[Any]:
-    """Headless Chromium with a fresh profile, tall enough for so many rows."""
+def headless_browser(profile: Path, width: int, height: int) -> Iterator[Any]:
+    """Headless Chromium with a fresh profile."""
     from selenium import webdriver
     from selenium.webdriver.chrome.service import Service
 
@@ -117,10 +113,21 @@ def _browser(profile: str, rows: int) -> Iterator[Any]:
     browser = webdriver.Chrome(options=options, service=Service(driver))
     try:
         browser.set_page_load_timeout(PATIENCE)
-        browser.set_window_size(WIDTH, max(LEAST_HEIGHT, HEIGHT_AROUND + ROW * rows))
+        browser.set_window_size(width, height)
         yield browser
     finally:
         browser.quit()
+
+
+def close_assistant(browser: Any, address: str) -> None:
+    """MLflow's assistant opens by itself on a first visit; let this browser have seen it."""
+    browser.get(f"{address}/health")
+    browser.execute_script("localStorage.setItem('mlflow.assistant.fab.autoOpenedOnFirstLoad_v1', 'true')")
+
+
+def height_of(rows: int) -> int:
+    """The height of a window in which so many rows of MLflow's table are drawn."""
+    return max(LEAST_HEIGHT, HEIGHT_AROUND + ROW * rows)
 
 
 def _wait(browser: Any, condition: Callable[[], bool]) -> None:

@@ -15,13 +15,12 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webdriver import WebDriver
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
 
+from docs.pictures import PROGRAMS, WIDTH, close_assistant, headless_browser, height_of
 from search_spaces.config import TrialConfig
 from search_spaces.labels import trial_label
 from sweeps.mlflow_columns import results_path
@@ -37,19 +36,6 @@ pytestmark = [
     pytest.mark.timeout(1800),
 ]
 
-BROWSER, DRIVER = "/usr/bin/chromium", "/usr/bin/chromedriver"
-FLAGS = (
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--hide-scrollbars",
-    "--window-size=1690,760",
-)
 CURVES = (
     "train/loss_mean",
     "train/violation_mean",
@@ -93,22 +79,12 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
 @pytest.fixture
 def browser(sweep: Shown, tmp_path: Path) -> Iterator[WebDriver]:
     """Headless Chromium with a fresh profile that has seen MLflow's assistant before."""
-    options = webdriver.ChromeOptions()
-    options.binary_location = BROWSER
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path / 'profile'}"):
-        options.add_argument(flag)
-    driver = webdriver.Chrome(options=options, service=Service(DRIVER))
-    try:
-        driver.set_page_load_timeout(PATIENCE)
-        driver.get(f"{sweep.address}/health")
-        driver.execute_script("localStorage.setItem('mlflow.assistant.fab.autoOpenedOnFirstLoad_v1', 'true')")
+    with headless_browser(tmp_path / "profile", WIDTH, height_of(len(sweep.views))) as driver:
+        close_assistant(driver, sweep.address)
         yield driver
-    finally:
-        driver.quit()
 
 
 def test_table_shows_every_trial_with_its_metrics(sweep: Shown, browser: WebDriver) -> None:
-    browser.set_window_size(1690, max(760, 520 + 32 * len(sweep.views)))  # rows out of sight are not drawn
     browser.get(sweep.address + results_path(sweep.experiment_id))
     labels = _wait(browser, lambda: _named_rows(browser, len(sweep.views)))
     assert set(labels.values()) == set(sweep.views)
@@ -124,7 +100,6 @@ def test_table_shows_every_trial_with_its_metrics(sweep: Shown, browser: WebDriv
 
 
 def test_trial_page_draws_curves_and_roc(sweep: Shown, browser: WebDriver) -> None:
-    browser.set_window_size(1690, max(760, 520 + 32 * len(sweep.views)))
     browser.get(sweep.address + results_path(sweep.experiment_id))
     _wait(browser, lambda: _named_rows(browser, len(sweep.views)))
     label = _with_constraint(sweep.views)
@@ -154,7 +129,7 @@ def test_trial_page_draws_curves_and_roc(sweep: Shown, browser: WebDriver) -> No
 
 
 def _need_browser() -> None:
-    missing = [path for path in (BROWSER, DRIVER) if shutil.which(path) is None]
+    missing = [name for name in PROGRAMS if shutil.which(name) is None]
     if missing and os.environ.get("CI") == "true":
         pytest.fail(f"not installed, though this is CI: {', '.join(missing)}")
     if missing:
