@@ -20,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from trainer import metrics
+from trainer.metrics import binary as metrics
 from trainer.seeds import seed_for
 
 RESAMPLES = 1000

@@ -11,10 +11,9 @@ from analysis.load import SweepRecords, read_test
 from analysis.mixture import mixture
 from analysis.records import TestRecord, TrialRecord, shortfall
 from analysis.select import DEFAULT_RULE, decided_by, rule_by_name, select
-from search_spaces.config import DataConfig, TrialConfig
+from search_spaces.config import FAMILIES, DataConfig, TrialConfig
 from search_spaces.errors import InputError
 from search_spaces.labels import block_key, block_label, flat, row_label
-from search_spaces.losses import FAMILIES
 from trainer.store import Store
 
 

@@ -26,7 +26,7 @@ from analysis.records import (
 from search_spaces.config import TrialConfig
 from search_spaces.errors import StoreError
 from search_spaces.labels import block_key, trial_label
-from trainer import metrics
+from trainer.metrics import binary as metrics
 from trainer.store import Done, Store, SweepManifest
 
 _REASON_LENGTH = 300

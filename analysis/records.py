@@ -64,7 +64,7 @@ class Missing:
 class ValidationRecord:
     """A trial on the validation examples.
 
-    metrics     of the ensemble (scores averaged over replicates), keys as in `trainer.metrics.summarize`
+    metrics     of the ensemble (scores averaged over replicates), by their names in `trainer.metrics.binary`
     mean_auroc  mean over replicates of each one's own AUROC
     undefined   why metrics are NaN, or None
     """

@@ -24,16 +24,16 @@ import pandas as pd
 
 from analysis.bootstrap import METRICS, UNDEFINED, Interval, as_columns
 from analysis.cells import Cell, build_cells, settings_text, varying_settings
-from analysis.escape import csv_text
-from analysis.layout import best_document, comparison_document
 from analysis.load import load_sweep
 from analysis.provenance import commits, provenance
 from analysis.records import OPERATING_POINTS, TestRecord, TrialRecord
-from analysis.render import latex, markdown, plain
+from analysis.render.escape import csv_text
+from analysis.render.layout import best_document, comparison_document
+from analysis.render.text import latex, markdown, plain
 from analysis.select import DEFAULT_RULE, RULES
 from analysis.statistics import constraint_comparisons
 from search_spaces.errors import StoreError
-from search_spaces.named import constraint_name, loss_name
+from search_spaces.paper.named import constraint_name, loss_name
 from trainer.store import Store, SweepManifest
 
 

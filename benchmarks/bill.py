@@ -8,8 +8,8 @@ from typing import Any
 from search_spaces.catalog import paper
 from search_spaces.config import Cifar10, Cifar100, DataConfig, ResNet10, TrialConfig
 from search_spaces.errors import InputError
-from search_spaces.two_stage import paper_two_stage, stand_ins
-from trainer.subset import class_counts
+from search_spaces.spaces.two_stage import paper_two_stage, stand_ins
+from trainer.data.subset import class_counts
 
 # Krizhevsky 2009: published training images of each class.
 PER_CLASS = {"cifar10": 5000, "cifar100": 500}

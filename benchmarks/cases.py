@@ -10,11 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from search_spaces.config import DataConfig, ResNet10, TrialConfig
-from search_spaces.losses import Bce
-from search_spaces.named import constraint_by_name
-from search_spaces.presets import preset
-from trainer.capture import CAPTURE_VARIABLE
+from search_spaces.config import Bce, DataConfig, ResNet10, TrialConfig
+from search_spaces.paper.named import constraint_by_name
+from search_spaces.paper.presets import preset
+from trainer.device.capture import CAPTURE_VARIABLE
 
 # The constraint of the rows "with constraint".
 CONSTRAINT, MARGIN = "ALM_16_beg", 0.5

@@ -17,12 +17,12 @@ from benchmarks.plain import PlainSettings, PlainTrainer, tuned_settings
 from benchmarks.plain_constraint import PlainConstraint
 from benchmarks.plain_images import PlainData
 from search_spaces.errors import AlmsweepError
-from trainer import metrics
-from trainer.cpu import prepare_cpu
-from trainer.data import BinaryTask, load_task
+from trainer.data.task import BinaryTask, load_task
+from trainer.device.cpu import prepare_cpu
 from trainer.fit import fit
+from trainer.metrics import binary as metrics
 from trainer.replicate import Replicate
-from trainer.trial_setup import TrialSetup
+from trainer.setup import TrialSetup
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from search_spaces.config import ResNet10
-from trainer.models import build_model
+from trainer.models.build import build_model
 
 CHANNELS, SIDE = 3, 32
 

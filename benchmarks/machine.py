@@ -11,8 +11,8 @@ from typing import Any
 import torch
 
 from benchmarks.cases import usable_cores
-from trainer.environment import git_commit, gpu_driver, library_versions, processor_model, versions_of
-from trainer.precision import has_bf16
+from trainer.device.environment import git_commit, gpu_driver, library_versions, processor_model, versions_of
+from trainer.device.precision import has_bf16
 
 POWERCAP = Path("/sys/class/powercap")
 

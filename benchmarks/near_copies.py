@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search_spaces.errors import AlmsweepError
-from search_spaces.presets import TASKS
-from trainer.data import load_task
+from search_spaces.paper.presets import TASKS
+from trainer.data.task import load_task
 
 LEAST_CORRELATION = 0.9
 SHIFT = 4

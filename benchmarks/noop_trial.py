@@ -15,10 +15,10 @@ import torch
 from numpy.typing import NDArray
 
 from search_spaces.config import TrialConfig
-from sweeps.worker import train_trial
-from trainer.data import BinaryTask
+from sweeps.driver.worker import train_trial
+from trainer.data.prepared import Split
+from trainer.data.task import BinaryTask
 from trainer.fit import Round
-from trainer.prepared import Split
 from trainer.replicate import CURVES
 from trainer.scored import ScoredEpochs
 
@@ -27,7 +27,7 @@ ENSEMBLE = ("auroc", "fpr_at_tpr_98", "fpr_at_tpr_95", "fpr_at_tpr_90")
 
 
 def noop_trial(params: dict[str, Any], **rest: Any) -> None:
-    """`sweeps.worker.train_trial`, in this process from now on without data, network and training."""
+    """`sweeps.driver.worker.train_trial`, in this process from now on without data, network and training."""
     import trainer.trial
 
     for name, instead in {"trial_setup": _setup, "Replicate": NoopReplicate, "fit": _fit}.items():

@@ -12,8 +12,8 @@ import torch
 
 from benchmarks.cases import usable_cores
 from search_spaces.errors import InputError
-from trainer.compiled import check_compiler
-from trainer.precision import has_bf16
+from trainer.device.compiled import check_compiler
+from trainer.device.precision import has_bf16
 
 DATA_VARIABLE = "ALMSWEEP_TEST_DATA"
 

@@ -1,6 +1,6 @@
 """The contestants of the orchestration benchmark, each measured in a process of its own.
 
-    ours          `sweeps.run.run_sweep`: Ray Tune, result store, weights, MLflow, final reconciliation
+    ours          `sweeps.driver.run.run_sweep`: Ray Tune, result store, weights, MLflow, final reconciliation
     tune-default  Ray Tune as it comes, with its own MLflow callback: a process per trial
     tune-reused   the same with reused actors and without Tune's own log files
     tune-bare     reused actors, no MLflow and no log files: what Tune's own bookkeeping costs
@@ -27,7 +27,7 @@ import psutil
 from benchmarks.noop_trial import ensemble_record, epoch_record, noop_trial
 from search_spaces.catalog import load_space
 from search_spaces.config import TrialConfig
-from sweeps.run_tags import params
+from sweeps.tracking.tags import params
 
 SAMPLE_SECONDS = 0.5
 # Memory of the first trials is that of imports and caches.
@@ -143,10 +143,10 @@ def measure(name: str, trials: int, folder: Path) -> dict[str, Any]:
 def _ours(configs: tuple[TrialConfig, ...], folder: Path, meter: Meter) -> None:
     from rich.console import Console
 
-    import sweeps.run
-    import sweeps.tuning
+    import sweeps.driver.run
+    import sweeps.driver.tuning
+    from sweeps.driver.progress import SweepProgress
     from sweeps.options import RunOptions
-    from sweeps.progress import SweepProgress
     from trainer.store import SweepManifest
 
     plain = SweepProgress.ended
@@ -156,10 +156,10 @@ def _ours(configs: tuple[TrialConfig, ...], folder: Path, meter: Meter) -> None:
         meter.trial_ended()
 
     SweepProgress.ended = ended  # type: ignore[method-assign]
-    sweeps.tuning.train_trial = noop_trial  # type: ignore[attr-defined]
+    sweeps.driver.tuning.train_trial = noop_trial  # type: ignore[attr-defined]
     options = RunOptions(output=str(folder))
     with Path(folder, "console.txt").open("w") as stream:
-        outcome = sweeps.run.run_sweep(SweepManifest("noop", configs), options, Console(file=stream))
+        outcome = sweeps.driver.run.run_sweep(SweepManifest("noop", configs), options, Console(file=stream))
     done = outcome.plan.counts()["done"]
     if done < len(configs) or outcome.untracked:
         raise RuntimeError(f"{done} of {len(configs)} trials done, {outcome.untracked} not in MLflow")

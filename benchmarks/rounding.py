@@ -28,8 +28,8 @@ from benchmarks.rounding_two import compare, load_curves, save_curves
 from search_spaces.catalog import load_space
 from search_spaces.config import SCORED_EPOCHS, ScoredBy, TrialConfig
 from search_spaces.errors import AlmsweepError, InputError
-from trainer.data import load_task
-from trainer.environment import machine_facts
+from trainer.data.task import load_task
+from trainer.device.environment import machine_facts
 
 HEADER = (
     "scored",

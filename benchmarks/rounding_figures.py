@@ -19,7 +19,7 @@ from analysis.select import DEFAULT_RULE, select
 from benchmarks.rounding_runs import Curve, Scores
 from search_spaces.config import ScoredBy, TrialConfig
 from search_spaces.labels import block_key, row_label
-from trainer import metrics
+from trainer.metrics import binary as metrics
 from trainer.scored import ScoredEpochs, mean_scores
 
 FPR = "fpr_at_tpr_98"

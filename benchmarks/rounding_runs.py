@@ -21,14 +21,14 @@ from torch import Tensor, nn
 
 from search_spaces.config import TrialConfig
 from search_spaces.errors import InputError
-from trainer import losses
-from trainer.cpu import prepare_cpu
-from trainer.data import load_task
+from trainer.data.task import load_task
+from trainer.device.cpu import prepare_cpu
 from trainer.fit import train_epoch
+from trainer.losses import binary as losses
+from trainer.models.scoring import EVALUATION_BATCH, logits_of
 from trainer.replicate import Replicate
-from trainer.scoring import EVALUATION_BATCH, logits_of
 from trainer.seeds import seed_for
-from trainer.trial_setup import TrialSetup
+from trainer.setup import TrialSetup
 
 CPU = torch.device("cpu")
 Scores = NDArray[np.float32]

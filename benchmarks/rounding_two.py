@@ -14,7 +14,7 @@ from benchmarks.rounding_runs import Curve, test_scores_of
 from search_spaces.config import ScoredBy, TrialConfig
 from search_spaces.errors import InputError
 from search_spaces.labels import trial_label
-from trainer import metrics
+from trainer.metrics import binary as metrics
 
 OPTION: ScoredBy = "best_epoch"
 _ARRAYS = [field.name for field in fields(Curve) if field.name not in ("trial_id", "seed", "rounding")]

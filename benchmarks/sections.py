@@ -18,7 +18,7 @@ from benchmarks.floor import flop_per_image
 from benchmarks.machine import EnergyMeter, describe, load_average
 from benchmarks.mps import Mps
 from benchmarks.worker import WorkerError
-from trainer.data import load_task
+from trainer.data.task import load_task
 
 log = logging.getLogger(__name__)
 

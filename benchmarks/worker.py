@@ -159,7 +159,7 @@ def peak_memory(device: str) -> int:
         for line in status.read_text().splitlines():
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) * 1024
-    from trainer.environment import peak_memory_bytes
+    from trainer.device.environment import peak_memory_bytes
 
     return peak_memory_bytes()
 

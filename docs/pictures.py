@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from search_spaces.errors import AlmsweepError, StoreError
-from sweeps.mlflow_columns import results_path
-from sweeps.mlflow_ui import experiments, free_port, running_ui
-from sweeps.tracking import reconcile
+from sweeps.tracking.columns import results_path
+from sweeps.tracking.tracker import reconcile
+from sweeps.tracking.ui import experiments, free_port, running_ui
 from trainer.store import Store
 
 SWEEP = "demo"

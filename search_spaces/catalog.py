@@ -6,12 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from search_spaces.errors import SpaceError, unknown_name
-from search_spaces.named import CONSTRAINTS, LOSSES, MARGINS
-from search_spaces.published import published_settings
+from search_spaces.paper.named import CONSTRAINTS, LOSSES, MARGINS
+from search_spaces.paper.published import published_settings
+from search_spaces.search_block import PUBLISHED
 from search_spaces.space import Axes, SearchSpace, product
-from search_spaces.two_stage import TWO_STAGE, paper_two_stage
-from search_spaces.yaml_search import PUBLISHED
-from search_spaces.yaml_space import read_space
+from search_spaces.spaces.two_stage import TWO_STAGE, paper_two_stage
+from search_spaces.yaml.space import read_space
 
 
 def demo() -> SearchSpace:

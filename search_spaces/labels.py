@@ -1,7 +1,7 @@
 """Short texts for tables, logs and run names. Configurations that differ get labels that differ.
 
 A label starts with the words of the paper's tables; whatever departs from the data set's preset
-(`search_spaces.presets`) is added behind them as `key=value`, under the keys that a space is written with.
+(`search_spaces.paper.presets`) is added behind them as `key=value`, under the keys of a space.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import json
 from collections.abc import Mapping
 
 from search_spaces.config import DataConfig, ImageFolder, MedMnist, TrialConfig
-from search_spaces.named import constraint_name, loss_name, number
-from search_spaces.presets import PRESETS, TASKS
+from search_spaces.paper.named import constraint_name, loss_name, number
+from search_spaces.paper.presets import PRESETS, TASKS
 
 _ABSENT = object()
 

@@ -18,15 +18,15 @@ from search_spaces.config import (
     AugmentationConfig,
     ConstraintConfig,
     DataConfig,
+    LossConfig,
     ModelConfig,
     OptimizerConfig,
     TrialConfig,
 )
 from search_spaces.errors import SpaceError
 from search_spaces.keys import canonical_key
-from search_spaces.losses import LossConfig
-from search_spaces.named import CONSTRAINTS, LOSSES, NO_CONSTRAINT, constraint_by_name, loss_by_name
-from search_spaces.presets import PRESETS
+from search_spaces.paper.named import CONSTRAINTS, LOSSES, NO_CONSTRAINT, constraint_by_name, loss_by_name
+from search_spaces.paper.presets import PRESETS
 from search_spaces.problem import Problem, from_validation, join, shown
 
 _TYPES: dict[str, Any] = {

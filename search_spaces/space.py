@@ -9,7 +9,7 @@ values is `product`, alternatives are added with `+`:
     space = SearchSpace.of("mine", plain + constrained)
 
 Spaces join with `union` and shrink with `filter`. Keys: see `search_spaces.settings`. The same in YAML: see
-`search_spaces.yaml_space`.
+`search_spaces.yaml.space`.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from search_spaces.config import TrialConfig
 from search_spaces.errors import SpaceError
 from search_spaces.problem import Problem
 from search_spaces.search import Search
+from search_spaces.search_block import parse_search
 from search_spaces.settings import Setting, TrialBuilder, setting
-from search_spaces.yaml_search import parse_search
 
 Settings: TypeAlias = Mapping[str, object]
 Axes: TypeAlias = Mapping[str, Sequence[object]]
@@ -73,7 +73,7 @@ class SearchSpace:
     def searched(
         cls, name: str, fixed: Settings, search: Mapping[str, object], description: str = ""
     ) -> SearchSpace:
-        """The space of a search, its blocks written as in YAML (see `search_spaces.yaml_search`).
+        """The space of a search, its blocks written as in YAML (see `search_spaces.search_block`).
 
         Raises SpaceError as `of` does.
         """

@@ -26,10 +26,10 @@ class RunOptions:
     tracking_uri     MLflow server or database; None is the SQLite database in the output folder
     track            False turns MLflow off
     take_over        take the sweep from a driver that holds its lease
-    scheduler        "none", "asha" or "median": which trials are stopped early (see `sweeps.schedulers`)
+    scheduler        "none", "asha" or "median": how trials are stopped early (`sweeps.search.schedulers`)
     grace_epochs     epochs before a trial may be stopped; None is a tenth of its epochs
     checkpoint_seconds  least time between two checkpoints of a trial
-    compile          whether trials compile their network (see `trainer.compiled`)
+    compile          whether trials compile their network (see `trainer.device.compiled`)
     """
 
     output: str

@@ -14,7 +14,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from sweeps.mlflow_ui import free_port
+from sweeps.tracking.ui import free_port
 from tests.processes import PATIENCE
 
 ENTRYPOINT = Path(__file__).parent.parent / "docker" / "entrypoint.sh"

@@ -14,7 +14,7 @@ from typing import Any
 
 import psutil
 
-from sweeps.mlflow_ui import free_port
+from sweeps.tracking.ui import free_port
 from tests.processes import PATIENCE
 
 USER = "mlflow"

@@ -10,7 +10,7 @@ from typing import Any, TypeGuard
 import torch
 
 from search_spaces.errors import CheckpointError
-from trainer.environment import is_out_of_memory
+from trainer.device.environment import is_out_of_memory
 from trainer.replicate import Replicate
 
 CHECKPOINT_SCHEMA = 2

@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 
 from search_spaces.config import TrialConfig
 from search_spaces.errors import CheckpointError
-from trainer import checkpoint, losses, metrics
-from trainer.augmentation import Augmenter
-from trainer.data import BinaryTask
+from trainer import checkpoint
+from trainer.data.augmentation import Augmenter
+from trainer.data.task import BinaryTask
+from trainer.losses import binary as losses
+from trainer.metrics import binary as metrics
+from trainer.models.scoring import EVALUATION_BATCH, build_replicate_model, logits_of
 from trainer.scored import mean_scores
-from trainer.scoring import EVALUATION_BATCH, build_replicate_model, logits_of
 from trainer.store import Done, Store
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer import metrics
+from trainer.metrics import binary as metrics
 from trainer.replicate import Replicate
 
 ENSEMBLE_METRICS = ("auroc", "fpr_at_tpr_98", "fpr_at_tpr_95", "fpr_at_tpr_90")

@@ -9,8 +9,8 @@ from pathlib import Path
 import torch
 
 from search_spaces.config import TrialConfig
-from trainer.data import load_task
-from trainer.trial_setup import TrialSetup
+from trainer.data.task import load_task
+from trainer.setup import TrialSetup
 
 
 @dataclass(frozen=True)

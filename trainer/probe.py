@@ -7,9 +7,9 @@ import time
 import torch
 
 from search_spaces.config import TrialConfig
-from trainer.data import BinaryTask
+from trainer.data.task import BinaryTask
 from trainer.replicate import Replicate
-from trainer.trial_setup import TrialSetup
+from trainer.setup import TrialSetup
 
 WARM_UP_BATCHES = 2
 MEASURED_SECONDS = 2.0

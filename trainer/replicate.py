@@ -16,15 +16,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from trainer import constraint, losses, metrics
-from trainer.capture import Captured, Lane
-from trainer.compiled import compiled
+from trainer.data.sampler import epoch_order, trainable_batches
+from trainer.device.capture import Captured, Lane
+from trainer.device.compiled import compiled
+from trainer.losses import binary as losses
+from trainer.losses import constraint
+from trainer.metrics import binary as metrics
+from trainer.models.scoring import EVALUATION_BATCH, build_replicate_model, logits_of
 from trainer.patience import epochs_without_gain
-from trainer.sampler import epoch_order, trainable_batches
 from trainer.scored import ScoredEpochs, mean_scores
-from trainer.scoring import EVALUATION_BATCH, build_replicate_model, logits_of
+from trainer.setup import TrialSetup
 from trainer.training_step import TrainingStep, learning_rate
-from trainer.trial_setup import TrialSetup
 
 CURVES = ("auroc", "fpr_at_tpr_98", "fpr_at_tpr_95", "fpr_at_tpr_90", "average_precision")
 

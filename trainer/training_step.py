@@ -1,8 +1,8 @@
 """One replicate's training step over fixed tensors: batch, forward, loss, gradient, update, multipliers.
 
 An epoch's order and random draws are copied to the device once; a cursor there says where the next batch
-begins. So a step takes nothing from the host and gives nothing back, and can be captured (`trainer.capture`).
-Learning rate and penalty are tensors on the device as well, set once per epoch.
+begins. So a step takes nothing from the host and gives nothing back, and can be captured (see
+`trainer.device.capture`). Learning rate and penalty are tensors on the device as well, set once per epoch.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ import torch
 from torch import Tensor, nn
 
 from search_spaces.config import OptimizerConfig, TrialConfig
-from trainer import constraint, losses
-from trainer.augmentation import Augmenter, Draws
-from trainer.capture import Captured, Lane
-from trainer.precision import autocast
+from trainer.data.augmentation import Augmenter, Draws
+from trainer.device.capture import Captured, Lane
+from trainer.device.precision import autocast
+from trainer.losses import binary as losses
+from trainer.losses import constraint
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,14 +19,14 @@ from numpy.typing import NDArray
 from search_spaces.config import TrialConfig
 from search_spaces.errors import CheckpointError, Interrupted, StoreError
 from trainer import checkpoint
-from trainer.environment import peak_memory_bytes, reset_peak_memory
+from trainer.device.environment import peak_memory_bytes, reset_peak_memory
 from trainer.fit import Round, fit
 from trainer.held_setup import trial_setup
-from trainer.markers import Done
 from trainer.replicate import Replicate
+from trainer.results import Attempt, store_replicate
+from trainer.setup import TrialSetup
 from trainer.store import Store
-from trainer.trial_results import Attempt, store_replicate
-from trainer.trial_setup import TrialSetup
+from trainer.store.markers import Done
 from trainer.writer import Writer
 
 log = logging.getLogger(__name__)
@@ -57,7 +57,7 @@ class TrialOptions:
     download            whether a missing data set may be downloaded
     keep_weights        whether the scored epochs' weights are stored
     checkpoint_seconds  least time between two checkpoints
-    compile             whether the network is compiled for training (`trainer.compiled`)
+    compile             whether the network is compiled for training (`trainer.device.compiled`)
     """
 
     data_dir: Path | None = None

@@ -12,15 +12,15 @@ import torch
 
 from search_spaces.config import TrialConfig
 from trainer import checkpoint
-from trainer.data import BinaryTask, load_task
-from trainer.environment import peak_resident_bytes
+from trainer.data.task import BinaryTask, load_task
+from trainer.device.environment import peak_resident_bytes
+from trainer.device.precision import has_bf16
 from trainer.fit import fit
-from trainer.precision import has_bf16
+from trainer.models.scoring import EVALUATION_BATCH
 from trainer.probe import seconds_per_epoch
 from trainer.replicate import Replicate
-from trainer.scoring import EVALUATION_BATCH
+from trainer.setup import TrialSetup
 from trainer.trial_needs import TrialNeeds
-from trainer.trial_setup import TrialSetup
 
 # On a CPU memory is measured over epochs of so many batches (the last is not full), and an evaluation.
 CPU_BATCHES = 2.5

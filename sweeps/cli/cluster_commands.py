@@ -18,7 +18,7 @@ from rich.text import Text
 from sweeps.cli.guard import INTERRUPTED, guarded
 
 if TYPE_CHECKING:
-    from sweeps.jobs import SweepJob
+    from sweeps.cluster.jobs import SweepJob
     from trainer.store import SweepManifest
 
 Sweep = Annotated[
@@ -50,7 +50,7 @@ def logs(
     ] = False,
 ) -> None:
     """Show what a sweep that runs as a Ray job has printed."""
-    from sweeps.jobs import SweepJobs
+    from sweeps.cluster.jobs import SweepJobs
 
     jobs = SweepJobs(address)
     job = jobs.find(sweep)
@@ -63,7 +63,7 @@ def logs(
 
 def cancel(sweep: Sweep = None, address: Address = None) -> None:
     """Interrupt a sweep that runs as a Ray job, and wait for its end. A relaunch goes on from there."""
-    from sweeps.jobs import SweepJobs
+    from sweeps.cluster.jobs import SweepJobs
 
     jobs = SweepJobs(address)
     job = jobs.find(sweep, running=True)
@@ -80,7 +80,7 @@ def submit(context: typer.Context, manifest: SweepManifest, output: str, address
 
     Ctrl-C and a closed terminal end the following only.
     """
-    from sweeps.jobs import OUTPUT_KEY, SWEEP_KEY, SweepJobs
+    from sweeps.cluster.jobs import OUTPUT_KEY, SWEEP_KEY, SweepJobs
 
     jobs = SweepJobs(address)
     metadata = {SWEEP_KEY: manifest.name}
@@ -149,7 +149,7 @@ def given_arguments(context: typer.Context, from_environment: Collection[str] = 
 
 def remote_status(context: typer.Context, address: str) -> None:
     """The cluster's sweep jobs, and what `almsweep status` says on its head."""
-    from sweeps.jobs import SweepJobs
+    from sweeps.cluster.jobs import SweepJobs
 
     jobs = SweepJobs(address)
     console = Console(soft_wrap=True, highlight=False)
@@ -176,7 +176,7 @@ def without_ray_lines(log: str) -> str:
 
 def job_line(job: SweepJob, now: float) -> str:
     """A job in one line: sweep, state, for how long, its id."""
-    from sweeps.progress import duration
+    from sweeps.driver.progress import duration
 
     words = [job.sweep, job.status.lower()]
     if job.started is not None:

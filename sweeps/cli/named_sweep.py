@@ -20,8 +20,8 @@ def open_sweep(space: str, output: str, replicates: int | None) -> tuple[Store, 
     sweep anything in the store, is of another trial schema.
     """
     from search_spaces.catalog import load_space
-    from search_spaces.two_stage import TWO_STAGE
-    from sweeps.two_stage import continued, is_first_stage
+    from search_spaces.spaces.two_stage import TWO_STAGE
+    from sweeps.driver.two_stage import continued, is_first_stage
     from trainer.store import Store, SweepManifest
 
     store = Store(output)

@@ -57,11 +57,11 @@ def plan(
 
     Time is told from measurements, of this machine or, with --probe and --address, of the cluster's nodes.
     """
+    from sweeps.capacity.forecast import forecast
     from sweeps.cli import report
-    from sweeps.forecast import forecast
+    from sweeps.driver.two_stage import expected
     from sweeps.options import RunOptions
     from sweeps.plan import disk_need, make_plan
-    from sweeps.two_stage import expected
 
     check_keep_weights(keep_weights)
     store, manifest = open_sweep(space, output, replicates)

@@ -9,10 +9,10 @@ from rich.table import Table
 from rich.text import Text
 
 from search_spaces.labels import trial_label
-from sweeps.forecast import Forecast
+from sweeps.capacity.forecast import Forecast
+from sweeps.driver.progress import duration
+from sweeps.driver.run import SweepOutcome
 from sweeps.plan import STATUSES, DiskNeed, Plan, PlannedTrial, block_counts
-from sweeps.progress import duration
-from sweeps.run import SweepOutcome
 from trainer.store import Store, SweepManifest
 
 TAIL_LINES = 5

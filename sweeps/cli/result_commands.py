@@ -53,8 +53,8 @@ def tables(
 
 def reconcile(space: Sweep, output: Output = DEFAULT_OUTPUT, tracking_uri: TrackingUri = None) -> None:
     """Bring MLflow level with the result store."""
-    from sweeps.lease import is_held
-    from sweeps.tracking import reconcile as bring_level
+    from sweeps.driver.lease import is_held
+    from sweeps.tracking.tracker import reconcile as bring_level
 
     store, manifest = open_stored(space, output)
     counts = bring_level(store, manifest.name, tracking_uri, is_running=is_held(store, manifest.name))
@@ -73,7 +73,7 @@ def ui(
     port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Port to listen on.")] = 5000,
 ) -> None:
     """Open MLflow's own UI on a sweep's results, until Ctrl-C."""
-    from sweeps.mlflow_ui import serve
+    from sweeps.tracking.ui import serve
     from trainer.store import Store
 
     if tracking_uri is None:
@@ -83,7 +83,7 @@ def ui(
 
 def write_tables_of(console: Console, store: Store, manifest: SweepManifest, rule: str) -> bool:
     """Write and print a sweep's tables; returns whether every cell is complete."""
-    from analysis.figures import write_figures
+    from analysis.render.figures import write_figures
     from analysis.tables import write_tables
 
     if not manifest.trials:

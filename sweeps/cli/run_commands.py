@@ -95,9 +95,9 @@ def run(
     yes: Yes = False,
 ) -> None:
     """Run what is missing of a space on Ray Tune, then write and print the table of best configurations."""
+    from sweeps.driver.two_stage import expected
     from sweeps.options import RunOptions
     from sweeps.plan import make_plan
-    from sweeps.two_stage import expected
 
     check_choices(keep_weights, rule)
     options = RunOptions(
@@ -214,7 +214,7 @@ def _run_and_report(
 ) -> None:
     """Run, write the tables, print them, and exit with the code that tells how it went."""
     from sweeps.cli import report
-    from sweeps.run import run_sweep
+    from sweeps.driver.run import run_sweep
 
     console = Console()
     if search is not None:
@@ -244,7 +244,7 @@ def _run_and_report(
 
 def _second_stage(console: Console, store: Store, manifest: SweepManifest, rule: str) -> SweepManifest | None:
     """A two-stage study with its second stage, when the first has ended; None for any other sweep."""
-    from sweeps.two_stage import is_first_stage, unfinished, with_second_stage
+    from sweeps.driver.two_stage import is_first_stage, unfinished, with_second_stage
 
     if not is_first_stage(manifest):
         return None

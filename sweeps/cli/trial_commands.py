@@ -95,8 +95,8 @@ def evaluate(
     threads: Threads = 1,
 ) -> None:
     """Score a stored trial's weights on a data set again: AUC and FPR at 98, 95 and 90 % TPR."""
-    from search_spaces.presets import preset
-    from trainer.data import load_task
+    from search_spaces.paper.presets import preset
+    from trainer.data.task import load_task
     from trainer.evaluate import evaluate as score
     from trainer.store import Store
 
@@ -149,8 +149,8 @@ def _setting(text: str) -> tuple[str, object]:
 def _device(name: str | None, threads: int) -> Any:
     import torch
 
-    from trainer.cpu import prepare_cpu
-    from trainer.environment import default_device
+    from trainer.device.cpu import prepare_cpu
+    from trainer.device.environment import default_device
 
     prepare_cpu(threads)
     if name is None:

@@ -11,8 +11,18 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from search_spaces.config import Cifar10, ConstraintConfig, DataConfig, ImageFolder, TrialConfig
-from search_spaces.losses import Bce, ClassBalancedBce, Ldam, LossConfig, SymmetricMargin
+from search_spaces.config import (
+    Bce,
+    Cifar10,
+    ClassBalancedBce,
+    ConstraintConfig,
+    DataConfig,
+    ImageFolder,
+    Ldam,
+    LossConfig,
+    SymmetricMargin,
+    TrialConfig,
+)
 from trainer.store import Store, SweepManifest
 
 SIZES = {"val": (10, 20), "test": (20, 60)}  # positives, negatives

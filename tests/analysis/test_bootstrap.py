@@ -22,7 +22,7 @@ from analysis.bootstrap import (
 )
 from search_spaces.errors import InputError
 from tests import reference
-from trainer import metrics
+from trainer.metrics import binary as metrics
 
 TPRS = {"fpr_at_tpr_98": "0.98", "fpr_at_tpr_95": "0.95", "fpr_at_tpr_90": "0.9"}
 

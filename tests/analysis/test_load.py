@@ -3,8 +3,8 @@ import pytest
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from analysis.load import load_sweep, read_test
+from search_spaces.config import Bce, Ldam, SymmetricMargin
 from search_spaces.errors import StoreError
-from search_spaces.losses import Bce, Ldam, SymmetricMargin
 from sweeps.plan import make_plan
 from tests.analysis.stored_sweep import (
     SEEDS,

@@ -12,9 +12,17 @@ import pytest
 from analysis import tables
 from analysis.bootstrap import bootstrap_intervals
 from analysis.tables import Tables, make_tables, write_tables, write_whole
-from search_spaces.config import ConstraintConfig, ResNet10, TrialConfig
+from search_spaces.config import (
+    FAMILIES,
+    Bce,
+    ConstraintConfig,
+    Ldam,
+    Mbauc,
+    ResNet10,
+    SymmetricMargin,
+    TrialConfig,
+)
 from search_spaces.errors import InputError, StoreError
-from search_spaces.losses import FAMILIES, Bce, Ldam, Mbauc, SymmetricMargin
 from tests.analysis.stored_sweep import (
     SweepBuilder,
     add_golden_trials,
@@ -386,11 +394,11 @@ def test_tables_need_neither_torch_nor_ray_nor_mlflow(golden: SweepBuilder, tmp_
     golden.store.write_sweep(golden.manifest())
     code = f"""
 import sys
-import analysis.tables, analysis.figures
+import analysis.tables, analysis.render.figures
 from trainer.store import Store
 store = Store({str(golden.folder)!r})
 made = analysis.tables.write_tables(store, store.read_sweep("golden"), {str(tmp_path / "out")!r})
-analysis.figures.write_figures(made, {str(tmp_path / "figures")!r})
+analysis.render.figures.write_figures(made, {str(tmp_path / "figures")!r})
 found = sorted({{"torch", "torchvision", "ray", "mlflow", "optuna"}} & set(sys.modules))
 sys.exit(f"imported: {{found}}" if found else 0)
 """

@@ -21,8 +21,8 @@ from benchmarks.measure import Clock, Rules, measure_rows
 from benchmarks.mps import Mps
 from search_spaces.errors import InputError
 from tests.trainer.image_files import random_images, write_parquet
-from trainer.capture import CAPTURE_VARIABLE
-from trainer.data import load_task
+from trainer.data.task import load_task
+from trainer.device.capture import CAPTURE_VARIABLE
 
 ROOT = Path(__file__).parent.parent.parent
 

@@ -9,8 +9,8 @@ import pytest
 
 from benchmarks import bill, summary
 from benchmarks.floor import flop_per_image
-from search_spaces.presets import preset
-from trainer.data import load_task
+from search_spaces.paper.presets import preset
+from trainer.data.task import load_task
 
 
 def process(start: float, end: float, images: int, train_seconds: float | None = None) -> dict[str, Any]:

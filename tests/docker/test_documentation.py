@@ -16,7 +16,7 @@ def test_every_variable_and_file_is_documented(docker: Path) -> None:
     assert sorted(name for name in used if name not in page) == []
     package = {
         name
-        for path in (docker.parent / "trainer").glob("*.py")
+        for path in (docker.parent / "trainer").rglob("*.py")
         for name in re.findall(r'"(ALMSWEEP_[A-Z_]+)"', path.read_text())
     }
     assert sorted(set(re.findall(r"\bALMSWEEP_[A-Z_]+\b", page)) - used - package) == []

@@ -14,8 +14,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import sweeps.tuning
-from sweeps.worker import train_trial
+import sweeps.driver.tuning
+from sweeps.driver.worker import train_trial
 
 MIDDLE, LATE = 3, 6
 PATIENCE = 1000.0
@@ -52,7 +52,7 @@ def main() -> None:
     def injected(params: dict[str, Any], **rest: Any) -> None:
         gated_trial(params, gates=gates, **rest)
 
-    sweeps.tuning.train_trial = injected
+    sweeps.driver.tuning.train_trial = injected
     from sweeps.cli.main import app
 
     app()

@@ -23,10 +23,10 @@ from selenium.webdriver.support.wait import WebDriverWait
 from docs.pictures import PROGRAMS, WIDTH, close_assistant, headless_browser, height_of
 from search_spaces.config import TrialConfig
 from search_spaces.labels import trial_label
-from sweeps.mlflow_columns import results_path
-from sweeps.mlflow_ui import experiments, free_port, running_ui
-from sweeps.tracking import reconcile
-from sweeps.trial_view import TrialView, trial_state, trial_view
+from sweeps.tracking.columns import results_path
+from sweeps.tracking.tracker import reconcile
+from sweeps.tracking.ui import experiments, free_port, running_ui
+from sweeps.tracking.view import TrialView, trial_state, trial_view
 from tests.processes import PATIENCE
 from tests.sweeps import synthetic_store as synthetic
 from trainer.store import Store

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from sweeps.mlflow_ui import free_port
+from sweeps.tracking.ui import free_port
 from tests.processes import end_family, wait_until
 
 pytestmark = pytest.mark.group(name="search")

@@ -13,8 +13,8 @@ import psutil
 import pytest
 
 from search_spaces.errors import InputError
-from sweeps.mlflow_ui import free_port, running_ui
-from sweeps.tracking import Tracker
+from sweeps.tracking.tracker import Tracker
+from sweeps.tracking.ui import free_port, running_ui
 from tests.processes import PATIENCE, wait_until
 from trainer.store import Store
 
@@ -49,7 +49,7 @@ def test_ends_without_leaving_processes(tmp_path: Path, number: int) -> None:
     tracker.start()
     assert tracker.close() == 0
     port = free_port()
-    code = f"from sweeps.mlflow_ui import serve; serve({str(tmp_path)!r}, port={port})"
+    code = f"from sweeps.tracking.ui import serve; serve({str(tmp_path)!r}, port={port})"
     child = subprocess.Popen(
         [sys.executable, "-u", "-c", code], stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]
     )

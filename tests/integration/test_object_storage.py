@@ -10,9 +10,8 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from search_spaces.config import TrialConfig
-from search_spaces.losses import Bce, SymmetricMargin
-from search_spaces.presets import preset
+from search_spaces.config import Bce, SymmetricMargin, TrialConfig
+from search_spaces.paper.presets import preset
 from sweeps.cli.main import app
 from trainer.store import Store, SweepManifest
 from trainer.trial import TrialOptions, run_trial

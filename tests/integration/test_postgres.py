@@ -20,12 +20,11 @@ import pandas as pd
 import pytest
 
 from search_spaces.catalog import load_space
-from search_spaces.config import TrialConfig
-from search_spaces.losses import Ldam
+from search_spaces.config import Ldam, TrialConfig
 from tests.mlflow_server import MlflowServer
 from tests.postgres_server import PostgresServer, postgres_folder
 from tests.processes import end_family, wait_until
-from trainer.metrics import summarize
+from trainer.metrics.binary import summarize
 from trainer.store import Done, Store
 
 pytestmark = [

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from search_spaces.catalog import load_space
-from sweeps.mlflow_ui import free_port
+from sweeps.tracking.ui import free_port
 from tests.processes import end_family, wait_until
 from trainer.store import Store
 

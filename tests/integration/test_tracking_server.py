@@ -8,9 +8,9 @@ from urllib.request import urlopen
 
 import pytest
 
-from sweeps.mlflow_connection import import_mlflow
-from sweeps.mlflow_ui import free_port, running_ui
-from sweeps.tracking import ReconcileCounts, Tracker, reconcile, sweep_runs
+from sweeps.tracking.connection import import_mlflow
+from sweeps.tracking.tracker import ReconcileCounts, Tracker, reconcile, sweep_runs
+from sweeps.tracking.ui import free_port, running_ui
 from tests.sweeps import synthetic_store as synthetic
 from trainer.store import Store
 

@@ -6,21 +6,26 @@ from hypothesis import strategies as st
 
 from search_spaces.config import (
     Adam,
+    AsymmetricFocal,
     AugmentationConfig,
+    Bce,
     Cifar10,
     Cifar100,
+    ClassBalancedBce,
     ConstraintConfig,
     DataConfig,
     Digits,
     ImageFolder,
+    Ldam,
     MedMnist,
     ResNet10,
     Sgd,
     SmallCnn,
     Source,
+    SymmetricMargin,
     TrialConfig,
+    WeightedBce,
 )
-from search_spaces.losses import AsymmetricFocal, Bce, ClassBalancedBce, Ldam, SymmetricMargin, WeightedBce
 
 positive = st.floats(1e-9, 1e3)
 not_negative = st.floats(0, 10)

@@ -11,12 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from search_spaces.catalog import load_space
-from search_spaces.config import TrialConfig
+from search_spaces.config import SymmetricMargin, TrialConfig
 from search_spaces.domains import IntUniform, LogUniform, Uniform
 from search_spaces.errors import SpaceError
 from search_spaces.labels import trial_label
-from search_spaces.losses import SymmetricMargin
-from search_spaces.named import constraint_by_name
+from search_spaces.paper.named import constraint_by_name
 from search_spaces.problem import Problem
 from search_spaces.search import Point, Search
 from search_spaces.space import SearchSpace

@@ -6,11 +6,10 @@ from typing import Any
 
 import pytest
 
-from search_spaces.config import ImageFolder, ModelConfig, ResNet10, SmallCnn, TrialConfig
-from search_spaces.losses import Bce, Ldam
-from search_spaces.presets import preset
+from search_spaces.config import Bce, ImageFolder, Ldam, ModelConfig, ResNet10, SmallCnn, TrialConfig
+from search_spaces.paper.presets import preset
 from search_spaces.sizes import image_shape, roomy_bytes, weight_count
-from trainer.models import parameter_count
+from trainer.models.build import parameter_count
 
 
 @pytest.mark.parametrize("name", ["digits", "cifar10", "cifar100", "breastmnist"])

@@ -8,8 +8,8 @@ from __future__ import annotations
 import os
 from typing import Any
 
-import sweeps.tuning
-from sweeps.worker import train_trial
+import sweeps.driver.tuning
+from sweeps.driver.worker import train_trial
 
 NAMES = ("MLFLOW_TRACKING_URI", "AWS_SECRET_ACCESS_KEY", "RAY_AUTH_TOKEN", "PGPASSWORD")
 
@@ -38,7 +38,7 @@ def main() -> None:
     def injected(params: dict[str, Any], **rest: Any) -> None:
         leaky_trial(params, **rest)
 
-    sweeps.tuning.train_trial = injected
+    sweeps.driver.tuning.train_trial = injected
     from sweeps.cli.main import app
 
     app()

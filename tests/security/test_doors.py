@@ -14,8 +14,8 @@ import pytest
 import yaml
 
 from search_spaces.errors import InputError
-from sweeps import mlflow_ui
-from sweeps.mlflow_ui import running_ui
+from sweeps.tracking import ui as mlflow_ui
+from sweeps.tracking.ui import running_ui
 from tests.processes import PATIENCE
 
 DOCKER = Path(__file__).resolve().parents[2] / "docker"

@@ -15,15 +15,15 @@ from types import SimpleNamespace
 import pytest
 import typer
 
-from analysis.figures import write_figures
+from analysis.render.figures import write_figures
 from analysis.tables import write_tables
 from search_spaces.config import DataConfig, ImageFolder, TrialConfig
 from search_spaces.labels import trial_label
 from sweeps.cli.cluster_commands import entrypoint
 from sweeps.cli.main import app
-from sweeps.jobs import SweepJobs
-from sweeps.mlflow_connection import import_mlflow
-from sweeps.tracking import ReconcileCounts, reconcile
+from sweeps.cluster.jobs import SweepJobs
+from sweeps.tracking.connection import import_mlflow
+from sweeps.tracking.tracker import ReconcileCounts, reconcile
 from tests.processes import PATIENCE
 from tests.sweeps import synthetic_store as synthetic
 from trainer.store import Store

@@ -13,11 +13,11 @@ from analysis.tables import write_tables
 from search_spaces.config import DataConfig, ImageFolder, MedMnist, TrialConfig
 from search_spaces.errors import DataError, InputError, SpaceError, StoreError
 from search_spaces.space import SearchSpace
-from search_spaces.yaml_space import read_space
-from sweeps.mlflow_connection import creation_lock
-from sweeps.study import SearchStudy
+from search_spaces.yaml.space import read_space
+from sweeps.search.study import SearchStudy
+from sweeps.tracking.connection import creation_lock
 from tests.sweeps import synthetic_store as synthetic
-from trainer.data import load_task
+from trainer.data.task import load_task
 from trainer.store import Store, SweepManifest
 
 NAMES = [

@@ -19,13 +19,13 @@ import torch
 
 from analysis.tables import make_tables
 from search_spaces.errors import AlmsweepError, CheckpointError
-from search_spaces.yaml_space import read_space
+from search_spaces.yaml.space import read_space
 from sweeps.plan import make_plan
-from sweeps.study import stored_configs
-from sweeps.trial_view import trial_state, trial_view
+from sweeps.search.study import stored_configs
+from sweeps.tracking.view import trial_state, trial_view
 from trainer import checkpoint
-from trainer.array_cache import load_arrays
-from trainer.data import load_task
+from trainer.data.cache import load_arrays
+from trainer.data.task import load_task
 from trainer.evaluate import evaluate
 from trainer.store import Store, SweepManifest
 from trainer.trial import TrialOptions, run_trial

@@ -21,7 +21,7 @@ SESSION = """
 import json, os, sys
 import psutil
 from rich.console import Console
-import sweeps.run, sweeps.tuning
+import sweeps.driver.run, sweeps.driver.tuning
 from search_spaces.catalog import load_space
 from sweeps.options import RunOptions
 from trainer.store import SweepManifest
@@ -37,10 +37,10 @@ def instead_of_trials(*arguments):
     print(json.dumps({**told, "ports": open_ports}), flush=True)
     sys.stdin.readline()
 
-sweeps.tuning.tune_trials = instead_of_trials
+sweeps.driver.tuning.tune_trials = instead_of_trials
 manifest = SweepManifest("demo", load_space("demo").trials[:1])
 options = RunOptions(output=sys.argv[1], track=False)
-sweeps.run.run_sweep(manifest, options, Console(stderr=True))
+sweeps.driver.run.run_sweep(manifest, options, Console(stderr=True))
 """
 INTRUDER = """
 import sys, ray

@@ -17,8 +17,8 @@ from click.testing import Result
 from search_spaces.errors import InputError
 from search_spaces.redaction import has_credentials, redacted
 from sweeps.cli.guard import ShownFilter
-from sweeps.mlflow_connection import checked_uri
-from sweeps.mlflow_ui import free_port
+from sweeps.tracking.connection import checked_uri
+from sweeps.tracking.ui import free_port
 from tests.sweeps import synthetic_store as synthetic
 from trainer.store import Store
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from search_spaces.errors import SpaceError
-from search_spaces.yaml_space import read_space
+from search_spaces.yaml.space import read_space
 
 Cli = Callable[..., "subprocess.CompletedProcess[str]"]
 

@@ -9,9 +9,9 @@ import numpy as np
 import pyarrow as pa
 
 from search_spaces.config import TrialConfig
-from search_spaces.named import constraint_by_name, loss_by_name
-from search_spaces.presets import preset
-from trainer.metrics import summarize
+from search_spaces.paper.named import constraint_by_name, loss_by_name
+from search_spaces.paper.presets import preset
+from trainer.metrics.binary import summarize
 from trainer.seeds import seed_for
 from trainer.store import Store, SweepManifest
 

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from search_spaces.catalog import load_space
 from sweeps.cli import run_commands
 from sweeps.cli.main import app
-from sweeps.lease import Lease
+from sweeps.driver.lease import Lease
 from sweeps.options import RunOptions
 from trainer.store import Store, SweepManifest
 

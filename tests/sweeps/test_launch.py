@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from sweeps.cli.cluster_commands import without_ray_lines
 from sweeps.cli.main import app
-from sweeps.jobs import OUTPUT_KEY, SWEEP_KEY, SweepJob
+from sweeps.cluster.jobs import OUTPUT_KEY, SWEEP_KEY, SweepJob
 from sweeps.launch import launch_arguments
 from tests.processes import PATIENCE
 from trainer.store import Store
@@ -48,7 +48,7 @@ class FakeJobs:
 def jobs(monkeypatch: pytest.MonkeyPatch) -> type[FakeJobs]:
     monkeypatch.setattr(FakeJobs, "submitted", [], raising=False)
     monkeypatch.setattr(FakeJobs, "code", 0, raising=False)
-    monkeypatch.setattr("sweeps.jobs.SweepJobs", FakeJobs)
+    monkeypatch.setattr("sweeps.cluster.jobs.SweepJobs", FakeJobs)
     return FakeJobs
 
 

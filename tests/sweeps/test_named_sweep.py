@@ -13,8 +13,8 @@ from rich.console import Console
 from search_spaces.catalog import load_space
 from search_spaces.errors import InputError
 from sweeps.cli.named_sweep import open_stored, open_sweep
+from sweeps.driver.run import run_sweep
 from sweeps.options import RunOptions
-from sweeps.run import run_sweep
 from trainer.store import Store, SweepManifest
 
 YAML = "name: small\nfixed: {dataset: digits, seeds: [1, 2, 3]}\ngrid: {loss: [baseline_BCE]}\n"

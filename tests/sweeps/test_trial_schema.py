@@ -18,10 +18,10 @@ from typer.testing import CliRunner, Result
 from search_spaces.config import SCHEMA_VERSION, TrialConfig
 from search_spaces.errors import TrialSchemaError
 from sweeps.cli.main import app
+from sweeps.driver.run import run_sweep
+from sweeps.driver.weights import WeightKeeper
 from sweeps.options import RunOptions
-from sweeps.run import run_sweep
-from sweeps.study import stored_configs
-from sweeps.weights import WeightKeeper
+from sweeps.search.study import stored_configs
 from tests.sweeps.synthetic_store import trials, write_sweep, write_trial
 from trainer.store import Store, SweepManifest
 

@@ -12,13 +12,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from search_spaces.config import ConstraintConfig, TrialConfig
-from search_spaces.losses import Bce, Ldam
-from search_spaces.presets import preset
-from trainer.data import BinaryTask, load_task
+from search_spaces.config import Bce, ConstraintConfig, Ldam, TrialConfig
+from search_spaces.paper.presets import preset
+from trainer.data.task import BinaryTask, load_task
 from trainer.fit import fit
 from trainer.replicate import Replicate
-from trainer.trial_setup import TrialSetup
+from trainer.setup import TrialSetup
 
 LOSSES = {"bce": Bce(), "ldam": Ldam()}
 

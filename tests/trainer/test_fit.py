@@ -11,16 +11,15 @@ import pytest
 import torch
 from sklearn.metrics import roc_auc_score
 
-from search_spaces.config import SCHEMA_VERSION, ConstraintConfig, Sgd, TrialConfig
-from search_spaces.losses import Bce, Ldam, Mbauc
-from search_spaces.presets import preset
+from search_spaces.config import SCHEMA_VERSION, Bce, ConstraintConfig, Ldam, Mbauc, Sgd, TrialConfig
+from search_spaces.paper.presets import preset
 from tests.trainer.golden_trajectory import GOLDEN, trajectory
 from trainer import evaluate
 from trainer.checkpoint import dump_replicates, restore_replicates
-from trainer.data import BinaryTask, load_task
+from trainer.data.task import BinaryTask, load_task
 from trainer.fit import _ensemble_metrics, fit
 from trainer.replicate import Replicate
-from trainer.trial_setup import TrialSetup
+from trainer.setup import TrialSetup
 
 CPU = torch.device("cpu")
 CONSTRAINT = ConstraintConfig(penalty=1e-4, margin=0.5)

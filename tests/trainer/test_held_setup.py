@@ -10,9 +10,8 @@ import pytest
 import torch
 
 import trainer.held_setup
-from search_spaces.config import AugmentationConfig, Sgd, TrialConfig
-from search_spaces.losses import Bce, Ldam
-from search_spaces.presets import preset
+from search_spaces.config import AugmentationConfig, Bce, Ldam, Sgd, TrialConfig
+from search_spaces.paper.presets import preset
 from trainer.held_setup import let_go, trial_setup
 from trainer.replicate import TrialSetup
 from trainer.store import Store

@@ -14,20 +14,20 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
-from search_spaces.config import SCORED_EPOCHS, ConstraintConfig, Sgd, TrialConfig
-from search_spaces.losses import Bce
-from search_spaces.presets import preset
-from trainer import checkpoint, losses
-from trainer.data import BinaryTask, load_task
+from search_spaces.config import SCORED_EPOCHS, Bce, ConstraintConfig, Sgd, TrialConfig
+from search_spaces.paper.presets import preset
+from trainer import checkpoint
+from trainer.data.task import BinaryTask, load_task
 from trainer.evaluate import evaluate
 from trainer.fit import Round, fit
+from trainer.losses import binary as losses
+from trainer.models.scoring import logits_of
 from trainer.patience import epochs_without_gain
 from trainer.replicate import Replicate
 from trainer.scored import ScoredEpochs, mean_scores
-from trainer.scoring import logits_of
+from trainer.setup import TrialSetup
 from trainer.store import Store
 from trainer.trial import StopTrial, TrialOptions, run_trial
-from trainer.trial_setup import TrialSetup
 
 CPU = torch.device("cpu")
 RULES = tuple(SCORED_EPOCHS)

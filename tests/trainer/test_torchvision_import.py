@@ -20,7 +20,7 @@ def _run(code: str) -> str:
 def test_data_sets_can_be_imported_and_nothing_imports_torchvision_before() -> None:
     code = """
 import sys
-import trainer.data, trainer.augmentation, trainer.sampler
+import trainer.data.task, trainer.data.augmentation, trainer.data.sampler
 from trainer.torchvision_import import import_torchvision_datasets
 print("torchvision" in sys.modules)
 print(import_torchvision_datasets().CIFAR10.__name__, import_torchvision_datasets().CIFAR100.__name__)

@@ -13,17 +13,16 @@ from torch import nn
 from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
 from torch.nn import functional
 
-from search_spaces.config import Adam, ConstraintConfig, ResNet10, Sgd, SmallCnn, TrialConfig
-from search_spaces.losses import Bce, LossConfig
-from search_spaces.named import LOSSES
-from search_spaces.presets import preset
+from search_spaces.config import Adam, Bce, ConstraintConfig, LossConfig, ResNet10, Sgd, SmallCnn, TrialConfig
+from search_spaces.paper.named import LOSSES
+from search_spaces.paper.presets import preset
 from trainer.checkpoint import dump_replicates, restore_replicates
-from trainer.data import BinaryTask, load_task
+from trainer.data.sampler import epoch_order
+from trainer.data.task import BinaryTask, load_task
 from trainer.fit import fit, train_epoch
 from trainer.replicate import Replicate
-from trainer.sampler import epoch_order
+from trainer.setup import TrialSetup
 from trainer.training_step import TrainingStep
-from trainer.trial_setup import TrialSetup
 
 CPU = torch.device("cpu")
 CONSTRAINT = ConstraintConfig(penalty=1e-3, margin=0.5, introduce_at=1)

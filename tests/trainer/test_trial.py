@@ -11,15 +11,14 @@ import numpy as np
 import pytest
 import torch
 
-from search_spaces.config import SCHEMA_VERSION, Sgd, SmallCnn, TrialConfig
+from search_spaces.config import SCHEMA_VERSION, Bce, Ldam, LossConfig, Sgd, SmallCnn, TrialConfig
 from search_spaces.errors import CheckpointError, DataError, StoreError
-from search_spaces.losses import Bce, Ldam, LossConfig
-from search_spaces.presets import preset
-from trainer import metrics
-from trainer.data import load_task
-from trainer.environment import machine_facts
+from search_spaces.paper.presets import preset
+from trainer.data.task import load_task
+from trainer.device.environment import machine_facts
 from trainer.evaluate import evaluate
 from trainer.fit import Round
+from trainer.metrics import binary as metrics
 from trainer.store import Store
 from trainer.trial import StopTrial, TrialOptions, run_trial
 

@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 import torch
 
-from search_spaces.config import TrialConfig
-from search_spaces.losses import Bce
-from search_spaces.presets import preset
+from search_spaces.config import Bce, TrialConfig
+from search_spaces.paper.presets import preset
 from trainer import trial_probe
 from trainer.replicate import Replicate
 from trainer.trial_probe import measure_trial

@@ -10,13 +10,12 @@ from typing import Any
 import pytest
 import torch
 
-from search_spaces.config import TrialConfig
+from search_spaces.config import Bce, TrialConfig
 from search_spaces.errors import StoreError
-from search_spaces.losses import Bce
-from search_spaces.presets import preset
+from search_spaces.paper.presets import preset
 from tests.failing_storage import make_failing
-from trainer.retry import Retry
 from trainer.store import Store
+from trainer.store.retry import Retry
 from trainer.trial import TrialOptions, run_trial
 
 CPU = torch.device("cpu")

@@ -11,7 +11,7 @@ import torch
 from search_spaces.catalog import load_space
 from sweeps.cli.main import app
 from tests.integration.faults.scene import Scene
-from trainer.cpu import prepare_cpu
+from trainer.device.cpu import prepare_cpu
 from trainer.store import Store, SweepManifest
 from trainer.trial import TrialOptions, run_trial
 

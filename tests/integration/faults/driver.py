@@ -6,8 +6,8 @@ import sys
 from functools import partial
 from typing import Any
 
+import sweeps.driver.tuning
 import sweeps.options
-import sweeps.tuning
 from search_spaces.catalog import load_space
 from sweeps.cli.main import app
 from tests.integration.faults.injection import Injection, faulty_trial
@@ -22,7 +22,7 @@ def main() -> None:
     def injected(params: dict[str, Any], **rest: Any) -> None:
         faulty_trial(params, injection, **rest)
 
-    sweeps.tuning.train_trial = injected  # type: ignore[attr-defined]
+    sweeps.driver.tuning.train_trial = injected  # type: ignore[attr-defined]
     # A checkpoint after every epoch, which the command line has no option for.
     sweeps.options.RunOptions = partial(sweeps.options.RunOptions, checkpoint_seconds=0.0)  # type: ignore
     app(arguments)

@@ -18,9 +18,9 @@ from typing import Any
 
 import torch
 
-import sweeps.watchdog
-import trainer.storage
-from sweeps.worker import train_trial
+import sweeps.driver.watchdog
+import trainer.store.storage
+from sweeps.driver.worker import train_trial
 from trainer.replicate import Replicate
 
 PACE = 0.15
@@ -44,7 +44,7 @@ class Injection:
 
 def faulty_trial(params: dict[str, Any], injection: Injection, **rest: Any) -> None:
     """`train_trial`, paced, noted in the journal, with the fault in the victim."""
-    plain_epoch, plain_write = Replicate.begin_epoch, trainer.storage._write_local
+    plain_epoch, plain_write = Replicate.begin_epoch, trainer.store.storage._write_local
     mark = Path(injection.folder) / "fault-happened"
     trial_id = params["trial_id"]
     strike = STRIKES.get(injection.fault)
@@ -67,7 +67,7 @@ def faulty_trial(params: dict[str, Any], injection: Injection, **rest: Any) -> N
             train_trial(params, **rest)
     finally:
         Replicate.begin_epoch = plain_epoch  # type: ignore[method-assign]
-        trainer.storage._write_local = plain_write
+        trainer.store.storage._write_local = plain_write
 
 
 def _note(folder: str, line: str) -> None:
@@ -82,15 +82,15 @@ def _note(folder: str, line: str) -> None:
 @contextmanager
 def _impatient_watchdog(fault: str) -> Iterator[None]:
     names = ("LEAST_SECONDS", "TIMES_MEDIAN", "HARD_EXIT_SECONDS")
-    plain = {name: getattr(sweeps.watchdog, name) for name in names}
+    plain = {name: getattr(sweeps.driver.watchdog, name) for name in names}
     if fault.startswith("hang") or fault == "storage-fails":
-        sweeps.watchdog.LEAST_SECONDS, sweeps.watchdog.TIMES_MEDIAN = HANG_SECONDS, 2.0
-        sweeps.watchdog.HARD_EXIT_SECONDS = 5.0
+        sweeps.driver.watchdog.LEAST_SECONDS, sweeps.driver.watchdog.TIMES_MEDIAN = HANG_SECONDS, 2.0
+        sweeps.driver.watchdog.HARD_EXIT_SECONDS = 5.0
     try:
         yield
     finally:
         for name, value in plain.items():
-            setattr(sweeps.watchdog, name, value)
+            setattr(sweeps.driver.watchdog, name, value)
 
 
 def _hang(replicate: Replicate) -> None:
@@ -129,14 +129,14 @@ def _storage_full(replicate: Replicate) -> None:
 
 
 def _fail_writes(until: float, least: int) -> None:
-    plain = trainer.storage._write_local
+    plain = trainer.store.storage._write_local
 
     def write(target: str, data: bytes) -> None:
         if time.monotonic() < until and len(data) >= least:
             raise OSError(errno.ENOSPC, "No space left on device", target)
         plain(target, data)
 
-    trainer.storage._write_local = write
+    trainer.store.storage._write_local = write
 
 
 # Those whose name ends in "always" hit every attempt, the others the first one only.

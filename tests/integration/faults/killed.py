@@ -9,8 +9,8 @@ from contextlib import suppress
 
 import psutil
 
-from sweeps.mlflow_ui import free_port, running_ui
-from sweeps.tracking import sweep_runs
+from sweeps.tracking.tracker import sweep_runs
+from sweeps.tracking.ui import free_port, running_ui
 from tests.integration.faults.cluster import Cluster, running_cluster
 from tests.integration.faults.play import Played, expect, relaunch
 from tests.integration.faults.scene import LEAVE_SECONDS, Scene

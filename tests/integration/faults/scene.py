@@ -21,7 +21,7 @@ from search_spaces.catalog import load_space
 from search_spaces.config import TrialConfig
 from sweeps.cli.main import app
 from sweeps.plan import make_plan
-from sweeps.tracking import ReconcileCounts, reconcile
+from sweeps.tracking.tracker import ReconcileCounts, reconcile
 from tests.processes import PATIENCE, end_family, kill_family, wait_until
 from trainer.store import Store
 

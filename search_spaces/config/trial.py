@@ -1,0 +1,77 @@
+"""What one trial is: a tree of frozen, validated values.
+
+A `TrialConfig` says everything that can change a trial's result, and which replicate seeds are wanted.
+Its `trial_id` is a hash of the former alone, so that asking for more replicates is the same trial.
+
+Words: positive = critical = 1; `imbalance_ratio` = majority per minority. Greek letters of the paper
+(Sangalli et al., NeurIPS 2021) stand in the docstrings of the fields that carry them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator
+
+from search_spaces.config.base import Frozen
+from search_spaces.config.constraint import ConstraintConfig
+from search_spaces.config.data import AugmentationConfig, DataConfig
+from search_spaces.config.identity import canonical
+from search_spaces.config.losses import LossConfig
+from search_spaces.config.models import ModelConfig, ResNet10
+from search_spaces.config.training import SCORED_EPOCHS, OptimizerConfig, ScoredBy, Sgd
+
+# Part of every trial id. Raise it when the same configuration starts to give other numbers; a field that is
+# added is no reason (see `search_spaces.config.identity`).
+SCHEMA_VERSION = 2
+
+
+class TrialConfig(Frozen):
+    """One combination of the sweep. See `trial_id` for what makes two trials the same.
+
+    scored   over which epochs a replicate's logits are averaged, on validation and test: the best one by
+             validation AUROC (the paper), the last one, the last three, or the three best; where there are
+             fewer, over those. `patience` and the penalty's growth do not depend on it.
+    """
+
+    data: DataConfig
+    model: ModelConfig = ResNet10()
+    loss: LossConfig
+    constraint: ConstraintConfig | None = None
+    sampler: Literal["shuffle", "class_balanced"] = "shuffle"
+    augmentation: AugmentationConfig = AugmentationConfig()
+    optimizer: OptimizerConfig = Sgd()
+    epochs: int = Field(default=100, ge=1)
+    patience: int | None = Field(default=30, ge=1)
+    scored: ScoredBy = "best_epoch"
+    batch_size: int = Field(default=64, ge=2)
+    precision: Literal["float32", "bf16"] = "float32"
+    seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(default=tuple(range(1, 11)), min_length=1)
+
+    @field_validator("seeds")
+    @classmethod
+    def _seeds_are_unique(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
+        if len(set(seeds)) != len(seeds):
+            raise ValueError(f"expected distinct seeds, given {list(seeds)}")
+        return seeds
+
+    @property
+    def scored_epochs(self) -> int:
+        """The most epochs that a replicate is scored by: so many sets of weights are held and kept."""
+        return min(SCORED_EPOCHS[self.scored], self.epochs)
+
+    def identity(self) -> str:
+        """Canonical JSON of every field that can change a replicate's result, plus the schema number.
+
+        Fields that were added after schema 2 stand in it only where they differ from their default.
+        """
+        fields = canonical(self)
+        del fields["seeds"]
+        return json.dumps({"schema": SCHEMA_VERSION, **fields}, sort_keys=True, separators=(",", ":"))
+
+    @property
+    def trial_id(self) -> str:
+        """First 16 hexadecimal digits of the SHA-256 of `identity()`: no seed, no path, no host."""
+        return hashlib.sha256(self.identity().encode()).hexdigest()[:16]

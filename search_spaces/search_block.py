@@ -1,0 +1,201 @@
+"""The block `search` of a space: domains instead of lists, from which a sampler chooses.
+
+    name: margins
+    fixed: {dataset: cifar10, ratio: 100, seeds: [1, 2, 3]}
+    search:
+      domains:                                # in this order; a condition names an earlier key
+        loss.name: {choice: [bce, s_lm, s_fl]}
+        loss.margin: {log_uniform: [0.1, 10], when: {loss.name: [s_lm]}}
+        loss.gamma: {uniform: [0.1, 5], when: {loss.name: [s_fl]}}
+        alm: {choice: [none, ALM_14_beg]}
+        alm.penalty: {log_uniform: [1e-9, 1e-2]}    # applies where the constraint is not none
+        delta: {uniform: [0, 1]}                    # likewise
+      objectives: [val/auroc, val/fpr_at_tpr_98]    # default: val/auroc
+      start: published                        # or a list of settings: tried before any other
+      samples: 200                            # default of --num-samples
+      seed: 1                                 # default of --seed
+
+Domains are those of the block `random`. With `start: published` the paper's published configurations that
+lie in the space come first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from search_spaces.domains import Choice, parse_domain
+from search_spaces.paper.published import published_settings
+from search_spaces.problem import Problem, join, shown
+from search_spaces.search import DEFAULT_OBJECTIVES, OBJECTIVES, Dimension, Point, Search, is_none
+from search_spaces.settings import Setting, TrialBuilder, comparable, setting
+
+_KEYS = ("domains", "objectives", "start", "samples", "seed")
+PUBLISHED = "published"
+
+
+def parse_search(fixed: Sequence[Setting], block: object) -> Search:
+    """The search of a block `search` beside these fixed settings.
+
+    Raises Problem, at its place below `search`, for what is not as the module says, and for domains of which
+    an extreme value makes no trial.
+    """
+    given = _mapping("search", block)
+    for key in given:
+        if key not in _KEYS:
+            raise Problem(join("search", key), f"a known key ({', '.join(_KEYS)})", shown(key))
+    search = Search(
+        fixed=tuple(fixed),
+        dimensions=_dimensions(fixed, given.get("domains")),
+        objectives=_objectives(given.get("objectives", DEFAULT_OBJECTIVES)),
+        samples=None if "samples" not in given else _whole("search.samples", given["samples"], 1),
+        seed=_whole("search.seed", given.get("seed", 0), 0),
+    )
+    for point in _extremes(search):
+        search.trial(point)
+    start = tuple(_start(search, given.get("start", ())))
+    return replace(search, start=start)
+
+
+def _dimensions(fixed: Sequence[Setting], block: object) -> tuple[Dimension, ...]:
+    origins = {given.key: given.origin for given in fixed}
+    found: dict[str, Dimension] = {}
+    for name, value in _mapping("search.domains", block).items():
+        path = join("search.domains", name)
+        key = setting(name, None, path).key
+        if key in origins:
+            raise Problem(path, "every key once", f"also as {origins[key]}")
+        if key == "seeds":
+            raise Problem(path, "a key that tells trials apart", shown(name))
+        domain = dict(value) if isinstance(value, Mapping) else value
+        when = domain.pop("when", {}) if isinstance(domain, dict) else {}
+        parsed = parse_domain(path, key, domain)
+        if isinstance(parsed, Choice):
+            _check_labels(path, parsed)
+        conditions = _conditions(join(path, "when"), when, found) if when else ()
+        below = key.startswith("constraint.") and "constraint" not in dict(conditions)
+        if below and "constraint" in found:
+            conditions = (*conditions, _where_constrained(found["constraint"]))
+        origins[key] = path
+        found[key] = Dimension(key, parsed, conditions, path)
+    for key, dimension in found.items():
+        part = key.partition(".")[0]
+        if key != part and part in list(found)[list(found).index(key) :]:
+            raise Problem(dimension.origin, f"{part} before it", "after it")
+    return tuple(found.values())
+
+
+def _check_labels(path: str, choice: Choice) -> None:
+    labels = [label(option) for option in choice.options]
+    if len(set(labels)) != len(labels):
+        raise Problem(path, "options that are written differently", shown(list(choice.options)))
+
+
+def label(option: object) -> str:
+    """An option as text: that by which the study knows it."""
+    return option if isinstance(option, str) else repr(option)
+
+
+def _conditions(
+    path: str, given: object, earlier: Mapping[str, Dimension]
+) -> tuple[tuple[str, tuple[object, ...]], ...]:
+    found = []
+    for name, values in _mapping(path, given).items():
+        place = join(path, name)
+        key = setting(name, None, place).key
+        dimension = earlier.get(key)
+        if dimension is None or not isinstance(dimension.domain, Choice):
+            raise Problem(place, "an earlier key with a choice", shown(name))
+        if not isinstance(values, list | tuple) or not values:
+            raise Problem(place, "a list of at least one value", shown(values))
+        options = {comparable(key, option): option for option in dimension.domain.options}
+        for i, value in enumerate(values):
+            if comparable(key, value) not in options:
+                raise Problem(join(place, f"[{i}]"), f"an option of {dimension.origin}", shown(value))
+        found.append((key, tuple(options[comparable(key, value)] for value in values)))
+    return tuple(found)
+
+
+def _where_constrained(constraint: Dimension) -> tuple[str, tuple[object, ...]]:
+    options = constraint.domain.options if isinstance(constraint.domain, Choice) else ()
+    return "constraint", tuple(option for option in options if not is_none(option))
+
+
+def _extremes(search: Search) -> Iterator[Point]:
+    """Points in which every extreme value of every dimension occurs, under each value of its conditions."""
+    by_key = {dimension.key: dimension for dimension in search.dimensions}
+    for dimension in search.dimensions:
+        for wanted in _reaching(dimension, by_key):
+            for extreme in dimension.domain.extremes():
+                values = {**wanted, dimension.key: extreme}
+                point = search.walk(lambda d, values=values: values.get(d.key, d.domain.extremes()[0]))  # type: ignore[misc]
+                if dimension.key not in point:
+                    raise Problem(dimension.origin, "conditions that can hold together", "others")
+                yield point
+
+
+def _reaching(dimension: Dimension, by_key: Mapping[str, Dimension]) -> list[dict[str, object]]:
+    """Values of earlier dimensions with which a dimension applies: one per value of its own conditions."""
+    ways: list[dict[str, object]] = [{}]
+    for key, values in dimension.when:
+        before = _reaching(by_key[key], by_key)[0]
+        ways = [{**before, **way, key: value} for way in ways for value in values]
+    return ways
+
+
+def _objectives(given: object) -> tuple[str, ...]:
+    if not isinstance(given, list | tuple) or not given:
+        raise Problem("search.objectives", "a list of at least one value", shown(given))
+    for i, name in enumerate(given):
+        path = f"search.objectives[{i}]"
+        if name not in OBJECTIVES:
+            raise Problem(path, f"one of {', '.join(OBJECTIVES)}", shown(name))
+        if name in given[:i]:
+            raise Problem(path, "every objective once", shown(name))
+    return tuple(given)
+
+
+def _start(search: Search, given: object) -> Iterator[Point]:
+    if given == PUBLISHED:
+        yield from _published(search)
+        return
+    if not isinstance(given, list | tuple):
+        raise Problem("search.start", f"a list of settings, or {PUBLISHED}", shown(given))
+    builder = TrialBuilder()
+    for i, one in enumerate(given):
+        path = f"search.start[{i}]"
+        own = [setting(key, value, join(path, key)) for key, value in _mapping(path, one).items()]
+        keys = {s.key for s in own}
+        trial = builder.build([*(s for s in search.fixed if s.key not in keys), *own])
+        point = search.locate(trial)
+        if point is None:
+            raise Problem(path, "a configuration that lies in the domains", shown(one))
+        yield point
+
+
+def _published(search: Search) -> Iterator[Point]:
+    """The published configurations that lie in the search, in their order."""
+    builder = TrialBuilder()
+    fixed = {s.key: s for s in search.fixed}
+    for row in published_settings():
+        own = {s.key: s for s in (setting(key, value, PUBLISHED) for key, value in row.items())}
+        if any(
+            key in own and comparable(key, own[key].value) != comparable(key, fixed[key].value)
+            for key in fixed
+        ):
+            continue
+        point = search.locate(builder.build([*(s for s in search.fixed if s.key not in own), *own.values()]))
+        if point is not None:
+            yield point
+
+
+def _mapping(path: str, value: object) -> Mapping[str, object]:
+    if not isinstance(value, Mapping) or not value:
+        raise Problem(path, "a mapping of at least one key", shown(value))
+    return value
+
+
+def _whole(path: str, value: object, least: int) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise Problem(path, f"a whole number of at least {least}", shown(value))
+    return value

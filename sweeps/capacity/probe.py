@@ -1,0 +1,215 @@
+"""Time and memory of trials from measurement: one probe per kind of trial and machine, cached in the store.
+
+Measured on the machine that trains: here, or on a node of the connected cluster that can take a trial.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Protocol, TypeVar
+
+from search_spaces.config import TrialConfig
+from search_spaces.errors import AlmsweepError
+from search_spaces.labels import trial_label
+from sweeps.capacity.machine import machine_kind
+from sweeps.capacity.measure import Request, measure
+from sweeps.options import RunOptions
+from sweeps.plan import PlannedTrial
+from trainer.store import Store
+from trainer.trial_needs import TrialNeeds
+
+T = TypeVar("T")
+
+
+class Runner(Protocol):
+    """Calls a function on the machine that trains."""
+
+    def __call__(self, call: Callable[[], T]) -> T:
+        """What the function returns, or raises."""
+
+
+def here(call: Callable[[], T]) -> T:
+    """Call a function in this process."""
+    return call()
+
+
+def on_a_node(cpus: int, gpus: bool) -> Runner:
+    """Calls functions on a node of the connected cluster that can take a trial, with a GPU for itself."""
+
+    def run(call: Callable[[], T]) -> T:
+        import ray
+
+        gpu = 1 if gpus and ray.cluster_resources().get("GPU", 0) >= 1 else 0
+        task = ray.remote(num_cpus=cpus, num_gpus=gpu, max_retries=0)(call)
+        try:
+            answer: T = ray.get(task.remote())
+        except ray.exceptions.RayTaskError as error:
+            raise (error.cause if isinstance(error.cause, AlmsweepError) else error) from None
+        return answer
+
+    return run
+
+
+@dataclass(frozen=True)
+class Probes:
+    """How trials are measured, and where the measurements are kept.
+
+    store      the result store's path or URI; measurements lie in its folder `probes`
+    data_dir   where data sets lie on the machine that measures
+    threads    CPU threads per trial
+    compile    whether trials are compiled
+    bf16       whether float32 trials are measured in bf16 too, where the device has arithmetic for it
+    run        calls a function on a machine that trains: this one, or a node of the cluster
+    """
+
+    store: str
+    data_dir: str | None
+    download: bool
+    threads: int
+    compile: bool = False
+    bf16: bool = False
+    run: Runner = here
+
+    def known(self, config: TrialConfig) -> TrialNeeds | None:
+        """The cached measurement of trials like this one, or None."""
+        return self.run(lambda: _cached(Store(self.store), _key(config, self.threads, self.compile)))
+
+    def needs(self, config: TrialConfig, *, memory: bool) -> TrialNeeds:
+        """The measurement of trials like this one, taken now where none is cached.
+
+        Raises InputError with the reason where it cannot be taken.
+        """
+        text = config.model_dump_json()
+        request = Request(text, self.data_dir, self.download, self.threads, memory, self.compile, self.bf16)
+        return self.run(lambda: _measured(self.store, config, request))
+
+
+@dataclass(frozen=True)
+class TimeEstimate:
+    """Device seconds that a plan still needs, in sum over replicates, without early stopping.
+
+    Each trial as if it had its GPU, or its CPUs, for itself. `device` is "cuda" or "cpu"; `unknown` counts
+    the missing replicates whose kind of trial has not been measured. `bf16_seconds` is what `seconds` would
+    be if the float32 trials were bf16; None where that was not measured of all of them, or there are none.
+    """
+
+    seconds: float
+    unknown: int
+    device: str = "cpu"
+    bf16_seconds: float | None = None
+
+
+def probes_for(options: RunOptions, *, joined: bool, bf16: bool = False) -> Probes:
+    """How trials of these options are measured: here, or on a node of the cluster that was joined."""
+    run = on_a_node(options.cpus_per_trial, options.gpus_per_trial != 0) if joined else here
+    store, folder, threads = options.store_uri, options.data_folder, options.cpus_per_trial
+    return Probes(store, folder, options.download, threads, options.compile, bf16, run)
+
+
+def probe(trials: Iterable[PlannedTrial], probes: Probes) -> list[str]:
+    """Measure every kind of trial that has no cached measurement; returns a line about each.
+
+    Raises InputError with the reason where one cannot be measured.
+    """
+    lines = []
+    for config in kinds(trials).values():
+        known = probes.known(config)
+        if known is None or _lacks_bf16(known, probes.bf16, probes.compile):
+            seconds = probes.needs(config, memory=False).seconds_per_epoch
+            lines.append(f"probed {trial_label(config)}: {seconds:.3g} s per epoch and replicate")
+    return lines
+
+
+def estimate(trials: Sequence[PlannedTrial], probes: Probes) -> TimeEstimate:
+    """What the cached measurements say about the missing replicates of trials."""
+    configs = kinds(trials)
+    found = {kind: probes.known(config) for kind, config in configs.items()}
+    seconds, bf16_seconds, unknown = 0.0, 0.0, 0
+    for trial in trials:
+        needs = found.get(_kind(trial.config))
+        if needs is None:
+            unknown += len(trial.missing)
+            continue
+        epochs = trial.config.epochs * len(trial.missing)
+        seconds += needs.seconds_per_epoch * epochs
+        bf16_seconds += (needs.bf16_seconds or needs.seconds_per_epoch) * epochs
+    known = [needs for needs in found.values() if needs is not None]
+    device = known[0].device if known else "cpu"
+    in_float32 = [found[kind] for kind, config in configs.items() if config.precision == "float32"]
+    return TimeEstimate(seconds, unknown, device, bf16_seconds if _tell_bf16(in_float32) else None)
+
+
+def _tell_bf16(measured: Sequence[TrialNeeds | None]) -> bool:
+    """Whether every kind of trial in float32, of which there is one at least, was measured in bf16 too."""
+    return bool(measured) and all(needs is not None and needs.bf16_seconds is not None for needs in measured)
+
+
+def kinds(trials: Iterable[PlannedTrial]) -> dict[str, TrialConfig]:
+    """One configuration of each kind of trial that has replicates missing."""
+    found: dict[str, TrialConfig] = {}
+    for trial in trials:
+        if trial.missing:
+            found.setdefault(_kind(trial.config), trial.config)
+    return found
+
+
+def _measured(store_uri: str, config: TrialConfig, request: Request) -> TrialNeeds:
+    """The cached measurement where it tells what is asked, else a new one, which is cached."""
+    store, key = Store(store_uri), _key(config, request.threads, request.compile)
+    cached = _cached(store, key)
+    is_told = cached is not None and (cached.host_bytes is not None or not request.memory)
+    if cached is not None and is_told and not _lacks_bf16(cached, request.bf16, request.compile):
+        return cached
+    found = measure(_with_what_is_known(request, cached))
+    facts = {"machine": machine_kind(), "threads": request.threads, "trial": trial_label(config)}
+    facts["compiled"] = request.compile
+    store.write_json(f"probes/{key}.json", {**facts, **asdict(found)})
+    return found
+
+
+def _cached(store: Store, key: str) -> TrialNeeds | None:
+    content = store.read_json(f"probes/{key}.json")
+    if content is None:
+        return None
+    # A measurement of an earlier version lacks what was not measured then.
+    return TrialNeeds(**{f.name: content[f.name] for f in fields(TrialNeeds) if f.name in content})
+
+
+def _lacks_bf16(needs: TrialNeeds, bf16: bool, compile: bool) -> bool:
+    """Whether the time in bf16 is asked for and was never looked for; of compiled trials it is not told."""
+    return bf16 and not compile and needs.has_bf16 is None
+
+
+def _with_what_is_known(request: Request, cached: TrialNeeds | None) -> Request:
+    """The request with all that the measurement it replaces has told: memory, bf16."""
+    if cached is None:
+        return request
+    return replace(
+        request,
+        memory=request.memory or cached.host_bytes is not None,
+        bf16=request.bf16 or cached.has_bf16 is not None,
+    )
+
+
+def _kind(config: TrialConfig) -> str:
+    """All of a configuration that its time per epoch and its memory depend on, as JSON."""
+    names = {"data", "model", "sampler", "augmentation", "batch_size", "precision"}
+    kind = config.model_dump(mode="json", include=names)
+    kind["model"].pop("initialization", None)
+    kind.update(
+        scored_epochs=config.scored_epochs,
+        constraint=config.constraint is not None,
+        outputs=2 if config.loss.name == "ldam" else 1,
+        optimizer=config.optimizer.name,
+        replicates=len(config.seeds),
+    )
+    return json.dumps(kind, sort_keys=True)
+
+
+def _key(config: TrialConfig, threads: int, compile: bool) -> str:
+    """The name of a measurement: kind of trial, threads, the kind of this machine, whether compiled."""
+    words = json.dumps([_kind(config), threads, machine_kind(), *["compiled"] * compile])
+    return hashlib.sha256(words.encode()).hexdigest()[:16]

@@ -1,0 +1,194 @@
+"""What the driver does while Ray Tune runs: the display, the tracker, and when to stop."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import ray
+from ray import tune
+
+from search_spaces.config import TrialConfig
+from search_spaces.errors import Interrupted, StoreError, SweepStopped
+from search_spaces.redaction import redacted
+from sweeps.driver.progress import SweepProgress
+from sweeps.driver.worker import OUT_OF_MEMORY, PEAK_MEMORY
+from sweeps.tracking.tracker import Tracker
+from trainer.store import Store
+
+log = logging.getLogger(__name__)
+
+# So many trials must end before any has done well, all with one error, for the sweep to stop.
+SAME_ERROR_LIMIT = 3
+
+
+class SweepCallback(tune.Callback):  # type: ignore[misc]
+    """Passes a trial's start, epochs and end on to the display and the tracker.
+
+    on_done     called with the configuration of every trial whose replicates have ended, in whatever way
+    check       called before every step of Tune's loop; what it raises ends the run
+    stop_flag   raised on the cluster after `request_stop`, for the workers to see
+    started     gathers the ids of the trials that were given to a worker
+
+    After a run, `starved` lists the trials that ended for want of memory, or whose process was lost.
+    """
+
+    def __init__(
+        self,
+        configs: Mapping[str, TrialConfig],
+        store: Store,
+        progress: SweepProgress,
+        tracker: Tracker | None,
+        stop_flag: Any,
+        on_done: Callable[[TrialConfig], None],
+        check: Callable[[], None],
+        started: set[str],
+    ) -> None:
+        self.configs = configs
+        self.store = store
+        self.progress = progress
+        self.tracker = tracker
+        self.stop_flag = stop_flag
+        self.on_done = on_done
+        self.check = check
+        self.started = started
+        self.starved: list[TrialConfig] = []
+        self.is_last_pass = False
+        self.is_stopping = False
+        self._finishing: set[str] | None = None
+        self._errors: list[str] | None = []
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Nothing: Tune pickles its callbacks with its scratch state, and ours hold connections."""
+        return {}
+
+    def request_stop(self) -> None:
+        """Let the running epochs end and leave. Only sets a mark, so a signal handler may call it."""
+        self.is_stopping = True
+
+    def on_step_begin(self, iteration: int, trials: list[Any], **info: Any) -> None:
+        """Tune's loop begins a step."""
+        self.check()
+        first = (self._errors or [])[:SAME_ERROR_LIMIT]
+        if len(first) == SAME_ERROR_LIMIT and len({_kind(error) for error in first}) == 1:
+            raise SweepStopped(f"the first {SAME_ERROR_LIMIT} trials all failed: {first[0]}")
+        if self.is_stopping and self._finishing is None:
+            self._finishing = self.progress.running_ids()
+            self.stop_flag.raise_flag.remote()
+        if self._finishing is not None and not self._finishing & self.progress.running_ids():
+            raise Interrupted("stopped on request")
+
+    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """A trial has been given to a worker; after `request_stop` it returns at once and is not counted."""
+        if self.is_stopping:
+            return
+        config = self._config(trial)
+        self.started.add(config.trial_id)
+        self.progress.started(config)
+        if self.tracker is not None:
+            self.tracker.trial_started(config)
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
+    ) -> None:
+        """A worker has reported the epochs since its last report."""
+        config = self._config(trial)
+        records = result.pop("records")  # or Tune would keep them with every trial, and in its snapshots
+        if self.tracker is not None and records:
+            self.tracker.epochs(config, records)
+        if result["epoch"] >= 0:
+            self.progress.epoch(config, result["epoch"], result.get("ensemble/val/auroc", float("nan")))
+
+    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """A trial's function has returned: it completed, diverged, stopped, or reported an error."""
+        config = self._config(trial)
+        result = trial.last_result or {}
+        state = result.get("state", "failed")
+        ended_in = set(state.split(","))
+        if state == "completed":
+            self._errors = None
+            self.progress.ended(config)
+            self.on_done(config)
+        elif ended_in <= {"diverged", "pruned"}:  # the worker did its work, whatever came of the replicates
+            self._errors = None
+            if "pruned" in ended_in:
+                self.progress.ended(config, pruned=True)
+            else:
+                self.progress.ended(config, "replicates diverged")
+            self.on_done(config)
+        elif state == "interrupted":
+            if self.tracker is not None and config.trial_id in self.progress.running_ids():
+                self.tracker.trial_interrupted(config)
+            self.progress.stopped(config)
+            return
+        elif state == OUT_OF_MEMORY and not self.is_last_pass:
+            self._put_off(config)
+            return
+        else:
+            self._failed(config, result.get("error", state))
+        if self.tracker is not None:
+            self.tracker.trial_finished(config)
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """A trial has failed for good: an exception, or a lost process, once more than is retried."""
+        config = self._config(trial)
+        failure = _lost_worker(trial.get_error(), (trial.last_result or {}).get(PEAK_MEMORY))
+        try:
+            known = self.store.read_failure(config.trial_id)
+            # When memory runs out, the system ends processes without a word.
+            if known is None and not self.is_last_pass and _is_lost(trial.get_error()):
+                if not isinstance(trial.get_error(), ray.exceptions.OutOfMemoryError):
+                    self._count(f"{failure['error']}: {failure['message']}")
+                self._put_off(config)
+                return
+            if known is None:
+                self.store.write_failure(config.trial_id, failure)
+            failure = known or failure
+        except StoreError as reason:  # the sweep goes on; the trial has no DONE marker and is run again
+            log.warning("trial %s: its failure could not be stored: %s", config.trial_id, reason)
+        self._failed(config, f"{failure['error']}: {failure['message']}")
+        if self.tracker is not None:
+            self.tracker.trial_finished(config)
+
+    def _put_off(self, config: TrialConfig) -> None:
+        """A trial that ran out of memory, or lost its process, runs again after the others, alone."""
+        self.starved.append(config)
+        self.progress.stopped(config)
+
+    def _failed(self, config: TrialConfig, error: str) -> None:
+        error = redacted(error)
+        self._count(error)
+        self.progress.ended(config, error)
+
+    def _count(self, error: str) -> None:
+        """Note an error, as long as no trial has done well."""
+        if self._errors is not None:
+            self._errors.append(redacted(error))
+
+    def _config(self, trial: Any) -> TrialConfig:
+        return self.configs[trial.config["trial_id"]]
+
+
+def _kind(error: str) -> str:
+    """An error without what differs from trial to trial: ids, numbers."""
+    return re.sub(r"\b[0-9a-f]{16,}\b|\d+", "#", error)
+
+
+def _is_lost(error: Exception | None) -> bool:
+    """Whether a trial's process ended, as opposed to an exception in it."""
+    lost = (ray.exceptions.RayActorError, ray.exceptions.NodeDiedError, ray.exceptions.OutOfMemoryError)
+    return isinstance(error, lost)
+
+
+def _lost_worker(error: Exception | None, peak: int | None) -> dict[str, Any]:
+    """The failure of a trial whose process left no word; `peak`: its memory when last heard of."""
+    text = str(error or "its process ended without a word")
+    return {
+        "error": "WorkerLost" if error is None else type(error).__name__,
+        "message": text.strip().splitlines()[0][:500],
+        "traceback": text.splitlines()[-15:],
+        "seeds": [],
+        **({} if peak is None else {PEAK_MEMORY: peak}),
+    }

@@ -1,0 +1,92 @@
+"""One pass of Ray Tune over trials."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from typing import TYPE_CHECKING
+
+from search_spaces.config import TrialConfig
+from sweeps.capacity.packing import Packing
+from sweeps.cluster.nodes import software
+from sweeps.driver.worker import WorkerOptions, train_trial
+from sweeps.options import RunOptions
+
+if TYPE_CHECKING:  # they import Ray, which reads its settings then: `settle_environment` comes before
+    from ray.tune.schedulers import TrialScheduler
+
+    from sweeps.driver.callback import SweepCallback
+    from sweeps.search.searcher import StudySearcher
+
+# One more attempt after a lost process or an unexpected exception; it goes on from the checkpoint.
+MAX_FAILURES = 1
+
+
+def tune_trials(
+    configs: dict[str, TrialConfig],
+    options: RunOptions,
+    packing: Packing,
+    callback: SweepCallback,
+    scheduler: TrialScheduler | None,
+    searcher: StudySearcher | None,
+) -> None:
+    """Train trials on the connected Ray: those of `configs` by id, or those that the searcher suggests.
+
+    Every trial asks for the packing's resources. An actor trains one trial after another.
+    """
+    from ray import tune
+
+    _keep_credentials_out_of_logs()
+    worker = WorkerOptions(
+        output=options.store_uri,
+        data_dir=options.data_folder,
+        download=options.download,
+        threads=options.cpus_per_trial,
+        use_gpu=packing.gpus > 0,
+        keep_weights=options.keep_weights != "none",
+        checkpoint_seconds=options.checkpoint_seconds,
+        compile=options.compile,
+        stoppable=scheduler is not None,
+        software=None if options.cluster_address is None else software(),
+    )
+    texts = {trial_id: config.model_dump_json() for trial_id, config in configs.items()}
+    trainable = tune.with_resources(
+        tune.with_parameters(train_trial, configs=texts, options=worker, stop_flag=callback.stop_flag),
+        packing.resources,
+    )
+    scratch = tempfile.mkdtemp(prefix="almsweep-tune-")
+    try:
+        tune.Tuner(
+            trainable,
+            param_space={"trial_id": tune.grid_search(list(configs))} if searcher is None else {},
+            tune_config=tune.TuneConfig(
+                search_alg=searcher,
+                num_samples=1 if searcher is None else -1,  # the searcher says when it has finished
+                scheduler=scheduler,
+                reuse_actors=True,
+                max_concurrent_trials=options.max_concurrent,
+                trial_name_creator=lambda trial: trial.config["trial_id"],
+                trial_dirname_creator=lambda trial: trial.config["trial_id"],
+            ),
+            run_config=tune.RunConfig(
+                name="sweep",
+                storage_path=scratch,
+                callbacks=[callback],
+                failure_config=tune.FailureConfig(max_failures=MAX_FAILURES),
+                verbose=0,
+            ),
+        ).fit()
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _keep_credentials_out_of_logs() -> None:
+    """Stop Tune from sending the driver's AWS credentials along with every trial.
+
+    It would put them into the trials' runtime environment, which Ray writes into a log on every node. Each
+    node has its own credentials, as docs/cluster.md says; a Ray of our own inherits the driver's environment.
+    """
+    from ray.tune.execution import class_cache
+
+    names: set[str] = getattr(class_cache, "ENV_VARS_TO_PROPAGATE", set())
+    names.difference_update([name for name in names if name.startswith("AWS_")])

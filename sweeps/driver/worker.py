@@ -1,0 +1,193 @@
+"""The function that Ray Tune runs for every trial, on a worker."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from search_spaces.config import TrialConfig
+from search_spaces.errors import AlmsweepError, InputError, Interrupted
+from search_spaces.redaction import redacted
+from sweeps.driver.stop import StopQuestion
+from sweeps.driver.watchdog import Watchdog
+
+if TYPE_CHECKING:
+    from trainer.fit import Round
+    from trainer.store import Store
+
+log = logging.getLogger(__name__)
+
+HUNG_EXIT_CODE = 70
+OUT_OF_MEMORY = "out of memory"
+PEAK_MEMORY = "peak_memory_bytes"
+
+
+@dataclass(frozen=True)
+class WorkerOptions:
+    """What every trial of a sweep needs to know about where it runs.
+
+    output          the result store's path or URI
+    data_dir        where data sets lie, on every node
+    threads         CPU threads per trial
+    use_gpu         whether trials were given a share of a GPU
+    keep_weights    whether trials store the weights that they are scored by
+    report_seconds  least time between two reports to Ray
+    software        what `sweeps.cluster.nodes.software` says on the driver; another one fails the trial
+    stoppable       whether a scheduler may ask for a trial's end; every epoch is reported then
+    compile         whether trials compile their network
+    """
+
+    output: str
+    data_dir: str | None
+    download: bool
+    threads: int
+    use_gpu: bool
+    keep_weights: bool
+    checkpoint_seconds: float = 60.0
+    report_seconds: float = 1.0
+    stoppable: bool = False
+    compile: bool = False
+    software: Mapping[str, str] | None = None
+
+
+def train_trial(
+    params: dict[str, Any], *, configs: Mapping[str, str], options: WorkerOptions, stop_flag: Any
+) -> None:
+    """Train one trial's missing replicates and report its epochs to Ray Tune.
+
+    `params["trial_id"]` names one of `configs` (JSON by trial id). Every report carries the epochs since the
+    last one under "records", a record per replicate and epoch, and a "state". An error of ours (bad data, a
+    full store) and exhausted memory are reported, so that the process can be used again; any other exception
+    ends the process, and Tune tries once more. So does a hung epoch. The last report says "done", by which
+    Tune gives the process its next trial at once instead of asking whether this one goes on.
+    """
+    import torch
+    from ray import tune
+
+    from trainer.device.cpu import prepare_cpu
+    from trainer.device.environment import is_out_of_memory
+    from trainer.held_setup import let_go
+    from trainer.store import Store
+    from trainer.store.retry import Retry
+
+    prepare_cpu(options.threads)
+    # A search knows its configurations only one after another, and gives each with its trial.
+    config = TrialConfig.model_validate_json(params.get("config") or configs[params["trial_id"]])
+    watchdog = Watchdog(lambda limit: _leave_hung(store, config, limit))
+    # An outage of the storage is no hung epoch, however long its calls are repeated.
+    store = Store(options.output, retry=Retry(sleep=watchdog.pause))
+    reporter = _Reporter(0.0 if options.stoppable else options.report_seconds)
+    try:
+        _check_software(options.software)
+        with watchdog:
+            state = _train(config, store, options, reporter, watchdog, StopQuestion(stop_flag))
+        outcome = {"state": state}
+    except Interrupted:
+        outcome = {"state": "interrupted"}
+    except AlmsweepError as error:
+        outcome = {"state": "failed", "error": str(error)}
+    except Exception as error:
+        if not is_out_of_memory(error):
+            if (text := redacted(str(error))) != str(error):  # Ray writes what ends a process into its logs
+                raise RuntimeError(f"{type(error).__name__}: {text}") from None
+            raise
+        outcome = {"state": OUT_OF_MEMORY, "error": str(error).split("\n")[0] or type(error).__name__}
+    if outcome["state"] == OUT_OF_MEMORY:  # not before: the error's traceback held all that took memory
+        let_go()
+        if torch.cuda.is_available():
+            with suppress(RuntimeError):
+                torch.cuda.empty_cache()
+    tune.report({"records": reporter.take(), **outcome, **reporter.latest, "done": True})
+
+
+def _check_software(expected: Mapping[str, str] | None) -> None:
+    """Raise InputError on a node, one that joined late for instance, that differs from the driver."""
+    from sweeps.cluster.nodes import Node, software, software_differences
+
+    if expected is None:
+        return
+    name = socket.gethostname()
+    lines = software_differences({Node("", name, name, True): software()}, expected, "its host")
+    if lines:
+        raise InputError(f"expected the driver's package and libraries: {'; '.join(lines)}")
+
+
+def _train(
+    config: TrialConfig,
+    store: Store,
+    options: WorkerOptions,
+    reporter: _Reporter,
+    watchdog: Watchdog,
+    should_stop: StopQuestion,
+) -> str:
+    """Run the trial; returns "completed", or in which other ways its replicates ended."""
+    import torch
+
+    from trainer.trial import StopTrial, TrialOptions, run_trial
+
+    def on_round(round_: Round) -> None:
+        watchdog.beat()
+        reporter.add(round_)
+        # Tune has decided about the epoch by the time that the report returns.
+        if options.stoppable and (request := store.stop_request(config.trial_id)) is not None:
+            raise StopTrial(request.reason, request.metric)
+
+    if options.stoppable:
+        store.clear_stop_request(config.trial_id)  # one of an earlier run is none of this one's
+    trial_options = TrialOptions(
+        data_dir=None if options.data_dir is None else Path(options.data_dir),
+        download=options.download,
+        keep_weights=options.keep_weights,
+        checkpoint_seconds=options.checkpoint_seconds,
+        compile=options.compile,
+    )
+    device = torch.device("cuda" if options.use_gpu else "cpu")
+    states = run_trial(config, store, device, trial_options, on_round, should_stop, watchdog.resume)
+    if options.stoppable:
+        store.clear_stop_request(config.trial_id)
+    return ",".join(sorted({s for s in states.values() if s != "completed"})) or "completed"
+
+
+def _leave_hung(store: Store, config: TrialConfig, limit: float) -> None:
+    """End this process, whose training thread cannot be ended otherwise; Tune goes on from the checkpoint."""
+    message = f"no epoch ended for {limit:.0f} s, the limit after this trial's earlier ones"
+    try:
+        store.write_failure(
+            config.trial_id,
+            {"error": "EpochTimeout", "message": message, "traceback": [], "seeds": list(config.seeds)},
+        )
+    finally:
+        log.error("trial %s: %s", config.trial_id, message)
+        os._exit(HUNG_EXIT_CODE)
+
+
+class _Reporter:
+    """Gathers rounds and passes them to Ray at a bounded rate."""
+
+    def __init__(self, interval: float) -> None:
+        self.interval = interval
+        self.waiting: list[dict[str, Any]] = []
+        self.latest: dict[str, Any] = {"epoch": -1}
+        self.last = time.monotonic()
+
+    def add(self, round_: Round) -> None:
+        from ray import tune
+
+        from trainer.device.environment import peak_memory_bytes
+
+        self.waiting.extend(dict(record) for record in round_.records.values())
+        self.latest = {"epoch": round_.epoch, **round_.ensemble, PEAK_MEMORY: peak_memory_bytes()}
+        if time.monotonic() - self.last >= self.interval:
+            self.last = time.monotonic()
+            tune.report({"records": self.take(), "state": "running", **self.latest})
+
+    def take(self) -> list[dict[str, Any]]:
+        waiting, self.waiting = self.waiting, []
+        return waiting

@@ -1,0 +1,67 @@
+"""How a trial came out, read from the result store: what a search learns from it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from analysis.load import load_sweep
+from search_spaces.config import TrialConfig
+from sweeps.tracking.view import curves
+from trainer.store import Done, Store, SweepManifest
+
+RUNNING = "running"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A trial's state and, where it has them, its values.
+
+    state    "running" (replicates are missing), "completed", "pruned", or "failed" (a replicate diverged, or
+             an objective is undefined)
+    values   of the objectives: of the ensemble's chosen checkpoints when completed, else of the last epoch
+    curve    the first objective by epoch (from 0), of the ensemble
+    """
+
+    state: str
+    values: tuple[float, ...] = ()
+    curve: Mapping[int, float] = field(default_factory=dict)
+
+
+def read_outcome(
+    store: Store, config: TrialConfig, done: Mapping[int, Done], objectives: Sequence[str]
+) -> Outcome:
+    """The outcome of a trial, given its DONE markers by seed. Raises StoreError for damaged results.
+
+    A pruned trial is one with a pruned replicate, whatever the others did: it was stopped as a whole.
+    """
+    ended = {seed: done[seed] for seed in config.seeds if seed in done}
+    states = {marker.state for marker in ended.values()}
+    if "pruned" in states:
+        return _pruned(store, ended, objectives)
+    if len(ended) < len(config.seeds):
+        return Outcome(RUNNING)
+    if states != {"completed"}:
+        return Outcome("failed")
+    (record,) = load_sweep(store, SweepManifest("outcome", (config,)), workers=1).trials
+    if record.validation is None:
+        return Outcome("failed")
+    values = tuple(record.validation.metrics[name.removeprefix("val/")] for name in objectives)
+    return Outcome("completed" if all(map(math.isfinite, values)) else "failed", values)
+
+
+def ensemble_curves(store: Store, done: Mapping[int, Done]) -> dict[int, dict[str, float]]:
+    """The ensemble's validation metrics by epoch (from 0), from the curves of ended replicates."""
+    records = [row for marker in done.values() for row in store.read_epochs(marker).to_pylist()]
+    return curves(records, constrained=False)
+
+
+def _pruned(store: Store, ended: Mapping[int, Done], objectives: Sequence[str]) -> Outcome:
+    found = ensemble_curves(store, ended)
+    points = {e: p for e, p in found.items() if all(name in p for name in objectives)}
+    if not points:
+        return Outcome("failed")
+    last = points[max(points)]
+    curve = {epoch: point[objectives[0]] for epoch, point in points.items()}
+    return Outcome("pruned", tuple(last[name] for name in objectives), curve)

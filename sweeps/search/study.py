@@ -1,0 +1,278 @@
+"""A search's study in the result store: what was suggested so far, and what came of it.
+
+    <output>/studies/<sweep>/<number>.json    one suggestion each: trial id, origin, and the values as drawn
+
+A suggestion is written before its trial starts; its outcome is the trial's result in the store. A killed
+search is therefore whole again as soon as it is opened: suggestions whose replicates are missing are trained,
+and new ones follow until there are as many as asked. No trial is suggested twice, and what other sweeps have
+finished in the same store is learned from at the start.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from search_spaces.config import TrialConfig
+from search_spaces.domains import share
+from search_spaces.errors import StoreError, TrialSchemaError
+from search_spaces.problem import Problem
+from search_spaces.search import Point, Search
+from sweeps.search.advisor import Advisor, from_json, settled, to_json
+from sweeps.search.outcome import RUNNING, Outcome, read_outcome
+from trainer.store import Done, Store, SweepManifest
+
+log = logging.getLogger(__name__)
+
+STUDY_SCHEMA = 1
+# Draws of the sampler that may repeat known trials before a new one is drawn at random.
+REPEATS = 20
+RANDOM_DRAWS = 1000
+# Share of a search's time that may go into writing its manifest.
+MANIFEST_SHARE = 0.05
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """One trial of the search: its number from 0, where it comes from ("start", "sampler" or "random")."""
+
+    number: int
+    origin: str
+    config: TrialConfig
+
+
+def stored_configs(store: Store) -> dict[str, TrialConfig]:
+    """Configurations of all trials in the store by id: from the manifests, else from their own files.
+
+    Without those of another trial schema, from whose numbers nothing can be learned.
+    """
+    manifests = store.read_sweeps().values()
+    known = {config.trial_id: config for manifest in manifests for config in manifest.trials}
+    held = store.scan()
+    unknown = [trial_id for trial_id in held if trial_id not in known]
+
+    def read(trial_id: str) -> TrialConfig | None:
+        try:
+            return store.read_config(trial_id)
+        except TrialSchemaError:
+            return None
+
+    with ThreadPoolExecutor(max_workers=16) as pool:
+        configs = pool.map(read, unknown)
+        known.update({config.trial_id: config for config in configs if config is not None})
+    return {trial_id: config for trial_id, config in known.items() if trial_id in held}
+
+
+class SearchStudy:
+    """The suggestions of a search, and an Optuna study of their outcomes. For one driver at a time."""
+
+    def __init__(self, store: Store, name: str, search: Search, samples: int) -> None:
+        """Open the study of a sweep, or begin it, for `samples` trials in all.
+
+        Suggestions that the search has no more, since it was changed, are left out; their results stay.
+        """
+        self.store, self.name, self.search = store, name, search
+        self.suggestions: dict[str, Suggestion] = {}
+        self.exhausted = False
+        self._numbers: dict[str, int] = {}
+        self._next = 0
+        self._advisor = Advisor(search)
+        self._manifest_due = 0.0
+        earlier = self._read()
+        self.samples = max(samples, len(earlier))
+        known = [*earlier.values(), *self._start(earlier)]
+        self.warm = self._learn([s.config for s, _ in known], {i: p for i, (_, p) in earlier.items()})
+        for suggestion, drawn in known[len(earlier) :]:
+            self._write(suggestion, drawn)
+        self.suggestions = {s.config.trial_id: s for s, _ in known}
+
+    @property
+    def remaining(self) -> int:
+        """Number of trials that have not been suggested yet."""
+        return 0 if self.exhausted else max(self.samples - len(self.suggestions), 0)
+
+    def manifest(self) -> SweepManifest:
+        """The trials that were suggested so far, and how many are wanted."""
+        return SweepManifest(self.name, tuple(s.config for s in self.suggestions.values()), self.samples)
+
+    def suggest(self) -> TrialConfig | None:
+        """The next trial to train, none of those suggested before; None when there are enough, or no more.
+
+        A suggestion that another sweep has finished counts as a trial of the search and is passed over.
+        Raises StoreError where a suggestion cannot be written; the next call makes another.
+        """
+        while self.remaining:
+            found = self._sampled() or self._random()
+            if found is None:
+                self.exhausted = True
+                log.warning("search %s: it has no more than %d trials", self.name, len(self.suggestions))
+                break
+            suggestion, drawn, asked = found
+            trial_id = suggestion.config.trial_id
+            try:
+                self._write(suggestion, drawn)
+            except StoreError:
+                self._advisor.discard(asked)
+                raise
+            self.suggestions[trial_id] = suggestion
+            self._write_manifest()
+            if trial_id not in self._numbers:
+                self._numbers[trial_id] = asked
+                return suggestion.config
+            self._advisor.discard(asked)
+        return None
+
+    def finish(self, trial_id: str) -> Outcome:
+        """Learn from the store how a trial came out; one whose replicates are missing has failed for now."""
+        config = self.suggestions[trial_id].config
+        outcome = self._outcome(config, self.store.replicates(trial_id))
+        self._advisor.tell(
+            self._numbers[trial_id], Outcome("failed") if outcome.state == RUNNING else outcome
+        )
+        return outcome
+
+    # Suggestions
+
+    def _sampled(self) -> tuple[Suggestion, Point, int] | None:
+        """A new trial of the sampler's, or None where it only repeats itself.
+
+        A repeated draw counts as under way until the end, so that the next one keeps away from it.
+        """
+        repeated: list[int] = []
+        try:
+            for attempt in range(REPEATS):
+                asked, drawn = self._advisor.ask(self._next, attempt)
+                try:
+                    config = self.search.trial(settled(self.search, drawn))
+                except Problem as problem:  # each value is possible, but not beside the others
+                    log.warning("search %s: a suggestion makes no trial: %s", self.name, problem)
+                    repeated.append(asked)
+                    continue
+                if config.trial_id not in self.suggestions:
+                    return Suggestion(self._next, "sampler", config), drawn, asked
+                repeated.append(asked)
+            return None
+        finally:
+            for number in repeated:
+                self._advisor.discard(number)
+
+    def _random(self) -> tuple[Suggestion, Point, int] | None:
+        """A trial that was not suggested yet, where the sampler only repeats itself."""
+        for point in self._candidates():
+            try:
+                config = self.search.trial(point)
+            except Problem:
+                continue
+            if config.trial_id not in self.suggestions:
+                asked = self._advisor.add(point, Outcome(RUNNING))
+                return Suggestion(self._next, "random", config), point, asked
+        return None
+
+    def _candidates(self) -> Iterable[Point]:
+        every = self.search.points()
+        if every is None:
+            indices = (self._next * RANDOM_DRAWS + i for i in range(RANDOM_DRAWS))
+            return (self.search.random_point(self.search.seed, index) for index in indices)
+        return sorted(every, key=lambda point: share(self.search.seed, repr(point), 0))
+
+    def _start(self, earlier: Mapping[str, object]) -> list[tuple[Suggestion, Point]]:
+        """The known first points that were not suggested yet, as far as there is room."""
+        points = {self.search.trial(point).trial_id: point for point in self.search.start}
+        fresh = [(i, point) for i, point in points.items() if i not in earlier]
+        return [
+            (Suggestion(self._next + i, "start", self.search.trial(point)), point)
+            for i, (_, point) in enumerate(fresh[: self.samples - len(earlier)])
+        ]
+
+    # Outcomes
+
+    def _learn(self, known: list[TrialConfig], drawn: Mapping[str, Point]) -> int:
+        """Tell the advisor of all that the store holds; returns how many trials of other sweeps that were."""
+        ids = {config.trial_id for config in known}
+        others = self._others(ids)
+        done = self.store.all_replicates([config.trial_id for config in [*others, *known]])
+        with ThreadPoolExecutor(max_workers=8) as pool:
+            outcomes = pool.map(lambda c: self._outcome(c, done.get(c.trial_id, {})), [*others, *known])
+            warm = 0
+            for config, outcome in zip([*others, *known], outcomes, strict=True):
+                if config.trial_id not in ids and outcome.state == RUNNING:
+                    continue
+                point = drawn.get(config.trial_id) or self.search.locate(config)
+                if point is not None:
+                    self._numbers[config.trial_id] = self._advisor.add(point, outcome)
+                    warm += config.trial_id not in ids
+        return warm
+
+    def _others(self, known: set[str]) -> list[TrialConfig]:
+        """Trials in the store that lie in the search but were not suggested by it, sorted by id."""
+        found = {}
+        for trial_id, config in stored_configs(self.store).items():
+            if trial_id not in known and self.search.locate(config) is not None:
+                found[trial_id] = config.model_copy(update={"seeds": self.search.seeds})
+        return [found[trial_id] for trial_id in sorted(found)]
+
+    def _outcome(self, config: TrialConfig, done: Mapping[int, Done]) -> Outcome:
+        try:
+            return read_outcome(self.store, config, done, self.search.objectives)
+        except StoreError as error:
+            log.warning("search %s: nothing is learned from trial %s: %s", self.name, config.trial_id, error)
+            return Outcome("failed")
+
+    # Files
+
+    def _read(self) -> dict[str, tuple[Suggestion, Point]]:
+        """Earlier suggestions by trial id, in the order of their numbers, each with its values as drawn."""
+        names = sorted(self.store.list_files(f"studies/{self.name}", recursive=False))
+        with ThreadPoolExecutor(max_workers=16) as pool:
+            contents = list(pool.map(self.store.read_json, names))
+        found: dict[str, tuple[Suggestion, Point]] = {}
+        try:
+            for content in sorted((c for c in contents if c is not None), key=lambda c: int(c["number"])):
+                self._next = int(content["number"]) + 1
+                read = self._suggestion(content)
+                if read is not None:
+                    found.setdefault(read[0].config.trial_id, read)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise StoreError(f"study {self.name}: a file holds no suggestion: {error!r}") from error
+        return found
+
+    def _suggestion(self, content: Mapping[str, Any]) -> tuple[Suggestion, Point] | None:
+        if content.get("schema") != STUDY_SCHEMA:
+            raise StoreError(
+                f"study {self.name}: expected schema {STUDY_SCHEMA}, found {content.get('schema')!r}"
+            )
+        drawn = from_json(self.search, content["values"])
+        if drawn is None:
+            return None
+        point = settled(self.search, drawn) if content["origin"] == "sampler" else drawn
+        config = self.search.trial(point)
+        if config.trial_id != content["trial_id"]:
+            return None
+        return Suggestion(int(content["number"]), str(content["origin"]), config), drawn
+
+    def _write(self, suggestion: Suggestion, drawn: Point) -> None:
+        self.store.write_json(
+            f"studies/{self.name}/{suggestion.number:06d}.json",
+            {
+                "schema": STUDY_SCHEMA,
+                "number": suggestion.number,
+                "trial_id": suggestion.config.trial_id,
+                "origin": suggestion.origin,
+                "values": to_json(self.search, drawn),
+            },
+        )
+        self._next = suggestion.number + 1
+
+    def _write_manifest(self) -> None:
+        """Write the manifest, unless that takes more than its share of the time: the study can do without."""
+        begun = time.monotonic()
+        if begun >= self._manifest_due:
+            try:
+                self.store.write_sweep(self.manifest())
+            except StoreError as error:
+                log.warning("search %s: its manifest waits for the next suggestion: %s", self.name, error)
+            self._manifest_due = begun + (time.monotonic() - begun) / MANIFEST_SHARE

@@ -1,0 +1,49 @@
+"""The ROC picture: well-formed, the corners of the curve and no other points, names escaped."""
+
+from __future__ import annotations
+
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from analysis.render.roc import roc_svg
+from trainer.metrics import binary as metrics
+
+SVG = "{http://www.w3.org/2000/svg}"
+TARGETS = np.array([1, 1, 0, 1, 0, 0, 1, 0], dtype=np.int8)
+SCORES = np.array([[8, 7, 6, 5, 4, 3, 2, 1], [8, 7, 6, 5, 4, 3, 1, 2]], dtype=np.float32)
+
+
+def corners(element: ElementTree.Element) -> list[tuple[float, float]]:
+    """False and true positive rates of a drawn line."""
+    pairs = (pair.split(",") for pair in element.attrib["points"].split())
+    return [((float(x) - 60) / 560, 1 - (float(y) - 40) / 560) for x, y in pairs]
+
+
+def test_lines_are_the_curves_of_replicates_and_ensemble() -> None:
+    root = ElementTree.fromstring(roc_svg(TARGETS, SCORES, title="t"))
+    lines = root.findall(f"{SVG}polyline")
+    assert len(lines) == len(SCORES) + 1
+    for line, row in zip(lines, [*SCORES, SCORES.mean(axis=0)], strict=True):
+        drawn = corners(line)
+        points = metrics.roc_points(TARGETS, row)
+        area = np.trapezoid([y for _, y in drawn], [x for x, _ in drawn])
+        assert area == pytest.approx(metrics.auroc(TARGETS, row), abs=1e-3)
+        assert len(drawn) <= len(points.fpr)
+    expected = [(0, 0), (0, 0.5), (0.25, 0.5), (0.25, 0.75), (0.75, 0.75), (0.75, 1), (1, 1)]
+    np.testing.assert_allclose(corners(lines[0]), expected, atol=1e-3)
+    assert len(root.findall(f"{SVG}circle")) == 3
+
+
+def test_title_cannot_inject_markup_and_is_cut() -> None:
+    text = roc_svg(TARGETS, SCORES, title="<script>alert(1)</script>" + "x" * 200)
+    assert "<script>" not in text
+    titles = [t.text or "" for t in ElementTree.fromstring(text).iter(f"{SVG}text")]
+    assert max(map(len, titles)) == 90
+
+
+def test_undefined_curve_says_why() -> None:
+    text = roc_svg(np.zeros(8, dtype=np.int8), SCORES, title="t")
+    assert "ROC curve undefined: no positives" in text
+    assert not ElementTree.fromstring(text).findall(f"{SVG}polyline")

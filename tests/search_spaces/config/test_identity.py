@@ -1,0 +1,204 @@
+"""A field that is added later moves no id while it stands at its default, however deep it lies."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Literal
+
+import pytest
+from hypothesis import given
+from pydantic import Field
+
+from search_spaces.config import Frozen, TrialConfig
+from search_spaces.config.identity import ADDED_LATER, canonical, is_added_later
+from search_spaces.paper.presets import preset
+from search_spaces.problem import models_in
+from tests.search_spaces.strategies import trials
+
+# The fields without mark of every configuration type: those of schema 2. A type that is new gets a row here;
+# a field that is new in one of these types gets the mark ADDED_LATER instead.
+SCHEMA_2 = {
+    "AsymmetricFocal": {"name", "gamma"},
+    "AsymmetricMargin": {"name", "margin"},
+    "Adam": {"name", "learning_rate", "weight_decay", "schedule"},
+    "AugmentationConfig": {"crop_padding", "horizontal_flip"},
+    "Bce": {"name"},
+    "Cifar10": {"name"},
+    "Cifar100": {"name"},
+    "ClassBalancedBce": {"name", "beta"},
+    "ConstraintConfig": {"penalty", "growth", "margin", "introduce_at", "growth_rule", "max_growth_steps"},
+    "DataConfig": {
+        "source",
+        "negative",
+        "positive",
+        "imbalance_ratio",
+        "validation_per_class",
+        "test_per_class",
+        "train_share",
+    },
+    "Digits": {"name"},
+    "ImageFolder": {"name", "folder", "size", "channels"},
+    "Ldam": {"name", "max_margin", "scale"},
+    "Mbauc": {"name"},
+    "MedMnist": {"name", "subset"},
+    "ResNet10": {"name", "width", "initialization"},
+    "Sgd": {"name", "learning_rate", "momentum", "weight_decay", "schedule"},
+    "SmallCnn": {"name", "width", "initialization"},
+    "SymmetricFocal": {"name", "gamma"},
+    "SymmetricMargin": {"name", "margin"},
+    "TrialConfig": {
+        "data",
+        "model",
+        "loss",
+        "constraint",
+        "sampler",
+        "augmentation",
+        "optimizer",
+        "epochs",
+        "patience",
+        "scored",
+        "batch_size",
+        "precision",
+        "seeds",
+    },
+    "WeightedBce": {"name", "weight_factor"},
+}
+
+
+def configuration_types(root: type[Frozen]) -> dict[str, type[Frozen]]:
+    """A configuration type and all that its fields may hold, by name."""
+    found = {root.__name__: root}
+    for field in root.model_fields.values():
+        for nested in models_in(field.annotation):
+            assert issubclass(nested, Frozen)
+            found.update(configuration_types(nested))
+    return found
+
+
+def test_fields_of_schema_2() -> None:
+    """When this fails, mark the new field with ADDED_LATER: all ids of its type would move otherwise."""
+    unmarked = {
+        name: {field for field, facts in kind.model_fields.items() if not is_added_later(facts)}
+        for name, kind in configuration_types(TrialConfig).items()
+    }
+    assert unmarked == SCHEMA_2
+
+
+@given(trials)
+def test_canonical_form_is_the_whole_configuration_as_long_as_no_field_is_marked(config: TrialConfig) -> None:
+    marked = [
+        field
+        for kind in configuration_types(TrialConfig).values()
+        for field in kind.model_fields.values()
+        if is_added_later(field)
+    ]
+    if not marked:
+        assert canonical(config) == config.model_dump(mode="json")
+
+
+class Point(Frozen):
+    """A part as schema 2 had it."""
+
+    name: Literal["point"] = "point"
+    x: int
+
+
+class LaterPoint(Frozen):
+    """The same part, with fields that were added later."""
+
+    name: Literal["point"] = "point"
+    x: int
+    y: Annotated[int, Field(ge=0), ADDED_LATER] = 0
+    tags: Annotated[tuple[str, ...], ADDED_LATER] = ()
+
+
+class Line(Frozen):
+    """Another part."""
+
+    name: Literal["line"] = "line"
+
+
+class Drawing(Frozen):
+    """A whole as schema 2 had it."""
+
+    one: Point
+    either: Annotated[Point | Line, Field(discriminator="name")]
+    many: tuple[Point, ...] = ()
+    maybe: Point | None = None
+
+
+class LaterDrawing(Frozen):
+    """The same whole with later parts, and a later part of its own."""
+
+    one: LaterPoint
+    either: Annotated[LaterPoint | Line, Field(discriminator="name")]
+    many: tuple[LaterPoint, ...] = ()
+    maybe: LaterPoint | None = None
+    frame: Annotated[LaterPoint, ADDED_LATER] = LaterPoint(x=1)
+    colours: Annotated[dict[str, LaterPoint], ADDED_LATER] = Field(default_factory=dict)
+
+
+BEFORE: dict[str, object] = {
+    "one": {"x": 1},
+    "either": {"name": "point", "x": 2},
+    "many": ({"x": 3}, {"x": 4}),
+    "maybe": {"x": 5},
+}
+
+
+def text(value: object) -> str:
+    return json.dumps(canonical(value), sort_keys=True)
+
+
+def test_later_fields_at_their_defaults_leave_no_trace() -> None:
+    earlier = Drawing.model_validate(BEFORE)
+    later = LaterDrawing.model_validate(BEFORE)
+    said = {**BEFORE, "one": {"x": 1, "y": 0, "tags": ()}, "frame": {"x": 1}, "colours": {}}
+    assert text(later) == text(earlier)
+    assert text(LaterDrawing.model_validate(said)) == text(earlier)
+    assert later.model_dump()["one"] == {"name": "point", "x": 1, "y": 0, "tags": ()}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"one": {"x": 1, "y": 1}},
+        {"one": {"x": 1, "tags": ("a",)}},
+        {"either": {"name": "point", "x": 2, "y": 1}},
+        {"many": ({"x": 3}, {"x": 4, "y": 1})},
+        {"maybe": {"x": 5, "y": 1}},
+        {"frame": {"x": 2}},
+        {"frame": {"x": 1, "y": 1}},
+        {"colours": {"red": {"x": 1}}},
+    ],
+)
+def test_later_fields_elsewhere_count(change: dict[str, object]) -> None:
+    changed = LaterDrawing.model_validate({**BEFORE, **change})
+    assert text(changed) != text(LaterDrawing.model_validate(BEFORE))
+    assert LaterDrawing.model_validate_json(changed.model_dump_json()) == changed
+
+
+def test_a_later_field_of_a_trial_moves_no_id_at_its_default() -> None:
+    class LaterTrial(TrialConfig):
+        """A trial with a field that it does not have yet."""
+
+        warm_up: Annotated[int, Field(ge=0), ADDED_LATER] = 0
+
+    fields = {**preset("cifar10", 100), "loss": {"name": "bce"}}
+    now = TrialConfig.model_validate(fields)
+    assert LaterTrial.model_validate(fields).trial_id == now.trial_id
+    assert LaterTrial.model_validate({**fields, "warm_up": 3}).trial_id != now.trial_id
+
+
+def test_a_later_field_needs_a_default() -> None:
+    with pytest.raises(TypeError, match=r"Broken\.depth: expected a default"):
+
+        class Broken(Frozen):
+            """A marked field at which nothing can be left out."""
+
+            depth: Annotated[int, ADDED_LATER]
+
+
+def test_a_value_without_one_spelling_in_json_is_refused() -> None:
+    with pytest.raises(TypeError, match="expected a value that JSON can hold, given set"):
+        canonical({1, 2})

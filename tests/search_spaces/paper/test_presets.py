@@ -1,0 +1,82 @@
+"""The presets are the paper's tasks."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import ValidationError
+
+from search_spaces.config import Bce, ResNet10, Sgd, TrialConfig
+from search_spaces.errors import SpaceError
+from search_spaces.paper.presets import PRESETS, TASKS, preset
+from trainer.metrics.binary import positives_needed
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_lacks_only_the_loss(name: str) -> None:
+    trial = TrialConfig.model_validate({**preset(name.upper(), 20), "loss": Bce()})
+    assert trial.data.imbalance_ratio == 20
+    assert trial.data.source == TASKS[name].source
+
+
+def test_without_a_ratio_the_data_keep_theirs() -> None:
+    assert preset("cifar10") == PRESETS["cifar10"]
+
+
+@pytest.mark.parametrize(
+    ("name", "negative", "positive", "validation", "learning_rate"),
+    [
+        ("cifar10", (1,), (9,), 100, 0.01),
+        ("cifar100", (72, 4, 95, 30, 55), (73,), 50, 0.001),
+    ],
+)
+def test_cifar_as_in_the_paper(
+    name: str, negative: tuple[int, ...], positive: tuple[int, ...], validation: int, learning_rate: float
+) -> None:
+    trial = TrialConfig.model_validate({**preset(name, 100), "loss": Bce()})
+    assert (trial.data.negative, trial.data.positive) == (negative, positive)
+    assert trial.data.validation_per_class == validation
+    assert trial.data.test_per_class is None
+    assert trial.data.train_share == 0.9
+    assert trial.optimizer == Sgd(learning_rate=learning_rate, momentum=0.9, weight_decay=2e-4)
+    assert trial.model == ResNet10(width=64)
+    assert (trial.augmentation.crop_padding, trial.augmentation.horizontal_flip) == (4, 0.5)
+    assert (trial.epochs, trial.patience, trial.batch_size) == (100, 30, 64)
+
+
+def test_breastmnist_takes_its_own_splits() -> None:
+    task = TASKS["breastmnist"]
+    assert (task.positive, task.negative) == ((0,), (1,))
+    assert task.validation_per_class is None
+    assert task.test_per_class is None
+
+
+@pytest.mark.parametrize("name", ["digits", "digits-critical"])
+def test_digits_are_not_mirrored(name: str) -> None:
+    trial = TrialConfig.model_validate({**preset(name), "loss": Bce()})
+    assert trial.augmentation.horizontal_flip == 0
+
+
+def test_critical_digits_leave_a_choice_at_98_percent() -> None:
+    """Of 40 positives 98 % are all 40; of these some may be missed, on validation too."""
+    task = TASKS["digits-critical"]
+    assert task.test_per_class is not None
+    assert task.validation_per_class is not None
+    positives = task.test_per_class * len(task.positive)
+    assert positives >= 150
+    assert positives_needed(0.98, positives) < positives
+    held_out = task.validation_per_class * len(task.positive)
+    assert held_out >= 50
+    assert positives_needed(0.98, held_out) < held_out
+    assert set(task.negative) | set(task.positive) == set(range(10))
+
+
+def test_unknown_data_set_lists_the_known_ones() -> None:
+    with pytest.raises(
+        SpaceError, match=r"^unknown data set 'mnist'; known: cifar10, .*, digits, digits-critical$"
+    ):
+        preset("mnist")
+
+
+def test_impossible_ratio() -> None:
+    with pytest.raises(ValidationError, match="greater than or equal to 1"):
+        preset("cifar10", 0.5)

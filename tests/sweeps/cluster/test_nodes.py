@@ -1,0 +1,105 @@
+"""The check of a cluster's nodes: what it compares, and that its message names the node."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from search_spaces.errors import DataError, InputError
+from search_spaces.paper.presets import TASKS
+from sweeps.cluster import nodes
+from sweeps.cluster.nodes import Node, check_nodes, data_differences, software, software_differences
+
+HEAD = Node("a" * 8, "h1", "10.0.0.1", takes_trials=False)
+FIRST = Node("b" * 8, "h2", "10.0.0.2", takes_trials=True)
+SECOND = Node("c" * 8, "h3", "10.0.0.3", takes_trials=True)
+THIRD = Node("d" * 8, "h4", "10.0.0.4", takes_trials=True)
+
+
+def test_software_names_what_can_change_a_number() -> None:
+    found = software()
+    assert {"python", "almsweep", "torch", "numpy", "ray", "commit", "source"} <= set(found)
+    assert len(found["source"]) == 64
+
+
+def test_source_hash_follows_contents_and_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "hashed_package"
+    package.mkdir()
+    (package / "one.py").write_text("x = 1\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(nodes, "PACKAGES", ("hashed_package",))
+    hashes = [nodes.source_sha256.__wrapped__()]
+    (package / "__pycache__").mkdir()
+    (package / "__pycache__" / "one.pyc").write_bytes(b"1")
+    assert nodes.source_sha256.__wrapped__() == hashes[0]
+    (package / "one.py").write_text("x = 2\n")
+    hashes.append(nodes.source_sha256.__wrapped__())
+    (package / "one.py").rename(package / "two.py")
+    hashes.append(nodes.source_sha256.__wrapped__())
+    assert len(set(hashes)) == 3
+
+
+def test_differences_of_software_name_node_fact_and_values() -> None:
+    expected = {"torch": "2.13.0", "commit": "abc", "source": "1" * 64}
+    answers = {
+        HEAD: expected,
+        FIRST: {**expected, "torch": "2.12.0"},
+        SECOND: {**expected, "source": "2" * 64},
+    }
+    assert software_differences(answers, expected, "h1") == [
+        "h2 (10.0.0.2) has torch 2.12.0, the driver on h1 has 2.13.0",
+        "h3 (10.0.0.3) has source 222222222222…, the driver on h1 has 111111111111…",
+    ]
+    assert software_differences({FIRST: {}}, {"ray": "2"}, "h1") == [
+        "h2 (10.0.0.2) has ray unknown, the driver on h1 has 2"
+    ]
+
+
+def test_differences_of_data_blame_the_minority() -> None:
+    same, other = {"cifar10": "1" * 64, "digits": "3" * 64}, {"cifar10": "2" * 64, "digits": "3" * 64}
+    assert data_differences({FIRST: same, SECOND: same}) == []
+    lines = data_differences({FIRST: other, SECOND: same, THIRD: same})
+    assert lines == [
+        "h2 (10.0.0.2) loads other data for cifar10: 222222222222…, h3 (10.0.0.3) has 111111111111…"
+    ]
+
+
+def answering(answers: dict[str, dict[Node, Any]]) -> Callable[..., Any]:
+    """A stand-in for asking the nodes."""
+
+    def ask(asked: list[Node], probe: Callable[[], Any], timeout: float | None = None) -> dict[Node, Any]:
+        kind = "software" if "software" in probe.__qualname__ else "data"
+        return {node: answers[kind][node] for node in asked}
+
+    return ask
+
+
+def test_check_loads_each_data_set_once_and_only_where_trials_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [HEAD, FIRST, SECOND]
+    monkeypatch.setattr(nodes, "live_nodes", lambda cpus, gpus: found)
+    alike = {"software": {n: software() for n in found}, "data": {FIRST: ["1"], SECOND: ["1"]}}
+    monkeypatch.setattr(nodes, "_ask", answering(alike))
+    digits = TASKS["digits"]
+    ratios = [digits.model_copy(update={"imbalance_ratio": ratio}) for ratio in (10.0, 20.0, None)]
+    assert check_nodes(ratios, data_dir=None) == found
+    unlike = alike | {"data": {FIRST: ["1"], SECOND: ["2"]}}
+    monkeypatch.setattr(nodes, "_ask", answering(unlike))
+    with pytest.raises(
+        DataError, match=r"expected 2 node\(s\) .* h3 \(10.0.0.3\) loads other data for digits"
+    ):
+        check_nodes(ratios, data_dir=None)
+
+
+def test_check_of_software_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nodes, "live_nodes", lambda cpus, gpus: [FIRST])
+    monkeypatch.setattr(nodes, "_ask", answering({"software": {FIRST: software() | {"numpy": "1.0"}}}))
+    with pytest.raises(InputError, match=r"h2 \(10.0.0.2\) has numpy 1.0, the driver on "):
+        check_nodes([TASKS["digits"]], data_dir=None)
+
+
+def test_long_lists_of_differences_are_cut() -> None:
+    with pytest.raises(InputError, match=r"line 7; and 3 more$"):
+        nodes._raise(InputError, [f"line {i}" for i in range(11)], 2)

@@ -1,0 +1,164 @@
+"""The lease: one driver per sweep, a dead one never in the way."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+import psutil
+import pytest
+
+from search_spaces.errors import LeaseError, StoreError
+from sweeps.driver.lease import STALE_SECONDS, Lease, is_held
+from tests.processes import PATIENCE
+from trainer.store import Store
+
+
+@pytest.fixture(autouse=True)
+def _settled_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sweeps.driver.lease.SETTLE_SECONDS", 0.0)
+    monkeypatch.setattr("sweeps.driver.lease.BEATS_TO_WAIT", 0.0)
+
+
+def write_holder(store: Store, **changes: object) -> None:
+    me = psutil.Process()
+    holder = {
+        "token": "other",
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
+        "started": me.create_time(),
+        "heartbeat": time.time(),
+    }
+    store.write_json("sweeps/s.lease", {**holder, **changes})
+
+
+def test_free_again_after_use(store: Store) -> None:
+    with Lease(store, "s"):
+        assert is_held(store, "s")
+        assert store.read_json("sweeps/s.lease") is not None
+    assert not is_held(store, "s")
+    assert store.read_json("sweeps/s.lease") is None
+    with Lease(store, "s"):
+        pass
+
+
+def test_second_driver_is_told_who_holds_it(store: Store) -> None:
+    with (
+        Lease(store, "s"),
+        pytest.raises(LeaseError, match=f"process {os.getpid()} on {socket.gethostname()}"),
+        Lease(store, "s"),
+    ):
+        pass
+
+
+def test_sweeps_do_not_hinder_each_other(store: Store) -> None:
+    with Lease(store, "s"), Lease(store, "t"):
+        pass
+
+
+def test_killed_driver_of_this_host_leaves_no_lease(store: Store) -> None:
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    started = psutil.Process(child.pid).create_time()
+    write_holder(store, pid=child.pid, started=started)
+    with pytest.raises(LeaseError), Lease(store, "s"):
+        pass
+    child.kill()
+    child.wait()
+    with Lease(store, "s"):
+        pass
+
+
+def test_reused_process_id_is_not_the_holder(store: Store) -> None:
+    write_holder(store, started=psutil.Process().create_time() - 1000)
+    with Lease(store, "s"):
+        pass
+
+
+def test_silent_driver_of_another_host_loses_it(store: Store) -> None:
+    write_holder(store, host="elsewhere")
+    with pytest.raises(LeaseError, match="elsewhere"), Lease(store, "s"):
+        pass
+    write_holder(store, host="elsewhere", heartbeat=time.time() - STALE_SECONDS - 1)
+    with Lease(store, "s"):
+        pass
+
+
+def test_a_driver_whose_clock_is_slow_keeps_it(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    behind = time.time() - 10 * STALE_SECONDS
+    write_holder(store, host="elsewhere", heartbeat=behind)
+
+    def beat_meanwhile(seconds: float) -> None:
+        write_holder(store, host="elsewhere", heartbeat=behind + seconds)
+
+    monkeypatch.setattr("sweeps.driver.lease.BEATS_TO_WAIT", 2.5)
+    monkeypatch.setattr("sweeps.driver.lease.time.sleep", beat_meanwhile)
+    with pytest.raises(LeaseError, match="elsewhere"), Lease(store, "s"):
+        pass
+
+
+def test_take_over_tells_the_former_holder(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sweeps.driver.lease.HEARTBEAT_SECONDS", 0.5)
+    with Lease(store, "s") as former, Lease(store, "s", take_over=True) as latter:
+        assert former.lost.wait(PATIENCE)
+        assert not latter.lost.is_set()
+    assert store.read_json("sweeps/s.lease") is None
+
+
+def test_heartbeat_is_renewed(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sweeps.driver.lease.HEARTBEAT_SECONDS", 0.02)
+    with Lease(store, "s"):
+        first = store.read_json("sweeps/s.lease")
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            now = store.read_json("sweeps/s.lease")
+            if first is not None and now is not None and now["heartbeat"] > first["heartbeat"]:
+                return
+            time.sleep(0.02)
+    pytest.fail("the heartbeat did not move")
+
+
+def test_unreadable_lease_is_none(store: Store) -> None:
+    store.write_bytes("sweeps/s.lease", b"garbage")
+    with Lease(store, "s"):
+        pass
+
+
+def test_of_two_that_start_together_one_runs(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = Lease(store, "s")
+    write = first._write
+
+    def then_another_writes() -> None:
+        write()
+        write_holder(store, host="elsewhere", pid=7)
+
+    monkeypatch.setattr(first, "_write", then_another_writes)
+    with pytest.raises(LeaseError, match="started at the same time by process 7 on elsewhere"), first:
+        pass
+    holder = store.read_json("sweeps/s.lease")
+    assert holder is not None
+    assert holder["token"] == "other"
+
+
+def test_heartbeats_that_fail_for_a_while_keep_the_lease(
+    store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("sweeps.driver.lease.HEARTBEAT_SECONDS", 0.02)
+    with Lease(store, "s") as lease:
+        failed = threading.Event()
+        write = lease._write
+
+        def fail_once() -> None:
+            if not failed.is_set():
+                failed.set()
+                raise StoreError("no space left")
+            write()
+
+        monkeypatch.setattr(lease, "_write", fail_once)
+        assert failed.wait(PATIENCE)
+        assert not lease.lost.is_set()
+    assert "could not be renewed: no space left" in caplog.text
+    assert store.read_json("sweeps/s.lease") is None

@@ -1,0 +1,158 @@
+"""What MLflow shows of a trial: curves over replicates, summary equal to the tables' numbers, states."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from analysis.load import load_sweep, read_test
+from search_spaces.errors import StoreError
+from sweeps.plan import make_plan
+from sweeps.search.outcome import read_outcome
+from sweeps.tracking.tags import identity_tags, params
+from sweeps.tracking.view import curves, trial_state, trial_view
+from tests.sweeps import synthetic_store as synthetic
+from trainer.store import Store
+
+
+def test_curves_are_the_ensemble_and_means_over_replicates() -> None:
+    records = [
+        {
+            "epoch": 0,
+            "train/loss": 1.0,
+            "train/multiplier_max": 0.1,
+            "val/auroc": 0.5,
+            "ensemble/val/auroc": 0.6,
+        },
+        {
+            "epoch": 0,
+            "train/loss": 3.0,
+            "train/multiplier_max": 0.3,
+            "val/auroc": 0.7,
+            "ensemble/val/auroc": 0.6,
+        },
+        {
+            "epoch": 1,
+            "train/loss": 2.0,
+            "train/multiplier_max": 0.2,
+            "val/auroc": 0.8,
+            "ensemble/val/auroc": 0.9,
+        },
+    ]
+    assert curves(records, constrained=True) == {
+        0: {
+            "train/loss_mean": 2.0,
+            "train/multiplier_max": 0.3,
+            "val/auroc_mean": pytest.approx(0.6),
+            "val/auroc": 0.6,
+        },
+        1: {"train/loss_mean": 2.0, "train/multiplier_max": 0.2, "val/auroc_mean": 0.8, "val/auroc": 0.9},
+    }
+
+
+def test_curves_do_not_depend_on_how_records_arrive() -> None:
+    config = synthetic.trials()[1]
+    records = [r for seed in config.seeds for r in synthetic.epoch_records(config, seed)]
+    by_epoch = sorted(records, key=lambda r: r["epoch"])
+    assert curves(records, constrained=True) == curves(by_epoch, constrained=True)
+
+
+def test_undefined_values_are_left_out() -> None:
+    records = [
+        {"epoch": 0, "train/loss": math.nan, "val/auroc": None, "ensemble/val/auroc": math.nan},
+        {"epoch": 0, "train/loss": 2.0, "val/auroc": None, "ensemble/val/auroc": math.nan},
+    ]
+    assert curves(records, constrained=False) == {0: {"train/loss_mean": 2.0}}
+
+
+def test_without_constraint_its_curves_are_left_out() -> None:
+    config = synthetic.trials()[0]
+    (point,) = curves(synthetic.epoch_records(config, 1)[:1], constrained=False).values()
+    assert not [name for name in point if "violation" in name or "penalty" in name or "multiplier" in name]
+
+
+def test_summary_equals_the_numbers_of_the_tables(tmp_path: Path) -> None:
+    store, configs = Store(tmp_path), synthetic.trials()
+    synthetic.write_sweep(store, configs)
+    for config in configs:
+        synthetic.write_trial(store, config)
+    for record in load_sweep(store, store.read_sweep(synthetic.SWEEP)).trials:
+        test = read_test(store, record)
+        view = trial_view(trial_state(record.config, store.replicates(record.trial_id), None), store)
+        assert test is not None
+        assert record.validation is not None
+        for name, value in test.metrics.items():
+            assert view.summary[f"final/test/{name}"] == value
+        for name, value in record.validation.metrics.items():
+            assert view.summary[f"final/val/{name}"] == value
+        assert view.summary["final/test/auroc_mean"] == pytest.approx(test.auroc_mean, abs=1e-12)
+        assert view.summary["final/test/auroc_std"] == pytest.approx(test.auroc_std, abs=1e-12)
+        assert view.summary["final/replicates_found"] == view.summary["final/replicates_expected"] == 3
+
+
+def test_replicates_with_other_examples_are_refused(tmp_path: Path) -> None:
+    store, config = Store(tmp_path), synthetic.trials()[0]
+    synthetic.write_trial(store, config)
+    done = store.replicates(config.trial_id)
+    table = store.read_scores(done[1])
+    changed = table.set_column(2, "target", [(1 - np.array(table["target"])).astype(np.int8)])
+    store.write_replicate(
+        config.trial_id,
+        1,
+        state="completed",
+        attempt="ffff0000",
+        epochs=store.read_epochs(done[1]),
+        scores=changed,
+        result=store.read_result(done[1]),
+    )
+    with pytest.raises(StoreError, match="target"):
+        trial_view(trial_state(config, store.replicates(config.trial_id), None), store)
+
+
+def test_fingerprint_changes_with_what_is_shown(tmp_path: Path) -> None:
+    store, config = Store(tmp_path), synthetic.trials()[0]
+    synthetic.write_trial(store, config, seeds=[1, 2])
+    partial = trial_state(config, store.replicates(config.trial_id), None)
+    failed = trial_state(config, store.replicates(config.trial_id), synthetic.failure())
+    synthetic.write_trial(store, config, seeds=[3])
+    complete = trial_state(config, store.replicates(config.trial_id), None)
+    more = config.model_copy(update={"seeds": (1, 2, 3, 4)})
+    grown = trial_state(more, store.replicates(config.trial_id), None)
+    assert [s.state for s in (partial, failed, complete, grown)] == [
+        "interrupted",
+        "failed",
+        "completed",
+        "interrupted",
+    ]
+    assert len({s.fingerprint for s in (partial, failed, complete, grown)}) == 4
+    again = trial_state(config, store.replicates(config.trial_id), None)
+    assert again.fingerprint == complete.fingerprint
+
+
+@pytest.mark.parametrize("ends", [{1: "pruned"}, {1: "diverged", 2: "pruned"}, {1: "completed", 2: "pruned"}])
+def test_one_pruned_replicate_makes_the_trial_pruned_everywhere(tmp_path: Path, ends: dict[int, str]) -> None:
+    store, config = Store(tmp_path), synthetic.trials()[0]
+    for more in ({}, {3: "diverged"}):
+        for seed, state in {**ends, **more}.items():
+            synthetic.write_replicate(store, config, seed, state)
+        standing = trial_state(config, store.replicates(config.trial_id), synthetic.failure())
+        assert (standing.state, standing.is_complete) == ("pruned", True)
+        assert trial_view(standing, store).tags["state"] == "pruned"
+        assert make_plan("s", [config], store).counts()["pruned"] == 1
+        assert read_outcome(store, config, store.replicates(config.trial_id), ["val/auroc"]).state == "pruned"
+
+
+def test_parameters_and_tags_tell_the_trial() -> None:
+    plain, constrained = synthetic.trials()[:2]
+    told = params(plain)
+    assert told["data.source.name"] == "digits"
+    assert told["constraint"] == "none"
+    assert all(isinstance(value, str) for value in told.values())
+    assert len(told) <= 100
+    tags = identity_tags(constrained, "demo")
+    assert (tags["dataset"], tags["ratio"], tags["delta"]) == ("digits", "10", "0.25")
+    assert (tags["loss"], tags["constraint"]) == ("baseline_BCE", "ALM_14_beg")
+    assert identity_tags(plain, "demo")["delta"] == "none"

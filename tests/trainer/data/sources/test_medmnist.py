@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from search_spaces.errors import DataError
+from tests.trainer.image_files import random_images, write_npz
+from trainer.data.sources.medmnist import read_medmnist
+
+LABELS = np.array([0, 2, 1, 0, 2], dtype=np.uint8)
+
+
+def _splits(shape: tuple[int, ...], labels: np.ndarray) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    return {
+        name: (random_images(5, shape, seed), labels) for seed, name in enumerate(("train", "val", "test"))
+    }
+
+
+@pytest.mark.parametrize("labels", [LABELS, LABELS[:, None], LABELS.astype(np.int64)])
+@pytest.mark.parametrize("shape", [(28, 28), (28, 28, 3), (64, 64), (3, 3, 3)])
+def test_grey_and_colour_of_any_size(shape: tuple[int, ...], labels: np.ndarray, tmp_path: Path) -> None:
+    splits = _splits(shape, labels)
+    write_npz(tmp_path / "some.npz", splits)
+    raw = read_medmnist("some", (2, 0), tmp_path)
+    for name, images in (("train", raw.train), ("val", raw.validation), ("test", raw.test)):
+        assert images is not None
+        stored = splits[name][0][[0, 1, 3, 4]]
+        expected = np.moveaxis(stored, -1, 1) if len(shape) == 3 else stored[:, None]
+        assert np.array_equal(images.pixels, expected)
+        assert images.ids.tolist() == [0, 1, 3, 4]
+        assert images.classes.tolist() == [1, 0, 1, 0]
+
+
+@pytest.mark.parametrize("folder", ["some", "medmnist", "."])
+def test_the_file_may_lie_in_three_places(folder: str, tmp_path: Path) -> None:
+    write_npz(tmp_path / folder / "some.npz", _splits((4, 4), LABELS))
+    assert len(read_medmnist("some", (0,), tmp_path).train.ids) == 2
+
+
+def test_a_missing_file_names_the_places(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"some: expected one of .*some/some\.npz.*found none") as caught:
+        read_medmnist("some", (0,), tmp_path)
+    assert str(tmp_path / "some.npz") in str(caught.value)
+
+
+def test_an_unknown_class_lists_the_known_ones(tmp_path: Path) -> None:
+    write_npz(tmp_path / "some.npz", _splits((4, 4), LABELS))
+    with pytest.raises(DataError, match="unknown class label 3; known: 0, 1, 2"):
+        read_medmnist("some", (0, 3), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "message"),
+    [
+        (random_images(5, (4, 4)), np.zeros((5, 14), np.uint8), r"train_labels is uint8 \(5, 14\)"),
+        (random_images(5, (4, 4)), np.zeros(5), "one integer label per image, train_labels is float64"),
+        (random_images(5, (4, 4)), LABELS[:4], "as many labels as images, found 4 and 5"),
+        (random_images(5, (4, 4, 4)), LABELS, r"train_images is uint8 \(5, 4, 4, 4\)"),
+        (np.zeros((5, 4, 4)), LABELS, "expected uint8 images"),
+    ],
+)
+def test_malformed_arrays_are_errors(
+    images: np.ndarray, labels: np.ndarray, message: str, tmp_path: Path
+) -> None:
+    write_npz(tmp_path / "some.npz", dict.fromkeys(("train", "val", "test"), (images, labels)))
+    with pytest.raises(DataError, match=message):
+        read_medmnist("some", (0,), tmp_path)
+
+
+def test_missing_arrays_and_damaged_files_are_errors(tmp_path: Path) -> None:
+    path = tmp_path / "some.npz"
+    write_npz(path, {"train": (random_images(5, (4, 4)), LABELS)})
+    with pytest.raises(DataError, match="expected the arrays val_images, val_labels, found train_images"):
+        read_medmnist("some", (0,), tmp_path)
+    path.write_bytes(path.read_bytes()[:300])
+    with pytest.raises(DataError, match=r"some\.npz: expected a MedMNIST \.npz file, could not read it"):
+        read_medmnist("some", (0,), tmp_path)
+    with path.open("wb") as stream:
+        np.save(stream, LABELS)
+    with pytest.raises(DataError, match=r"some\.npz: expected a MedMNIST \.npz file, found a single array"):
+        read_medmnist("some", (0,), tmp_path)
+
+
+def test_a_pickled_array_is_refused(tmp_path: Path) -> None:
+    objects = np.array([{"a": 1}] * 5, dtype=object)
+    np.savez(tmp_path / "some.npz", train_images=random_images(5, (4, 4)), train_labels=objects)
+    with pytest.raises(DataError, match="allow_pickle"):
+        read_medmnist("some", (0,), tmp_path)

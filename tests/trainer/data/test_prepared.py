@@ -1,0 +1,231 @@
+"""A data set is decoded once per node, whatever the number of processes, and never from an outdated cache."""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from search_spaces.config import Cifar10, DataConfig, ImageFolder, MedMnist
+from search_spaces.errors import DataError
+from tests.processes import PATIENCE
+from tests.trainer.image_files import random_images, write_class_folders, write_npz, write_parquet
+from trainer.data import task as data
+from trainer.data.task import BinaryTask, load_task
+
+CONFIG = DataConfig(
+    source=Cifar10(), negative=(1,), positive=(9,), imbalance_ratio=3.0, validation_per_class=2
+)
+# Says on a line of its own how often it decoded, then the data's hash.
+PROGRAM = """
+import sys, time
+from pathlib import Path
+from search_spaces.config import DataConfig
+from trainer.data import task as data
+calls = []
+read = data.read_source
+def counted(*arguments, **options):
+    calls.append(1)
+    time.sleep(1)
+    return read(*arguments, **options)
+data.read_source = counted
+print("ready", flush=True)
+sys.stdin.readline()
+task = data.load_task(DataConfig.model_validate_json(sys.argv[1]), Path(sys.argv[2]))
+print(len(calls), task.sha256)
+"""
+
+
+@pytest.fixture
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A small CIFAR-10 and an empty cache."""
+    monkeypatch.setenv("ALMSWEEP_CACHE", str(tmp_path / "cache"))
+    folder = tmp_path / "data"
+    write_images(folder)
+    return folder
+
+
+def write_images(folder: Path, seed: int = 0) -> None:
+    labels = np.arange(40) % 10
+    write_parquet(folder / "cifar10" / "train.parquet", random_images(80, seed=seed), [*labels, *labels])
+    write_parquet(folder / "cifar10" / "test.parquet", random_images(40, seed=seed + 1), labels)
+
+
+@pytest.fixture
+def decodings(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """Grows by one whenever files are decoded."""
+    calls: list[object] = []
+    read = data.read_source
+    monkeypatch.setattr(data, "read_source", lambda *a, **k: calls.append(a) or read(*a, **k))
+    return calls
+
+
+def fresh_load(config: DataConfig, folder: Path) -> BinaryTask:
+    """As a new process does it."""
+    data._read_splits.cache_clear()
+    return load_task(config, folder)
+
+
+def assert_equal(one: BinaryTask, other: BinaryTask) -> None:
+    for name in ("pool", "validation", "test"):
+        ours, theirs = getattr(one, name), getattr(other, name)
+        assert ours.pixels.equal(theirs.pixels)
+        assert ours.targets.equal(theirs.targets)
+        assert np.array_equal(ours.ids, theirs.ids)
+        assert ours.ids.dtype == theirs.ids.dtype
+        assert ours.origin == theirs.origin
+    assert all(np.array_equal(a, b) for a, b in zip(one.members, other.members, strict=True))
+    for name in (
+        "mean",
+        "std",
+        "sha256",
+        "counts",
+        "channels",
+        "removed_from_pool",
+        "removed_from_validation",
+    ):
+        assert getattr(one, name) == getattr(other, name)
+    assert one.train_indices(1).equal(other.train_indices(1))
+
+
+def test_the_cached_task_is_the_decoded_one(
+    files: Path, decodings: list[object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = fresh_load(CONFIG, files)
+    second = fresh_load(CONFIG, files)
+    assert len(decodings) == 1
+    monkeypatch.setenv("ALMSWEEP_CACHE", "off")
+    decoded = fresh_load(CONFIG, files)
+    assert len(decodings) == 2
+    assert_equal(first, decoded)
+    assert_equal(second, decoded)
+
+
+def test_other_roles_are_another_entry(files: Path, decodings: list[object]) -> None:
+    fresh_load(CONFIG, files)
+    fresh_load(CONFIG.model_copy(update={"imbalance_ratio": 2.0}), files)
+    assert len(decodings) == 1
+    other = fresh_load(CONFIG.model_copy(update={"positive": (8,)}), files)
+    assert len(decodings) == 2
+    assert other.sha256 != fresh_load(CONFIG, files).sha256
+
+
+@pytest.mark.parametrize("kind", ["folder", "medmnist"])
+def test_other_layouts_are_cached_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, decodings: list[object], kind: str
+) -> None:
+    monkeypatch.setenv("ALMSWEEP_CACHE", str(tmp_path / "cache"))
+    if kind == "folder":
+        images = {name: random_images(9, (1, 8, 8), seed) for seed, name in enumerate(("ill", "well"))}
+        write_class_folders(tmp_path / "scans", images)
+        source, roles = ImageFolder(folder="scans", size=8, channels=1), (("well",), ("ill",))
+        held = {"validation_per_class": 2, "test_per_class": 2}
+    else:
+        splits = {
+            name: (random_images(20, (8, 8), seed), np.arange(20)[:, None] % 2)
+            for seed, name in enumerate(("train", "val", "test"))
+        }
+        write_npz(tmp_path / "breastmnist.npz", splits)
+        source, roles, held = MedMnist(subset="breastmnist"), ((1,), (0,)), {}
+    config = DataConfig(source=source, negative=roles[0], positive=roles[1], **held)
+    first, second = fresh_load(config, tmp_path), fresh_load(config, tmp_path)
+    assert len(decodings) == 1
+    assert_equal(first, second)
+
+
+def test_changed_files_are_decoded_again(files: Path, decodings: list[object], tmp_path: Path) -> None:
+    before = fresh_load(CONFIG, files)
+    write_images(files, seed=5)
+    after = fresh_load(CONFIG, files)
+    assert len(decodings) == 2
+    assert after.sha256 != before.sha256
+    assert len([path for path in (tmp_path / "cache").iterdir() if path.is_dir()]) == 1
+
+
+def test_missing_files_are_told_though_they_were_cached(files: Path) -> None:
+    fresh_load(CONFIG, files)
+    (files / "cifar10" / "test.parquet").unlink()
+    with pytest.raises(DataError, match="found neither"):
+        fresh_load(CONFIG, files)
+
+
+def test_a_damaged_cache_is_rebuilt(
+    files: Path, decodings: list[object], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = fresh_load(CONFIG, files)
+    sha256 = before.sha256
+    (path,) = (tmp_path / "cache").glob("*/pool_pixels.npy")
+    content = path.read_bytes()
+    path.unlink()  # not through the map that `before` holds
+    path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    with caplog.at_level(logging.WARNING):
+        assert fresh_load(CONFIG, files).sha256 == sha256
+    assert "damaged cache entry, prepared again" in caplog.text
+    assert len(decodings) == 2
+    assert_equal(fresh_load(CONFIG, files), before)
+    assert len(decodings) == 2
+
+
+def test_a_cache_that_cannot_be_written_is_done_without(
+    files: Path, monkeypatch: pytest.MonkeyPatch, decodings: list[object], caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(path: Path, array: object, allow_pickle: bool) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch, caplog.at_level(logging.WARNING):
+        patch.setattr("numpy.save", full)
+        task = fresh_load(CONFIG, files)
+    assert "could not be cached" in caplog.text
+    assert_equal(fresh_load(CONFIG, files), task)
+    assert len(decodings) == 2
+
+
+def test_a_download_happens_under_the_lock(
+    files: Path, monkeypatch: pytest.MonkeyPatch, decodings: list[object]
+) -> None:
+    import fcntl
+
+    held: list[bool] = []
+    hidden = files.rename(files.parent / "elsewhere")
+    (locks := files.parent / "cache").mkdir()
+
+    def fetch(layout: object, root: Path) -> None:
+        with next(locks.glob("*.lock")).open("ab") as stream:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                held.append(False)
+            except BlockingIOError:
+                held.append(True)
+        hidden.rename(files)
+
+    monkeypatch.setattr("trainer.data.sources.cifar._download", fetch)
+    data._read_splits.cache_clear()
+    task = load_task(CONFIG, files, download=True)
+    assert held == [True]
+    assert_equal(fresh_load(CONFIG, files), task)
+    assert len(decodings) == 1
+
+
+def test_processes_that_start_at_once_decode_once(files: Path) -> None:
+    root = Path(__file__).parents[3]
+    command = [sys.executable, "-W", "error", "-c", PROGRAM, CONFIG.model_dump_json(), str(files)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    children = [
+        subprocess.Popen(command, text=True, cwd=root, env={**os.environ}, **pipes)  # type: ignore[call-overload]
+        for _ in range(3)
+    ]
+    for child in children:
+        assert child.stdout.readline() == "ready\n"
+    for child in children:
+        child.stdin.write("go\n")
+        child.stdin.flush()
+    told = [child.communicate(timeout=PATIENCE) for child in children]
+    assert all(child.returncode == 0 for child in children), told
+    counts, hashes = zip(*(out.split() for out, _ in told), strict=True)
+    assert sorted(counts) == ["0", "0", "1"]
+    assert len(set(hashes)) == 1

@@ -1,0 +1,172 @@
+"""A data set's splits as decoded tensors, prepared once per node and shared by its processes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from search_spaces.config import DataConfig, Digits
+from trainer.data.cache import (
+    CachedArrays,
+    cache_folder,
+    drop_others,
+    load_arrays,
+    locked,
+    save_arrays,
+)
+from trainer.data.sources.images import Origin
+from trainer.data.sources.read import source_files
+
+log = logging.getLogger(__name__)
+
+# Raise it when the same files and configuration start to give other splits.
+PREPARATION = 1
+_SPLITS = ("pool", "validation", "test")
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Images with their targets.
+
+    pixels      uint8 [N, C, H, W]
+    targets     uint8 [N], 1 = positive (critical)
+    ids         int64 [N], position in the published split; for folders str [N], path in the folder
+    origin      the published split that the ids refer to: an example is an id and its origin
+    """
+
+    pixels: Tensor
+    targets: Tensor
+    ids: NDArray[np.int64] | NDArray[np.str_]
+    origin: Origin
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def to(self, device: torch.device | str) -> Split:
+        """The same split with pixels and targets on another device."""
+        return Split(self.pixels.to(device), self.targets.to(device), self.ids, self.origin)
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedSplits:
+    """What all ratios of a data set and its roles share."""
+
+    pool: Split
+    validation: Split
+    test: Split
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    sha256: str
+    removed_from_pool: int
+    removed_from_validation: int
+    members: tuple[NDArray[np.int64], ...]
+    class_sizes: tuple[int, ...]
+
+
+def prepare_once(
+    config: DataConfig, data_dir: Path | None, decode: Callable[[], PreparedSplits]
+) -> PreparedSplits:
+    """The splits of `config`, mapped from this node's cache, or else decoded and put there under a lock.
+
+    An entry belongs to a configuration, a data directory, and the path, size and time of change of each of
+    its files; a changed file makes another. Downloads, which `decode` may do, happen under the lock too.
+    Digits are not cached: they need no decoding. Raises what `decode` raises.
+    """
+    folder = None if isinstance(config.source, Digits) or data_dir is None else cache_folder()
+    if folder is None or data_dir is None:
+        return decode()
+    prefix = _digest([PREPARATION, config.model_dump(mode="json"), str(data_dir.absolute())])
+    found = _load(folder, prefix, config, data_dir)
+    if found is not None:
+        return found
+    with locked(folder, _digest([config.source.model_dump(mode="json"), str(data_dir.absolute())])):
+        found = _load(folder, prefix, config, data_dir)  # another process may have prepared it by now
+        if found is not None:
+            return found
+        decoded = decode()
+        name = _entry_name(prefix, config, data_dir)
+        if name is None:
+            return decoded
+        target = folder / name
+        try:
+            save_arrays(target, _to_arrays(decoded))
+        except OSError as error:
+            log.warning("%s: could not be cached, every process prepares its own: %s", target, error)
+            return decoded
+        drop_others(target, f"{prefix}-")
+    return _load(folder, prefix, config, data_dir) or decoded
+
+
+def _entry_name(prefix: str, config: DataConfig, data_dir: Path) -> str | None:
+    """The cache entry's name, or None while the data set's files are missing."""
+    files = source_files(config.source, data_dir)
+    try:
+        identity = [[str(path), path.stat().st_size, path.stat().st_mtime_ns] for path in files]
+    except FileNotFoundError:
+        return None
+    return f"{prefix}-{_digest(identity)}" if files else None
+
+
+def _load(folder: Path, prefix: str, config: DataConfig, data_dir: Path) -> PreparedSplits | None:
+    name = _entry_name(prefix, config, data_dir)
+    cached = None if name is None else load_arrays(folder / name)
+    return None if cached is None else _from_arrays(cached)
+
+
+def _digest(content: object) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:20]
+
+
+def _to_arrays(prepared: PreparedSplits) -> CachedArrays:
+    splits: dict[str, Split] = {name: getattr(prepared, name) for name in _SPLITS}
+    arrays: dict[str, NDArray[np.generic]] = {}
+    for name, split in splits.items():
+        arrays[f"{name}_pixels"] = split.pixels.numpy()
+        arrays[f"{name}_targets"] = split.targets.numpy()
+        arrays[f"{name}_ids"] = split.ids
+    for position, members in enumerate(prepared.members):
+        arrays[f"members_{position}"] = members
+    facts = {
+        "origins": {name: split.origin for name, split in splits.items()},
+        "mean": list(prepared.mean),
+        "std": list(prepared.std),
+        "sha256": prepared.sha256,
+        "removed_from_pool": prepared.removed_from_pool,
+        "removed_from_validation": prepared.removed_from_validation,
+        "class_sizes": list(prepared.class_sizes),
+    }
+    return CachedArrays(arrays, facts)
+
+
+def _from_arrays(cached: CachedArrays) -> PreparedSplits:
+    arrays, facts = cached.arrays, cached.facts
+    pool, validation, test = (
+        Split(
+            torch.from_numpy(arrays[f"{name}_pixels"]),
+            torch.from_numpy(arrays[f"{name}_targets"]),
+            arrays[f"{name}_ids"],
+            facts["origins"][name],
+        )
+        for name in _SPLITS
+    )
+    return PreparedSplits(
+        pool=pool,
+        validation=validation,
+        test=test,
+        mean=tuple(facts["mean"]),
+        std=tuple(facts["std"]),
+        sha256=facts["sha256"],
+        removed_from_pool=facts["removed_from_pool"],
+        removed_from_validation=facts["removed_from_validation"],
+        members=tuple(arrays[f"members_{position}"] for position in range(len(facts["class_sizes"]))),
+        class_sizes=tuple(facts["class_sizes"]),
+    )

@@ -1,0 +1,144 @@
+"""CIFAR-10 and CIFAR-100 (Krizhevsky 2009): original files, Parquet files, or downloaded."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from search_spaces.config import ClassLabel
+from search_spaces.errors import DataError
+from trainer.data.sources.cifar_pickle import read_batch
+from trainer.data.sources.images import Images, RawData, check_known, select_images
+from trainer.data.sources.parquet import parquet_files, read_parquet
+
+log = logging.getLogger(__name__)
+
+SHAPE = (3, 32, 32)
+# Mean and deviation of the training images, per channel, in 0..1 units (reference, section 3).
+MEAN: tuple[float, ...] = (0.4914, 0.4822, 0.4465)
+STD: tuple[float, ...] = (0.2023, 0.1994, 0.2010)
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """Where a CIFAR's files lie and what they call their labels."""
+
+    classes: int
+    folder: str
+    batches: dict[Literal["train", "test"], tuple[str, ...]]
+    batch_labels: str
+    column: str
+    torchvision: str
+
+
+_LAYOUTS: dict[str, _Layout] = {
+    "cifar10": _Layout(
+        10,
+        "cifar-10-batches-py",
+        {"train": tuple(f"data_batch_{n}" for n in range(1, 6)), "test": ("test_batch",)},
+        "labels",
+        "label",
+        "CIFAR10",
+    ),
+    "cifar100": _Layout(
+        100,
+        "cifar-100-python",
+        {"train": ("train",), "test": ("test",)},
+        "fine_labels",
+        "fine_label",
+        "CIFAR100",
+    ),
+}
+
+
+def read_cifar(
+    name: Literal["cifar10", "cifar100"], asked: Sequence[ClassLabel], data_dir: Path, *, download: bool
+) -> RawData:
+    """Read the original files or Parquet files, from `<data dir>/<name>` or from the data directory.
+
+    With `download`, missing files are fetched to `<data dir>/<name>` (torchvision checks their hash). CIFAR
+    has a test split and no validation split. Raises DataError if files are missing or malformed, or for an
+    unknown class label.
+    """
+    layout = _LAYOUTS[name]
+    check_known(asked, range(layout.classes), name)
+    found = _read_existing(name, asked, data_dir)
+    if found is None and download:
+        _download(layout, data_dir / name)
+        found = _read_existing(name, asked, data_dir)
+    if found is None:
+        raise DataError(
+            f"{name}: expected the folder {layout.folder} or train.parquet and test.parquet below "
+            f"{data_dir / name} or {data_dir}, found neither; --download fetches the data set"
+        )
+    return found
+
+
+def cifar_files(name: Literal["cifar10", "cifar100"], data_dir: Path) -> list[Path]:
+    """The files that `read_cifar` would read; none when it would find nothing."""
+    layout = _LAYOUTS[name]
+    found = _find(name, data_dir)
+    if isinstance(found, Path):
+        return [found / batch for batches in layout.batches.values() for batch in batches]
+    return [] if found is None else [*found[0], *found[1]]
+
+
+def _find(name: str, data_dir: Path) -> Path | tuple[list[Path], list[Path]] | None:
+    """The folder of the original files, or the Parquet files of train and test."""
+    layout = _LAYOUTS[name]
+    for root in (data_dir / name, data_dir):
+        for folder in (root / layout.folder, root):
+            if folder.name == layout.folder and folder.is_dir():
+                return folder
+        for folder in (root, root / "data", root / "plain_text", root / name):
+            files = parquet_files(folder, "train"), parquet_files(folder, "test")
+            if all(files):
+                return files
+    return None
+
+
+def _read_existing(name: str, asked: Sequence[ClassLabel], data_dir: Path) -> RawData | None:
+    layout = _LAYOUTS[name]
+    found = _find(name, data_dir)
+    if found is None:
+        return None
+    if isinstance(found, Path):
+        train = _read_batches(found, layout, "train", asked)
+        return RawData(train, None, _read_batches(found, layout, "test", asked))
+    train, test = (read_parquet(part, layout.column, asked, SHAPE) for part in found)
+    return RawData(train, None, test)
+
+
+def _read_batches(
+    folder: Path, layout: _Layout, split: Literal["train", "test"], asked: Sequence[ClassLabel]
+) -> Images:
+    batches = [read_batch(folder / batch, layout.batch_labels) for batch in layout.batches[split]]
+    pixels = np.concatenate([pixels for pixels, _ in batches])
+    return select_images(pixels, np.concatenate([labels for _, labels in batches]), asked)
+
+
+def _download(layout: _Layout, root: Path) -> None:
+    """Fetch the original files to a folder of their own and move them into place when they are complete.
+
+    So neither an interrupted download nor another process that fetches at the same time leaves half a data
+    set.
+    """
+    from trainer.torchvision_import import import_torchvision_datasets
+
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix="download-", dir=root) as scratch:
+            log.info("downloading %s to %s", layout.torchvision, root)
+            getattr(import_torchvision_datasets(), layout.torchvision)(root=scratch, download=True)
+            if not (root / layout.folder).exists():
+                shutil.move(Path(scratch) / layout.folder, root / layout.folder)
+    except (OSError, RuntimeError, ImportError) as error:
+        if not (root / layout.folder).is_dir():
+            raise DataError(f"could not download {layout.torchvision} to {root}: {error}") from error

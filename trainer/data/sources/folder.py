@@ -1,0 +1,76 @@
+"""A folder of images per class."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from search_spaces.config import ClassLabel, ImageFolder
+from search_spaces.errors import DataError
+from trainer.data.sources.images import Images, RawData, check_known, decode_image
+
+EXTENSIONS = frozenset((".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".ppm", ".pgm"))
+_SPLIT_FOLDERS = {"validation": ("val", "valid", "validation"), "test": ("test",)}
+
+
+def read_folder(source: ImageFolder, asked: Sequence[ClassLabel], data_dir: Path) -> RawData:
+    """Read `<data dir>/<folder>/<class>/<image>`, or `<data dir>/<folder>/{train,val,test}/<class>/<image>`.
+
+    The data directory may also be the folder itself. A class is the name of its folder; the label 0 means the
+    folder "0". The id of an image is its path in the folder. Files that are no images by their ending, and
+    hidden ones, are passed over. Raises DataError if the folder is missing, for an unknown class label, and
+    for a damaged image.
+    """
+    root = _root(source, data_dir)
+    names = [str(label) for label in asked]
+    if len(set(names)) != len(names):
+        raise DataError(f"image folder {source.folder}: expected each class folder once, given {list(asked)}")
+    if not (root / "train").is_dir():
+        return RawData(_read(root, root, names, source), None, None)
+    own = {split: _first_folder(root, folders) for split, folders in _SPLIT_FOLDERS.items()}
+    images = {
+        split: None if path is None else _read(path, root, names, source) for split, path in own.items()
+    }
+    return RawData(_read(root / "train", root, names, source), images["validation"], images["test"])
+
+
+def folder_files(source: ImageFolder, data_dir: Path) -> list[Path]:
+    """The images in the folder, of all classes. Raises DataError if the folder is missing."""
+    return sorted(path for path in _root(source, data_dir).rglob("*") if path.suffix.lower() in EXTENSIONS)
+
+
+def _root(source: ImageFolder, data_dir: Path) -> Path:
+    root = data_dir / source.folder
+    if not root.is_dir() and data_dir.name == source.folder:
+        root = data_dir
+    if not root.is_dir():
+        raise DataError(
+            f"image folder {source.folder}: expected a folder {root} with a folder per class, found none"
+        )
+    return root
+
+
+def _first_folder(root: Path, names: Sequence[str]) -> Path | None:
+    return next((root / name for name in names if (root / name).is_dir()), None)
+
+
+def _read(split: Path, root: Path, asked: Sequence[str], source: ImageFolder) -> Images:
+    known = sorted(path.name for path in split.iterdir() if path.is_dir() and not path.name.startswith("."))
+    check_known(asked, known, str(split))
+    listing = [(path, position) for position, name in enumerate(asked) for path in _image_files(split / name)]
+    listing.sort(key=lambda entry: entry[0].relative_to(root).as_posix())
+    pixels = np.empty((len(listing), source.channels, source.size, source.size), dtype=np.uint8)
+    for row, (path, _) in enumerate(listing):
+        pixels[row] = decode_image(path, str(path), source.channels, source.size)
+    ids = np.array([path.relative_to(root).as_posix() for path, _ in listing], dtype=np.str_)
+    return Images(pixels, np.array([position for _, position in listing], dtype=np.int64), ids)
+
+
+def _image_files(folder: Path) -> list[Path]:
+    return [
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() in EXTENSIONS and not path.name.startswith(".") and path.is_file()
+    ]

@@ -1,0 +1,101 @@
+"""Images in Parquet files of the Hugging Face layout."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from search_spaces.config import ClassLabel
+from search_spaces.errors import DataError
+from trainer.data.sources.images import Images, class_positions, decode_image
+
+_IMAGE_COLUMNS = ("img", "image")
+
+
+def parquet_files(folder: Path, split: str) -> list[Path]:
+    """The files of a split: `<split>.parquet`, or `<split>-*.parquet` in the order of their names."""
+    single = folder / f"{split}.parquet"
+    return [single] if single.is_file() else sorted(folder.glob(f"{split}-*.parquet"))
+
+
+def read_parquet(
+    files: Sequence[Path], label_column: str, asked: Sequence[ClassLabel], shape: tuple[int, int, int]
+) -> Images:
+    """Read the images of the asked classes, each of `shape` [C, H, W]; only these are decoded.
+
+    Columns: `img` or `image`, struct<bytes, path>, and `label_column`, an integer. An image's id is its
+    row, counted through all files. Raises DataError if a file is malformed or an image damaged or of
+    another size.
+    """
+    parts, first_rows = [], []
+    first_row = 0
+    for path in files:
+        try:
+            part, rows = _read_file(path, label_column, asked, shape)
+        except (pa.ArrowException, OSError) as error:
+            raise DataError(f"{path}: expected a Parquet file, could not read it: {error}") from error
+        parts.append(part)
+        first_rows.append(first_row)
+        first_row += rows
+    return Images(
+        np.concatenate([part.pixels for part in parts]),
+        np.concatenate([part.classes for part in parts]),
+        np.concatenate(
+            [part.ids.astype(np.int64) + first for part, first in zip(parts, first_rows, strict=True)]
+        ),
+    )
+
+
+def _read_file(
+    path: Path, label_column: str, asked: Sequence[ClassLabel], shape: tuple[int, int, int]
+) -> tuple[Images, int]:
+    """The asked images of one file, with the row in this file as id, and the file's number of rows."""
+    with pq.ParquetFile(path, memory_map=True) as file:
+        image_column = _check_columns(file.schema_arrow, label_column, path)
+        labels = file.read(columns=[label_column])[label_column].to_numpy().astype(np.int64)
+        positions = class_positions(labels, asked)
+        ids = np.flatnonzero(positions >= 0)
+        pixels = np.empty((len(ids), *shape), dtype=np.uint8)
+        done = first = 0
+        # One row group at a time: the encoded images of all classes need not be in memory together.
+        for group in range(file.num_row_groups):
+            rows = file.metadata.row_group(group).num_rows
+            wanted = ids[(ids >= first) & (ids < first + rows)]
+            if len(wanted):
+                column = file.read_row_group(group, columns=[f"{image_column}.bytes"])[image_column]
+                encoded = column.take(pa.array(wanted - first)).to_pylist()
+                for row, cell in zip(wanted, encoded, strict=True):
+                    pixels[done] = _decode_cell(cell, f"{path} row {row}", shape)
+                    done += 1
+            first += rows
+    return Images(pixels, positions[ids], ids), len(labels)
+
+
+def _check_columns(schema: pa.Schema, label_column: str, path: Path) -> str:
+    """The name of the image column. Raises DataError unless both columns have the right types."""
+    image_column = next((name for name in _IMAGE_COLUMNS if name in schema.names), None)
+    if image_column is None or label_column not in schema.names:
+        raise DataError(
+            f"{path}: expected the columns {' or '.join(_IMAGE_COLUMNS)} and {label_column}, "
+            f"found {', '.join(schema.names)}"
+        )
+    image_type, label_type = schema.field(image_column).type, schema.field(label_column).type
+    if not pa.types.is_struct(image_type) or image_type.get_field_index("bytes") < 0:
+        raise DataError(f"{path}: expected {image_column} of type struct<bytes, path>, found {image_type}")
+    if not pa.types.is_integer(label_type):
+        raise DataError(f"{path}: expected integers in {label_column}, found {label_type}")
+    return image_column
+
+
+def _decode_cell(cell: dict[str, bytes | None] | None, where: str, shape: tuple[int, int, int]) -> np.ndarray:
+    data = None if cell is None else cell["bytes"]
+    if data is None:
+        raise DataError(f"{where}: expected the bytes of an image, found none")
+    pixels = decode_image(data, where, shape[0])
+    if pixels.shape != shape:
+        raise DataError(f"{where}: expected an image of shape {shape}, found {pixels.shape}")
+    return pixels

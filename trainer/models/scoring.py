@@ -1,0 +1,39 @@
+"""A trial's network, and what it says about images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+
+from search_spaces.config import TrialConfig
+from trainer.data.task import BinaryTask
+from trainer.device.precision import autocast
+from trainer.losses import binary as losses
+from trainer.models.build import build_model
+
+EVALUATION_BATCH = 512
+
+
+def logits_of(model: nn.Module, batches: Iterable[Tensor], precision: str) -> Tensor:
+    """Logits [N, outputs] of batches of prepared images in evaluation mode, float32."""
+    model.eval()
+    with torch.inference_mode():
+        parts = []
+        for batch in batches:
+            with autocast(precision, batch.device):
+                parts.append(model(batch).float())
+        return torch.cat(parts)
+
+
+def build_replicate_model(config: TrialConfig, task: BinaryTask, generator: torch.Generator) -> nn.Module:
+    """The network that a trial's loss and data ask for, its weights drawn from `generator`."""
+    return build_model(
+        config.model,
+        channels=task.channels,
+        outputs=losses.output_count(config.loss),
+        image_size=task.pool.pixels.shape[-1],
+        generator=generator,
+        cosine_head=config.loss.name == "ldam",
+    )

@@ -1,0 +1,139 @@
+"""The result files of a trial's replicates: scores, curves, summary, weights."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+from numpy.typing import NDArray
+
+from search_spaces.config import TrialConfig
+from trainer import checkpoint
+from trainer.data.task import BinaryTask
+from trainer.device.environment import device_name, git_commit, library_versions, machine_facts, node_name
+from trainer.metrics import binary as metrics
+from trainer.replicate import Replicate
+from trainer.store import Store, new_attempt
+from trainer.store import schema as trial_schema
+from trainer.writer import Writer
+
+
+@dataclass
+class Attempt:
+    """One attempt at a trial: what it needs to write files, and the seeds whose results it has stored.
+
+    `unasked` holds the states, by seed, of replicates in the checkpoint that are not wanted this time.
+    """
+
+    config: TrialConfig
+    store: Store
+    task: BinaryTask
+    device: torch.device
+    writer: Writer
+    keep_weights: bool
+    checkpoint_seconds: float
+    compiled: bool = False
+    name: str = field(default_factory=new_attempt)
+    last_checkpoint: float = field(default_factory=time.monotonic)
+    stored: set[int] = field(default_factory=set)
+    unasked: dict[str, Any] = field(default_factory=dict)
+
+
+def store_replicate(attempt: Attempt, replicate: Replicate, *, pruned_by: str | None = None) -> None:
+    """Score the test split, and have a replicate that ended written; it does not change any more.
+
+    `pruned_by` is the metric by which a pruned one fell behind.
+    """
+    completed = replicate.state == "completed" and bool(replicate.scored.held)
+    test_scores = replicate.test_scores() if completed else None
+    result = _result(attempt, replicate)  # here, as it tells of this thread
+    if replicate.state == "pruned":
+        result["pruned_by"] = pruned_by
+    attempt.writer.submit(lambda: _write_replicate(attempt, replicate, result, test_scores))
+
+
+def _write_replicate(
+    attempt: Attempt,
+    replicate: Replicate,
+    result: dict[str, Any],
+    test_scores: NDArray[np.float32] | None,
+) -> None:
+    task, scores = attempt.task, None
+    if test_scores is not None:
+        by_split = {"val": replicate.scored.validation_scores(), "test": test_scores}
+        splits = {"val": task.validation, "test": task.test}
+        targets = {name: split.targets.cpu().numpy() for name, split in splits.items()}
+        scores = pa.concat_tables(
+            _score_table(name, split.ids, targets[name], by_split[name]) for name, split in splits.items()
+        )
+        result = {**result, "metrics": _summaries(attempt.config, targets, by_split)}
+    weights = None
+    if replicate.state == "completed" and attempt.keep_weights:
+        weights = checkpoint.dump_weights(replicate, trial_id=attempt.config.trial_id)
+    attempt.store.write_replicate(
+        attempt.config.trial_id,
+        replicate.seed,
+        state=replicate.state,
+        attempt=attempt.name,
+        epochs=pa.Table.from_pylist(replicate.records),
+        scores=scores,
+        result=result,
+        weights=weights,
+    )
+    attempt.stored.add(replicate.seed)
+
+
+def _result(attempt: Attempt, replicate: Replicate) -> dict[str, Any]:
+    task = attempt.task
+    facts = {
+        "state": replicate.state,
+        "reason": replicate.reason,
+        "scored_epochs": replicate.scored.epochs,
+        "epochs": replicate.epoch,
+        "metrics": {},
+        "wall_seconds": replicate.seconds,
+        "node": node_name(),
+        "device": device_name(attempt.device),
+        **machine_facts(attempt.device),
+        "threads": torch.get_num_threads(),
+        "compiled": attempt.compiled,
+        "versions": library_versions(),
+        "commit": git_commit(),
+        "data_sha256": task.sha256,
+        "counts": {
+            "train_negatives": replicate.negatives,
+            "train_positives": replicate.positives,
+            "validation": len(task.validation.targets),
+            "test": len(task.test.targets),
+        },
+    }
+    return trial_schema.labelled(facts)
+
+
+def _summaries(
+    config: TrialConfig, targets: Mapping[str, NDArray[np.uint8]], scores: Mapping[str, NDArray[np.float32]]
+) -> dict[str, float | None]:
+    """Metrics of the splits; one that is undefined stands as None, which JSON can hold, unlike NaN."""
+    at_zero = config.loss.decides_at_zero
+    return {
+        f"{split}/{name}": None if math.isnan(value) else value
+        for split in targets
+        for name, value in metrics.summarize(targets[split], scores[split], decides_at_zero=at_zero).items()
+    }
+
+
+def _score_table(split: str, ids: Any, targets: NDArray[np.uint8], scores: NDArray[np.float32]) -> pa.Table:
+    return pa.table(
+        {
+            "split": pa.array([split] * len(scores)),
+            "example_id": pa.array([str(i) for i in ids]),
+            "target": pa.array(targets.astype(np.int8)),
+            "score": pa.array(scores.astype(np.float32)),
+        }
+    )

@@ -1,0 +1,215 @@
+"""Objects below one root, on a local disk or object storage, through `pyarrow.fs`.
+
+Local paths, `s3://bucket/folder` and `gs://bucket/folder` behave alike: an object is written whole or not at
+all, calls that fail for a while are repeated, and what still fails is a StoreError that names the object.
+Credentials, region and endpoint come from the environment (`AWS_ACCESS_KEY_ID`, `AWS_PROFILE`,
+`AWS_ENDPOINT_URL`, …); region and endpoint also from the URI's query
+(`?region=…&endpoint_override=…&scheme=http`).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+import pyarrow as pa
+from pyarrow import fs
+
+from search_spaces.errors import InputError, StoreError
+from search_spaces.redaction import has_credentials
+from trainer.store.retry import Retry, is_denied, is_missing_bucket
+
+T = TypeVar("T")
+
+# pyarrow's own defaults would write every object in three requests, and try a Google bucket for 15 minutes.
+_QUERY_DEFAULTS = {
+    "s3": {"allow_delayed_open": "true"},
+    "gs": {"retry_limit_seconds": "20"},
+    "gcs": {"retry_limit_seconds": "20"},
+}
+
+
+class Storage:
+    """A folder of objects, local or remote. Safe to use from several threads and processes."""
+
+    def __init__(self, uri: str | Path, *, retry: Retry | None = None) -> None:
+        """`uri` is a local path or a URI that `pyarrow.fs.FileSystem.from_uri` takes.
+
+        `retry` says how often and how long a failing call is repeated; by default for
+        ALMSWEEP_STORE_RETRY_SECONDS (60). Raises InputError when the URI's scheme is unknown or it holds a
+        password, StoreError when the bucket's region cannot be found out.
+        """
+        self.uri = str(uri)
+        self.retry = Retry() if retry is None else retry
+        self._bucket_stands = False
+        if "://" in self.uri:
+            self.scheme = urlsplit(self.uri).scheme
+            self.filesystem, root = self._open_uri()
+            self.root = root.rstrip("/")
+        else:
+            self.scheme = ""
+            self.root = str(Path(self.uri).expanduser().absolute())
+            self.filesystem = fs.LocalFileSystem()
+        self.is_local = isinstance(self.filesystem, fs.LocalFileSystem)
+
+    def _open_uri(self) -> tuple[Any, str]:
+        parts = urlsplit(self.uri)
+        if has_credentials(self.uri):
+            raise InputError(
+                "output: expected a URI without credentials, which belong in the environment or in files "
+                f"(AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or ~/.aws), given some behind {parts.scheme}://"
+            )
+        query = {**_QUERY_DEFAULTS.get(parts.scheme, {}), **dict(parse_qsl(parts.query))}
+        full = urlunsplit(parts._replace(query=urlencode(query)))
+        try:
+            opened: tuple[Any, str] = self.retry.call(self.uri, lambda: fs.FileSystem.from_uri(full))
+        except pa.ArrowInvalid as error:
+            raise InputError(
+                f"output: expected a local path or a URI like s3://bucket/folder, given {self.uri!r}: {error}"
+            ) from error
+        except OSError as error:
+            raise self._error("opened", self.uri, error) from error
+        return opened
+
+    # Calls
+
+    def _call(self, verb: str, relative: str, action: Callable[[], T], retry: Retry | None = None) -> T:
+        """An action's value; it is repeated while it fails for a while. FileNotFoundError goes through."""
+        where = self.where(relative)
+        try:
+            return (retry or self.retry).call(where, action)
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise self._error(verb, where, error) from error
+
+    def _error(self, verb: str, where: str, error: OSError) -> StoreError:
+        if is_missing_bucket(error):
+            return StoreError(f"{self.uri}: no such bucket, or it is not there yet: {error}")
+        if is_denied(error):
+            return StoreError(f"{where}: could not be {verb}, access denied: {error}")
+        return StoreError(f"{where}: could not be {verb}: {error}")
+
+    def _check_bucket(self) -> None:
+        """Raise StoreError when the bucket is missing, which else looks like an empty store. Asks once."""
+        if self.scheme not in ("s3", "gs", "gcs") or self._bucket_stands:
+            return
+        bucket = self.root.split("/")[0]
+        try:
+            found = self.retry.call(self.uri, lambda: self.filesystem.get_file_info(bucket))
+        except OSError as error:
+            if not is_denied(error):  # who may only use a folder of the bucket may not ask about the bucket
+                raise self._error("opened", self.uri, error) from error
+        else:
+            if found.type == fs.FileType.NotFound:
+                raise StoreError(f"{self.uri}: no such bucket: {bucket}")
+        self._bucket_stands = True
+
+    # Objects
+
+    def path(self, *parts: str) -> str:
+        """Path of an object below the store's root, in the file system's own form.
+
+        Raises StoreError for one that would lead elsewhere.
+        """
+        relative = "/".join(parts)
+        if ".." in relative.split("/") or "\0" in relative:
+            raise StoreError(f"{self.uri}: expected a path below the store, given {relative!r}")
+        return f"{self.root}/{relative}"
+
+    def where(self, relative: str) -> str:
+        """An object's full name for messages: its path, or its URI without query."""
+        prefix = f"{self.scheme}://" if self.scheme else ""
+        return prefix + self.path(relative)
+
+    def write_bytes(self, relative: str, data: bytes, *, retry: Retry | None = None) -> None:
+        """Write an object whole or not at all: by rename on a local disk, by a single put elsewhere.
+
+        Raises StoreError when it cannot be written, after the tries that `retry` allows.
+        """
+        target = self.path(relative)
+        write = _write_local if self.is_local else self._put
+        try:
+            self._call("written", relative, lambda: write(target, data), retry)
+        except FileNotFoundError as error:
+            raise self._error("written", self.where(relative), error) from error
+
+    def _put(self, target: str, data: bytes) -> None:
+        with self.filesystem.open_output_stream(target) as stream:
+            stream.write(data)
+
+    def read_bytes(self, relative: str) -> bytes | None:
+        """The object's content, or None when there is none. Raises StoreError when it cannot be read."""
+
+        def read() -> bytes:
+            with self.filesystem.open_input_stream(self.path(relative)) as stream:
+                return bytes(stream.read())
+
+        try:
+            return self._call("read", relative, read)
+        except FileNotFoundError:
+            self._check_bucket()
+            return None
+
+    def delete(self, relative: str) -> None:
+        """Delete an object; one that is not there is no error. Raises StoreError when it cannot be."""
+        try:
+            self._call("deleted", relative, lambda: self.filesystem.delete_file(self.path(relative)))
+        except FileNotFoundError:
+            return
+
+    def exists(self, relative: str) -> bool:
+        """Whether there is such an object. Raises StoreError when that cannot be found out."""
+        info = self._call("read", relative, lambda: self.filesystem.get_file_info(self.path(relative)))
+        return bool(info.type == fs.FileType.File)
+
+    def read_json(self, relative: str) -> dict[str, Any] | None:
+        """A JSON object's content, or None when there is no such object. Raises StoreError when malformed."""
+        data = self.read_bytes(relative)
+        if data is None:
+            return None
+        try:
+            content = json.loads(data)
+        except (ValueError, RecursionError) as error:
+            raise StoreError(f"{self.where(relative)}: expected JSON: {error}") from error
+        if not isinstance(content, dict):
+            raise StoreError(
+                f"{self.where(relative)}: expected a JSON object, found {type(content).__name__}"
+            )
+        return content
+
+    def write_json(self, relative: str, content: Mapping[str, Any], *, retry: Retry | None = None) -> None:
+        """Write a mapping as readable JSON; NaN stands as the string that JSON lacks (`NaN`)."""
+        self.write_bytes(relative, json.dumps(content, indent=1).encode(), retry=retry)
+
+    def list_files(self, relative: str, *, recursive: bool) -> list[str]:
+        """Paths of all files below a folder, relative to the store's root; none without such a folder."""
+        return [path for path, kind in self._list(relative, recursive) if kind == fs.FileType.File]
+
+    def list_folders(self, relative: str) -> list[str]:
+        """Paths of the folders in a folder, relative to the store's root."""
+        return [path for path, kind in self._list(relative, False) if kind == fs.FileType.Directory]
+
+    def _list(self, relative: str, recursive: bool) -> list[tuple[str, Any]]:
+        selector = fs.FileSelector(self.path(relative), recursive=recursive, allow_not_found=True)
+        infos = self._call("listed", relative, lambda: self.filesystem.get_file_info(selector))
+        if not infos:
+            self._check_bucket()
+        return [(info.path[len(self.root) + 1 :], info.type) for info in infos]
+
+
+def _write_local(target: str, data: bytes) -> None:
+    os.makedirs(os.path.dirname(target), exist_ok=True)
+    temporary = f"{target}.{uuid.uuid4().hex[:8]}.tmp"
+    try:
+        with open(temporary, "wb") as stream:
+            stream.write(data)
+        os.replace(temporary, target)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
