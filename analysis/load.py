@@ -81,7 +81,9 @@ def read_test(store: Store, trial: TrialRecord) -> TestRecord | None:
         return None
     aligner = SplitAligner("test")
     label = _label(trial.config)
-    scores = np.stack([aligner.align(store.read_scores(d), f"{label} seed {d.seed}") for d in trial.done])
+    scores = np.stack(
+        [aligner.align(store.replicates.read_scores(d), f"{label} seed {d.seed}") for d in trial.done]
+    )
     targets = _targets(aligner)
     ensemble, each, undefined = _summary(trial.config, targets, scores)
     return TestRecord(
@@ -113,7 +115,7 @@ def _load_trial(store: Store, config: TrialConfig, done: Mapping[int, Done], blo
     rows, sources = [], []
     for replicate in completed:
         origin = f"{label} seed {replicate.seed}"
-        table = store.read_scores(replicate)
+        table = store.replicates.read_scores(replicate)
         rows.append(block.validation.align(table, origin))
         block.test.align(table, origin)
         sources.append(_source(store, replicate, origin))
@@ -142,7 +144,7 @@ def _validation(
 
 
 def _source(store: Store, done: Done, origin: str) -> ReplicateSource:
-    result = store.read_result(done)
+    result = store.replicates.read_result(done)
     data_sha256 = result.get("data_sha256")
     if not isinstance(data_sha256, str) or not data_sha256:
         raise StoreError(
@@ -183,7 +185,7 @@ def _missing(store: Store, config: TrialConfig, done: Mapping[int, Done]) -> tup
     if any(m.state == "pruned" for m in ended):
         rest = [Missing(seed, "pruned", "") for seed in absent]
         return tuple(sorted((*ended, *rest), key=lambda m: m.seed))
-    failure = store.read_failure(config.trial_id) if absent else None
+    failure = store.notes.read_failure(config.trial_id) if absent else None
     failed = set(absent) if failure is not None else set()
     if failure is not None and failure.get("seeds"):
         failed &= set(failure["seeds"])
@@ -202,7 +204,7 @@ def _ended(store: Store, config: TrialConfig, done: Mapping[int, Done]) -> list[
     for seed in config.seeds:
         if seed not in done or done[seed].state == "completed":
             continue
-        result = store.read_result(done[seed])
+        result = store.replicates.read_result(done[seed])
         reason = _tail(str(result.get("reason") or ""))
         found.append(Missing(seed, done[seed].state, reason, _text(result, "pruned_by")))
     return found

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
-
+from search_spaces.names import is_plain_name
 from search_spaces.problem import Problem, join, shown
 from search_spaces.settings import comparable
 
 MOST_COMBINATIONS = 1_000_000
 
 # A space's name names a folder and a file.
-NAME_PATTERN = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
 LONGEST_NAME = 100
 
 
@@ -35,7 +33,7 @@ def check_size(combinations: int) -> None:
 
 def check_name(name: object) -> str:
     """The name, if it can name a folder and a file; else raises Problem."""
-    if not isinstance(name, str) or not re.fullmatch(NAME_PATTERN, name) or len(name) > LONGEST_NAME:
+    if not is_plain_name(name) or len(name) > LONGEST_NAME:
         expected = (
             f"letters, digits and _ . - only, a letter or digit first, at most {LONGEST_NAME} characters"
         )

@@ -19,8 +19,7 @@ from typer.testing import CliRunner
 from tests.groups import GROUPS
 from tests.processes import PATIENCE
 from tests.s3_server import S3Server
-from trainer.store import Store
-from trainer.store.retry import Retry
+from trainer.store import Retry, Store
 
 # A slow machine is no failure; the same examples on every run.
 hypothesis.settings.register_profile("almsweep", deadline=None, derandomize=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from trainer.store import Store
+from trainer.store import Storage
 
 
 class FailingFilesystem:
@@ -44,8 +44,8 @@ class FailingFilesystem:
         return self.real.get_file_info(what)
 
 
-def make_failing(store: Store, fault: Callable[[str, str], OSError | None]) -> FailingFilesystem:
-    """Let the store's calls fail by `fault` from now on. It writes as to object storage, without rename."""
-    store.filesystem = FailingFilesystem(store.filesystem, fault)
-    store.is_local = False
-    return store.filesystem
+def make_failing(storage: Storage, fault: Callable[[str, str], OSError | None]) -> FailingFilesystem:
+    """Let the storage's calls fail by `fault` from now on. It writes as to object storage, without rename."""
+    storage.filesystem = FailingFilesystem(storage.filesystem, fault)
+    storage.is_local = False
+    return storage.filesystem

@@ -19,7 +19,7 @@ from trainer.losses import binary as losses
 from trainer.metrics import binary as metrics
 from trainer.models.scoring import EVALUATION_BATCH, build_replicate_model, logits_of
 from trainer.scored import mean_scores
-from trainer.store import Done, Store
+from trainer.store import Done, Store, layout
 
 
 @dataclass(frozen=True)
@@ -48,11 +48,11 @@ def evaluate(
     """
     chosen = task.validation if split == "validation" else task.test
     targets = chosen.targets.cpu().numpy()
-    done = {seed: d for seed, d in store.replicates(config.trial_id).items() if d.state == "completed"}
+    done = {seed: d for seed, d in store.replicates.ended(config.trial_id).items() if d.state == "completed"}
     if not done:
         raise CheckpointError(
             f"trial {config.trial_id}: expected stored weights of a finished trial below "
-            f"{store.path('trials')}, found none"
+            f"{store.storage.path(layout.TRIALS)}, found none"
         )
     scores = {seed: _scores(config, store, done[seed], task, chosen.pixels, device) for seed in sorted(done)}
     at_zero = config.loss.decides_at_zero
@@ -93,11 +93,9 @@ def _scores(
 
 
 def _weights_file(store: Store, done: Done) -> bytes:
-    entry = done.files.get("weights")
-    relative = "" if entry is None else f"trials/{done.trial_id}/replicates/{done.seed}/{entry.name}"
-    if entry is None or store.read_bytes(relative) is None:
+    if not store.replicates.has_weights(done):
         raise CheckpointError(
             f"trial {done.trial_id} seed {done.seed}: its weights were not kept; "
             "train it with weights kept (--keep-weights all)"
         )
-    return store.read_file(done, "weights")
+    return store.replicates.read_file(done, "weights")

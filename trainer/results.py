@@ -76,7 +76,7 @@ def _write_replicate(
     weights = None
     if replicate.state == "completed" and attempt.keep_weights:
         weights = checkpoint.dump_weights(replicate, trial_id=attempt.config.trial_id)
-    attempt.store.write_replicate(
+    attempt.store.replicates.write(
         attempt.config.trial_id,
         replicate.seed,
         state=replicate.state,

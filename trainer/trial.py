@@ -25,8 +25,7 @@ from trainer.held_setup import trial_setup
 from trainer.replicate import Replicate
 from trainer.results import Attempt, store_replicate
 from trainer.setup import TrialSetup
-from trainer.store import Store
-from trainer.store.markers import Done
+from trainer.store import Done, Store
 from trainer.writer import Writer
 
 log = logging.getLogger(__name__)
@@ -89,11 +88,13 @@ def run_trial(
     reset_peak_memory()
     missing = list(config.seeds)
     try:
-        before = store.replicates(config.trial_id)
+        before = store.replicates.ended(config.trial_id)
         ended = {seed: done.state for seed, done in before.items()}
         missing = [seed for seed in config.seeds if seed not in ended]
         if missing:
-            store.clear_failure(config.trial_id)  # of an earlier attempt: no reason for how this one ends
+            store.notes.clear_failure(
+                config.trial_id
+            )  # of an earlier attempt: no reason for how this one ends
             if should_stop():
                 raise Interrupted(STOPPED)
             setup = trial_setup(
@@ -144,7 +145,7 @@ def _made(setup: TrialSetup, seeds: list[int]) -> Iterator[list[Replicate]]:
 def _restore(attempt: Attempt, replicates: list[Replicate], ended: Mapping[int, Done]) -> None:
     """Set replicates to their checkpoint; the states of others under way are kept for the next checkpoint."""
     trial_id, data_sha256 = attempt.config.trial_id, attempt.task.sha256
-    saved = attempt.store.read_checkpoint(trial_id)
+    saved = attempt.store.notes.read_checkpoint(trial_id)
     if saved is None:
         return
     try:
@@ -152,7 +153,7 @@ def _restore(attempt: Attempt, replicates: list[Replicate], ended: Mapping[int, 
         seeds = checkpoint.load_states(states, replicates, trial_id=trial_id)
     except CheckpointError as error:
         raise CheckpointError(
-            f"{error} (file {attempt.store.checkpoint_name(trial_id)}; "
+            f"{error} (file {attempt.store.notes.checkpoint_name(trial_id)}; "
             "`almsweep retry --failed` deletes it and trains from the start)"
         ) from error
     known = {str(seed) for seed in [*attempt.config.seeds, *ended]}
@@ -239,7 +240,7 @@ def _write_checkpoint(attempt: Attempt, content: Mapping[str, Any]) -> None:
     """Store a checkpoint. Storage that fails costs this checkpoint, not the training."""
     trial_id = attempt.config.trial_id
     try:
-        attempt.store.write_checkpoint(trial_id, checkpoint.dump(content))
+        attempt.store.notes.write_checkpoint(trial_id, checkpoint.dump(content))
     except StoreError as error:
         log.warning("trial %s: no checkpoint was written, the next is another try: %s", trial_id, error)
 
@@ -252,8 +253,8 @@ def _tidy_up(attempt: Attempt) -> None:
     store, trial_id = attempt.store, attempt.config.trial_id
     if attempt.unasked:
         _write_checkpoint(attempt, _capture(attempt, []))
-    forget = [] if attempt.unasked else [store.delete_checkpoint]
-    for step in (*forget, store.clear_failure, store.write_index):
+    forget = [] if attempt.unasked else [store.notes.delete_checkpoint]
+    for step in (*forget, store.notes.clear_failure, store.index.write):
         try:
             step(trial_id)
         except StoreError as error:
@@ -273,7 +274,7 @@ def _ended_scores(
     scores = {}
     for seed, done in ended.items():
         if seed in config.seeds and done.state == "completed":
-            table = store.read_scores(done)
+            table = store.replicates.read_scores(done)
             scores[seed] = table.filter(pa.compute.equal(table["split"], "val"))["score"].to_numpy()
     return scores
 
@@ -290,6 +291,6 @@ def _record_failure(store: Store, config: TrialConfig, seeds: list[int], error: 
     }
     try:
         store.write_config(config)
-        store.write_failure(config.trial_id, failure)
+        store.notes.write_failure(config.trial_id, failure)
     except StoreError as reason:
         log.warning("trial %s: its failure could not be stored: %s", config.trial_id, reason)

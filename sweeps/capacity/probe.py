@@ -18,7 +18,7 @@ from sweeps.capacity.machine import machine_kind
 from sweeps.capacity.measure import Request, measure
 from sweeps.options import RunOptions
 from sweeps.plan import PlannedTrial
-from trainer.store import Store
+from trainer.store import Store, layout
 from trainer.trial_needs import TrialNeeds
 
 T = TypeVar("T")
@@ -166,12 +166,12 @@ def _measured(store_uri: str, config: TrialConfig, request: Request) -> TrialNee
     found = measure(_with_what_is_known(request, cached))
     facts = {"machine": machine_kind(), "threads": request.threads, "trial": trial_label(config)}
     facts["compiled"] = request.compile
-    store.write_json(f"probes/{key}.json", {**facts, **asdict(found)})
+    store.storage.write_json(layout.probe(key), {**facts, **asdict(found)})
     return found
 
 
 def _cached(store: Store, key: str) -> TrialNeeds | None:
-    content = store.read_json(f"probes/{key}.json")
+    content = store.storage.read_json(layout.probe(key))
     if content is None:
         return None
     # A measurement of an earlier version lacks what was not measured then.

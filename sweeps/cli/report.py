@@ -101,7 +101,7 @@ def print_failed(console: Console, plan: Plan, store: Store) -> None:
     """Failed trials, each with its last error or how its replicates ended."""
     for trial in plan.failed():
         console.print(Text(f"{trial.trial_id}  {trial_label(trial.config)}", style="red"), soft_wrap=True)
-        failure = store.read_failure(trial.trial_id)
+        failure = store.notes.read_failure(trial.trial_id)
         if failure is not None:
             console.print(Text(f"    {failure['error']}: {failure['message']}"), soft_wrap=True)
             # The last line repeats the message; those before it say where it happened.
@@ -109,9 +109,9 @@ def print_failed(console: Console, plan: Plan, store: Store) -> None:
                 console.print(Text(f"    {line}", style="dim"), soft_wrap=True)
             if "peak_memory_bytes" in failure:
                 console.print(f"    peak memory {size(failure['peak_memory_bytes'])}", highlight=False)
-        for seed, done in sorted(store.replicates(trial.trial_id).items()):
+        for seed, done in sorted(store.replicates.ended(trial.trial_id).items()):
             if done.state != "completed":
-                reason = store.read_result(done)["reason"]
+                reason = store.replicates.read_result(done)["reason"]
                 console.print(Text(f"    seed {seed} {done.state}: {reason}"), soft_wrap=True)
 
 

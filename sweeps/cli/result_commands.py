@@ -89,7 +89,7 @@ def write_tables_of(console: Console, store: Store, manifest: SweepManifest, rul
     if not manifest.trials:
         console.print(Text(f"{manifest.name}: no trial has been chosen yet, so there is no table"))
         return False
-    root = Path(store.root) if store.is_local else Path()
+    root = Path(store.storage.root) if store.storage.is_local else Path()
     written = write_tables(store, manifest, root / "tables" / manifest.name, rule=rule)
     write_figures(written, root / "figures" / manifest.name)
     console.print(Text(written.text), soft_wrap=True)

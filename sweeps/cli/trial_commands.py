@@ -61,7 +61,7 @@ def train(
     compile: Compile = False,
 ) -> None:
     """Train one trial, or go on from its checkpoint, and print its result."""
-    from trainer.store import Store
+    from trainer.store import Store, layout
     from trainer.trial import TrialOptions, run_trial
 
     config = _config(dataset, ratio, loss, alm, delta, settings or [], replicates)
@@ -77,7 +77,7 @@ def train(
         on_round=lambda round_: _print_round(console, round_, config.epochs),
     )
     complete = _print_result(console, config, store)
-    console.print(Text(f"stored: {store.path('trials', config.trial_id)}"), soft_wrap=True)
+    console.print(Text(f"stored: {store.storage.path(layout.trial(config.trial_id))}"), soft_wrap=True)
     if not complete:
         raise typer.Exit(1)
 
@@ -163,6 +163,8 @@ def _device(name: str | None, threads: int) -> Any:
 
 
 def _stored_config(store: Store, trial: str) -> TrialConfig:
+    from trainer.store import layout
+
     ids = sorted(i for i in store.trial_ids() if i.startswith(trial))
     if len(ids) != 1:
         found = "none" if not ids else ", ".join(ids[:5])
@@ -171,7 +173,8 @@ def _stored_config(store: Store, trial: str) -> TrialConfig:
         )
     config = store.read_config(ids[0])
     if config is None:
-        raise CheckpointError(f"{store.path('trials', ids[0])}: expected a config.json, found none")
+        where = store.storage.path(layout.trial(ids[0]))
+        raise CheckpointError(f"{where}: expected a config.json, found none")
     return config
 
 

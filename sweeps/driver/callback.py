@@ -136,7 +136,7 @@ class SweepCallback(tune.Callback):  # type: ignore[misc]
         config = self._config(trial)
         failure = _lost_worker(trial.get_error(), (trial.last_result or {}).get(PEAK_MEMORY))
         try:
-            known = self.store.read_failure(config.trial_id)
+            known = self.store.notes.read_failure(config.trial_id)
             # When memory runs out, the system ends processes without a word.
             if known is None and not self.is_last_pass and _is_lost(trial.get_error()):
                 if not isinstance(trial.get_error(), ray.exceptions.OutOfMemoryError):
@@ -144,7 +144,7 @@ class SweepCallback(tune.Callback):  # type: ignore[misc]
                 self._put_off(config)
                 return
             if known is None:
-                self.store.write_failure(config.trial_id, failure)
+                self.store.notes.write_failure(config.trial_id, failure)
             failure = known or failure
         except StoreError as reason:  # the sweep goes on; the trial has no DONE marker and is run again
             log.warning("trial %s: its failure could not be stored: %s", config.trial_id, reason)

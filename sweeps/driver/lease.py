@@ -15,7 +15,7 @@ from typing import Any
 import psutil
 
 from search_spaces.errors import LeaseError, StoreError
-from trainer.store import Store
+from trainer.store import Store, layout
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ class Lease:
 
     def __init__(self, store: Store, name: str, *, take_over: bool = False) -> None:
         self.store = store
-        self.path = f"sweeps/{name}.lease"
+        self.path = layout.lease(name)
         self.name = name
         self.take_over = take_over
         self.token = uuid.uuid4().hex
@@ -70,7 +70,7 @@ class Lease:
 
     def _check_written(self) -> None:
         """Raise LeaseError when another driver took the lease at the same time."""
-        if not self.store.is_local:
+        if not self.store.storage.is_local:
             time.sleep(SETTLE_SECONDS)
         holder = _read(self.store, self.path)
         if holder is not None and holder.get("token") != self.token:
@@ -87,7 +87,7 @@ class Lease:
         try:
             holder = _read(self.store, self.path)
             if holder is not None and holder.get("token") == self.token:
-                self.store.delete(self.path)
+                self.store.storage.delete(self.path)
         except StoreError as error:  # the lease goes stale by itself
             log.warning("the lease of sweep %s could not be given back: %s", self.name, error)
 
@@ -121,18 +121,18 @@ class Lease:
             "started": process.create_time(),
             "heartbeat": time.time(),
         }
-        self.store.write_json(self.path, holder)
+        self.store.storage.write_json(self.path, holder)
 
 
 def is_held(store: Store, name: str) -> bool:
     """Whether a living driver runs the sweep `name` just now."""
-    holder = _read(store, f"sweeps/{name}.lease")
+    holder = _read(store, layout.lease(name))
     return holder is not None and _is_alive(holder)
 
 
 def _read(store: Store, path: str) -> dict[str, Any] | None:
     """Who holds a lease; None where there is none, or none that can be understood."""
-    data = store.read_bytes(path)
+    data = store.storage.read_bytes(path)
     if data is None:
         return None
     try:

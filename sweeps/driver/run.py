@@ -297,9 +297,9 @@ def _open_study(search: Search, store: Store, manifest: SweepManifest, console: 
 def _reopen(ended: Sequence[PlannedTrial], store: Store) -> None:
     """Forget that replicates of trials ended, unless they completed; and useless checkpoints."""
     for trial in ended:
-        if (store.read_failure(trial.trial_id) or {}).get("error") == CheckpointError.__name__:
-            store.delete_checkpoint(trial.trial_id)
-        for seed, done in store.replicates(trial.trial_id).items():
+        if (store.notes.read_failure(trial.trial_id) or {}).get("error") == CheckpointError.__name__:
+            store.notes.delete_checkpoint(trial.trial_id)
+        for seed, done in store.replicates.ended(trial.trial_id).items():
             if seed in trial.config.seeds and done.state != "completed":
                 store.reopen(trial.trial_id, seed)
 

@@ -62,7 +62,7 @@ class WeightKeeper:
                 self._records.pop(record.trial_id, None)
                 if record.trial_id not in self.shared:
                     for done in record.done:
-                        self.store.delete_weights(done)
+                        self.store.replicates.delete_weights(done)
             ids = {record.trial_id for record in losers}
             self.kept[_cell(config)] = [c for c in rivals if c.trial_id not in ids]
         except Exception:  # a worker thread's exception would be seen by nobody

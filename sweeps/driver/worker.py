@@ -74,8 +74,7 @@ def train_trial(
     from trainer.device.cpu import prepare_cpu
     from trainer.device.environment import is_out_of_memory
     from trainer.held_setup import let_go
-    from trainer.store import Store
-    from trainer.store.retry import Retry
+    from trainer.store import Retry, Store
 
     prepare_cpu(options.threads)
     # A search knows its configurations only one after another, and gives each with its trial.
@@ -136,11 +135,11 @@ def _train(
         watchdog.beat()
         reporter.add(round_)
         # Tune has decided about the epoch by the time that the report returns.
-        if options.stoppable and (request := store.stop_request(config.trial_id)) is not None:
+        if options.stoppable and (request := store.notes.stop_request(config.trial_id)) is not None:
             raise StopTrial(request.reason, request.metric)
 
     if options.stoppable:
-        store.clear_stop_request(config.trial_id)  # one of an earlier run is none of this one's
+        store.notes.clear_stop_request(config.trial_id)  # one of an earlier run is none of this one's
     trial_options = TrialOptions(
         data_dir=None if options.data_dir is None else Path(options.data_dir),
         download=options.download,
@@ -151,7 +150,7 @@ def _train(
     device = torch.device("cuda" if options.use_gpu else "cpu")
     states = run_trial(config, store, device, trial_options, on_round, should_stop, watchdog.resume)
     if options.stoppable:
-        store.clear_stop_request(config.trial_id)
+        store.notes.clear_stop_request(config.trial_id)
     return ",".join(sorted({s for s in states.values() if s != "completed"})) or "completed"
 
 
@@ -159,7 +158,7 @@ def _leave_hung(store: Store, config: TrialConfig, limit: float) -> None:
     """End this process, whose training thread cannot be ended otherwise; Tune goes on from the checkpoint."""
     message = f"no epoch ended for {limit:.0f} s, the limit after this trial's earlier ones"
     try:
-        store.write_failure(
+        store.notes.write_failure(
             config.trial_id,
             {"error": "EpochTimeout", "message": message, "traceback": [], "seeds": list(config.seeds)},
         )

@@ -53,7 +53,7 @@ def read_outcome(
 
 def ensemble_curves(store: Store, done: Mapping[int, Done]) -> dict[int, dict[str, float]]:
     """The ensemble's validation metrics by epoch (from 0), from the curves of ended replicates."""
-    records = [row for marker in done.values() for row in store.read_epochs(marker).to_pylist()]
+    records = [row for marker in done.values() for row in store.replicates.read_epochs(marker).to_pylist()]
     return curves(records, constrained=False)
 
 

@@ -147,7 +147,7 @@ def make_scheduler(
     if kind == "none":
         return None
     group = block_group if searching else cell_group
-    scheduler = PeerScheduler(kind, configs, group, store.request_stop, grace, objective)
+    scheduler = PeerScheduler(kind, configs, group, store.notes.request_stop, grace, objective)
     known = {config.trial_id: config for config in ended}
     for trial_id, done in store.all_replicates({i: c.seeds for i, c in known.items()}).items():
         for epoch, point in sorted(ensemble_curves(store, done).items()):

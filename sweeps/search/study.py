@@ -24,7 +24,7 @@ from search_spaces.problem import Problem
 from search_spaces.search import Point, Search
 from sweeps.search.advisor import Advisor, from_json, settled, to_json
 from sweeps.search.outcome import RUNNING, Outcome, read_outcome
-from trainer.store import Done, Store, SweepManifest
+from trainer.store import Done, Store, SweepManifest, layout
 
 log = logging.getLogger(__name__)
 
@@ -129,7 +129,7 @@ class SearchStudy:
     def finish(self, trial_id: str) -> Outcome:
         """Learn from the store how a trial came out; one whose replicates are missing has failed for now."""
         config = self.suggestions[trial_id].config
-        outcome = self._outcome(config, self.store.replicates(trial_id))
+        outcome = self._outcome(config, self.store.replicates.ended(trial_id))
         self._advisor.tell(
             self._numbers[trial_id], Outcome("failed") if outcome.state == RUNNING else outcome
         )
@@ -194,11 +194,12 @@ class SearchStudy:
         """Tell the advisor of all that the store holds; returns how many trials of other sweeps that were."""
         ids = {config.trial_id for config in known}
         others = self._others(ids)
-        done = self.store.all_replicates([config.trial_id for config in [*others, *known]])
+        stored = [*others, *known]
+        done = self.store.all_replicates({config.trial_id: config.seeds for config in stored})
         with ThreadPoolExecutor(max_workers=8) as pool:
-            outcomes = pool.map(lambda c: self._outcome(c, done.get(c.trial_id, {})), [*others, *known])
+            outcomes = pool.map(lambda c: self._outcome(c, done.get(c.trial_id, {})), stored)
             warm = 0
-            for config, outcome in zip([*others, *known], outcomes, strict=True):
+            for config, outcome in zip(stored, outcomes, strict=True):
                 if config.trial_id not in ids and outcome.state == RUNNING:
                     continue
                 point = drawn.get(config.trial_id) or self.search.locate(config)
@@ -226,9 +227,9 @@ class SearchStudy:
 
     def _read(self) -> dict[str, tuple[Suggestion, Point]]:
         """Earlier suggestions by trial id, in the order of their numbers, each with its values as drawn."""
-        names = sorted(self.store.list_files(f"studies/{self.name}", recursive=False))
+        names = sorted(self.store.storage.list_files(layout.study(self.name), recursive=False))
         with ThreadPoolExecutor(max_workers=16) as pool:
-            contents = list(pool.map(self.store.read_json, names))
+            contents = list(pool.map(self.store.storage.read_json, names))
         found: dict[str, tuple[Suggestion, Point]] = {}
         try:
             for content in sorted((c for c in contents if c is not None), key=lambda c: int(c["number"])):
@@ -255,8 +256,8 @@ class SearchStudy:
         return Suggestion(int(content["number"]), str(content["origin"]), config), drawn
 
     def _write(self, suggestion: Suggestion, drawn: Point) -> None:
-        self.store.write_json(
-            f"studies/{self.name}/{suggestion.number:06d}.json",
+        self.store.storage.write_json(
+            layout.suggestion(self.name, suggestion.number),
             {
                 "schema": STUDY_SCHEMA,
                 "number": suggestion.number,

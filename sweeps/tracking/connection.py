@@ -37,11 +37,11 @@ _LOG_LEVELS = {
 
 def default_tracking_uri(store: Store) -> str:
     """The SQLite database in a sweep's output folder. Raises InputError for a remote store."""
-    if not store.is_local:
+    if not store.storage.is_local:
         raise InputError(
             f"--tracking-uri: expected one, because {store.uri} is remote and cannot hold an SQLite database"
         )
-    return f"sqlite:///{store.root}/mlflow.db"
+    return f"sqlite:///{store.storage.root}/mlflow.db"
 
 
 def checked_uri(uri: str) -> str:

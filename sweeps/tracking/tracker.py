@@ -43,7 +43,7 @@ def sweep_runs(
     """
     uri = default_tracking_uri(store) if tracking_uri is None else checked_uri(tracking_uri)
     has_server = uri.startswith(("http", "databricks"))
-    folder = f"file://{store.root}/mlartifacts" if store.is_local and not has_server else None
+    folder = f"file://{store.storage.root}/mlartifacts" if store.storage.is_local and not has_server else None
     return SweepRuns(uri, sweep_name, folder, commit, store.identity)
 
 
@@ -165,8 +165,10 @@ class Tracker:
         if work.records:
             self._runs.log_epochs(config, curves(work.records, constrained=config.constraint is not None))
         if work.ending == "finished":
-            done = self._store.replicates(config.trial_id)
-            failure = None if len(done) == len(config.seeds) else self._store.read_failure(config.trial_id)
+            done = self._store.replicates.ended(config.trial_id)
+            failure = (
+                None if len(done) == len(config.seeds) else self._store.notes.read_failure(config.trial_id)
+            )
             mirror_trial(self._runs, self._store, trial_state(config, done, failure))
         elif work.ending == "interrupted":
             self._runs.kill(config)
@@ -235,7 +237,7 @@ def _reconcile(
             continue
         done: Mapping[int, Done] = stored.get(config.trial_id, {})
         has_failed = config.trial_id in files and files[config.trial_id].failure
-        failure = store.read_failure(config.trial_id) if has_failed else None
+        failure = store.notes.read_failure(config.trial_id) if has_failed else None
         standing = trial_state(config, done, failure)
         if not standing.replicates and failure is None:
             counts.ended += runs.kill(config)

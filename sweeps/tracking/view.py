@@ -116,9 +116,11 @@ def trial_state(
 def trial_view(standing: TrialState, store: Store) -> TrialView:
     """Read what MLflow shows of a trial. Raises StoreError when files are missing, damaged or at odds."""
     completed = [d for _, d in sorted(standing.replicates.items()) if d.state == "completed"]
-    results = {seed: store.read_result(done) for seed, done in standing.replicates.items()}
-    records = [r for done in standing.replicates.values() for r in store.read_epochs(done).to_pylist()]
-    tables = {done.seed: store.read_scores(done) for done in completed}
+    results = {seed: store.replicates.read_result(done) for seed, done in standing.replicates.items()}
+    records = [
+        r for done in standing.replicates.values() for r in store.replicates.read_epochs(done).to_pylist()
+    ]
+    tables = {done.seed: store.replicates.read_scores(done) for done in completed}
     scores = {split: _aligned(standing, tables, split) for split in SPLITS} if tables else {}
     summary: dict[str, float] = {}
     for split, (targets, rows) in scores.items():

@@ -113,7 +113,7 @@ class SweepBuilder:
             "commit": "c" * 40,
             "versions": {"torch": torch, "python": "3.11.9"},
         }
-        self.store.write_replicate(
+        self.store.replicates.write(
             config.trial_id,
             seed,
             state=state,
@@ -146,7 +146,7 @@ def add_golden_trials(builder: SweepBuilder) -> None:
     builder.replicate(partial, 2, score_table("bce-alm", 2, shift))
     builder.replicate(partial, 3, None, state="diverged", reason="train loss is nan in epoch 3")
     failure = {"error": "OSError", "message": "Traceback\ndisk | full: `rm` *now* & $50_%", "seeds": [4]}
-    builder.store.write_failure(partial.trial_id, failure)
+    builder.store.notes.write_failure(partial.trial_id, failure)
     builder.complete(trial(SymmetricMargin(margin=0.5), weak), "s-lm-alm", 1.0, 1.3)
     diverged = builder.add(trial(SymmetricMargin(margin=0.5), strong))
     builder.replicate(diverged, 1, score_table("s-lm-alm-2", 1, {"val": 3, "test": 3}))
@@ -154,7 +154,7 @@ def add_golden_trials(builder: SweepBuilder) -> None:
         builder.replicate(diverged, seed, None, state="diverged", reason="train loss is nan in epoch 1")
     builder.add(trial(ClassBalancedBce(beta=0.999)))
     failed = builder.add(trial(Ldam(), strong))
-    builder.store.write_failure(
+    builder.store.notes.write_failure(
         failed.trial_id, {"error": "OutOfMemoryError", "message": "", "seeds": list(SEEDS)}
     )
     builder.complete(trial(Bce(), data=FOLDER), "folder-bce", 1.0, 1.0)

@@ -23,8 +23,8 @@ SHIFT = {"val": 1.0, "test": 0.5}
 
 def stored_scores(builder: SweepBuilder, trial_id: str, split: str) -> tuple[np.ndarray, np.ndarray]:
     """Targets and scores [replicates, examples] straight from the files, in the files' order."""
-    done = builder.store.replicates(trial_id)
-    tables = [builder.store.read_scores(done[s]).to_pandas() for s in sorted(done)]
+    done = builder.store.replicates.ended(trial_id)
+    tables = [builder.store.replicates.read_scores(done[s]).to_pandas() for s in sorted(done)]
     rows = [t[t["split"] == split] for t in tables]
     return rows[0]["target"].to_numpy(), np.stack([r["score"].to_numpy(dtype=np.float64) for r in rows])
 
@@ -78,7 +78,7 @@ def test_only_completed_and_wanted_replicates_count(builder: SweepBuilder) -> No
     builder.replicate(
         config, 3, score_table("a", 3, SHIFT), state="pruned", reason="stopped by ASHA at epoch 2"
     )
-    builder.store.write_failure(
+    builder.store.notes.write_failure(
         config.trial_id, {"error": "E", "message": "Traceback\n  no disk\n", "seeds": [2]}
     )
     (record,) = load_sweep(builder.store, builder.manifest()).trials
@@ -93,8 +93,10 @@ def test_only_completed_and_wanted_replicates_count(builder: SweepBuilder) -> No
 
 def test_a_failure_names_its_seeds_or_stands_for_all_that_are_missing(builder: SweepBuilder) -> None:
     named, unnamed = builder.add(trial(Bce())), builder.add(trial(SymmetricMargin(margin=1.0)))
-    builder.store.write_failure(named.trial_id, {"error": "E", "message": "out of memory", "seeds": [3, 4]})
-    builder.store.write_failure(unnamed.trial_id, {"error": "KeyError", "message": ""})
+    builder.store.notes.write_failure(
+        named.trial_id, {"error": "E", "message": "out of memory", "seeds": [3, 4]}
+    )
+    builder.store.notes.write_failure(unnamed.trial_id, {"error": "KeyError", "message": ""})
     records = {t.trial_id: t for t in load_sweep(builder.store, builder.manifest()).trials}
     states = [m.state for m in records[named.trial_id].missing]
     assert states == ["pending", "pending", "failed", "failed"]
@@ -105,7 +107,7 @@ def test_a_trial_that_was_pruned_halfway_has_ended(builder: SweepBuilder) -> Non
     """The driver died between the markers of its replicates, or more seeds are wanted now."""
     config = builder.add(trial(Bce()))
     builder.replicate(config, 1, None, state="pruned", reason="asha")
-    builder.store.write_failure(config.trial_id, {"error": "E", "message": "lost", "seeds": [2]})
+    builder.store.notes.write_failure(config.trial_id, {"error": "E", "message": "lost", "seeds": [2]})
     (record,) = load_sweep(builder.store, builder.manifest()).trials
     assert [(m.seed, m.state) for m in record.missing] == [(s, "pruned") for s in SEEDS]
     assert record.final

@@ -67,7 +67,7 @@ def test_the_order_of_trials_replicates_and_rows_changes_no_byte(
     for done in [d for seeds in golden.store.all_replicates().values() for d in seeds.values()]:
         if done.state == "completed":
             order = permutation(rows_in_files(), f"{done.trial_id}/{done.seed}")
-            table = golden.store.read_scores(done).take(order)
+            table = golden.store.replicates.read_scores(done).take(order)
             config = next(t for t in turned if t.trial_id == done.trial_id)
             other.replicate(config, done.seed, table)
     write_tables(other.store, SweepManifest("golden", tuple(turned)), tmp_path / "second")
@@ -82,7 +82,7 @@ def test_permuting_test_scores_changes_no_choice(golden: SweepBuilder) -> None:
     before = make_tables(golden.store, golden.manifest())
     for done in [d for seeds in golden.store.all_replicates().values() for d in seeds.values()]:
         if done.state == "completed":
-            table = golden.store.read_scores(done)
+            table = golden.store.replicates.read_scores(done)
             scores, splits = table.column("score").to_pylist(), table.column("split").to_pylist()
             places = [i for i, split in enumerate(splits) if split == "test"]
             for place, source in zip(places, permutation(len(places), done.trial_id), strict=True):
@@ -268,7 +268,7 @@ def test_provenance_says_where_every_number_comes_from(golden: SweepBuilder, tmp
     entry = next(c for c in content["cells"] if c["row"] == "S-LM")
     assert entry["decided_by"] == "rule value: 0.835 against 0.66, a lead of 0.175"
     assert len(entry["candidates"]) == 2
-    done = golden.store.replicates(entry["chosen"])
+    done = golden.store.replicates.ended(entry["chosen"])
     assert TrialConfig.model_validate_json(json.dumps(entry["config"])).trial_id == entry["chosen"]
     for replicate in entry["replicates"]:
         stored = done[replicate["seed"]]

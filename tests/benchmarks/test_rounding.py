@@ -127,7 +127,7 @@ def test_each_option_gives_the_products_own_scores(space: str, tmp_path: Path, o
     (made,) = train(Job(config.model_dump_json(), 1, (0,), None, threads=torch.get_num_threads()))
     store = Store(tmp_path / "output")
     run_trial(config, store, torch.device("cpu"), TrialOptions())
-    stored = store.read_scores(store.replicates(config.trial_id)[1])
+    stored = store.replicates.read_scores(store.replicates.ended(config.trial_id)[1])
     for split, scores in zip(("val", "test"), scores_of(made, option), strict=True):
         rows = stored.filter(pc.equal(stored["split"], split))
         assert rows["score"].to_numpy() == pytest.approx(scores, abs=1e-6)

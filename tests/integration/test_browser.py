@@ -71,7 +71,7 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
     assert reconcile(store, name).failed == 0
     views = {trial_label(config): _view(store, config) for config in store.read_sweep(name).trials}
     port = free_port()
-    with running_ui(store.root, port=port):
+    with running_ui(store.storage.root, port=port):
         address = f"http://127.0.0.1:{port}"
         yield Shown(address, experiments(address)[name], views)
 
@@ -137,8 +137,8 @@ def _need_browser() -> None:
 
 
 def _view(store: Store, config: TrialConfig) -> TrialView:
-    done = store.replicates(config.trial_id)
-    return trial_view(trial_state(config, done, store.read_failure(config.trial_id)), store)
+    done = store.replicates.ended(config.trial_id)
+    return trial_view(trial_state(config, done, store.notes.read_failure(config.trial_id)), store)
 
 
 def _with_constraint(views: dict[str, TrialView]) -> str:

@@ -51,7 +51,11 @@ def test_trials_of_a_sweep_are_compiled_in_the_users_cache(
     done = run("--compile", "--max-concurrent", 1)
     assert done.returncode == 0, done.stdout + done.stderr
     store = Store(output)
-    results = [store.read_result(one) for t in store.trial_ids() for one in store.replicates(t).values()]
+    results = [
+        store.replicates.read_result(one)
+        for t in store.trial_ids()
+        for one in store.replicates.ended(t).values()
+    ]
     assert [result["compiled"] for result in results] == [True, True]
     assert list((cache / "compiled").rglob("*.so"))
     assert [p for p in temporary.rglob("torchinductor*/**/*") if p.is_file()] == []

@@ -83,7 +83,7 @@ def stored_points(store: Store, config: TrialConfig, done: dict[int, Done]) -> I
 
 
 def _curves(store: Store, config: TrialConfig, done: dict[int, Done]) -> Iterator[tuple[str, int, float]]:
-    frame = pd.concat([store.read_epochs(d).to_pandas() for d in done.values()])
+    frame = pd.concat([store.replicates.read_epochs(d).to_pandas() for d in done.values()])
     for epoch, rows in frame.groupby("epoch"):
         for column in rows.columns:
             values = [v for v in rows[column] if math.isfinite(v)]
@@ -103,8 +103,8 @@ def _curves(store: Store, config: TrialConfig, done: dict[int, Done]) -> Iterato
 
 
 def _finals(store: Store, config: TrialConfig, done: dict[int, Done]) -> Iterator[tuple[str, int, float]]:
-    results = [store.read_result(d) for d in done.values()]
-    scores = pd.concat([store.read_scores(d).to_pandas() for d in done.values()])
+    results = [store.replicates.read_result(d) for d in done.values()]
+    scores = pd.concat([store.replicates.read_scores(d).to_pandas() for d in done.values()])
     for split, rows in scores.groupby("split"):
         ensemble = rows.astype({"score": "float64"}).groupby("example_id")["score"].mean()
         targets = rows.groupby("example_id")["target"].first()

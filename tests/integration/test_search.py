@@ -79,7 +79,7 @@ def test_killed_search_ends_with_the_asked_number_of_trials(almsweep: Cli, tmp_p
     assert manifest.samples == len(ids) == len(set(ids)) == 9
     assert {trial for trial, _ in after} == set(ids), "trained something that was not asked for"
     assert len(after) == 18
-    assert len(store.list_files("studies/margins", recursive=False)) == 9
+    assert len(store.storage.list_files("studies/margins", recursive=False)) == 9
     assert all(record.validation is not None for record in load_sweep(store, manifest).trials)
 
     again = almsweep(*arguments, 9)

@@ -224,9 +224,11 @@ def nodes_of_results(machines: Machines, space: Path) -> dict[str, str]:
     store = Store(machines.output)
     found = {}
     for config in load_space(str(space)).trials:
-        replicates = store.replicates(config.trial_id)
+        replicates = store.replicates.ended(config.trial_id)
         assert {s: d.state for s, d in replicates.items()} == dict.fromkeys(config.seeds, "completed")
-        (found[config.trial_id],) = {store.read_result(done)["node"] for done in replicates.values()}
+        (found[config.trial_id],) = {
+            store.replicates.read_result(done)["node"] for done in replicates.values()
+        }
     return found
 
 

@@ -54,7 +54,7 @@ def store(tmp_path: Path) -> Store:
     made, config = Store(tmp_path / "output"), hostile_trial()
     synthetic.write_sweep(made, [config])
     synthetic.write_replicate(made, config, 1)
-    made.write_failure(config.trial_id, synthetic.failure(" ".join(LABELS)))
+    made.notes.write_failure(config.trial_id, synthetic.failure(" ".join(LABELS)))
     return made
 
 
@@ -94,7 +94,7 @@ def test_latex_of_a_hostile_sweep_is_balanced(store: Store, tmp_path: Path) -> N
 def test_mlflow_keeps_hostile_text_as_it_is(store: Store) -> None:
     config = hostile_trial()
     assert reconcile(store, "demo") == ReconcileCounts(created=1)
-    client = import_mlflow().MlflowClient(f"sqlite:///{store.root}/mlflow.db")
+    client = import_mlflow().MlflowClient(f"sqlite:///{store.storage.root}/mlflow.db")
     (run,) = client.search_runs([client.get_experiment_by_name("demo").experiment_id])
     assert run.info.run_name == trial_label(config)
     assert json.loads(run.data.params["data.negative"]) == [*LABELS[:4]]

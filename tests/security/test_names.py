@@ -90,9 +90,9 @@ def hostile_marker(store: Store, config: TrialConfig, name: str) -> None:
     """A DONE marker that lists its weights under this name."""
     synthetic.write_replicate(store, config, 1)
     relative = f"trials/{config.trial_id}/replicates/1/DONE"
-    content = json.loads(store.read_bytes(relative) or b"")
+    content = json.loads(store.storage.read_bytes(relative) or b"")
     content["files"]["weights"] = {"name": name, "sha256": "0" * 64, "bytes": 1}
-    store.write_json(relative, content)
+    store.storage.write_json(relative, content)
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_marker_that_names_a_file_elsewhere_is_damaged(name: str, tmp_path: Path
     precious.write_text("thesis")
     hostile_marker(store, config, name)
     with pytest.raises(StoreError, match="expected names of files beside the DONE marker"):
-        store.delete_weights(store.replicates(config.trial_id)[1])
+        store.replicates.delete_weights(store.replicates.ended(config.trial_id)[1])
     with pytest.raises(StoreError, match="expected names of files beside the DONE marker"):
         store.all_replicates()
     assert precious.read_text() == "thesis"
@@ -114,11 +114,11 @@ def test_marker_that_names_a_file_elsewhere_is_damaged(name: str, tmp_path: Path
 def test_index_entry_that_names_a_file_elsewhere_is_damaged(tmp_path: Path) -> None:
     store, config = Store(tmp_path), synthetic.trials(seeds=(1,))[0]
     synthetic.write_trial(store, config)
-    store.write_index(config.trial_id)
-    (path,) = store.list_files("index", recursive=True)
-    content = json.loads(store.read_bytes(path) or b"")
+    store.index.write(config.trial_id)
+    (path,) = store.storage.list_files("index", recursive=True)
+    content = json.loads(store.storage.read_bytes(path) or b"")
     content["replicates"]["1"]["files"]["scores"]["name"] = "../../x"
-    store.write_json(path, content)
+    store.storage.write_json(path, content)
     with pytest.raises(StoreError, match="expected names of files beside the DONE marker"):
         store.all_replicates({config.trial_id: config.seeds})
 
@@ -136,8 +136,8 @@ def test_links_in_the_place_of_files_are_replaced_not_followed(tmp_path: Path) -
         link.symlink_to(precious)
     synthetic.write_sweep(store, [config])
     synthetic.write_trial(store, config)
-    store.write_failure(config.trial_id, synthetic.failure())
-    store.write_checkpoint(config.trial_id, b"state")
+    store.notes.write_failure(config.trial_id, synthetic.failure())
+    store.notes.write_checkpoint(config.trial_id, b"state")
     write_tables(store, store.read_sweep("demo"), tmp_path / "output" / "tables" / "demo")
     for place in places:
         assert not (tmp_path / "output" / place).is_symlink(), place

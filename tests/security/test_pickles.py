@@ -151,7 +151,7 @@ def test_a_parquet_file_with_a_pickled_type_runs_nothing(tmp_path: Path) -> None
     stream = io.BytesIO()
     pq.write_table(pa.table({"split": ["val"]}, schema=schema), stream)
     store = Store(tmp_path / "output")
-    done = store.write_replicate(
+    done = store.replicates.write(
         "a" * 16,
         1,
         state="completed",
@@ -161,11 +161,11 @@ def test_a_parquet_file_with_a_pickled_type_runs_nothing(tmp_path: Path) -> None
         result={},
     )
     data = stream.getvalue()
-    store.write_bytes(f"trials/{'a' * 16}/replicates/1/{done.files['scores'].name}", data)
-    marked = json.loads(store.read_bytes(f"trials/{'a' * 16}/replicates/1/DONE") or b"")
+    store.storage.write_bytes(f"trials/{'a' * 16}/replicates/1/{done.files['scores'].name}", data)
+    marked = json.loads(store.storage.read_bytes(f"trials/{'a' * 16}/replicates/1/DONE") or b"")
     marked["files"]["scores"] |= {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
-    store.write_json(f"trials/{'a' * 16}/replicates/1/DONE", marked)
-    assert store.read_scores(store.replicates("a" * 16)[1])["split"].to_pylist() == ["val"]
+    store.storage.write_json(f"trials/{'a' * 16}/replicates/1/DONE", marked)
+    assert store.replicates.read_scores(store.replicates.ended("a" * 16)[1])["split"].to_pylist() == ["val"]
     assert not marker.exists()
 
 
@@ -203,7 +203,7 @@ def test_a_store_full_of_bombs_runs_nothing(tmp_path: Path) -> None:
         "plan": lambda: make_plan("space", store.read_sweep("space").trials, store),
         "evaluate": lambda: evaluate(config, store, task, torch.device("cpu"), "test"),
         "search": lambda: stored_configs(store),
-        "view": lambda: trial_view(trial_state(config, store.replicates(config.trial_id), None), store),
+        "view": lambda: trial_view(trial_state(config, store.replicates.ended(config.trial_id), None), store),
     }
     for reader in readers.values():
         reader()

@@ -137,8 +137,10 @@ def test_a_password_on_the_command_line_is_refused_unseen(
 def test_failures_are_stored_without_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PGPASSWORD", SECRETS["PGPASSWORD"])
     store, config = Store(tmp_path), synthetic.trials()[0]
-    store.write_failure(config.trial_id, synthetic.failure(f"http://a:b@c refused {SECRETS['PGPASSWORD']}"))
-    failure = store.read_failure(config.trial_id)
+    store.notes.write_failure(
+        config.trial_id, synthetic.failure(f"http://a:b@c refused {SECRETS['PGPASSWORD']}")
+    )
+    failure = store.notes.read_failure(config.trial_id)
     assert failure is not None
     assert failure["message"] == "http://c refused [hidden]"
     assert failure["traceback"][-1] == "RuntimeError: http://c refused [hidden]"

@@ -82,7 +82,7 @@ def write_replicate(
         for name, value in summarize(table["target"].to_numpy(), table["score"].to_numpy()).items()
     }
     store.write_config(config)
-    store.write_replicate(
+    store.replicates.write(
         config.trial_id,
         seed,
         state=state,

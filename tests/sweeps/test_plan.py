@@ -26,7 +26,7 @@ def store(tmp_path: Path) -> Store:
 
 
 def end(store: Store, config: TrialConfig, seed: int, state: str = "completed") -> None:
-    store.write_replicate(
+    store.replicates.write(
         config.trial_id,
         seed,
         state=state,
@@ -47,16 +47,16 @@ def test_each_status(store: Store) -> None:
     assert status(store, wanted) == ("pending", (1, 2))
     store.write_config(wanted)
     assert status(store, wanted) == ("pending", (1, 2))
-    store.write_checkpoint(wanted.trial_id, b"state")
+    store.notes.write_checkpoint(wanted.trial_id, b"state")
     assert status(store, wanted) == ("partial", (1, 2))
     end(store, wanted, 1)
     assert status(store, wanted) == ("partial", (2,))
-    store.write_failure(wanted.trial_id, {"error": "E", "message": "m"})
+    store.notes.write_failure(wanted.trial_id, {"error": "E", "message": "m"})
     assert status(store, wanted) == ("failed", (2,))
     end(store, wanted, 2)
     assert status(store, wanted) == ("done", ())
     assert status(store, config(seeds=(1, 2, 3))) == ("failed", (3,))
-    store.clear_failure(wanted.trial_id)
+    store.notes.clear_failure(wanted.trial_id)
     assert status(store, config(seeds=(1, 2, 3))) == ("partial", (3,))
 
 
@@ -115,6 +115,6 @@ def test_disk_is_measured_on_finished_replicates(store: Store) -> None:
     need = disk_need(
         make_plan("s", [config(), config(epochs=3)], store), store, keep_weights="none", concurrent=1
     )
-    size = sum(f.bytes for f in store.replicates(config().trial_id)[1].files.values())
+    size = sum(f.bytes for f in store.replicates.ended(config().trial_id)[1].files.values())
     assert need.measured
     assert need.results == 4 * size

@@ -130,8 +130,8 @@ def test_a_store_of_a_later_schema_is_left_alone(command: str, tmp_path: Path) -
     folder = tmp_path / "later"
     store = Store(folder)
     config = {"trial_schema": SCHEMA_VERSION + 1, "data": {"kind": "unheard of"}}
-    store.write_json("sweeps/tiny.json", {"schema": 1, "name": "tiny", **config, "trials": [config]})
-    store.write_json(f"trials/{STORED_TRIAL}/config.json", config)
+    store.storage.write_json("sweeps/tiny.json", {"schema": 1, "name": "tiny", **config, "trials": [config]})
+    store.storage.write_json(f"trials/{STORED_TRIAL}/config.json", config)
     before = contents(folder)
     check_refused(call(COMMANDS[command], folder, tmp_path), SCHEMA_VERSION + 1)
     assert contents(folder) == before
@@ -172,14 +172,14 @@ def test_other_sweeps_of_a_mixed_store_are_told_of(mixed: Store) -> None:
     written = CliRunner().invoke(app, ["tables", mixed.uri])
     assert "Best configurations of the sweep demo" in written.stdout
     check_refused(written, 1)
-    assert [path.name for path in (Path(mixed.root) / "tables").iterdir()] == ["demo"]
+    assert [path.name for path in (Path(mixed.storage.root) / "tables").iterdir()] == ["demo"]
     one = CliRunner().invoke(app, ["status", "demo", "--output", mixed.uri])
     assert one.exit_code == 0
 
 
 def test_a_mixed_store_takes_nothing_new(mixed: Store, tmp_path: Path) -> None:
     mixed.check_trial_schema("demo")
-    check_refused(call(COMMANDS["run a new sweep"], Path(mixed.root), tmp_path), 1)
+    check_refused(call(COMMANDS["run a new sweep"], Path(mixed.storage.root), tmp_path), 1)
 
 
 def test_nothing_is_learned_from_another_schema(mixed: Store) -> None:
@@ -197,8 +197,8 @@ def test_what_is_written_says_its_schema(tmp_path: Path) -> None:
     write_sweep(store, [config])
     store.write_config(config)
     files: list[Mapping[str, Any] | None] = [
-        store.read_json("sweeps/demo.json"),
-        store.read_json(f"trials/{config.trial_id}/config.json"),
+        store.storage.read_json("sweeps/demo.json"),
+        store.storage.read_json(f"trials/{config.trial_id}/config.json"),
     ]
     assert [content and content["trial_schema"] for content in files] == [SCHEMA_VERSION, SCHEMA_VERSION]
     stored = store.read_config(config.trial_id)

@@ -60,5 +60,5 @@ def test_a_trial_after_another_scores_as_one_alone(tmp_path: Path) -> None:
     run_trial(config(), stores[0], CPU, TrialOptions())
     let_go()
     run_trial(config(), stores[1], CPU, TrialOptions())
-    tables = [store.read_scores(store.replicates(config().trial_id)[1]) for store in stores]
+    tables = [store.replicates.read_scores(store.replicates.ended(config().trial_id)[1]) for store in stores]
     assert tables[0].equals(tables[1])

@@ -250,11 +250,13 @@ def test_kept_weights_give_the_stored_scores_again(task: BinaryTask, tmp_path: P
         run_trial(wanted, killed, CPU, options, on_round=kill)
     run_trial(wanted, killed, CPU, options)
     for store in (plain, killed):
-        for seed, done in store.replicates(wanted.trial_id).items():
-            assert store.read_scores(done).equals(plain.read_scores(plain.replicates(wanted.trial_id)[seed]))
-            result = store.read_result(done)
+        for seed, done in store.replicates.ended(wanted.trial_id).items():
+            assert store.replicates.read_scores(done).equals(
+                plain.replicates.read_scores(plain.replicates.ended(wanted.trial_id)[seed])
+            )
+            result = store.replicates.read_result(done)
             weights = checkpoint.load_weights(
-                store.read_file(done, "weights"), trial_id=wanted.trial_id, seed=seed
+                store.replicates.read_file(done, "weights"), trial_id=wanted.trial_id, seed=seed
             )
             assert len(result["scored_epochs"]) == len(weights.models) == SCORED_EPOCHS[wanted.scored]
             for split, name in (("validation", "val"), ("test", "test")):
@@ -268,8 +270,8 @@ def test_of_fewer_epochs_all_are_scored(task: BinaryTask, tmp_path: Path) -> Non
     assert wanted.scored_epochs == 2
     store = Store(tmp_path)
     run_trial(wanted, store, CPU, TrialOptions())
-    for done in store.replicates(wanted.trial_id).values():
-        assert store.read_result(done)["scored_epochs"] == [0, 1]
+    for done in store.replicates.ended(wanted.trial_id).values():
+        assert store.replicates.read_result(done)["scored_epochs"] == [0, 1]
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -285,6 +287,6 @@ def test_replicates_that_do_not_complete_have_no_scores(task: BinaryTask, tmp_pa
     wild = config(scored=rule, optimizer=Sgd(learning_rate=1e30, momentum=0.0))
     assert set(run_trial(wild, store, CPU, TrialOptions()).values()) == {"diverged"}
     for trial, epochs in ((pruned, SCORED_EPOCHS[pruned.scored]), (wild, 0)):
-        for done in store.replicates(trial.trial_id).values():
+        for done in store.replicates.ended(trial.trial_id).values():
             assert set(done.files) == {"epochs", "result"}
-            assert len(store.read_result(done)["scored_epochs"]) == epochs
+            assert len(store.replicates.read_result(done)["scored_epochs"]) == epochs

@@ -32,7 +32,9 @@ def config(**changes: Any) -> TrialConfig:
 
 
 def scores(store: Store, config: TrialConfig) -> dict[int, Any]:
-    return {seed: store.read_scores(d) for seed, d in store.replicates(config.trial_id).items()}
+    return {
+        seed: store.replicates.read_scores(d) for seed, d in store.replicates.ended(config.trial_id).items()
+    }
 
 
 class Killed(BaseException):
@@ -55,22 +57,22 @@ def store(tmp_path: Path) -> Store:
 def test_result_files_say_everything(store: Store) -> None:
     wanted = config()
     assert run_trial(wanted, store, CPU, OPTIONS) == {1: "completed", 2: "completed"}
-    assert store.read_checkpoint(wanted.trial_id) is None
-    done = store.replicates(wanted.trial_id)
+    assert store.notes.read_checkpoint(wanted.trial_id) is None
+    done = store.replicates.ended(wanted.trial_id)
     assert set(done) == {1, 2}
     assert set(done[1].files) == {"epochs", "scores", "result", "weights"}
-    result = store.read_result(done[1])
+    result = store.replicates.read_result(done[1])
     assert result["state"] == "completed"
     assert result["counts"] == {"train_negatives": 451, "train_positives": 22, "validation": 240, "test": 240}
     assert {"python", "torch", "numpy"} <= set(result["versions"])
     assert len(result["data_sha256"]) == 64
-    table = store.read_scores(done[1])
+    table = store.replicates.read_scores(done[1])
     test = table.filter(np.asarray(table["split"]) == "test")
     assert test.num_rows == 240
     assert result["metrics"]["test/auroc"] == metrics.auroc(
         test["target"].to_numpy(), test["score"].to_numpy()
     )
-    epochs = store.read_epochs(done[1]).to_pylist()
+    epochs = store.replicates.read_epochs(done[1]).to_pylist()
     assert [e["epoch"] for e in epochs] == [0, 1, 2]
     assert result["trial_schema"] == SCHEMA_VERSION
     (chosen,) = result["scored_epochs"]
@@ -82,7 +84,7 @@ def test_balanced_accuracy_is_stored_where_the_loss_decides_at_zero(store: Store
     """LDAM decides by the larger of two outputs, of which the score is one: 0 means nothing there."""
     wanted = config(loss=loss, epochs=1, seeds=(1,), model=SmallCnn(width=4))
     run_trial(wanted, store, CPU, OPTIONS)
-    stored = store.read_result(store.replicates(wanted.trial_id)[1])["metrics"]
+    stored = store.replicates.read_result(store.replicates.ended(wanted.trial_id)[1])["metrics"]
     found = evaluate(wanted, store, load_task(wanted.data, None), CPU)
     for value in (stored["test/balanced_accuracy"], stored["val/balanced_accuracy"]):
         assert (value is None) == (loss.name == "ldam")
@@ -93,22 +95,22 @@ def test_balanced_accuracy_is_stored_where_the_loss_decides_at_zero(store: Store
 
 def test_same_again_trains_nothing(store: Store) -> None:
     run_trial(config(), store, CPU, OPTIONS)
-    before = store.replicates(config().trial_id)
+    before = store.replicates.ended(config().trial_id)
 
     def no_round(round_: Round) -> None:
         pytest.fail("something was trained")
 
     run_trial(config(), store, CPU, OPTIONS, no_round)
-    assert store.replicates(config().trial_id) == before
+    assert store.replicates.ended(config().trial_id) == before
 
 
 def test_more_replicates_train_only_the_new_ones(store: Store, tmp_path: Path) -> None:
     run_trial(config(seeds=(1,)), store, CPU, OPTIONS)
-    first = store.replicates(config().trial_id)[1]
+    first = store.replicates.ended(config().trial_id)[1]
     trained: set[int] = set()
     run_trial(config(seeds=(1, 2, 3)), store, CPU, OPTIONS, lambda r: trained.update(r.records))
     assert trained == {2, 3}
-    assert store.replicates(config().trial_id)[1] == first
+    assert store.replicates.ended(config().trial_id)[1] == first
     other = Store(tmp_path / "other")
     run_trial(config(seeds=(1, 2, 3)), other, CPU, OPTIONS)
     ours, theirs = scores(store, config()), scores(other, config())
@@ -119,7 +121,7 @@ def test_more_replicates_train_only_the_new_ones(store: Store, tmp_path: Path) -
 def test_killed_trial_goes_on_from_its_checkpoint(store: Store, tmp_path: Path, epoch: int) -> None:
     with pytest.raises(Killed):
         run_trial(config(), store, CPU, OPTIONS, kill_after(epoch))
-    assert store.read_checkpoint(config().trial_id) is not None
+    assert store.notes.read_checkpoint(config().trial_id) is not None
     epochs: list[int] = []
     earlier: list[float] = []
     run_trial(config(), store, CPU, OPTIONS, lambda r: epochs.append(r.epoch), on_resume=earlier.extend)
@@ -134,19 +136,21 @@ def test_killed_trial_goes_on_from_its_checkpoint(store: Store, tmp_path: Path, 
 
 def test_an_earlier_failure_is_no_reason_for_how_a_later_attempt_ends(store: Store) -> None:
     failure = {"error": "StoreError", "message": "yesterday's full disk", "traceback": [], "seeds": [1]}
-    store.write_failure(config().trial_id, failure)
+    store.notes.write_failure(config().trial_id, failure)
     seen: list[Any] = []
-    run_trial(config(), store, CPU, OPTIONS, lambda r: seen.append(store.read_failure(config().trial_id)))
+    run_trial(
+        config(), store, CPU, OPTIONS, lambda r: seen.append(store.notes.read_failure(config().trial_id))
+    )
     assert seen
     assert not any(seen)
 
 
 def test_a_damaged_marker_is_told_as_the_trials_failure(store: Store) -> None:
     run_trial(config(), store, CPU, OPTIONS)
-    store.write_bytes(f"trials/{config().trial_id}/replicates/1/DONE", b"{")
+    store.storage.write_bytes(f"trials/{config().trial_id}/replicates/1/DONE", b"{")
     with pytest.raises(StoreError):
         run_trial(config(), store, CPU, OPTIONS)
-    failure = store.read_failure(config().trial_id)
+    failure = store.notes.read_failure(config().trial_id)
     assert failure is not None
     assert failure["error"] == "StoreError"
 
@@ -154,46 +158,49 @@ def test_a_damaged_marker_is_told_as_the_trials_failure(store: Store) -> None:
 def test_foreign_or_damaged_checkpoint_is_an_error_not_a_fresh_start(store: Store) -> None:
     with pytest.raises(Killed):
         run_trial(config(), store, CPU, OPTIONS, kill_after(0))
-    saved = store.read_checkpoint(config().trial_id)
+    saved = store.notes.read_checkpoint(config().trial_id)
     assert saved is not None
     other = config(epochs=4)
-    store.write_checkpoint(other.trial_id, saved)
+    store.notes.write_checkpoint(other.trial_id, saved)
     with pytest.raises(
         CheckpointError, match=f"expected trial_id '{other.trial_id}', found '{config().trial_id}'"
     ):
         run_trial(other, store, CPU, OPTIONS)
-    store.write_checkpoint(config().trial_id, saved[: len(saved) // 2])
+    store.notes.write_checkpoint(config().trial_id, saved[: len(saved) // 2])
     with pytest.raises(CheckpointError, match="damaged"):
         run_trial(config(), store, CPU, OPTIONS)
-    store.write_checkpoint(config().trial_id, b"garbage")
+    store.notes.write_checkpoint(config().trial_id, b"garbage")
     with pytest.raises(
         CheckpointError, match=r"not written by this program: Unsupported operand 103 \(file "
     ):
         run_trial(config(), store, CPU, OPTIONS)
-    assert store.replicates(config().trial_id) == {}
+    assert store.replicates.ended(config().trial_id) == {}
 
 
 def test_failure_leaves_its_reason_and_is_cleared_by_success(store: Store) -> None:
     impossible = config(data=preset("digits", 1000)["data"])
     with pytest.raises(DataError) as caught:
         run_trial(impossible, store, CPU, OPTIONS)
-    failure = store.read_failure(impossible.trial_id)
+    failure = store.notes.read_failure(impossible.trial_id)
     assert failure is not None
     assert failure["error"] == "DataError"
     assert failure["message"] == str(caught.value)
     assert failure["traceback"][-1].endswith(str(caught.value))
-    store.write_failure(config().trial_id, {"error": "E", "message": "m"})
+    store.notes.write_failure(config().trial_id, {"error": "E", "message": "m"})
     run_trial(config(), store, CPU, OPTIONS)
-    assert store.read_failure(config().trial_id) is None
+    assert store.notes.read_failure(config().trial_id) is None
 
 
 def test_diverged_replicates_are_kept_as_such(store: Store) -> None:
     wild = config(optimizer=Sgd(learning_rate=1e30, momentum=0.0))
     assert run_trial(wild, store, CPU, OPTIONS) == {1: "diverged", 2: "diverged"}
-    done = store.replicates(wild.trial_id)[1]
+    done = store.replicates.ended(wild.trial_id)[1]
     assert set(done.files) == {"epochs", "result"}
-    assert "not finite" in store.read_result(done)["reason"]
-    json.loads(store.read_file(done, "result"), parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+    assert "not finite" in store.replicates.read_result(done)["reason"]
+    json.loads(
+        store.replicates.read_file(done, "result"),
+        parse_constant=lambda name: pytest.fail(f"{name} is no JSON"),
+    )
 
 
 def test_stopped_trial_is_stored_as_pruned(store: Store) -> None:
@@ -205,15 +212,15 @@ def test_stopped_trial_is_stored_as_pruned(store: Store) -> None:
 
     states = run_trial(wanted, store, CPU, TrialOptions(checkpoint_seconds=0), stop)
     assert states == dict.fromkeys(wanted.seeds, "pruned")
-    for done in store.replicates(wanted.trial_id).values():
+    for done in store.replicates.ended(wanted.trial_id).values():
         assert done.state == "pruned"
         assert set(done.files) == {"epochs", "result"}
-        assert store.read_epochs(done).column("epoch").to_pylist() == [0, 1]
-        result = store.read_result(done)
+        assert store.replicates.read_epochs(done).column("epoch").to_pylist() == [0, 1]
+        result = store.replicates.read_result(done)
         assert (result["reason"], result["pruned_by"]) == ("asha: behind", "val/fpr_at_tpr_98")
         assert machine_facts(CPU).items() <= result.items()
-    assert store.read_checkpoint(wanted.trial_id) is None
-    assert store.read_failure(wanted.trial_id) is None
+    assert store.notes.read_checkpoint(wanted.trial_id) is None
+    assert store.notes.read_failure(wanted.trial_id) is None
     assert run_trial(wanted, store, CPU, TrialOptions()) == states
 
 
@@ -222,8 +229,8 @@ def test_evaluate_gives_the_stored_scores_again(store: Store) -> None:
     task = load_task(config().data, None)
     for split, prefix in (("test", "test"), ("validation", "val")):
         found = evaluate(config(), store, task, CPU, split)  # type: ignore[arg-type]
-        for seed, done in store.replicates(config().trial_id).items():
-            stored = store.read_result(done)["metrics"]
+        for seed, done in store.replicates.ended(config().trial_id).items():
+            stored = store.replicates.read_result(done)["metrics"]
             assert found.replicates[seed] == {k: stored[f"{prefix}/{k}"] for k in found.replicates[seed]}
         table = [t.filter(np.asarray(t["split"]) == prefix) for t in scores(store, config()).values()]
         mean = np.mean([t["score"].to_numpy() for t in table], axis=0, dtype=np.float64)
@@ -242,23 +249,23 @@ def test_evaluate_without_weights_is_an_error(store: Store) -> None:
 def test_evaluate_refuses_weights_of_another_trial(store: Store) -> None:
     run_trial(config(seeds=(1,)), store, CPU, OPTIONS)
     other = config(seeds=(1,), epochs=2)
-    done = store.replicates(config().trial_id)[1]
-    store.write_replicate(
+    done = store.replicates.ended(config().trial_id)[1]
+    store.replicates.write(
         other.trial_id,
         1,
         state="completed",
         attempt="foreign",
-        epochs=store.read_epochs(done),
-        scores=store.read_scores(done),
-        result=store.read_result(done),
-        weights=store.read_file(done, "weights"),
+        epochs=store.replicates.read_epochs(done),
+        scores=store.replicates.read_scores(done),
+        result=store.replicates.read_result(done),
+        weights=store.replicates.read_file(done, "weights"),
     )
     with pytest.raises(CheckpointError, match="expected trial_id"):
         evaluate(other, store, load_task(other.data, None), CPU)
 
 
 def test_an_unusable_checkpoint_names_its_file_and_what_to_do(store: Store) -> None:
-    store.write_checkpoint(config().trial_id, b"damaged")
+    store.notes.write_checkpoint(config().trial_id, b"damaged")
     with pytest.raises(CheckpointError) as caught:
         run_trial(config(), store, CPU, OPTIONS)
     assert f"trials/{config().trial_id}/checkpoint.pt" in str(caught.value)
@@ -281,14 +288,14 @@ def _with_other_multipliers(state: dict[str, Any]) -> None:
 def test_a_state_of_another_version_is_an_unusable_checkpoint(store: Store, change: Any) -> None:
     with pytest.raises(Killed):
         run_trial(config(), store, CPU, OPTIONS, kill_after(0))
-    content = torch.load(io.BytesIO(store.read_checkpoint(config().trial_id) or b""))
+    content = torch.load(io.BytesIO(store.notes.read_checkpoint(config().trial_id) or b""))
     change(content["replicates"]["2"])
     changed = io.BytesIO()
     torch.save(content, changed)
-    store.write_checkpoint(config().trial_id, changed.getvalue())
+    store.notes.write_checkpoint(config().trial_id, changed.getvalue())
     with pytest.raises(CheckpointError, match=r"seed 2 does not fit this version .*checkpoint\.pt"):
         run_trial(config(), store, CPU, OPTIONS)
-    failure = store.read_failure(config().trial_id)
+    failure = store.notes.read_failure(config().trial_id)
     assert failure is not None
     assert failure["error"] == "CheckpointError"
 
@@ -299,11 +306,11 @@ def test_states_of_replicates_that_were_not_asked_for_are_kept(store: Store, tmp
     with pytest.raises(Killed):
         run_trial(config(seeds=(1,)), store, CPU, OPTIONS, kill_after(1))
     run_trial(config(seeds=(1,)), store, CPU, OPTIONS)
-    assert set(store.replicates(config().trial_id)) == {1}
+    assert set(store.replicates.ended(config().trial_id)) == {1}
     epochs: list[int] = []
     run_trial(config(seeds=(1, 2, 3)), store, CPU, OPTIONS, lambda r: epochs.append(r.epoch))
     assert epochs == [1, 2]
-    assert store.read_checkpoint(config().trial_id) is None
+    assert store.notes.read_checkpoint(config().trial_id) is None
     other = Store(tmp_path / "other")
     run_trial(config(seeds=(1, 2, 3)), other, CPU, OPTIONS)
     ours, theirs = scores(store, config()), scores(other, config())

@@ -14,8 +14,7 @@ from search_spaces.config import Bce, TrialConfig
 from search_spaces.errors import StoreError
 from search_spaces.paper.presets import preset
 from tests.failing_storage import make_failing
-from trainer.store import Store
-from trainer.store.retry import Retry
+from trainer.store import Retry, Store
 from trainer.trial import TrialOptions, run_trial
 
 CPU = torch.device("cpu")
@@ -29,8 +28,8 @@ def config(**changes: Any) -> TrialConfig:
 
 
 def scores(store: Store) -> dict[int, Any]:
-    done = store.replicates(config().trial_id)
-    return {seed: store.read_scores(d).to_pydict() for seed, d in done.items()}
+    done = store.replicates.ended(config().trial_id)
+    return {seed: store.replicates.read_scores(d).to_pydict() for seed, d in done.items()}
 
 
 @pytest.fixture(scope="module")
@@ -53,15 +52,15 @@ def test_a_trial_on_object_storage_ends_like_one_on_a_disk(s3_uri: str, undistur
     assert run_trial(config(), store, CPU, OPTIONS) == {1: "completed", 2: "completed"}
     assert scores(store) == undisturbed
     assert store.scan({config().trial_id: (1, 2)}) == store.scan()
-    assert store.list_files("index", recursive=True) == [f"index/{config().trial_id}/c1-2.json"]
-    assert store.read_checkpoint(config().trial_id) is None
+    assert store.storage.list_files("index", recursive=True) == [f"index/{config().trial_id}/c1-2.json"]
+    assert store.notes.read_checkpoint(config().trial_id) is None
 
 
 def test_checkpoints_that_fail_do_not_stop_the_training(
     tmp_path: Path, undisturbed: dict[int, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     store = Store(tmp_path, retry=QUICK)
-    failing = make_failing(store, full("write", "checkpoint.pt"))
+    failing = make_failing(store.storage, full("write", "checkpoint.pt"))
     with caplog.at_level(logging.WARNING):
         assert run_trial(config(), store, CPU, OPTIONS) == {1: "completed", 2: "completed"}
     assert "no checkpoint was written" in caplog.text
@@ -74,10 +73,10 @@ def test_results_that_fail_fail_the_trial_which_goes_on_later(
     tmp_path: Path, undisturbed: dict[int, Any], file: str
 ) -> None:
     store = Store(tmp_path, retry=QUICK)
-    make_failing(store, full("write", file))
+    make_failing(store.storage, full("write", file))
     with pytest.raises(StoreError, match=r"could not be written: .*No space left on device"):
         run_trial(config(), store, CPU, TrialOptions(checkpoint_seconds=3600))
-    failure = Store(tmp_path).read_failure(config().trial_id)
+    failure = Store(tmp_path).notes.read_failure(config().trial_id)
     assert failure is not None
     assert failure["error"] == "StoreError"
     assert "No space left on device" in failure["message"]
@@ -86,7 +85,7 @@ def test_results_that_fail_fail_the_trial_which_goes_on_later(
     run_trial(config(), later, CPU, OPTIONS, lambda round_: trained.append(round_.epoch))
     assert trained == []  # the checkpoint was written when the results could not be
     assert scores(later) == undisturbed
-    assert later.read_failure(config().trial_id) is None
+    assert later.notes.read_failure(config().trial_id) is None
 
 
 def test_a_full_disk_leaves_the_last_checkpoint(tmp_path: Path, undisturbed: dict[int, Any]) -> None:
@@ -99,7 +98,7 @@ def test_a_full_disk_leaves_the_last_checkpoint(tmp_path: Path, undisturbed: dic
             return None
         return OSError(errno.ENOSPC, "No space left on device") if done == "write" else None
 
-    make_failing(store, fault)
+    make_failing(store.storage, fault)
     with pytest.raises(StoreError, match="No space left on device"):
         run_trial(config(), store, CPU, OPTIONS)
     trained: list[int] = []
@@ -110,7 +109,7 @@ def test_a_full_disk_leaves_the_last_checkpoint(tmp_path: Path, undisturbed: dic
 
 def test_an_index_that_fails_does_not_fail_the_trial(tmp_path: Path, undisturbed: dict[int, Any]) -> None:
     store = Store(tmp_path, retry=QUICK)
-    make_failing(store, full("write", "/index/"))
+    make_failing(store.storage, full("write", "/index/"))
     assert run_trial(config(), store, CPU, OPTIONS) == {1: "completed", 2: "completed"}
     assert scores(store) == undisturbed
     assert store.scan({config().trial_id: (1, 2)})[config().trial_id].replicates == {

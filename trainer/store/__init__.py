@@ -1,17 +1,25 @@
-"""The result store. `Store` is the door; see `trainer.store.store` for the files that it keeps."""
+"""The result store. `Store` is the door and `layout` says where everything lies."""
 
-from trainer.store.markers import STATES, STORE_SCHEMA, Done, StoredFile, TrialFiles, new_attempt
+from trainer.store import layout
+from trainer.store.manifest import SweepManifest
+from trainer.store.markers import Done, StoredFile, new_attempt
 from trainer.store.notes import StopRequest
-from trainer.store.store import Store, SweepManifest
+from trainer.store.retry import Retry
+from trainer.store.schema import STORE_SCHEMA
+from trainer.store.state import TrialFiles
+from trainer.store.storage import Storage
+from trainer.store.store import Store
 
 __all__ = [
-    "STATES",
     "STORE_SCHEMA",
     "Done",
+    "Retry",
     "StopRequest",
+    "Storage",
     "Store",
     "StoredFile",
     "SweepManifest",
     "TrialFiles",
+    "layout",
     "new_attempt",
 ]

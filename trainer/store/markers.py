@@ -1,18 +1,15 @@
-"""DONE markers: how a replicate ended, which files count, and what file names tell about a trial."""
+"""DONE markers: how a replicate ended, and which files count."""
 
 from __future__ import annotations
 
-import re
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from search_spaces.errors import StoreError
-
-STORE_SCHEMA = 1
-STATES = ("completed", "diverged", "pruned")
-_FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+from search_spaces.names import is_plain_name
+from trainer.store.schema import STORE_SCHEMA
 
 
 @dataclass(frozen=True)
@@ -39,26 +36,9 @@ class Done:
     result: bytes | None = field(default=None, compare=False, repr=False)
 
 
-@dataclass
-class TrialFiles:
-    """What one listing tells about a trial: the state of each ended replicate, and which files stand."""
-
-    replicates: dict[int, str] = field(default_factory=dict)
-    checkpoint: bool = False
-    failure: bool = False
-
-
 def new_attempt() -> str:
     """A name for one attempt at a trial: 8 random hexadecimal digits."""
     return uuid.uuid4().hex[:8]
-
-
-def marker(state: str) -> str:
-    """The file name of the marker of a replicate that ended in this state."""
-    return "DONE" if state == "completed" else f"DONE.{state}"
-
-
-_STATE_OF_MARKER = {marker(state): state for state in STATES}
 
 
 def marker_content(done: Done) -> dict[str, Any]:
@@ -87,25 +67,9 @@ def done_of(trial_id: str, seed: int, content: Mapping[str, Any]) -> Done:
     except (KeyError, TypeError, AttributeError) as error:
         raise StoreError(f"trial {trial_id} seed {seed}: not a DONE marker's content: {error!r}") from error
     for entry in files.values():
-        if not (isinstance(entry.name, str) and _FILE_NAME.fullmatch(entry.name)):
+        if not is_plain_name(entry.name):
             raise StoreError(
                 f"trial {trial_id} seed {seed}: expected names of files beside the DONE marker, "
                 f"found {entry.name!r}"
             )
     return done
-
-
-def trial_files(paths: Iterable[str]) -> dict[str, TrialFiles]:
-    """What the paths of files below `trials/` tell about each trial."""
-    trials: dict[str, TrialFiles] = {}
-    for path in paths:
-        parts = path.split("/")
-        files = trials.setdefault(parts[1], TrialFiles())
-        if len(parts) == 3:
-            files.checkpoint |= parts[2] == "checkpoint.pt"
-            files.failure |= parts[2] == "failure.json"
-        elif len(parts) == 5 and parts[3].isdecimal() and (state := _STATE_OF_MARKER.get(parts[4])):
-            seed = int(parts[3])
-            if files.replicates.get(seed) != "completed":
-                files.replicates[seed] = state
-    return trials

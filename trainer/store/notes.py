@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from search_spaces.redaction import redacted
+from trainer.store import layout
 from trainer.store.retry import ONCE
 from trainer.store.storage import Storage
 
@@ -19,52 +20,49 @@ class StopRequest:
     metric: str | None = None
 
 
-class TrialNotes(Storage):
+class Notes:
     """The part of the store that holds what is passing: each is deleted when its trial is done."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
 
     def write_checkpoint(self, trial_id: str, data: bytes) -> None:
         """Write the state of a trial's replicates under way, in one try: the next checkpoint is another."""
-        self.write_bytes(f"trials/{trial_id}/checkpoint.pt", data, retry=ONCE)
+        self._storage.write_bytes(layout.checkpoint(trial_id), data, retry=ONCE)
 
     def read_checkpoint(self, trial_id: str) -> bytes | None:
         """State of a trial's replicates under way, or None."""
-        return self.read_bytes(f"trials/{trial_id}/checkpoint.pt")
+        return self._storage.read_bytes(layout.checkpoint(trial_id))
 
     def checkpoint_name(self, trial_id: str) -> str:
         """The checkpoint's full name, for messages."""
-        return self.where(f"trials/{trial_id}/checkpoint.pt")
+        return self._storage.where(layout.checkpoint(trial_id))
 
     def delete_checkpoint(self, trial_id: str) -> None:
         """Forget the state of a trial's replicates under way."""
-        self.delete(f"trials/{trial_id}/checkpoint.pt")
+        self._storage.delete(layout.checkpoint(trial_id))
 
     def write_failure(self, trial_id: str, failure: Mapping[str, Any]) -> None:
         """Write why an attempt failed: error, message, traceback, seeds. Secrets are hidden."""
-        safe = {
-            key: redacted(value)
-            if isinstance(value, str)
-            else [redacted(line) if isinstance(line, str) else line for line in value]
-            if isinstance(value, list)
-            else value
-            for key, value in failure.items()
-        }
-        self.write_json(f"trials/{trial_id}/failure.json", safe)
+        safe = {key: _redacted(value) for key, value in failure.items()}
+        self._storage.write_json(layout.failure(trial_id), safe)
 
     def read_failure(self, trial_id: str) -> dict[str, Any] | None:
         """Why the trial's last attempt failed, or None."""
-        return self.read_json(f"trials/{trial_id}/failure.json")
+        return self._storage.read_json(layout.failure(trial_id))
 
     def clear_failure(self, trial_id: str) -> None:
         """Forget a failed attempt."""
-        self.delete(f"trials/{trial_id}/failure.json")
+        self._storage.delete(layout.failure(trial_id))
 
     def request_stop(self, trial_id: str, request: StopRequest) -> None:
         """Ask the worker of a trial to end its replicates under way as pruned, for this reason."""
-        self.write_json(f"trials/{trial_id}/stop.json", {"reason": request.reason, "metric": request.metric})
+        content = {"reason": request.reason, "metric": request.metric}
+        self._storage.write_json(layout.stop_request(trial_id), content)
 
     def stop_request(self, trial_id: str) -> StopRequest | None:
         """Why a trial is to be stopped, or None where nobody asked for it."""
-        content = self.read_json(f"trials/{trial_id}/stop.json")
+        content = self._storage.read_json(layout.stop_request(trial_id))
         if content is None:
             return None
         metric = content.get("metric")
@@ -72,4 +70,13 @@ class TrialNotes(Storage):
 
     def clear_stop_request(self, trial_id: str) -> None:
         """Forget that a trial was to be stopped."""
-        self.delete(f"trials/{trial_id}/stop.json")
+        self._storage.delete(layout.stop_request(trial_id))
+
+
+def _redacted(value: object) -> object:
+    """A text, or the lines of one, without secrets; any other value as it is."""
+    if isinstance(value, str):
+        return redacted(value)
+    if isinstance(value, list):
+        return [_redacted(line) for line in value]
+    return value

@@ -12,36 +12,31 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from search_spaces.errors import StoreError
-from trainer.store.markers import (
-    STATES,
-    STORE_SCHEMA,
-    Done,
-    StoredFile,
-    done_of,
-    marker,
-    marker_content,
-    trial_files,
-)
+from trainer.store import layout
+from trainer.store.markers import Done, StoredFile, done_of, marker_content
+from trainer.store.schema import check_store_schema
+from trainer.store.state import STATES
 from trainer.store.storage import Storage
 
-_SUFFIX = {"epochs": "parquet", "scores": "parquet", "result": "json", "weights": "pt"}
 
+class Replicates:
+    """The part of the store that holds ended replicates. Every method raises StoreError as the store's do."""
 
-class ReplicateStore(Storage):
-    """The part of the store that holds ended replicates, below `trials/<trial_id>/replicates/<seed>/`."""
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
 
-    def trial_ids(self) -> list[str]:
-        """Ids of the trials of which the store holds anything, sorted."""
-        return sorted(path.split("/")[1] for path in self.list_folders("trials"))
-
-    def replicates(self, trial_id: str) -> dict[int, Done]:
+    def ended(self, trial_id: str) -> dict[int, Done]:
         """DONE markers of a trial's ended replicates, by seed."""
-        paths = self.list_files(f"trials/{trial_id}/replicates", recursive=True)
-        states = trial_files(paths)[trial_id].replicates if paths else {}
-        read = (self.read_done(trial_id, seed, state) for seed, state in states.items())
-        return {done.seed: done for done in read if done is not None}
+        paths = self._storage.list_files(layout.replicates(trial_id), recursive=True)
+        found: dict[int, Done] = {}
+        for files in layout.trial_files(paths).values():
+            for seed, state in files.replicates.items():
+                done = self.read_done(trial_id, seed, state)
+                if done is not None:
+                    found[done.seed] = done
+        return found
 
-    def write_replicate(
+    def write(
         self,
         trial_id: str,
         seed: int,
@@ -65,16 +60,24 @@ class ReplicateStore(Storage):
             "result": json.dumps(dict(result), indent=1).encode(),
             "weights": weights,
         }
-        folder = f"trials/{trial_id}/replicates/{seed}"
         files: dict[str, StoredFile] = {}
         for kind, data in contents.items():
             if data is not None:
-                name = f"{kind}.{attempt}.{_SUFFIX[kind]}"
-                self.write_bytes(f"{folder}/{name}", data)
+                name = layout.attempt_name(kind, attempt)
+                self._storage.write_bytes(layout.replicate_file(trial_id, seed, name), data)
                 files[kind] = StoredFile(name, hashlib.sha256(data).hexdigest(), len(data))
         done = Done(trial_id, seed, state, attempt, files)
-        self.write_json(f"{folder}/{marker(state)}", marker_content(done))
+        self._storage.write_json(layout.marker(trial_id, seed, state), marker_content(done))
         return done
+
+    def read_done(self, trial_id: str, seed: int, state: str) -> Done | None:
+        """The DONE marker of a replicate that ended in this state, or None when it is not there."""
+        relative = layout.marker(trial_id, seed, state)
+        content = self._storage.read_json(relative)
+        if content is None:
+            return None
+        check_store_schema(content, self._storage.where(relative))
+        return done_of(trial_id, seed, content)
 
     def read_file(self, done: Done, kind: str) -> bytes:
         """A file that a DONE marker lists, its hash checked. Raises StoreError when missing or changed."""
@@ -86,12 +89,13 @@ class ReplicateStore(Storage):
         copy = done.result if kind == "result" else None
         if copy is not None and hashlib.sha256(copy).hexdigest() == entry.sha256:
             return copy
-        relative = f"trials/{done.trial_id}/replicates/{done.seed}/{entry.name}"
-        data = self.read_bytes(relative)
+        relative = layout.replicate_file(done.trial_id, done.seed, entry.name)
+        data = self._storage.read_bytes(relative)
+        where = self._storage.where(relative)
         if data is None:
-            raise StoreError(f"{self.where(relative)}: missing, though its DONE marker lists it")
+            raise StoreError(f"{where}: missing, though its DONE marker lists it")
         if hashlib.sha256(data).hexdigest() != entry.sha256:
-            raise StoreError(f"{self.where(relative)}: content differs from the hash in its DONE marker")
+            raise StoreError(f"{where}: content differs from the hash in its DONE marker")
         return data
 
     def read_scores(self, done: Done) -> pa.Table:
@@ -107,33 +111,25 @@ class ReplicateStore(Storage):
         content: dict[str, Any] = json.loads(self.read_file(done, "result"))
         return content
 
-    def delete_weights(self, done: Done) -> int:
-        """Delete a replicate's weights (not selected); returns the bytes freed, 0 when already gone."""
+    def has_weights(self, done: Done) -> bool:
+        """Whether a replicate's weights are there; those of a trial that is not selected are not."""
         entry = done.files.get("weights")
         if entry is None:
+            return False
+        return self._storage.exists(layout.replicate_file(done.trial_id, done.seed, entry.name))
+
+    def delete_weights(self, done: Done) -> int:
+        """Delete a replicate's weights (not selected); returns the bytes freed, 0 when already gone."""
+        if not self.has_weights(done):
             return 0
-        relative = f"trials/{done.trial_id}/replicates/{done.seed}/{entry.name}"
-        if not self.exists(relative):
-            return 0
-        self.delete(relative)
+        entry = done.files["weights"]
+        self._storage.delete(layout.replicate_file(done.trial_id, done.seed, entry.name))
         return entry.bytes
 
-    def read_done(self, trial_id: str, seed: int, state: str) -> Done | None:
-        """The DONE marker of a replicate that ended in this state, or None when it is not there."""
-        relative = f"trials/{trial_id}/replicates/{seed}/{marker(state)}"
-        content = self.read_json(relative)
-        if content is None:
-            return None
-        self.check_schema(content, relative)
-        return done_of(trial_id, seed, content)
-
-    def check_schema(self, content: Mapping[str, Any], relative: str) -> None:
-        """Raise StoreError when a file's content has another schema than this version writes."""
-        if content.get("schema") != STORE_SCHEMA:
-            raise StoreError(
-                f"{self.where(relative)}: expected store schema {STORE_SCHEMA}, "
-                f"found {content.get('schema')!r}"
-            )
+    def forget(self, trial_id: str, seed: int) -> None:
+        """Delete a replicate's markers: it has not ended. Its files stay until they are written again."""
+        for state in STATES:
+            self._storage.delete(layout.marker(trial_id, seed, state))
 
 
 def _parquet(table: pa.Table) -> bytes:

@@ -112,12 +112,11 @@ class Storage:
 
     # Objects
 
-    def path(self, *parts: str) -> str:
+    def path(self, relative: str) -> str:
         """Path of an object below the store's root, in the file system's own form.
 
         Raises StoreError for one that would lead elsewhere.
         """
-        relative = "/".join(parts)
         if ".." in relative.split("/") or "\0" in relative:
             raise StoreError(f"{self.uri}: expected a path below the store, given {relative!r}")
         return f"{self.root}/{relative}"
@@ -171,17 +170,7 @@ class Storage:
     def read_json(self, relative: str) -> dict[str, Any] | None:
         """A JSON object's content, or None when there is no such object. Raises StoreError when malformed."""
         data = self.read_bytes(relative)
-        if data is None:
-            return None
-        try:
-            content = json.loads(data)
-        except (ValueError, RecursionError) as error:
-            raise StoreError(f"{self.where(relative)}: expected JSON: {error}") from error
-        if not isinstance(content, dict):
-            raise StoreError(
-                f"{self.where(relative)}: expected a JSON object, found {type(content).__name__}"
-            )
-        return content
+        return None if data is None else json_object(data, self.where(relative))
 
     def write_json(self, relative: str, content: Mapping[str, Any], *, retry: Retry | None = None) -> None:
         """Write a mapping as readable JSON; NaN stands as the string that JSON lacks (`NaN`)."""
@@ -201,6 +190,17 @@ class Storage:
         if not infos:
             self._check_bucket()
         return [(info.path[len(self.root) + 1 :], info.type) for info in infos]
+
+
+def json_object(data: bytes, where: str) -> dict[str, Any]:
+    """The JSON object in a file called `where`. Raises StoreError where its content is none."""
+    try:
+        content = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise StoreError(f"{where}: expected JSON: {error}") from error
+    if not isinstance(content, dict):
+        raise StoreError(f"{where}: expected a JSON object, found {type(content).__name__}")
+    return content
 
 
 def _write_local(target: str, data: bytes) -> None:

@@ -1,31 +1,11 @@
 """The result store: the files that a sweep leaves behind, and the only truth about what is done.
 
-    <output>/store.json                                  the store's identity, which moves with it
-             sweeps/<name>.json                          the trials that a sweep expects
-             studies/<name>/<number>.json                what a search suggested (see `sweeps.search.study`)
-             trials/<trial_id>/config.json               the TrialConfig, readable
-                               checkpoint.pt             while running: all replicates under way
-                               failure.json              the last failed attempt: error, traceback's tail
-                               stop.json                 a scheduler's request to stop, until that is done
-                               replicates/<seed>/DONE    written last: state and hashes of the files beside it
-                                                 epochs.<attempt>.parquet
-                                                 scores.<attempt>.parquet
-                                                 result.<attempt>.json
-                                                 weights.<attempt>.pt
-             index/<trial_id>/<states>.json              copy of the markers and results of a trial that ended
-
 Every attempt writes under its own name and DONE names the files that count, so two attempts at the same
-replicate never mix, on a local disk or on object storage without rename. A replicate that ended otherwise
-than by completing has `DONE.diverged` or `DONE.pruned` in DONE's place, so that one listing tells every
-state. Readers trust only what DONE lists and check its hashes.
-
-An entry under `index/` repeats a trial's DONE markers and results in one object, whose name tells the
-states, so that thousands of trials are known from a short listing (see `indexed_store`).
+replicate never mix, on a local disk or on object storage without rename. Readers trust only what DONE lists
+and check its hashes.
 
 Manifests, configurations and results name the trial schema that they were made under. All of a store is of
-one: `check_trial_schema` is asked before a command reads or adds anything (see `trial_schema`).
-
-The store is reached through `pyarrow.fs`: a local path or a URI such as `s3://bucket/sweeps` (see `storage`).
+one: `check_trial_schema` is asked before a command reads or adds anything (see `trainer.store.schema`).
 """
 
 from __future__ import annotations
@@ -33,83 +13,96 @@ from __future__ import annotations
 import json
 import re
 import secrets
+from collections.abc import Collection, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from pathlib import Path
 
 from search_spaces.config import TrialConfig
 from search_spaces.errors import InputError, StoreError, TrialSchemaError
-from trainer.store import schema as trial_schema
-from trainer.store.index import IndexedStore
-from trainer.store.markers import STORE_SCHEMA
-from trainer.store.notes import TrialNotes
+from search_spaces.names import is_plain_name
+from trainer.store import layout, schema
+from trainer.store.index import Index, IndexEntry
+from trainer.store.manifest import SweepManifest, dump_manifest, load_manifest, short_reason
+from trainer.store.markers import Done
+from trainer.store.notes import Notes
+from trainer.store.replicates import Replicates
+from trainer.store.retry import Retry
+from trainer.store.state import TrialFiles
+from trainer.store.storage import Storage
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+_READERS = 16
+# From this many trials without an index entry on, one listing of everything costs less than one of each.
+_MANY_FOLDERS = 64
 
-
-@dataclass(frozen=True)
-class SweepManifest:
-    """What a sweep expects: its name and its trials, each with the replicate seeds that it wants.
-
-    Of a search these are the trials suggested so far, and `samples` is how many are wanted in all.
-    """
-
-    name: str
-    trials: tuple[TrialConfig, ...]
-    samples: int | None = None
+Wanted = Mapping[str, Collection[int]]
 
 
-class Store(IndexedStore, TrialNotes):
+class Store:
     """A folder of results, local or remote. Safe to use from several threads and processes.
 
-    Every method raises StoreError when the storage fails for longer than the retries last.
+    storage      the objects in the folder, as bytes and JSON
+    replicates   ended replicates: DONE markers, and the files that they list
+    index        copies of the markers, by which many trials are known quickly
+    notes        checkpoints, failures and requests to stop, of trials that are not done
+
+    The store itself knows sweeps, configurations, and how many trials stand. Every method, of its parts too,
+    raises StoreError when the storage fails for longer than the retries last.
     """
+
+    def __init__(self, uri: str | Path, *, retry: Retry | None = None) -> None:
+        """Open the store at `uri`; what it may be, and what is raised, says `Storage`."""
+        self.storage = Storage(uri, retry=retry)
+        self.replicates = Replicates(self.storage)
+        self.index = Index(self.storage, self.replicates)
+        self.notes = Notes(self.storage)
+
+    @property
+    def uri(self) -> str:
+        """Where the store is, as it was given."""
+        return self.storage.uri
 
     def identity(self) -> str:
         """A random name of 8 hexadecimal digits, which the store gets when it is first asked for it."""
-        if self.read_json("store.json") is None:
-            self.write_json("store.json", {"schema": STORE_SCHEMA, "id": secrets.token_hex(4)})
-        content = self.read_json("store.json") or {}  # of two that wrote it at once the later one counts
-        self.check_schema(content, "store.json")
+        if self.storage.read_json(layout.IDENTITY) is None:
+            content = {"schema": schema.STORE_SCHEMA, "id": secrets.token_hex(4)}
+            self.storage.write_json(layout.IDENTITY, content)
+        # Of two that wrote it at once the later one counts.
+        content = self.storage.read_json(layout.IDENTITY) or {}
+        where = self.storage.where(layout.IDENTITY)
+        schema.check_store_schema(content, where)
         identity = content.get("id")
         if not isinstance(identity, str) or not re.fullmatch(r"[0-9a-f]{8}", identity):
-            raise StoreError(f"{self.where('store.json')}: expected an id, given {identity!r}")
+            raise StoreError(f"{where}: expected an id, given {identity!r}")
         return identity
+
+    # Sweeps
 
     def sweep_names(self) -> list[str]:
         """Names of the sweeps that the store knows, sorted."""
-        names = (p.removeprefix("sweeps/") for p in self.list_files("sweeps", recursive=False))
-        found = (n.removesuffix(".json") for n in names if n.endswith(".json"))
-        return sorted(name for name in found if _NAME.fullmatch(name))
+        found = []
+        for path in self.storage.list_files(layout.SWEEPS, recursive=False):
+            name = layout.name_of(path)
+            if is_plain_name(name):
+                found.append(name)
+        return sorted(found)
 
     def write_sweep(self, manifest: SweepManifest) -> None:
         """Write which trials a sweep expects. Raises InputError for a name that is no plain file name."""
-        if not _NAME.fullmatch(manifest.name):
+        if not is_plain_name(manifest.name):
             raise InputError(f"sweep name: expected letters, digits, '_', '.', '-', given {manifest.name!r}")
-        trials = [c.model_dump(mode="json") for c in manifest.trials]
-        content = trial_schema.labelled({"schema": STORE_SCHEMA, "name": manifest.name, "trials": trials})
-        if manifest.samples is not None:
-            content["samples"] = manifest.samples
-        self.write_bytes(f"sweeps/{manifest.name}.json", json.dumps(content).encode())
+        self.storage.write_bytes(layout.sweep(manifest.name), dump_manifest(manifest))
 
     def read_sweep(self, name: str) -> SweepManifest:
         """Which trials a sweep expects.
 
         Raises InputError when the store knows no such sweep, TrialSchemaError when it is of another schema.
         """
-        content = self.read_json(f"sweeps/{name}.json") if _NAME.fullmatch(name) else None
-        if content is None:
+        data = self.storage.read_bytes(layout.sweep(name)) if is_plain_name(name) else None
+        if data is None:
             known = ", ".join(self.sweep_names()) or "none"
             raise InputError(f"{self.uri}: no sweep {name!r} in this store; known: {known}")
-        self.check_schema(content, f"sweeps/{name}.json")
-        trial_schema.check_trial_schema(content, self.where(f"sweeps/{name}.json"))
-        try:
-            trials = tuple(TrialConfig.model_validate_json(json.dumps(t)) for t in content["trials"])
-        except (ValueError, TypeError, KeyError) as error:
-            reason = " ".join(str(error).split())[:300]
-            raise StoreError(
-                f"{self.where(f'sweeps/{name}.json')}: not a sweep's trials: {reason}"
-            ) from error
-        return SweepManifest(name=name, trials=trials, samples=content.get("samples"))
+        return load_manifest(data, name, self.storage.where(layout.sweep(name)))
 
     def read_sweeps(self) -> dict[str, SweepManifest]:
         """Every sweep by name, without those of another trial schema: no trial of theirs is of this one."""
@@ -126,19 +119,29 @@ class Store(IndexedStore, TrialNotes):
         one, needs a store of which nothing is of another.
         """
         names = self.sweep_names()
-        for name in [sweep] if sweep in names else names:
-            content = self.read_json(f"sweeps/{name}.json") or {}
-            trial_schema.check_trial_schema(content, self.where(f"sweeps/{name}.json"))
-        if sweep not in names:
-            self._check_a_config()
-
-    def _check_a_config(self) -> None:
-        """Check one trial, for those that were trained without a sweep; all others are like it."""
+        if sweep in names:
+            self._check_schema_of(layout.sweep(sweep))
+            return
+        for name in names:
+            self._check_schema_of(layout.sweep(name))
+        # One trial, for those that were trained without a sweep; all others are like it.
         for trial_id in self.trial_ids():
-            content = self.read_json(f"trials/{trial_id}/config.json")
-            if content is not None:
-                trial_schema.check_trial_schema(content, self.where(f"trials/{trial_id}/config.json"))
-                return
+            if self._check_schema_of(layout.config(trial_id)):
+                break
+
+    def _check_schema_of(self, relative: str) -> bool:
+        """Check a file's trial schema; returns whether there is such a file."""
+        content = self.storage.read_json(relative)
+        if content is None:
+            return False
+        schema.check_trial_schema(content, self.storage.where(relative))
+        return True
+
+    # Trials
+
+    def trial_ids(self) -> list[str]:
+        """Ids of the trials of which the store holds anything, sorted."""
+        return sorted(layout.trial_of(path) for path in self.storage.list_folders(layout.TRIALS))
 
     def read_config(self, trial_id: str) -> TrialConfig | None:
         """A trial's configuration with default seeds, None where there is none.
@@ -146,22 +149,91 @@ class Store(IndexedStore, TrialNotes):
         Raises StoreError for a file that is no configuration, or another trial's, and TrialSchemaError for
         one of another schema.
         """
-        relative = f"trials/{trial_id}/config.json"
-        content = self.read_json(relative)
+        content = self.storage.read_json(layout.config(trial_id))
         if content is None:
             return None
-        trial_schema.check_trial_schema(content, self.where(relative))
-        content.pop(trial_schema.KEY, None)
+        where = self.storage.where(layout.config(trial_id))
+        schema.check_trial_schema(content, where)
+        content.pop(schema.KEY, None)
         try:
             config = TrialConfig.model_validate_json(json.dumps(content))
         except ValueError as error:
-            reason = " ".join(str(error).split())[:300]
-            raise StoreError(f"{self.where(relative)}: not a trial's configuration: {reason}") from error
+            raise StoreError(f"{where}: not a trial's configuration: {short_reason(error)}") from error
         if config.trial_id != trial_id:
-            raise StoreError(f"{self.where(relative)}: it is that of trial {config.trial_id}")
+            raise StoreError(f"{where}: it is that of trial {config.trial_id}")
         return config
 
     def write_config(self, config: TrialConfig) -> None:
         """Write a trial's readable configuration; the seeds are the sweep's affair and stand there."""
         fields = config.model_dump(mode="json", exclude={"seeds"})
-        self.write_json(f"trials/{config.trial_id}/config.json", trial_schema.labelled(fields))
+        self.storage.write_json(layout.config(config.trial_id), schema.labelled(fields))
+
+    def reopen(self, trial_id: str, seed: int) -> None:
+        """Forget that a replicate ended, so that it is trained again. Its files stay until overwritten."""
+        self.index.drop(trial_id)
+        self.replicates.forget(trial_id, seed)
+
+    # Many trials at once: through the index where it tells, else from their markers
+
+    def scan(self, wanted: Wanted | None = None) -> dict[str, TrialFiles]:
+        """State of the trials in the store, by id.
+
+        Without argument, of all trials, from one listing of every file. With the `wanted` seeds by trial id,
+        of these trials only: those whose wanted replicates have all ended are known from the index, and only
+        the others are looked at.
+        """
+        if wanted is None:
+            return layout.trial_files(self.storage.list_files(layout.TRIALS, recursive=True))
+        scanned: dict[str, TrialFiles] = {}
+        unknown = []
+        for trial_id, entry in self.index.entries(wanted).items():
+            if entry is None:
+                unknown.append(trial_id)
+            else:
+                scanned[trial_id] = TrialFiles(dict(entry.states))
+        return {**scanned, **self._listed(unknown)}
+
+    def all_replicates(self, wanted: Wanted | None = None) -> dict[str, dict[int, Done]]:
+        """DONE markers of many trials, by trial id and seed, read concurrently.
+
+        Without argument of all trials. Given the `wanted` seeds by trial id, the index answers for trials
+        whose wanted replicates have ended.
+        """
+        found: dict[str, dict[int, Done]] = {}
+        with ThreadPoolExecutor(max_workers=_READERS) as pool:
+            if wanted is None:
+                listed = self.scan()
+            else:
+                entries = self.index.entries(wanted)
+                told = [entry for entry in entries.values() if entry is not None]
+                found.update(self._copies(pool, told))
+                listed = self._listed([trial_id for trial_id in entries if trial_id not in found])
+            markers = []
+            for trial_id, files in listed.items():
+                markers += [(trial_id, seed, state) for seed, state in files.replicates.items()]
+            for done in pool.map(lambda marker: self.replicates.read_done(*marker), markers):
+                if done is not None:
+                    found.setdefault(done.trial_id, {})[done.seed] = done
+        return found
+
+    def _copies(self, pool: ThreadPoolExecutor, entries: Iterable[IndexEntry]) -> dict[str, dict[int, Done]]:
+        """The markers in index entries by trial id and seed, without entries that are gone."""
+        found: dict[str, dict[int, Done]] = {}
+        for copies in pool.map(self.index.read, entries):
+            for done in copies.values():
+                found.setdefault(done.trial_id, copies)
+        return found
+
+    def _listed(self, trial_ids: Collection[str]) -> dict[str, TrialFiles]:
+        """State of those of these trials of which the store holds files, from their markers."""
+        if len(trial_ids) > _MANY_FOLDERS:
+            everything = self.scan()
+            return {trial_id: everything[trial_id] for trial_id in trial_ids if trial_id in everything}
+        found: dict[str, TrialFiles] = {}
+        with ThreadPoolExecutor(max_workers=_READERS) as pool:
+            for paths in pool.map(self._files_of, trial_ids):
+                found.update(layout.trial_files(paths))
+        return found
+
+    def _files_of(self, trial_id: str) -> list[str]:
+        return self.storage.list_files(layout.trial(trial_id), recursive=True)

@@ -115,10 +115,10 @@ def _reasons(store: Store, trial_ids: list[str]) -> tuple[str, ...]:
     """Why trials failed: the failure's error and message, or a replicate's reason."""
     found = []
     for trial_id in trial_ids:
-        failure = store.read_failure(trial_id)
+        failure = store.notes.read_failure(trial_id)
         if failure is not None:
             found.append(f"{failure['error']}: {failure['message']}")
-        for done in store.replicates(trial_id).values():
+        for done in store.replicates.ended(trial_id).values():
             if done.state != "completed":
-                found.append(f"{done.state}: {store.read_result(done)['reason']}")
+                found.append(f"{done.state}: {store.replicates.read_result(done)['reason']}")
     return tuple(found)

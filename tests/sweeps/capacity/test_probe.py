@@ -137,10 +137,12 @@ def test_bf16_is_told_only_where_all_float32_trials_were_measured(
 def test_a_measurement_of_an_earlier_version_is_read(probes: Probes, asked: list[Request]) -> None:
     probes.needs(config(), memory=False)
     store = Store(probes.store)
-    (name,) = store.list_files("probes", recursive=False)
-    content = store.read_json(name)
+    (name,) = store.storage.list_files("probes", recursive=False)
+    content = store.storage.read_json(name)
     assert content is not None
-    store.write_json(name, {k: v for k, v in content.items() if k not in ("has_bf16", "bf16_seconds")})
+    store.storage.write_json(
+        name, {k: v for k, v in content.items() if k not in ("has_bf16", "bf16_seconds")}
+    )
     known = probes.known(config())
     assert known is not None
     assert (known.seconds_per_epoch, known.has_bf16) == (0.5, None)

@@ -85,10 +85,10 @@ def test_a_lost_process_runs_again_alone_and_then_fails_with_its_peak(
     config = trials()[0]
     lose(callback, config, error)
     assert callback.starved == [config]
-    assert callback.store.read_failure(config.trial_id) is None
+    assert callback.store.notes.read_failure(config.trial_id) is None
     callback.is_last_pass = True
     lose(callback, config, error)
-    failure = callback.store.read_failure(config.trial_id)
+    failure = callback.store.notes.read_failure(config.trial_id)
     assert failure is not None
     assert (failure["error"], failure["peak_memory_bytes"]) == (type(error).__name__, 123)
     assert callback.progress.failed == 1

@@ -33,15 +33,15 @@ def write_holder(store: Store, **changes: object) -> None:
         "started": me.create_time(),
         "heartbeat": time.time(),
     }
-    store.write_json("sweeps/s.lease", {**holder, **changes})
+    store.storage.write_json("sweeps/s.lease", {**holder, **changes})
 
 
 def test_free_again_after_use(store: Store) -> None:
     with Lease(store, "s"):
         assert is_held(store, "s")
-        assert store.read_json("sweeps/s.lease") is not None
+        assert store.storage.read_json("sweeps/s.lease") is not None
     assert not is_held(store, "s")
-    assert store.read_json("sweeps/s.lease") is None
+    assert store.storage.read_json("sweeps/s.lease") is None
     with Lease(store, "s"):
         pass
 
@@ -105,16 +105,16 @@ def test_take_over_tells_the_former_holder(store: Store, monkeypatch: pytest.Mon
     with Lease(store, "s") as former, Lease(store, "s", take_over=True) as latter:
         assert former.lost.wait(PATIENCE)
         assert not latter.lost.is_set()
-    assert store.read_json("sweeps/s.lease") is None
+    assert store.storage.read_json("sweeps/s.lease") is None
 
 
 def test_heartbeat_is_renewed(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sweeps.driver.lease.HEARTBEAT_SECONDS", 0.02)
     with Lease(store, "s"):
-        first = store.read_json("sweeps/s.lease")
+        first = store.storage.read_json("sweeps/s.lease")
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
-            now = store.read_json("sweeps/s.lease")
+            now = store.storage.read_json("sweeps/s.lease")
             if first is not None and now is not None and now["heartbeat"] > first["heartbeat"]:
                 return
             time.sleep(0.02)
@@ -122,7 +122,7 @@ def test_heartbeat_is_renewed(store: Store, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_unreadable_lease_is_none(store: Store) -> None:
-    store.write_bytes("sweeps/s.lease", b"garbage")
+    store.storage.write_bytes("sweeps/s.lease", b"garbage")
     with Lease(store, "s"):
         pass
 
@@ -138,7 +138,7 @@ def test_of_two_that_start_together_one_runs(store: Store, monkeypatch: pytest.M
     monkeypatch.setattr(first, "_write", then_another_writes)
     with pytest.raises(LeaseError, match="started at the same time by process 7 on elsewhere"), first:
         pass
-    holder = store.read_json("sweeps/s.lease")
+    holder = store.storage.read_json("sweeps/s.lease")
     assert holder is not None
     assert holder["token"] == "other"
 
@@ -161,4 +161,4 @@ def test_heartbeats_that_fail_for_a_while_keep_the_lease(
         assert failed.wait(PATIENCE)
         assert not lease.lost.is_set()
     assert "could not be renewed: no space left" in caplog.text
-    assert store.read_json("sweeps/s.lease") is None
+    assert store.storage.read_json("sweeps/s.lease") is None

@@ -104,7 +104,7 @@ def test_a_search_checks_the_data_sets_that_it_can_draw(
 @pytest.mark.parametrize(("error", "kept"), [("CheckpointError", False), ("StoreError", True)])
 def test_a_retry_deletes_an_unusable_checkpoint(tmp_path: Path, error: str, kept: bool) -> None:
     store, config = Store(tmp_path), trials()[0]
-    store.write_checkpoint(config.trial_id, b"state")
-    store.write_failure(config.trial_id, {"error": error, "message": "m"})
+    store.notes.write_checkpoint(config.trial_id, b"state")
+    store.notes.write_failure(config.trial_id, {"error": error, "message": "m"})
     sweeps.driver.run._reopen(make_plan("demo", [config], store).failed(), store)
-    assert (store.read_checkpoint(config.trial_id) is not None) == kept
+    assert (store.notes.read_checkpoint(config.trial_id) is not None) == kept

@@ -60,11 +60,11 @@ def test_a_node_with_other_software_trains_nothing() -> None:
 
 def test_a_request_of_an_earlier_run_stops_no_trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store, config = Store(tmp_path), trials()[0]
-    store.request_stop(config.trial_id, StopRequest("asha of an earlier run", "val/auroc"))
+    store.notes.request_stop(config.trial_id, StopRequest("asha of an earlier run", "val/auroc"))
     seen: list[StopRequest | None] = []
 
     def run_trial(*arguments: Any) -> dict[int, str]:
-        seen.append(store.stop_request(config.trial_id))
+        seen.append(store.notes.stop_request(config.trial_id))
         return {1: "completed"}
 
     monkeypatch.setattr("trainer.trial.run_trial", run_trial)
@@ -81,7 +81,7 @@ def test_a_request_reaches_the_trial_with_its_metric(tmp_path: Path, monkeypatch
     met: list[StopRequest] = []
 
     def run_trial(config: Any, store: Store, device: Any, options: Any, on_round: Any, *rest: Any) -> Any:
-        store.request_stop(config.trial_id, request)
+        store.notes.request_stop(config.trial_id, request)
         try:
             on_round(None)
         except StopTrial as stop:
@@ -94,4 +94,4 @@ def test_a_request_reaches_the_trial_with_its_metric(tmp_path: Path, monkeypatch
     unused: Any = None
     assert _train(config, store, options, reporter, Watchdog(lambda limit: None), unused) == "pruned"
     assert met == [request]
-    assert store.stop_request(config.trial_id) is None, "it is met"
+    assert store.notes.stop_request(config.trial_id) is None, "it is met"

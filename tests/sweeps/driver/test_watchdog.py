@@ -12,7 +12,7 @@ import pytest
 import sweeps.driver.watchdog
 from sweeps.driver.watchdog import TIMES_MEDIAN, TIMES_RESUMED, Watchdog
 from tests.processes import PATIENCE
-from trainer.store.retry import Retry
+from trainer.store import Retry
 
 
 def test_limit_follows_the_median_epoch(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,7 @@ from tests.processes import PATIENCE
 from tests.sweeps import synthetic_store as synthetic
 from tests.sweeps.synthetic_store import write_replicate
 from trainer.store import Store, SweepManifest
+from trainer.store.replicates import Replicates
 
 
 def trial(margin: float) -> TrialConfig:
@@ -27,7 +28,9 @@ def trial(margin: float) -> TrialConfig:
 @pytest.fixture
 def deleted(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
     found: list[tuple[str, int]] = []
-    monkeypatch.setattr(Store, "delete_weights", lambda self, done: found.append((done.trial_id, done.seed)))
+    monkeypatch.setattr(
+        Replicates, "delete_weights", lambda self, done: found.append((done.trial_id, done.seed))
+    )
     return found
 
 
@@ -84,15 +87,15 @@ def cell() -> list[TrialConfig]:
 
 def write_with_weights(store: Store, config: TrialConfig) -> None:
     synthetic.write_trial(store, config)
-    for seed, done in store.replicates(config.trial_id).items():
-        store.write_replicate(
+    for seed, done in store.replicates.ended(config.trial_id).items():
+        store.replicates.write(
             config.trial_id,
             seed,
             state="completed",
             attempt="weighty",
-            epochs=store.read_epochs(done),
-            scores=store.read_scores(done),
-            result=store.read_result(done),
+            epochs=store.replicates.read_epochs(done),
+            scores=store.replicates.read_scores(done),
+            result=store.replicates.read_result(done),
             weights=b"weights",
         )
 
@@ -108,5 +111,9 @@ def test_only_the_preferred_trial_keeps_weights(tmp_path: Path, backwards: bool)
     keeper.close()
     records = load_sweep(store, manifest).trials
     best = ranked([r.validation for r in records if r.validation], DEFAULT_RULE)[0].trial_id
-    left = {path.split("/")[1] for path in store.list_files("trials", recursive=True) if "weights." in path}
+    left = {
+        path.split("/")[1]
+        for path in store.storage.list_files("trials", recursive=True)
+        if "weights." in path
+    }
     assert left == {best}

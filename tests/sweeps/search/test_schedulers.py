@@ -133,8 +133,8 @@ def test_a_relaunch_knows_the_stored_curves(tmp_path: Path, kind: str) -> None:
     assert peers is not None
     report(peers, fresh, 0, 0.51)
     told = f"{kind}: ensemble/val/auroc 0.5100 in epoch 0, against others of its table cell"
-    assert store.stop_request(fresh.trial_id) == StopRequest(told, "val/auroc")
-    assert [store.stop_request(one.trial_id) for one in ended] == [None] * 4
+    assert store.notes.stop_request(fresh.trial_id) == StopRequest(told, "val/auroc")
+    assert [store.notes.stop_request(one.trial_id) for one in ended] == [None] * 4
     unknowing = make_scheduler(kind, store, {}, [], searching=False, grace=1)
     assert unknowing is not None
     assert unknowing._groups == {}
@@ -154,9 +154,9 @@ def test_a_search_competes_within_blocks_and_a_grid_within_cells(
     assert peers is not None
     for epoch in range(EPOCHS):
         for one, auroc in zip(configs, [0.9, 0.8, 0.7, 0.6, 0.1], strict=True):
-            if store.stop_request(one.trial_id) is None:
+            if store.notes.stop_request(one.trial_id) is None:
                 report(peers, one, epoch, auroc)
-    stopped = [store.stop_request(one.trial_id) is not None for one in configs]
+    stopped = [store.notes.stop_request(one.trial_id) is not None for one in configs]
     assert stopped[0] is stopped[4] is False, "the best of a block, and the only one of another, go on"
     assert stopped[3] is searching
     assert searching or not any(stopped)
@@ -182,11 +182,11 @@ def test_a_search_is_judged_by_its_first_objective_in_its_direction(tmp_path: Pa
     assert peers is not None
     for epoch in range(EPOCHS):
         for i in order:
-            if store.stop_request(configs[i].trial_id) is None:
+            if store.notes.stop_request(configs[i].trial_id) is None:
                 trial = SimpleNamespace(config={"trial_id": configs[i].trial_id})
                 result = {"ensemble/val/fpr_at_tpr_98": rates[i], "ensemble/val/auroc": aurocs[i]}
                 peers.on_trial_result(None, trial, {"state": "running", "epoch": epoch, **result})
-    requests = [store.stop_request(one.trial_id) for one in configs]
+    requests = [store.notes.stop_request(one.trial_id) for one in configs]
     assert requests[0] is None, "the best in the objective is never stopped"
     assert requests[4] is not None
     assert {request.metric for request in requests if request is not None} == {"val/fpr_at_tpr_98"}
@@ -212,7 +212,7 @@ def test_a_relaunched_search_learns_its_objective_from_stored_curves(tmp_path: P
         )
         assert peers is not None
         peers.observe(fresh, 0, rate)
-        assert (store.stop_request(fresh.trial_id) is not None) == is_stopped
+        assert (store.notes.stop_request(fresh.trial_id) is not None) == is_stopped
 
 
 def test_none_is_no_scheduler(tmp_path: Path) -> None:
@@ -223,15 +223,15 @@ def test_stored_curves_are_found_through_the_index(tmp_path: Path, monkeypatch: 
     store, ended = Store(tmp_path), [config(margin) for margin in (1, 2)]
     for one in ended:
         write_trial(store, one)
-        store.write_index(one.trial_id)
+        store.index.write(one.trial_id)
     listed: list[str] = []
-    list_files = store.list_files
+    list_files = store.storage.list_files
 
     def noted(relative: str, *, recursive: bool) -> list[str]:
         listed.append(relative)
         return list_files(relative, recursive=recursive)
 
-    monkeypatch.setattr(store, "list_files", noted)
+    monkeypatch.setattr(store.storage, "list_files", noted)
     assert make_scheduler("asha", store, {}, ended, searching=False, grace=1) is not None
     assert {path.split("/")[0] for path in listed} == {"index"}, "no replicate's folder is listed"
 

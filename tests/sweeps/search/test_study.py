@@ -16,7 +16,7 @@ from search_spaces.space import SearchSpace
 from sweeps.search.searcher import MOST_OUTAGES, StudySearcher
 from sweeps.search.study import SearchStudy
 from tests.sweeps.synthetic_store import write_replicate, write_trial
-from trainer.store import Store, SweepManifest
+from trainer.store import Storage, Store, SweepManifest, layout
 
 FIXED: dict[str, object] = {"dataset": "digits", "ratio": 20, "seeds": [1, 2]}
 DOMAINS: dict[str, Any] = {
@@ -47,7 +47,7 @@ def open_study(store: Store, samples: int, **changes: object) -> SearchStudy:
 
 def waiting(study: SearchStudy) -> list[TrialConfig]:
     """Known trials that the store lacks."""
-    return [s.config for i, s in study.suggestions.items() if not study.store.replicates(i)]
+    return [s.config for i, s in study.suggestions.items() if not study.store.replicates.ended(i)]
 
 
 def go_on(study: SearchStudy, steps: int = 1000) -> list[str]:
@@ -82,7 +82,10 @@ def test_known_points_come_first_and_then_as_many_as_asked(store: Store) -> None
     assert manifest.samples == 12
     origins = [s.origin for s in study.suggestions.values()]
     assert origins == ["start"] * 2 + ["sampler"] * 10
-    written = [store.read_json(path) for path in sorted(store.list_files("studies/s", recursive=False))]
+    written = [
+        store.storage.read_json(path)
+        for path in sorted(store.storage.list_files("studies/s", recursive=False))
+    ]
     assert [w["trial_id"] for w in written if w] == ids
 
 
@@ -122,15 +125,15 @@ def test_more_samples_later_and_never_fewer(store: Store) -> None:
 def test_an_outage_of_the_storage_delays_a_suggestion(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     study = open_study(store, 4)
     searcher = StudySearcher(study, [], {})
-    write, failures = Store.write_json, [2]
+    write, failures = Storage.write_json, [2]
 
-    def fail_at_first(self: Store, path: str, *rest: Any) -> None:
+    def fail_at_first(self: Storage, path: str, *rest: Any) -> None:
         if path.startswith("studies/") and failures[0]:
             failures[0] -= 1
             raise StoreError("no space left")
         write(self, path, *rest)
 
-    monkeypatch.setattr(Store, "write_json", fail_at_first)
+    monkeypatch.setattr(Storage, "write_json", fail_at_first)
     assert [searcher.suggest("t1"), searcher.suggest("t1")] == [None, None]
     given = searcher.suggest("t1")
     assert isinstance(given, dict)
@@ -236,7 +239,7 @@ def test_damaged_results_stop_no_search(store: Store) -> None:
     study = open_study(store, 3)
     go_on(study, 2)
     victim = next(iter(study.suggestions))
-    for path in Path(store.path("trials", victim)).rglob("scores.*"):
+    for path in Path(store.storage.path(layout.trial(victim))).rglob("scores.*"):
         path.write_bytes(b"no parquet")
     assert states(open_study(store, 3)) == [TrialState.FAIL, TrialState.COMPLETE]
 

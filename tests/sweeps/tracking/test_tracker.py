@@ -94,8 +94,8 @@ def points_of(client: Any, run: Any) -> list[tuple[str, int, float]]:
 
 def check_level(client: Any, store: Store, run: Any, config: TrialConfig) -> None:
     """Check that a run's metrics are exactly those that the store tells, each once."""
-    done = store.replicates(config.trial_id)
-    view = trial_view(trial_state(config, done, store.read_failure(config.trial_id)), store)
+    done = store.replicates.ended(config.trial_id)
+    view = trial_view(trial_state(config, done, store.notes.read_failure(config.trial_id)), store)
     curves = [(name, epoch, v) for epoch, point in view.curves.items() for name, v in point.items()]
     assert points_of(client, run) == sorted([*curves, *((n, 0, v) for n, v in view.summary.items())])
     assert len(curves) > synthetic.EPOCHS
@@ -167,7 +167,7 @@ def test_ended_runs_are_let_go_and_found_again(store: Store, client: Any) -> Non
     synthetic.write_trial(store, config)
     runs = sweep_runs(store, synthetic.SWEEP, None)
     runs.connect()
-    standing = trial_state(config, store.replicates(config.trial_id), None)
+    standing = trial_state(config, store.replicates.ended(config.trial_id), None)
     assert mirror_trial(runs, store, standing)
     known = runs.known()[config.trial_id]
     assert (known.is_stub, known.params, known.latest, known.points) == (True, {}, {}, None)
@@ -212,7 +212,7 @@ def test_mirroring_again_changes_nothing(store: Store, client: Any) -> None:
     synthetic.write_sweep(store, configs)
     synthetic.write_trial(store, configs[0])
     synthetic.write_trial(store, configs[1], seeds=[2])
-    store.write_failure(configs[1].trial_id, synthetic.failure())
+    store.notes.write_failure(configs[1].trial_id, synthetic.failure())
     synthetic.write_trial(store, configs[2], seeds=[1, 3])
     assert reconcile(store, synthetic.SWEEP) == ReconcileCounts(created=3)
     before = content_of(client)
@@ -254,7 +254,7 @@ def test_reconcile_ends_abandoned_runs(store: Store, client: Any) -> None:
 
 def test_failed_trial_tells_why(store: Store, client: Any) -> None:
     failed, diverged = synthetic.trials()[:2]
-    store.write_failure(failed.trial_id, synthetic.failure("no space left"))
+    store.notes.write_failure(failed.trial_id, synthetic.failure("no space left"))
     for seed in (1, 2):
         synthetic.write_replicate(store, diverged, seed)
     synthetic.write_replicate(store, diverged, 3, state="diverged")
@@ -276,9 +276,9 @@ def test_failed_trial_tells_why(store: Store, client: Any) -> None:
 def test_retry_clears_the_reason(store: Store, client: Any) -> None:
     config = synthetic.trials()[0]
     synthetic.write_sweep(store, [config])
-    store.write_failure(config.trial_id, synthetic.failure())
+    store.notes.write_failure(config.trial_id, synthetic.failure())
     reconcile(store, synthetic.SWEEP)
-    store.clear_failure(config.trial_id)
+    store.notes.clear_failure(config.trial_id)
     synthetic.write_trial(store, config)
     assert reconcile(store, synthetic.SWEEP) == ReconcileCounts(updated=1)
     (run,) = runs_of(client)
@@ -391,8 +391,10 @@ def test_damaged_result_leaves_the_others_alone(
     synthetic.write_sweep(store, [damaged, sound])
     for config in (damaged, sound):
         synthetic.write_trial(store, config)
-    done = store.replicates(damaged.trial_id)[1]
-    store.write_bytes(f"trials/{damaged.trial_id}/replicates/1/{done.files['scores'].name}", b"nothing")
+    done = store.replicates.ended(damaged.trial_id)[1]
+    store.storage.write_bytes(
+        f"trials/{damaged.trial_id}/replicates/1/{done.files['scores'].name}", b"nothing"
+    )
 
     def tell(tracker: Tracker) -> None:
         tracker.trial_finished(damaged)

@@ -81,7 +81,7 @@ def test_summary_equals_the_numbers_of_the_tables(tmp_path: Path) -> None:
         synthetic.write_trial(store, config)
     for record in load_sweep(store, store.read_sweep(synthetic.SWEEP)).trials:
         test = read_test(store, record)
-        view = trial_view(trial_state(record.config, store.replicates(record.trial_id), None), store)
+        view = trial_view(trial_state(record.config, store.replicates.ended(record.trial_id), None), store)
         assert test is not None
         assert record.validation is not None
         for name, value in test.metrics.items():
@@ -96,31 +96,31 @@ def test_summary_equals_the_numbers_of_the_tables(tmp_path: Path) -> None:
 def test_replicates_with_other_examples_are_refused(tmp_path: Path) -> None:
     store, config = Store(tmp_path), synthetic.trials()[0]
     synthetic.write_trial(store, config)
-    done = store.replicates(config.trial_id)
-    table = store.read_scores(done[1])
+    done = store.replicates.ended(config.trial_id)
+    table = store.replicates.read_scores(done[1])
     changed = table.set_column(2, "target", [(1 - np.array(table["target"])).astype(np.int8)])
-    store.write_replicate(
+    store.replicates.write(
         config.trial_id,
         1,
         state="completed",
         attempt="ffff0000",
-        epochs=store.read_epochs(done[1]),
+        epochs=store.replicates.read_epochs(done[1]),
         scores=changed,
-        result=store.read_result(done[1]),
+        result=store.replicates.read_result(done[1]),
     )
     with pytest.raises(StoreError, match="target"):
-        trial_view(trial_state(config, store.replicates(config.trial_id), None), store)
+        trial_view(trial_state(config, store.replicates.ended(config.trial_id), None), store)
 
 
 def test_fingerprint_changes_with_what_is_shown(tmp_path: Path) -> None:
     store, config = Store(tmp_path), synthetic.trials()[0]
     synthetic.write_trial(store, config, seeds=[1, 2])
-    partial = trial_state(config, store.replicates(config.trial_id), None)
-    failed = trial_state(config, store.replicates(config.trial_id), synthetic.failure())
+    partial = trial_state(config, store.replicates.ended(config.trial_id), None)
+    failed = trial_state(config, store.replicates.ended(config.trial_id), synthetic.failure())
     synthetic.write_trial(store, config, seeds=[3])
-    complete = trial_state(config, store.replicates(config.trial_id), None)
+    complete = trial_state(config, store.replicates.ended(config.trial_id), None)
     more = config.model_copy(update={"seeds": (1, 2, 3, 4)})
-    grown = trial_state(more, store.replicates(config.trial_id), None)
+    grown = trial_state(more, store.replicates.ended(config.trial_id), None)
     assert [s.state for s in (partial, failed, complete, grown)] == [
         "interrupted",
         "failed",
@@ -128,7 +128,7 @@ def test_fingerprint_changes_with_what_is_shown(tmp_path: Path) -> None:
         "interrupted",
     ]
     assert len({s.fingerprint for s in (partial, failed, complete, grown)}) == 4
-    again = trial_state(config, store.replicates(config.trial_id), None)
+    again = trial_state(config, store.replicates.ended(config.trial_id), None)
     assert again.fingerprint == complete.fingerprint
 
 
@@ -138,11 +138,14 @@ def test_one_pruned_replicate_makes_the_trial_pruned_everywhere(tmp_path: Path, 
     for more in ({}, {3: "diverged"}):
         for seed, state in {**ends, **more}.items():
             synthetic.write_replicate(store, config, seed, state)
-        standing = trial_state(config, store.replicates(config.trial_id), synthetic.failure())
+        standing = trial_state(config, store.replicates.ended(config.trial_id), synthetic.failure())
         assert (standing.state, standing.is_complete) == ("pruned", True)
         assert trial_view(standing, store).tags["state"] == "pruned"
         assert make_plan("s", [config], store).counts()["pruned"] == 1
-        assert read_outcome(store, config, store.replicates(config.trial_id), ["val/auroc"]).state == "pruned"
+        assert (
+            read_outcome(store, config, store.replicates.ended(config.trial_id), ["val/auroc"]).state
+            == "pruned"
+        )
 
 
 def test_parameters_and_tags_tell_the_trial() -> None:

@@ -97,10 +97,10 @@ def test_a_trial_without_a_compiler_fails_before_it_trains(
     store = Store(tmp_path)
     with pytest.raises(InputError, match="no-such-compiler"):
         run_trial(config(), store, CPU, TrialOptions(compile=True))
-    failure = store.read_failure(config().trial_id)
+    failure = store.notes.read_failure(config().trial_id)
     assert failure is not None
     assert "no-such-compiler" in failure["message"]
-    assert not store.replicates(config().trial_id)
+    assert not store.replicates.ended(config().trial_id)
 
 
 @needs_compiler
@@ -277,10 +277,10 @@ def test_a_compiled_trial_goes_on_exactly_and_says_that_it_was_compiled(
     for _ in fit(resumed):
         pass
     run_trial(wanted, store, CPU, TrialOptions(compile=True))
-    ended = store.replicates(wanted.trial_id)
+    ended = store.replicates.ended(wanted.trial_id)
     for first, second in zip(through, resumed, strict=True):
         assert np.array_equal(first._last_scores, second._last_scores)
-        result = store.read_result(ended[first.seed])
+        result = store.replicates.read_result(ended[first.seed])
         assert (result["compiled"], result["metrics"]["val/auroc"]) == (True, first.scored.held[0].auroc)
 
 

@@ -21,7 +21,7 @@ TRIAL = "0123456789abcdef"
 
 
 def write(store: Store, seed: int = 1, state: str = "completed", weights: bytes | None = b"weights") -> Done:
-    return store.write_replicate(
+    return store.replicates.write(
         TRIAL,
         seed,
         state=state,
@@ -35,25 +35,25 @@ def write(store: Store, seed: int = 1, state: str = "completed", weights: bytes 
 
 def test_what_was_written_is_read(store: Store) -> None:
     written = write(store)
-    read = store.replicates(TRIAL)[1]
+    read = store.replicates.ended(TRIAL)[1]
     assert read == written
-    assert store.read_scores(read).equals(SCORES)
-    assert store.read_epochs(read).equals(EPOCHS)
-    assert store.read_result(read) == {"state": "completed", "reason": None}
-    assert store.read_file(read, "weights") == b"weights"
+    assert store.replicates.read_scores(read).equals(SCORES)
+    assert store.replicates.read_epochs(read).equals(EPOCHS)
+    assert store.replicates.read_result(read) == {"state": "completed", "reason": None}
+    assert store.replicates.read_file(read, "weights") == b"weights"
     assert store.all_replicates() == {TRIAL: {1: written}}
 
 
 def test_an_attempt_without_done_marker_is_not_seen(store: Store) -> None:
     write(store)
-    store.delete(f"trials/{TRIAL}/replicates/1/DONE")
-    assert store.replicates(TRIAL) == {}
+    store.storage.delete(f"trials/{TRIAL}/replicates/1/DONE")
+    assert store.replicates.ended(TRIAL) == {}
     assert store.scan()[TRIAL].replicates == {}
 
 
 def test_a_second_attempt_replaces_the_first_whole(store: Store) -> None:
     first, second = write(store), write(store, weights=None)
-    read = store.replicates(TRIAL)[1]
+    read = store.replicates.ended(TRIAL)[1]
     assert read == second != first
     assert "weights" not in read.files
 
@@ -63,46 +63,46 @@ def test_a_completed_replicate_outweighs_an_earlier_divergence(store: Store) -> 
     assert store.scan()[TRIAL].replicates == {1: "diverged"}
     write(store)
     assert store.scan()[TRIAL].replicates == {1: "completed"}
-    assert store.replicates(TRIAL)[1].state == "completed"
+    assert store.replicates.ended(TRIAL)[1].state == "completed"
 
 
 def test_reopen_forgets_that_a_replicate_ended(store: Store) -> None:
     write(store, state="diverged")
     store.reopen(TRIAL, 1)
-    assert store.replicates(TRIAL) == {}
+    assert store.replicates.ended(TRIAL) == {}
 
 
 @pytest.mark.parametrize("kind", ["epochs", "scores", "result", "weights"])
 def test_a_changed_file_is_refused(store: Store, kind: str) -> None:
     done = write(store)
     path = f"trials/{TRIAL}/replicates/1/{done.files[kind].name}"
-    store.write_bytes(path, (store.read_bytes(path) or b"")[:-1] + b"x")
+    store.storage.write_bytes(path, (store.storage.read_bytes(path) or b"")[:-1] + b"x")
     with pytest.raises(StoreError, match="differs from the hash"):
-        store.read_file(done, kind)
-    store.delete(path)
+        store.replicates.read_file(done, kind)
+    store.storage.delete(path)
     with pytest.raises(StoreError, match="missing, though its DONE marker lists it"):
-        store.read_file(done, kind)
+        store.replicates.read_file(done, kind)
 
 
 def test_another_schema_is_refused(store: Store) -> None:
     write(store)
     path = f"trials/{TRIAL}/replicates/1/DONE"
-    store.write_json(path, {**(store.read_json(path) or {}), "schema": 99})
+    store.storage.write_json(path, {**(store.storage.read_json(path) or {}), "schema": 99})
     with pytest.raises(StoreError, match="expected store schema 1, found 99"):
-        store.replicates(TRIAL)
+        store.replicates.ended(TRIAL)
 
 
 def test_weights_are_deleted_once(store: Store) -> None:
     done = write(store)
-    assert store.delete_weights(done) == len(b"weights")
-    assert store.delete_weights(done) == 0
-    assert store.read_scores(done).equals(SCORES)
+    assert store.replicates.delete_weights(done) == len(b"weights")
+    assert store.replicates.delete_weights(done) == 0
+    assert store.replicates.read_scores(done).equals(SCORES)
 
 
 def test_a_marker_is_one_object_seen_whole_or_not_at_all(store: Store) -> None:
     path = "trials/t/replicates/1/DONE"
-    store.write_bytes(path, b"0" * 10)
+    store.storage.write_bytes(path, b"0" * 10)
     for size in (3, 200_000, 0):
-        store.write_bytes(path, b"1" * size)
-        assert store.read_bytes(path) == b"1" * size
-    assert store.list_files("trials", recursive=True) == [path]
+        store.storage.write_bytes(path, b"1" * size)
+        assert store.storage.read_bytes(path) == b"1" * size
+    assert store.storage.list_files("trials", recursive=True) == [path]

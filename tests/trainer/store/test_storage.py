@@ -12,9 +12,7 @@ import pytest
 from search_spaces.errors import InputError, StoreError
 from tests.failing_storage import make_failing
 from tests.s3_server import ACCESS_DENIED, SLOW_DOWN, S3Server
-from trainer.store import Store
-from trainer.store.retry import Retry
-from trainer.store.storage import Storage
+from trainer.store import Retry, Storage
 
 QUICK = Retry(tries=3, seconds=0.3)
 
@@ -25,16 +23,16 @@ def full_disk() -> OSError:
 
 @pytest.mark.parametrize("operation", ["write", "read", "list", "delete"])
 def test_a_call_that_fails_twice_succeeds(tmp_path: Path, operation: str) -> None:
-    store = Store(tmp_path, retry=QUICK)
-    store.write_bytes("a/b", b"1")
+    storage = Storage(tmp_path, retry=QUICK)
+    storage.write_bytes("a/b", b"1")
     left = [full_disk(), full_disk()]
-    failing = make_failing(store, lambda done, path: left.pop() if done == operation and left else None)
-    store.write_bytes("a/c", b"2")
-    assert store.read_bytes("a/c") == b"2"
-    assert sorted(store.list_files("a", recursive=True)) == ["a/b", "a/c"]
-    store.delete("a/c")
+    failing = make_failing(storage, lambda done, path: left.pop() if done == operation and left else None)
+    storage.write_bytes("a/c", b"2")
+    assert storage.read_bytes("a/c") == b"2"
+    assert sorted(storage.list_files("a", recursive=True)) == ["a/b", "a/c"]
+    storage.delete("a/c")
     assert [done for done, _ in failing.calls].count(operation) == 3
-    assert store.read_bytes("a/c") is None
+    assert storage.read_bytes("a/c") is None
 
 
 @pytest.mark.parametrize(
@@ -49,15 +47,15 @@ def test_a_call_that_fails_twice_succeeds(tmp_path: Path, operation: str) -> Non
 def test_what_fails_for_long_is_a_store_error_with_the_reason(
     tmp_path: Path, operation: str, call: Any, verb: str
 ) -> None:
-    store = Store(tmp_path, retry=QUICK)
-    failing = make_failing(store, lambda done, path: full_disk())
+    storage = Storage(tmp_path, retry=QUICK)
+    failing = make_failing(storage, lambda done, path: full_disk())
     with pytest.raises(StoreError, match=f"/a: could not be {verb}: .*No space left on device"):
-        call(store)
+        call(storage)
     assert [done for done, _ in failing.calls] == [operation] * 3
 
 
 def test_a_full_local_disk_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    store = Store(tmp_path, retry=QUICK)
+    storage = Storage(tmp_path, retry=QUICK)
     replace, left = os.replace, [full_disk(), full_disk()]
 
     def full(source: str, target: str) -> None:
@@ -66,18 +64,18 @@ def test_a_full_local_disk_leaves_nothing_behind(tmp_path: Path, monkeypatch: py
         replace(source, target)
 
     monkeypatch.setattr("os.replace", full)
-    store.write_bytes("a/b.json", b"{}")
+    storage.write_bytes("a/b.json", b"{}")
     assert os.listdir(tmp_path / "a") == ["b.json"]
     left += [full_disk()] * 3
     with pytest.raises(StoreError, match=r"a/c\.json: could not be written: .*No space left"):
-        store.write_bytes("a/c.json", b"{}")
+        storage.write_bytes("a/c.json", b"{}")
     assert os.listdir(tmp_path / "a") == ["b.json"]
 
 
 def test_a_folder_in_the_way_is_told_at_once(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(StoreError, match=r"file/a/b: could not be written"):
-        Store(tmp_path / "file", retry=Retry(tries=5, seconds=600)).write_bytes("a/b", b"")
+        Storage(tmp_path / "file", retry=Retry(tries=5, seconds=600)).write_bytes("a/b", b"")
 
 
 @pytest.mark.parametrize(
@@ -85,46 +83,50 @@ def test_a_folder_in_the_way_is_told_at_once(tmp_path: Path) -> None:
     [
         lambda s: s.write_bytes("a", b"1"),
         lambda s: s.read_bytes("a"),
-        lambda s: s.sweep_names(),
-        lambda s: s.scan(),
+        lambda s: s.list_files("a", recursive=False),
     ],
 )
 def test_a_missing_bucket_is_named(s3: S3Server, call: Any) -> None:
     with pytest.raises(StoreError, match="s3://no-such-bucket/x: no such bucket"):
-        call(Store("s3://no-such-bucket/x", retry=Retry(tries=5, seconds=600)))
+        call(Storage("s3://no-such-bucket/x", retry=Retry(tries=5, seconds=600)))
 
 
 @pytest.mark.parametrize(
-    "call", [lambda s: s.write_bytes("a", b"1"), lambda s: s.read_bytes("a"), lambda s: s.sweep_names()]
+    "call",
+    [
+        lambda s: s.write_bytes("a", b"1"),
+        lambda s: s.read_bytes("a"),
+        lambda s: s.list_files("a", recursive=False),
+    ],
 )
 def test_denied_access_is_named(s3_uri: str, s3: S3Server, call: Any) -> None:
-    store = Store(s3_uri, retry=Retry(tries=5, seconds=600))
+    storage = Storage(s3_uri, retry=Retry(tries=5, seconds=600))
     s3.fault = lambda method, path: ACCESS_DENIED
     with pytest.raises(StoreError, match=f"{s3_uri}/.*access denied"):
-        call(store)
+        call(storage)
 
 
 def test_who_may_not_ask_about_the_bucket_may_use_a_folder(s3_uri: str, s3: S3Server) -> None:
-    store = Store(s3_uri, retry=QUICK)
+    storage = Storage(s3_uri, retry=QUICK)
     s3.fault = lambda method, path: ACCESS_DENIED if path.count("/") == 1 and method == "HEAD" else None
-    assert store.read_bytes("nothing") is None
-    store.write_bytes("a", b"1")
-    assert store.read_bytes("a") == b"1"
+    assert storage.read_bytes("nothing") is None
+    storage.write_bytes("a", b"1")
+    assert storage.read_bytes("a") == b"1"
 
 
 def test_throttled_storage_is_tried_again(s3_uri: str, s3: S3Server) -> None:
-    store = Store(s3_uri, retry=QUICK)
+    storage = Storage(s3_uri, retry=QUICK)
     left = [SLOW_DOWN] * 4  # more than the S3 client itself tries again
     s3.fault = lambda method, path: left.pop() if method == "PUT" and left else None
-    store.write_bytes("a", b"1")
+    storage.write_bytes("a", b"1")
     assert not left
-    assert store.read_bytes("a") == b"1"
+    assert storage.read_bytes("a") == b"1"
 
 
 def test_a_small_object_is_one_put(s3_uri: str, s3: S3Server) -> None:
-    store = Store(s3_uri, retry=QUICK)
+    storage = Storage(s3_uri, retry=QUICK)
     s3.requests.clear()
-    store.write_bytes("trials/t/replicates/1/DONE", b"1" * 5000)
+    storage.write_bytes("trials/t/replicates/1/DONE", b"1" * 5000)
     assert s3.requests == {"PUT": 1}
 
 

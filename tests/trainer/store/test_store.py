@@ -31,7 +31,7 @@ def test_a_store_keeps_its_identity(store: Store) -> None:
     first = store.identity()
     assert len(first) == 8
     assert Store(store.uri).identity() == first
-    store.write_json("store.json", {"schema": STORE_SCHEMA, "id": "../other"})
+    store.storage.write_json("store.json", {"schema": STORE_SCHEMA, "id": "../other"})
     with pytest.raises(StoreError, match=r"expected an id, given '\.\./other'"):
         store.identity()
 
@@ -39,7 +39,7 @@ def test_a_store_keeps_its_identity(store: Store) -> None:
 def test_config_file_names_no_seed(store: Store) -> None:
     one = config(seeds=(5, 6))
     store.write_config(one)
-    content = store.read_json(f"trials/{one.trial_id}/config.json")
+    content = store.storage.read_json(f"trials/{one.trial_id}/config.json")
     assert content is not None
     assert "seeds" not in content
     assert content.pop("trial_schema") == SCHEMA_VERSION
@@ -66,21 +66,21 @@ def test_unknown_uri_scheme_is_bad_input() -> None:
 
 
 def test_malformed_json_names_the_file(store: Store) -> None:
-    store.write_bytes("sweeps/bad.json", b"{")
+    store.storage.write_bytes("sweeps/bad.json", b"{")
     with pytest.raises(StoreError, match=r"sweeps/bad\.json: expected JSON"):
         store.read_sweep("bad")
 
 
 def test_scan_tells_checkpoints_and_failures(store: Store) -> None:
-    store.write_checkpoint(TRIAL, b"state")
-    store.write_failure(TRIAL, {"error": "E", "message": "m"})
+    store.notes.write_checkpoint(TRIAL, b"state")
+    store.notes.write_failure(TRIAL, {"error": "E", "message": "m"})
     files = store.scan()[TRIAL]
     assert (files.checkpoint, files.failure) == (True, True)
-    store.delete_checkpoint(TRIAL)
-    store.clear_failure(TRIAL)
-    store.clear_failure(TRIAL)
-    assert store.read_checkpoint(TRIAL) is None
-    assert store.read_failure(TRIAL) is None
+    store.notes.delete_checkpoint(TRIAL)
+    store.notes.clear_failure(TRIAL)
+    store.notes.clear_failure(TRIAL)
+    assert store.notes.read_checkpoint(TRIAL) is None
+    assert store.notes.read_failure(TRIAL) is None
 
 
 def test_an_empty_store_is_empty(store: Store) -> None:
@@ -88,5 +88,5 @@ def test_an_empty_store_is_empty(store: Store) -> None:
     assert store.trial_ids() == []
     assert store.scan() == store.scan({TRIAL: (1,)}) == {}
     assert store.all_replicates() == store.all_replicates({TRIAL: (1,)}) == {}
-    assert store.read_bytes("nothing") is None
-    store.delete("nothing")
+    assert store.storage.read_bytes("nothing") is None
+    store.storage.delete("nothing")

@@ -1,0 +1,63 @@
+"""A sweep's manifest: which trials it expects, and how that is written down."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from pydantic import BaseModel
+
+from search_spaces.config import TrialConfig
+from search_spaces.errors import StoreError
+from trainer.store import schema
+from trainer.store.storage import json_object
+
+_REASON_LENGTH = 300
+
+
+@dataclass(frozen=True)
+class SweepManifest:
+    """What a sweep expects: its name and its trials, each with the replicate seeds that it wants.
+
+    Of a search these are the trials suggested so far, and `samples` is how many are wanted in all.
+    """
+
+    name: str
+    trials: tuple[TrialConfig, ...]
+    samples: int | None = None
+
+
+class _Content(BaseModel):
+    """What counts of a manifest's file, once its schemas are known."""
+
+    trials: tuple[TrialConfig, ...]
+    samples: int | None = None
+
+
+def dump_manifest(manifest: SweepManifest) -> bytes:
+    """The content of a manifest's file."""
+    trials = [config.model_dump(mode="json") for config in manifest.trials]
+    content = {"schema": schema.STORE_SCHEMA, "name": manifest.name, "trials": trials}
+    if manifest.samples is not None:
+        content["samples"] = manifest.samples
+    return json.dumps(schema.labelled(content)).encode()
+
+
+def load_manifest(data: bytes, name: str, where: str) -> SweepManifest:
+    """The manifest of a sweep from its file's content; `where` names the file.
+
+    Raises TrialSchemaError when it is of another trial schema, StoreError when it is no manifest.
+    """
+    content = json_object(data, where)
+    schema.check_store_schema(content, where)
+    schema.check_trial_schema(content, where)
+    try:
+        found = _Content.model_validate_json(data)
+    except ValueError as error:
+        raise StoreError(f"{where}: not a sweep's trials: {short_reason(error)}") from error
+    return SweepManifest(name, found.trials, found.samples)
+
+
+def short_reason(error: ValueError) -> str:
+    """The front of what is wrong with a configuration, on one line."""
+    return " ".join(str(error).split())[:_REASON_LENGTH]
