@@ -27,7 +27,7 @@ from search_spaces.config import TrialConfig
 from search_spaces.errors import StoreError
 from search_spaces.labels import block_key, trial_label
 from trainer.metrics import binary as metrics
-from trainer.store import Done, Store, SweepManifest
+from trainer.store import Done, Standing, Store, SweepManifest, standing, states_of
 
 _REASON_LENGTH = 300
 
@@ -72,6 +72,18 @@ def load_sweep(store: Store, manifest: SweepManifest, *, workers: int = 16) -> S
     return SweepRecords(manifest.name, records)
 
 
+def load_trial(store: Store, config: TrialConfig, done: Mapping[int, Done] | None = None) -> TrialRecord:
+    """Read one trial's stored results, given its DONE markers by seed where the caller has them.
+
+    Raises StoreError as `load_sweep` does.
+    """
+    if done is None:
+        done = store.all_replicates({config.trial_id: config.seeds}).get(config.trial_id, {})
+    record = _load_trial(store, config, done, _Block())
+    _check_data_hashes([record])
+    return record
+
+
 def read_test(store: Store, trial: TrialRecord) -> TestRecord | None:
     """Test scores and metrics of a trial, or None when no replicate was found.
 
@@ -110,7 +122,8 @@ def _summary(
 
 
 def _load_trial(store: Store, config: TrialConfig, done: Mapping[int, Done], block: _Block) -> TrialRecord:
-    completed = tuple(done[s] for s in sorted(config.seeds) if s in done and done[s].state == "completed")
+    found, failure = _standing(store, config, done)
+    completed = tuple(done[s] for s in sorted(config.seeds) if found.states[s] == "completed")
     label = _label(config)
     rows, sources = [], []
     for replicate in completed:
@@ -122,9 +135,10 @@ def _load_trial(store: Store, config: TrialConfig, done: Mapping[int, Done], blo
     return TrialRecord(
         config=config,
         trial_id=config.trial_id,
+        standing=found,
         done=completed,
         sources=tuple(sources),
-        missing=_missing(store, config, done),
+        missing=_missing(store, found, done, failure or {}),
         validation=_validation(config, np.stack(rows), _targets(block.validation)) if rows else None,
     )
 
@@ -174,40 +188,35 @@ def _text(result: Mapping[str, Any], name: str) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
-def _missing(store: Store, config: TrialConfig, done: Mapping[int, Done]) -> tuple[Missing, ...]:
-    """Wanted replicates without a score: how each ended, else the trial's failure, else pending.
-
-    A trial with a pruned replicate was stopped as a whole, and nothing trains its other seeds: they are
-    pruned too, as in `sweeps.plan`.
-    """
-    ended = _ended(store, config, done)
-    absent = [s for s in config.seeds if s not in done]
-    if any(m.state == "pruned" for m in ended):
-        rest = [Missing(seed, "pruned", "") for seed in absent]
-        return tuple(sorted((*ended, *rest), key=lambda m: m.seed))
-    failure = store.notes.read_failure(config.trial_id) if absent else None
-    failed = set(absent) if failure is not None else set()
-    if failure is not None and failure.get("seeds"):
-        failed &= set(failure["seeds"])
-    rest = [
-        Missing(seed, "failed", _failure_reason(failure or {}))
-        if seed in failed
-        else Missing(seed, "pending", "")
-        for seed in absent
-    ]
-    return tuple(sorted((*ended, *rest), key=lambda m: m.seed))
+def _standing(
+    store: Store, config: TrialConfig, done: Mapping[int, Done]
+) -> tuple[Standing, Mapping[str, Any] | None]:
+    """How a trial stands, and why its last attempt failed where replicates are missing since."""
+    found = standing(config.seeds, states_of(done))
+    failure = store.notes.read_failure(config.trial_id) if found.missing else None
+    if failure is not None:
+        failed_seeds = failure.get("seeds") or ()
+        found = standing(config.seeds, states_of(done), failed=True, failed_seeds=failed_seeds)
+    return found, failure
 
 
-def _ended(store: Store, config: TrialConfig, done: Mapping[int, Done]) -> list[Missing]:
-    """Wanted replicates that ended otherwise than by completing."""
-    found = []
-    for seed in config.seeds:
-        if seed not in done or done[seed].state == "completed":
+def _missing(
+    store: Store, found: Standing, done: Mapping[int, Done], failure: Mapping[str, Any]
+) -> tuple[Missing, ...]:
+    """Wanted replicates without a score: how each ended, else the trial's failure, else pending."""
+    missing = []
+    for seed, state in sorted(found.states.items()):
+        if state == "completed":
             continue
-        result = store.replicates.read_result(done[seed])
-        reason = _tail(str(result.get("reason") or ""))
-        found.append(Missing(seed, done[seed].state, reason, _text(result, "pruned_by")))
-    return found
+        reason, pruned_by = "", None
+        if state == "failed":
+            reason = _failure_reason(failure)
+        elif seed in done:  # not a pruned trial's other seeds, which never ended
+            result = store.replicates.read_result(done[seed])
+            reason = _tail(str(result.get("reason") or ""))
+            pruned_by = _text(result, "pruned_by")
+        missing.append(Missing(seed, state, reason, pruned_by))
+    return tuple(missing)
 
 
 def _failure_reason(failure: Mapping[str, Any]) -> str:

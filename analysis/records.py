@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from analysis.bootstrap import Interval, bootstrap_intervals
 from search_spaces.config import TrialConfig
-from trainer.store import Done
+from trainer.store import Done, Standing
 
 OPERATING_POINTS = (98, 95, 90)  # true positive rates, in percent, at which false positive rates are given
 
@@ -119,6 +119,7 @@ class TrialRecord:
 
     config: TrialConfig
     trial_id: str
+    standing: Standing
     done: tuple[Done, ...]
     sources: tuple[ReplicateSource, ...]
     missing: tuple[Missing, ...]
@@ -137,17 +138,17 @@ class TrialRecord:
     @property
     def complete(self) -> bool:
         """True when every wanted replicate completed."""
-        return not self.missing
+        return self.standing.status == "done"
 
     @property
     def pruned(self) -> bool:
         """True when the trial was stopped early, in competition against others."""
-        return any(m.state == "pruned" for m in self.missing)
+        return self.standing.status == "pruned"
 
     @property
     def final(self) -> bool:
         """True when a relaunch would add nothing: each replicate completed, diverged or was pruned."""
-        return all(m.state in ("diverged", "pruned") for m in self.missing)
+        return not self.standing.missing
 
 
 def ensemble_scores(scores: NDArray[np.float32]) -> NDArray[np.float64]:

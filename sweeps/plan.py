@@ -22,9 +22,7 @@ ASSUMED_RESULT_BYTES = 30_000
 class PlannedTrial:
     """A trial and what the store holds of it.
 
-    `status` is "done" (every wanted replicate completed), "failed" (an attempt failed, or none is missing and
-    one ended otherwise than by completing), "partial" (some replicates or a checkpoint), or "pending".
-    A trial with a pruned replicate is "pruned" as a whole: none of its other replicates is trained.
+    `status` is one of STATUSES, that of its `trainer.store.Standing`; a trial that diverged counts as failed.
     `missing` are the seeds that are still to be trained.
     """
 
@@ -81,19 +79,9 @@ def make_plan(name: str, trials: Iterable[TrialConfig], store: Store, *, trust_i
 
 
 def _planned(config: TrialConfig, files: TrialFiles) -> PlannedTrial:
-    ended = {seed: files.replicates[seed] for seed in config.seeds if seed in files.replicates}
-    missing = tuple(seed for seed in config.seeds if seed not in ended)
-    if "pruned" in ended.values():
-        missing, status = (), "pruned"
-    elif not missing and all(state == "completed" for state in ended.values()):
-        status = "done"
-    elif not missing or files.failure:
-        status = "failed"
-    elif ended or files.checkpoint:
-        status = "partial"
-    else:
-        status = "pending"
-    return PlannedTrial(config, config.trial_id, block_label(config.data), status, missing)
+    found = files.standing(config.seeds)
+    status = "failed" if found.status == "diverged" else found.status
+    return PlannedTrial(config, config.trial_id, block_label(config.data), status, found.missing)
 
 
 @dataclass(frozen=True)

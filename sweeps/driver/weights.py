@@ -6,7 +6,7 @@ import logging
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from analysis.load import load_sweep
+from analysis.load import load_trial
 from analysis.records import TrialRecord
 from analysis.select import ranked
 from search_spaces.config import TrialConfig
@@ -34,7 +34,7 @@ class WeightKeeper:
         held = store.scan({config.trial_id: config.seeds for config in manifest.trials})
         for config in manifest.trials:
             files = held.get(config.trial_id)
-            if files is not None and all(s in files.replicates for s in config.seeds):
+            if files is not None and not files.standing(config.seeds).missing:
                 self.kept.setdefault(_cell(config), []).append(config)
 
     def trial_done(self, config: TrialConfig) -> None:
@@ -70,9 +70,9 @@ class WeightKeeper:
 
     def _read(self, rivals: Sequence[TrialConfig]) -> list[TrialRecord]:
         """Records of trials; those of the best so far are known from the last time."""
-        new = tuple(c for c in rivals if c.trial_id not in self._records)
-        for record in load_sweep(self.store, SweepManifest("cell", new)).trials:
-            self._records[record.trial_id] = record
+        for config in rivals:
+            if config.trial_id not in self._records:
+                self._records[config.trial_id] = load_trial(self.store, config)
         return [self._records[c.trial_id] for c in rivals]
 
 

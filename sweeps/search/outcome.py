@@ -6,10 +6,10 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from analysis.load import load_sweep
+from analysis.load import load_trial
 from search_spaces.config import TrialConfig
 from sweeps.tracking.view import curves
-from trainer.store import Done, Store, SweepManifest
+from trainer.store import Done, Store, standing, states_of
 
 RUNNING = "running"
 
@@ -37,14 +37,14 @@ def read_outcome(
     A pruned trial is one with a pruned replicate, whatever the others did: it was stopped as a whole.
     """
     ended = {seed: done[seed] for seed in config.seeds if seed in done}
-    states = {marker.state for marker in ended.values()}
-    if "pruned" in states:
+    found = standing(config.seeds, states_of(ended))
+    if found.status == "pruned":
         return _pruned(store, ended, objectives)
-    if len(ended) < len(config.seeds):
+    if found.missing:
         return Outcome(RUNNING)
-    if states != {"completed"}:
+    if found.status != "done":
         return Outcome("failed")
-    (record,) = load_sweep(store, SweepManifest("outcome", (config,)), workers=1).trials
+    record = load_trial(store, config, done)
     if record.validation is None:
         return Outcome("failed")
     values = tuple(record.validation.metrics[name.removeprefix("val/")] for name in objectives)

@@ -29,7 +29,7 @@ from analysis.records import ensemble_scores
 from search_spaces.config import TrialConfig
 from search_spaces.errors import StoreError
 from trainer.metrics.binary import summarize
-from trainer.store import Done, Store
+from trainer.store import Done, Store, standing, states_of
 
 # Raise it when this file or the ROC picture changes what is shown: finished runs are then brought up to date.
 VIEW_VERSION = 4
@@ -42,6 +42,8 @@ STATUS = {
     "failed": "FAILED",
     "interrupted": "KILLED",
 }
+# A trial's state in MLflow's words, where they are others than those of `trainer.store.Standing`.
+_WORDS = {"done": "completed", "partial": "interrupted", "pending": "interrupted"}
 SPLITS = ("val", "test")
 SPREAD_METRICS = ("auroc", "fpr_at_tpr_98", "fpr_at_tpr_95", "fpr_at_tpr_90")
 _CONSTRAINT_CURVES = ("train/violation", "train/penalty", "train/multiplier_mean", "train/multiplier_max")
@@ -57,19 +59,17 @@ Scores = tuple[NDArray[np.int8], NDArray[np.float32]]
 class TrialState:
     """How a trial stands in the store, from markers alone.
 
-    `state` is a key of STATUS; `fingerprint` changes whenever something that MLflow shows may have changed.
+    state         a key of STATUS
+    is_complete   whether a relaunch would train nothing
+    fingerprint   changes whenever something that MLflow shows may have changed
     """
 
     config: TrialConfig
     replicates: Mapping[int, Done]
     failure: Mapping[str, Any] | None
     state: str
+    is_complete: bool
     fingerprint: str
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether every wanted replicate has ended, in whatever way, or the trial was stopped as a whole."""
-        return self.state == "pruned" or len(self.replicates) == len(self.config.seeds)
 
 
 @dataclass(frozen=True)
@@ -93,13 +93,8 @@ def trial_state(
 ) -> TrialState:
     """How a trial stands, given its DONE markers by seed and its `failure.json`."""
     wanted = {seed: replicates[seed] for seed in config.seeds if seed in replicates}
-    states = {done.state for done in wanted.values()}
-    if "pruned" in states:  # one pruned replicate makes the trial pruned, as in `sweeps.plan`
-        state = "pruned"
-    elif len(wanted) < len(config.seeds):
-        state = "interrupted" if failure is None else "failed"
-    else:
-        state = "diverged" if "diverged" in states else "completed"
+    found = standing(config.seeds, states_of(wanted), failed=failure is not None)
+    state = _WORDS.get(found.status, found.status)
     content = {
         "view": VIEW_VERSION,
         "seeds": sorted(config.seeds),
@@ -110,34 +105,34 @@ def trial_state(
         ],
     }
     digest = hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
-    return TrialState(config, wanted, failure, state, digest[:16])
+    return TrialState(config, wanted, failure, state, not found.missing, digest[:16])
 
 
-def trial_view(standing: TrialState, store: Store) -> TrialView:
+def trial_view(trial: TrialState, store: Store) -> TrialView:
     """Read what MLflow shows of a trial. Raises StoreError when files are missing, damaged or at odds."""
-    completed = [d for _, d in sorted(standing.replicates.items()) if d.state == "completed"]
-    results = {seed: store.replicates.read_result(done) for seed, done in standing.replicates.items()}
+    completed = [d for _, d in sorted(trial.replicates.items()) if d.state == "completed"]
+    results = {seed: store.replicates.read_result(done) for seed, done in trial.replicates.items()}
     records = [
-        r for done in standing.replicates.values() for r in store.replicates.read_epochs(done).to_pylist()
+        r for done in trial.replicates.values() for r in store.replicates.read_epochs(done).to_pylist()
     ]
     tables = {done.seed: store.replicates.read_scores(done) for done in completed}
-    scores = {split: _aligned(standing, tables, split) for split in SPLITS} if tables else {}
+    scores = {split: _aligned(trial, tables, split) for split in SPLITS} if tables else {}
     summary: dict[str, float] = {}
     for split, (targets, rows) in scores.items():
         ensemble = summarize(
-            targets, ensemble_scores(rows), decides_at_zero=standing.config.loss.decides_at_zero
+            targets, ensemble_scores(rows), decides_at_zero=trial.config.loss.decides_at_zero
         )
         summary |= {f"final/{split}/{name}": value for name, value in ensemble.items()}
     summary |= _spread([results[done.seed]["metrics"] for done in completed])
     summary["final/replicates_found"] = len(completed)
-    summary["final/replicates_expected"] = len(standing.config.seeds)
+    summary["final/replicates_expected"] = len(trial.config.seeds)
     seconds = math.fsum(result["wall_seconds"] for result in results.values())
     if results:
         summary["final/train_seconds"] = seconds
     return TrialView(
-        curves=curves(records, constrained=standing.config.constraint is not None),
+        curves=curves(records, constrained=trial.config.constraint is not None),
         summary={name: float(value) for name, value in summary.items() if math.isfinite(value)},
-        tags=_ending_tags(standing, len(completed), results),
+        tags=_ending_tags(trial, len(completed), results),
         replicates=[_replicate_row(seed, result) for seed, result in sorted(results.items())],
         scores=scores,
         seconds=seconds,
@@ -173,10 +168,10 @@ def _epoch_point(values: Mapping[str, list[float]], constrained: bool) -> dict[s
     return point
 
 
-def _aligned(standing: TrialState, tables: Mapping[int, pa.Table], split: str) -> Scores:
+def _aligned(trial: TrialState, tables: Mapping[int, pa.Table], split: str) -> Scores:
     """Targets and a row of scores per replicate, sorted by example id, as `analysis` sees them."""
     aligner = SplitAligner(split)
-    origin = f"trial {standing.config.trial_id} seed"
+    origin = f"trial {trial.config.trial_id} seed"
     scores = np.stack([aligner.align(table, f"{origin} {seed}") for seed, table in tables.items()])
     if aligner.examples is None:
         raise StoreError(f"{origin}s {list(tables)}: no scores of the split {split!r} were read")
@@ -193,17 +188,17 @@ def _spread(metrics: Sequence[Mapping[str, float | None]]) -> dict[str, float]:
 
 
 def _ending_tags(
-    standing: TrialState, completed: int, results: Mapping[int, Mapping[str, Any]]
+    trial: TrialState, completed: int, results: Mapping[int, Mapping[str, Any]]
 ) -> dict[str, str]:
-    tags = {"state": standing.state, "replicates": f"{completed}/{len(standing.config.seeds)}"}
+    tags = {"state": trial.state, "replicates": f"{completed}/{len(trial.config.seeds)}"}
     commits = sorted({str(result["commit"]) for result in results.values()})
     if commits:
         tags["commit"] = ", ".join(commits)
-    if standing.state == "diverged":
+    if trial.state == "diverged":
         reasons = (f"seed {s}: {r['reason']}" for s, r in results.items() if r["state"] == "diverged")
         tags["reason"] = "; ".join(reasons)[:_REASON_LENGTH]
-    elif standing.state == "failed" and standing.failure is not None:
-        failure = standing.failure
+    elif trial.state == "failed" and trial.failure is not None:
+        failure = trial.failure
         tags["reason"] = f"{failure.get('error')}: {failure.get('message')}"[:_REASON_LENGTH]
         trace = failure.get("traceback", ())
         tags["error"] = (trace if isinstance(trace, str) else "\n".join(trace))[-_ERROR_LENGTH:]

@@ -2,11 +2,11 @@
 
 from trainer.store import layout
 from trainer.store.manifest import SweepManifest
-from trainer.store.markers import Done, StoredFile, new_attempt
+from trainer.store.markers import Done, StoredFile, new_attempt, states_of
 from trainer.store.notes import StopRequest
 from trainer.store.retry import Retry
 from trainer.store.schema import STORE_SCHEMA
-from trainer.store.state import TrialFiles
+from trainer.store.state import Standing, TrialFiles, standing
 from trainer.store.storage import Storage
 from trainer.store.store import Store
 
@@ -14,6 +14,7 @@ __all__ = [
     "STORE_SCHEMA",
     "Done",
     "Retry",
+    "Standing",
     "StopRequest",
     "Storage",
     "Store",
@@ -22,4 +23,6 @@ __all__ = [
     "TrialFiles",
     "layout",
     "new_attempt",
+    "standing",
+    "states_of",
 ]

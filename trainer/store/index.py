@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from search_spaces.errors import StoreError
 from trainer.store import layout
-from trainer.store.markers import Done, done_of, marker_content
+from trainer.store.markers import Done, done_of, marker_content, states_of
 from trainer.store.replicates import Replicates
 from trainer.store.schema import STORE_SCHEMA, check_store_schema
 from trainer.store.storage import Storage
@@ -60,7 +60,7 @@ class Index:
             paths = self._storage.list_files(layout.INDEX, recursive=True)
         for path in paths:
             name = layout.name_of(path)
-            states = None if name is None else states_of(name)
+            states = None if name is None else states_in(name)
             trial_id = layout.trial_of(path)
             if states is not None and trial_id in found and states.keys() >= set(wanted[trial_id]):
                 found[trial_id] = IndexEntry(path, states)
@@ -83,7 +83,7 @@ class Index:
         """Copy the DONE markers and results of a trial into its entry, replacing an earlier one."""
         ended = self._replicates.ended(trial_id)
         old = self._storage.list_files(layout.index_folder(trial_id), recursive=False)
-        name = entry_name({seed: done.state for seed, done in ended.items()})
+        name = entry_name(states_of(ended))
         path = None if name is None else layout.index_entry(trial_id, name)
         if path is not None:
             copies = {}
@@ -126,10 +126,10 @@ def entry_name(states: Mapping[int, str]) -> str | None:
     return name if 0 < len(name) <= LONGEST_NAME else None
 
 
-def states_of(name: str) -> dict[int, str] | None:
+def states_in(name: str) -> dict[int, str] | None:
     """The states by seed that a name tells, or None when it is no entry's name.
 
-    >>> states_of("c1-2_5.p3")
+    >>> states_in("c1-2_5.p3")
     {1: 'completed', 2: 'completed', 5: 'completed', 3: 'pruned'}
     """
     states: dict[int, str] = {}

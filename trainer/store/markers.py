@@ -36,6 +36,11 @@ class Done:
     result: bytes | None = field(default=None, compare=False, repr=False)
 
 
+def states_of(done: Mapping[int, Done]) -> dict[int, str]:
+    """How replicates ended by seed, from their markers by seed."""
+    return {seed: marker.state for seed, marker in done.items()}
+
+
 def new_attempt() -> str:
     """A name for one attempt at a trial: 8 random hexadecimal digits."""
     return uuid.uuid4().hex[:8]

@@ -10,8 +10,6 @@ import pytest
 
 from analysis.load import load_sweep, read_test
 from search_spaces.errors import StoreError
-from sweeps.plan import make_plan
-from sweeps.search.outcome import read_outcome
 from sweeps.tracking.tags import identity_tags, params
 from sweeps.tracking.view import curves, trial_state, trial_view
 from tests.sweeps import synthetic_store as synthetic
@@ -130,22 +128,6 @@ def test_fingerprint_changes_with_what_is_shown(tmp_path: Path) -> None:
     assert len({s.fingerprint for s in (partial, failed, complete, grown)}) == 4
     again = trial_state(config, store.replicates.ended(config.trial_id), None)
     assert again.fingerprint == complete.fingerprint
-
-
-@pytest.mark.parametrize("ends", [{1: "pruned"}, {1: "diverged", 2: "pruned"}, {1: "completed", 2: "pruned"}])
-def test_one_pruned_replicate_makes_the_trial_pruned_everywhere(tmp_path: Path, ends: dict[int, str]) -> None:
-    store, config = Store(tmp_path), synthetic.trials()[0]
-    for more in ({}, {3: "diverged"}):
-        for seed, state in {**ends, **more}.items():
-            synthetic.write_replicate(store, config, seed, state)
-        standing = trial_state(config, store.replicates.ended(config.trial_id), synthetic.failure())
-        assert (standing.state, standing.is_complete) == ("pruned", True)
-        assert trial_view(standing, store).tags["state"] == "pruned"
-        assert make_plan("s", [config], store).counts()["pruned"] == 1
-        assert (
-            read_outcome(store, config, store.replicates.ended(config.trial_id), ["val/auroc"]).state
-            == "pruned"
-        )
 
 
 def test_parameters_and_tags_tell_the_trial() -> None:

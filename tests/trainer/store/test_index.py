@@ -12,7 +12,7 @@ from search_spaces.paper.presets import preset
 from sweeps.plan import disk_need, make_plan
 from tests.s3_server import S3Server
 from trainer.store import Store, TrialFiles, new_attempt
-from trainer.store.index import LONGEST_NAME, entry_name, states_of
+from trainer.store.index import LONGEST_NAME, entry_name, states_in
 from trainer.store.state import STATES
 
 
@@ -134,7 +134,7 @@ def test_names_round_trip(states: dict[int, str]) -> None:
     name = entry_name(states)
     if name is not None:
         assert len(name) <= LONGEST_NAME
-        assert states_of(name) == states
+        assert states_in(name) == states
 
 
 def test_ten_seeds_make_a_short_name() -> None:
@@ -148,4 +148,4 @@ def test_states_that_no_name_can_hold_have_none() -> None:
 
 @pytest.mark.parametrize("name", ["", "c", "x1", "c1-", "c1..d2", "c1/../d2", "c-1", "c1_", "README"])
 def test_other_names_tell_nothing(name: str) -> None:
-    assert states_of(name) is None
+    assert states_in(name) is None
