@@ -9,7 +9,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from search_spaces.config import DataConfig, ImageFolder, MedMnist, TrialConfig
+from pydantic import BaseModel
+
+from search_spaces.config import DataConfig, Source, TrialConfig
 from search_spaces.paper.named import constraint_name, loss_name, number
 from search_spaces.paper.presets import PRESETS, TASKS
 
@@ -24,12 +26,10 @@ def block_label(data: DataConfig) -> str:
     """
     task = task_name(data)
     ratio = "all data" if data.imbalance_ratio is None else f"1:{number(data.imbalance_ratio)}"
-    expected = TASKS[task].model_dump() if task else _plain_task()
+    expected = TASKS[task].model_dump() if task else _plain_task(data.source)
     given = flat(data.model_dump(exclude={"imbalance_ratio"}))
-    if not task:
-        given = {k: v for k, v in given.items() if k not in ("source.name", "source.subset", "source.folder")}
     extra = _differences(given, flat(expected))
-    return " ".join([task or _source_name(data), ratio, *extra])
+    return " ".join([task or _source_label(data.source), ratio, *extra])
 
 
 def block_key(data: DataConfig) -> str:
@@ -92,20 +92,21 @@ def flat(tree: Mapping[str, object], prefix: str = "") -> dict[str, object]:
     return result
 
 
-def _source_name(data: DataConfig) -> str:
-    match data.source:
-        case MedMnist(subset=subset):
-            return f"medmnist:{subset}"
-        case ImageFolder(folder=folder):
-            return f"folder:{folder}"
-        case source:
-            return source.name
+def _source_label(source: Source) -> str:
+    """The data set's name, behind that of its format where that is another."""
+    return source.name if source.title == source.name else f"{source.name}:{source.title}"
 
 
-def _plain_task() -> dict[str, object]:
-    fields = DataConfig.model_fields
-    source = ImageFolder(folder="_").model_dump(include={"size", "channels"})
-    return {"source": source, **{k: f.default for k, f in fields.items() if not f.is_required()}}
+def _plain_task(source: Source) -> dict[str, object]:
+    """What a task of this source has where nothing was said but its name and its classes."""
+    plain = _defaults(type(source))
+    if source.title_field is not None:
+        plain[source.title_field] = source.title
+    return {"source": plain, **_defaults(DataConfig)}
+
+
+def _defaults(model: type[BaseModel]) -> dict[str, object]:
+    return {name: field.default for name, field in model.model_fields.items() if not field.is_required()}
 
 
 def _dumped(value: object) -> object:

@@ -16,11 +16,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from search_spaces.config import TrainingFacts
+from search_spaces.sizes import output_count
 from trainer.data.sampler import epoch_order, trainable_batches
 from trainer.device.capture import Captured, Lane
 from trainer.device.compiled import compiled
 from trainer.losses import binary as losses
 from trainer.losses import constraint
+from trainer.losses.build import make_loss
 from trainer.metrics import binary as metrics
 from trainer.models.scoring import EVALUATION_BATCH, build_replicate_model, logits_of
 from trainer.patience import epochs_without_gain
@@ -54,12 +57,8 @@ class Replicate:
         drawn = task.pool.targets[self.train_indices]
         self.positives = int(drawn.sum())
         self.negatives = len(drawn) - self.positives
-        self.loss = losses.make_loss(
-            config.loss,
-            negatives=self.negatives,
-            positives=self.positives,
-            imbalance_ratio=config.data.imbalance_ratio or self.negatives / self.positives,
-        )
+        ratio = config.data.imbalance_ratio or self.negatives / self.positives
+        self.loss = make_loss(config.loss, TrainingFacts((self.negatives, self.positives), ratio))
         self.model = build_replicate_model(config, task, self.setup.generator(self.seed, "weights"))
         self.model.to(device).to(memory_format=self.setup.memory_format)  # type: ignore[call-overload]
         self.multipliers = constraint.initial_multipliers(len(task.pool.targets), device)
@@ -82,7 +81,7 @@ class Replicate:
         self._positive_indices = self.train_indices[drawn > 0].to(device)
         self._validate = Captured(self._fill_validation_logits, self.lane)
         self._validation_logits = torch.zeros(
-            (len(task.validation.targets), losses.output_count(config.loss)), device=device
+            (len(task.validation.targets), output_count(config)), device=device
         )
 
     def begin_epoch(self) -> None:
@@ -98,7 +97,7 @@ class Replicate:
         kept, self.batch_sizes = trainable_batches(
             setup.task.pool.targets[order].bool(),
             config.batch_size,
-            needs_pairs=losses.needs_pairs(config.loss),
+            needs_pairs=config.loss.needs_pairs,
         )
         if len(kept) < len(order):
             order, draws = order[kept], draws[kept]

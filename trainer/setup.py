@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from search_spaces.config import ModelConfig, TrialConfig
+from search_spaces.config import Model, TrialConfig
 from trainer.data.augmentation import Augmenter
 from trainer.data.task import BinaryTask
 from trainer.device.capture import capture_wanted
@@ -55,8 +55,8 @@ class TrialSetup:
         return torch.Generator().manual_seed(seed_for(seed, purpose))
 
 
-def memory_format(model: ModelConfig, device: torch.device) -> torch.memory_format:
+def memory_format(model: Model, device: torch.device) -> torch.memory_format:
     """The layout of images and weights: channels-last, which is faster, save for narrow networks on a CPU."""
-    if device.type == "cpu" and model.width < NARROWEST_CHANNELS_LAST:
+    if device.type == "cpu" and model.narrowest < NARROWEST_CHANNELS_LAST:
         return torch.contiguous_format
     return torch.channels_last

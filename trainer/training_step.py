@@ -22,6 +22,7 @@ from trainer.device.capture import Captured, Lane
 from trainer.device.precision import autocast
 from trainer.losses import binary as losses
 from trainer.losses import constraint
+from trainer.losses.build import LossFunction
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +52,7 @@ class TrainingStep:
         config: TrialConfig,
         model: nn.Module,
         network: Callable[[Tensor], Tensor],
-        loss: losses.LossFunction,
+        loss: LossFunction,
         augmenter: Augmenter,
         targets: Tensor,
         multipliers: Tensor,

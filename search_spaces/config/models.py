@@ -2,16 +2,51 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from abc import abstractmethod
+from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
 
 from pydantic import Field
 
-from search_spaces.config.base import Frozen
+from search_spaces.config.kinds import Kind, Registry
 
+# How the first weights of convolutions are drawn (see `ResNet10`).
 Initialization = Literal["torch", "he_fan_out"]
+# The output layer: linear with a bias, or cosines between features and one vector per output.
+Head = Literal["linear", "cosine"]
 
 
-class ResNet10(Frozen):
+class Model(Kind):
+    """What every network says of itself.
+
+    The implementation is a function `(config, *, channels, image_size, head) -> nn.Module` that builds the
+    network without weights (see `trainer.models.build`); `head(features)` makes its output layer.
+
+    smallest_image   the least side length of the images that it takes
+    """
+
+    kind: ClassVar[str] = "model"
+    smallest_image: ClassVar[int] = 8
+
+    @property
+    def convolutions(self) -> Initialization:
+        """How the first weights of its convolutions are drawn."""
+        return "torch"
+
+    @property
+    def narrowest(self) -> int:
+        """The fewest channels between two of its layers; 0 where that is not known."""
+        return 0
+
+    @abstractmethod
+    def weight_count(self, *, channels: int, image_size: int, outputs: int, head: Head) -> int:
+        """Number of trained weights, for images of `channels` x `image_size` x `image_size`."""
+
+    @abstractmethod
+    def map_size(self, image_size: int) -> int:
+        """Numbers in the largest feature map of one image."""
+
+
+class ResNet10(Model):
     """ResNet with basic blocks [1, 1, 1, 1] and `width`-2w-4w-8w channels; 3 x 3 stem, no max-pool.
 
     `initialization` says how the convolutions' first weights are drawn. "torch": torch's default, uniform
@@ -25,20 +60,89 @@ class ResNet10(Frozen):
     (docs/initial-weights.md).
     """
 
+    implementation: ClassVar[str] = "trainer.models.resnet10:resnet10"
     name: Literal["resnet10"] = "resnet10"
     width: int = Field(default=64, ge=1, le=1024)
     initialization: Initialization = "torch"
 
+    @property
+    def convolutions(self) -> Initialization:
+        """As the field says."""
+        return self.initialization
 
-class SmallCnn(Frozen):
+    @property
+    def narrowest(self) -> int:
+        """The stem's channels."""
+        return self.width
+
+    def weight_count(self, *, channels: int, image_size: int, outputs: int, head: Head) -> int:
+        """Convolutions without bias, their batch norms, a shortcut where channels change, and the head."""
+        width = self.width
+        weights = _normed_convolution(channels, width)
+        inputs = width
+        for stage in (width, 2 * width, 4 * width, 8 * width):
+            weights += _normed_convolution(inputs, stage) + _normed_convolution(stage, stage)
+            if inputs != stage:
+                weights += inputs * stage + 2 * stage
+            inputs = stage
+        return weights + head_weights(inputs, outputs, head)
+
+    def map_size(self, image_size: int) -> int:
+        """The stem's."""
+        return self.width * image_size**2
+
+
+class SmallCnn(Model):
     """Two 3 x 3 convolution blocks of `width` and 2 x `width` channels and a linear output.
 
     `initialization` is that of `ResNet10`, and has the same effect.
     """
 
+    implementation: ClassVar[str] = "trainer.models.small_cnn:small_cnn"
     name: Literal["small_cnn"] = "small_cnn"
     width: int = Field(default=16, ge=1, le=1024)
     initialization: Initialization = "torch"
 
+    @property
+    def convolutions(self) -> Initialization:
+        """As the field says."""
+        return self.initialization
 
-ModelConfig = Annotated[ResNet10 | SmallCnn, Field(discriminator="name")]
+    @property
+    def narrowest(self) -> int:
+        """The first block's channels."""
+        return self.width
+
+    def weight_count(self, *, channels: int, image_size: int, outputs: int, head: Head) -> int:
+        """Two convolutions without bias, their batch norms, and the head on what two poolings leave."""
+        width = self.width
+        weights = _normed_convolution(channels, width) + _normed_convolution(width, 2 * width)
+        features = 2 * width * (image_size // 4) ** 2
+        return weights + head_weights(features, outputs, head)
+
+    def map_size(self, image_size: int) -> int:
+        """The first block's."""
+        return self.width * image_size**2
+
+
+def head_weights(features: int, outputs: int, head: Head) -> int:
+    """Number of trained weights of an output layer.
+
+    >>> head_weights(512, 1, "linear"), head_weights(512, 2, "cosine")
+    (513, 1024)
+    """
+    biases = outputs if head == "linear" else 0
+    return features * outputs + biases
+
+
+def _normed_convolution(inputs: int, outputs: int) -> int:
+    """Weights of a 3 x 3 convolution without bias and of the batch norm behind it."""
+    return 9 * inputs * outputs + 2 * outputs
+
+
+MODEL_TYPES: Registry[Model] = Registry(ResNet10, SmallCnn)
+
+if TYPE_CHECKING:
+    ModelConfig: TypeAlias = Model
+else:
+    ModelConfig = MODEL_TYPES.annotation()

@@ -15,9 +15,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
+from search_spaces.config.augmentation import AugmentationConfig
 from search_spaces.config.base import Frozen
 from search_spaces.config.constraint import ConstraintConfig
-from search_spaces.config.data import AugmentationConfig, DataConfig
+from search_spaces.config.data import DataConfig
 from search_spaces.config.identity import canonical
 from search_spaces.config.losses import LossConfig
 from search_spaces.config.models import ModelConfig, ResNet10

@@ -31,7 +31,7 @@ def second_stage(chosen: Iterable[TrialConfig]) -> tuple[TrialConfig, ...]:
     return tuple(
         trial.model_copy(update={"constraint": constraint_by_name(name, margin)})
         for trial in chosen
-        if trial.loss.name != "mbauc"
+        if trial.loss.takes_constraint
         for name in CONSTRAINTS
         for margin in MARGINS
     )

@@ -14,6 +14,7 @@ from typing import Protocol, TypeVar
 from search_spaces.config import TrialConfig
 from search_spaces.errors import AlmsweepError
 from search_spaces.labels import trial_label
+from search_spaces.sizes import output_count
 from sweeps.capacity.machine import machine_kind
 from sweeps.capacity.measure import Request, measure
 from sweeps.options import RunOptions
@@ -202,7 +203,7 @@ def _kind(config: TrialConfig) -> str:
     kind.update(
         scored_epochs=config.scored_epochs,
         constraint=config.constraint is not None,
-        outputs=2 if config.loss.name == "ldam" else 1,
+        outputs=output_count(config),
         optimizer=config.optimizer.name,
         replicates=len(config.seeds),
     )

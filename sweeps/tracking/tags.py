@@ -18,12 +18,11 @@ def params(config: TrialConfig) -> dict[str, str]:
 def identity_tags(config: TrialConfig, sweep_name: str) -> dict[str, str]:
     """Tags by which a person finds a trial."""
     ratio, constraint = config.data.imbalance_ratio, config.constraint
-    source = config.data.source
     return {
         "sweep": sweep_name,
         "trial_id": config.trial_id,
         "schema": str(SCHEMA_VERSION),
-        "dataset": source.subset if source.name == "medmnist" else source.name,
+        "dataset": config.data.source.title,
         "block": block_label(config.data),
         "row": row_label(config),
         "ratio": "none" if ratio is None else f"{ratio:g}",

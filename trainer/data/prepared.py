@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from search_spaces.config import DataConfig, Digits
+from search_spaces.config import DataConfig
 from trainer.data.cache import (
     CachedArrays,
     cache_folder,
@@ -79,9 +79,9 @@ def prepare_once(
 
     An entry belongs to a configuration, a data directory, and the path, size and time of change of each of
     its files; a changed file makes another. Downloads, which `decode` may do, happen under the lock too.
-    Digits are not cached: they need no decoding. Raises what `decode` raises.
+    A source that needs no files is not cached: there is nothing to decode. Raises what `decode` raises.
     """
-    folder = None if isinstance(config.source, Digits) or data_dir is None else cache_folder()
+    folder = None if data_dir is None or not config.source.needs_files else cache_folder()
     if folder is None or data_dir is None:
         return decode()
     prefix = _digest([PREPARATION, config.model_dump(mode="json"), str(data_dir.absolute())])

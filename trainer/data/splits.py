@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from search_spaces.config import DataConfig, Source
+from search_spaces.config import DataConfig
 from search_spaces.errors import DataError
 from trainer.data.sources.images import Images, Origin, RawData
 from trainer.seeds import draw
@@ -43,11 +43,6 @@ class Splits:
     test: HeldOut
     class_sizes: tuple[int, ...]
     removed: int
-
-
-def source_name(source: Source) -> str:
-    """The data set's name in messages: "cifar10", "breastmnist", a folder's name."""
-    return getattr(source, "subset", None) or getattr(source, "folder", None) or source.name
 
 
 def make_splits(raw: RawData, config: DataConfig) -> Splits:
@@ -93,7 +88,7 @@ def _hold_out(
 
     Returns what is held out and the positions in `train` that are left.
     """
-    data_set = source_name(config.source)
+    data_set = config.source.title
     if per_class is not None:
         candidates = _without(rest, digests, taken)
         drawn = _draw_per_class(name, per_class, train, candidates, config)
@@ -122,7 +117,7 @@ def _draw_per_class(
         members = candidates[train.classes[candidates] == index]
         if len(members) < count:
             raise DataError(
-                f"{source_name(config.source)}: {name}_per_class asks for {count} examples "
+                f"{config.source.title}: {name}_per_class asks for {count} examples "
                 f"of class {label!r}, there are {len(members)}"
             )
         drawn.append(members[draw(train.ids[members], count, seed=_FIXED_SEED, purpose=name)])

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from search_spaces.config import ClassLabel, DataConfig
 from search_spaces.errors import DataError
-from trainer.data.splits import source_name
 from trainer.seeds import draw
 
 
@@ -65,7 +64,7 @@ def _floor_product(share: float, size: int) -> int:
 
 
 def _spread_positives(config: DataConfig, asked: int, negatives: int, available: Sequence[int]) -> list[int]:
-    name, classes = source_name(config.source), ", ".join(map(repr, config.positive))
+    name, classes = config.source.title, ", ".join(map(repr, config.positive))
     what = f"{name}: ratio 1:{config.imbalance_ratio:g} of {negatives} training negatives"
     if asked == 0:
         raise DataError(
@@ -90,6 +89,6 @@ def _check_each(
     for count, label, size in zip(counts, labels, sizes, strict=True):
         if count == 0:
             raise DataError(
-                f"{source_name(config.source)}: train_share {config.train_share:g} asks for 0 of the {size} "
+                f"{config.source.title}: train_share {config.train_share:g} asks for 0 of the {size} "
                 f"training examples of class {label!r}, at least 1 is needed"
             )

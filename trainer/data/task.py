@@ -13,13 +13,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from search_spaces.config import Cifar10, Cifar100, DataConfig
+from search_spaces.config import DataConfig
 from search_spaces.errors import DataError
 from trainer.data.prepared import PreparedSplits, Split, prepare_once
-from trainer.data.sources import cifar
 from trainer.data.sources.images import Images, Origin
-from trainer.data.sources.read import read_source
-from trainer.data.splits import make_splits, source_name
+from trainer.data.sources.read import read_source, source_statistics
+from trainer.data.splits import make_splits
 from trainer.data.subset import class_counts, draw_subset
 
 _SMALLEST_STD = 1 / 255
@@ -99,16 +98,13 @@ def _decode(config: DataConfig, data_dir: Path | None, download: bool) -> Prepar
     shapes = {part.pixels.shape[1:] for part in (raw.train, raw.validation, raw.test) if part is not None}
     if len(shapes) > 1:
         raise DataError(
-            f"{source_name(config.source)}: expected images of one shape, found {', '.join(map(str, shapes))}"
+            f"{config.source.title}: expected images of one shape, found {', '.join(map(str, shapes))}"
         )
     splits = make_splits(raw, config)
     pool = _tensors(splits.pool, "train", config)
     validation = _tensors(splits.validation.images, splits.validation.origin, config)
     test = _tensors(splits.test.images, splits.test.origin, config)
-    if isinstance(config.source, Cifar10 | Cifar100):
-        statistics = cifar.MEAN, cifar.STD
-    else:
-        statistics = channel_statistics(splits.pool.pixels)
+    statistics = source_statistics(config.source) or channel_statistics(splits.pool.pixels)
     return PreparedSplits(
         pool=pool,
         validation=validation,

@@ -26,6 +26,7 @@ from torch import Tensor, nn
 
 from search_spaces.config import TrialConfig
 from search_spaces.errors import InputError
+from search_spaces.sizes import output_count
 from trainer.data.cache import cache_folder
 from trainer.device.environment import cpuinfo
 
@@ -49,7 +50,8 @@ def compiled(
     kind = (
         config.model,
         image_shape,
-        config.loss.name == "ldam",
+        config.loss.head,
+        output_count(config),
         config.batch_size,
         config.precision,
         device,

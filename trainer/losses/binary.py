@@ -14,18 +14,12 @@ Under-Represented Classes", NeurIPS 2021.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from functools import partial
-from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
-from search_spaces.config import ClassBalancedBce, Ldam, LossConfig, Mbauc, WeightedBce
-from search_spaces.errors import InputError, unknown_name
-
-LossFunction = Callable[[Tensor, Tensor], Tensor]
+from search_spaces.errors import InputError
 
 
 def _class_mean(positive_terms: Tensor, negative_terms: Tensor, targets: Tensor) -> Tensor:
@@ -160,63 +154,6 @@ def mbauc(logits: Tensor, targets: Tensor) -> Tensor:
     cross = (positive_share * shortfall).sum() * (negative_share * excess).sum()
     has_pair = (positives * negatives).clamp_max(1)
     return has_pair * (mean_square + 2 * cross)
-
-
-LOSSES: dict[str, Callable[..., Tensor]] = {
-    "bce": bce,
-    "s_lm": symmetric_margin,
-    "a_lm": asymmetric_margin,
-    "s_fl": symmetric_focal,
-    "a_fl": asymmetric_focal,
-    "cb_bce": class_balanced_bce,
-    "w_bce": weighted_bce,
-    "ldam": ldam,
-    "mbauc": mbauc,
-}
-
-
-def loss_function(name: str) -> Callable[..., Tensor]:
-    """The loss of that configuration name. Raises InputError, listing the known ones, for any other."""
-    if name not in LOSSES:
-        raise InputError(unknown_name("loss", name, sorted(LOSSES)))
-    return LOSSES[name]
-
-
-def make_loss(config: LossConfig, *, negatives: int, positives: int, imbalance_ratio: float) -> LossFunction:
-    """The loss as a function of the model's outputs [B, output_count(config)] (or [B]) and targets [B].
-
-    `negatives` and `positives` are the training set's class counts, `imbalance_ratio` its majority per
-    minority. Raises InputError for an unknown loss, and for a class without a training example.
-    """
-    function = loss_function(config.name)
-    if negatives < 1 or positives < 1:
-        raise InputError(
-            f"loss {config.name!r}: expected training examples of both classes, "
-            f"given {negatives} negative and {positives} positive"
-        )
-    counts = {"negatives": negatives, "positives": positives}
-    parameters: dict[str, Any] = config.model_dump(exclude={"name"})
-    if isinstance(config, WeightedBce):
-        parameters = {"weight": config.weight_factor * imbalance_ratio}
-    elif isinstance(config, ClassBalancedBce | Ldam):
-        parameters |= counts
-    if isinstance(config, Ldam):
-        return partial(function, **parameters)
-
-    def loss(logits: Tensor, targets: Tensor) -> Tensor:
-        return function(score(logits), targets, **parameters)
-
-    return loss
-
-
-def output_count(loss: LossConfig) -> int:
-    """How many outputs the model needs: 2 for LDAM, otherwise 1."""
-    return 2 if isinstance(loss, Ldam) else 1
-
-
-def needs_pairs(loss: LossConfig) -> bool:
-    """Whether a batch without both classes must give no optimiser step (MBAUC)."""
-    return isinstance(loss, Mbauc)
 
 
 def score(logits: Tensor) -> Tensor:

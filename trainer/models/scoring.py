@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from search_spaces.config import TrialConfig
+from search_spaces.sizes import output_count
 from trainer.data.task import BinaryTask
 from trainer.device.precision import autocast
-from trainer.losses import binary as losses
 from trainer.models.build import build_model
 
 EVALUATION_BATCH = 512
@@ -32,8 +32,8 @@ def build_replicate_model(config: TrialConfig, task: BinaryTask, generator: torc
     return build_model(
         config.model,
         channels=task.channels,
-        outputs=losses.output_count(config.loss),
+        outputs=output_count(config),
         image_size=task.pool.pixels.shape[-1],
         generator=generator,
-        cosine_head=config.loss.name == "ldam",
+        head=config.loss.head,
     )

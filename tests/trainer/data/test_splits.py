@@ -3,11 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from search_spaces.config import DataConfig, Digits, ImageFolder, MedMnist
+from search_spaces.config import DataConfig, MedMnist
 from search_spaces.errors import DataError
 from tests.trainer.image_files import random_images
 from trainer.data.sources.images import Images, RawData
-from trainer.data.splits import Splits, make_splits, source_name
+from trainer.data.splits import Splits, make_splits
 
 
 def _images(classes: list[int], seed: int = 0) -> Images:
@@ -136,9 +136,3 @@ def test_an_empty_split_is_an_error() -> None:
     raw = RawData(_images([0, 1, 2] * 5), None, _images([], 9))
     with pytest.raises(DataError, match="the test split has no positive example"):
         make_splits(raw, _config(validation=1))
-
-
-def test_a_data_set_has_a_name_for_messages() -> None:
-    assert source_name(Digits()) == "digits"
-    assert source_name(MedMnist(subset="breastmnist")) == "breastmnist"
-    assert source_name(ImageFolder(folder="birds")) == "birds"

@@ -7,13 +7,14 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from search_spaces.config import ModelConfig, ResNet10, SmallCnn
+from search_spaces.config import Head, Model, ResNet10, SmallCnn
 from search_spaces.errors import InputError
-from trainer.models import build as models
-from trainer.models.build import BasicBlock, build_model, parameter_count
+from trainer.models.build import build_model, model_on_meta
+from trainer.models.heads import CosineHead
+from trainer.models.resnet10 import BasicBlock
 
 
-def build(config: ModelConfig, seed: int = 1, **sizes: int | bool) -> nn.Module:
+def build(config: Model, seed: int = 1, **sizes: int | str) -> nn.Module:
     generator = torch.Generator().manual_seed(seed)
     return build_model(
         config, **{"channels": 3, "outputs": 1, "image_size": 16, "generator": generator, **sizes}
@@ -23,11 +24,11 @@ def build(config: ModelConfig, seed: int = 1, **sizes: int | bool) -> nn.Module:
 @pytest.mark.parametrize("config", [ResNet10(width=2), SmallCnn(width=2)], ids=["resnet10", "small_cnn"])
 @pytest.mark.parametrize("image_size", [8, 9, 13, 28, 32, 64])
 @pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize(("outputs", "cosine_head"), [(1, False), (2, True)])
+@pytest.mark.parametrize(("outputs", "head"), [(1, "linear"), (2, "cosine")])
 def test_forward_gives_one_row_of_outputs_per_image(
-    config: ModelConfig, image_size: int, channels: int, outputs: int, cosine_head: bool
+    config: Model, image_size: int, channels: int, outputs: int, head: Head
 ) -> None:
-    model = build(config, channels=channels, outputs=outputs, image_size=image_size, cosine_head=cosine_head)
+    model = build(config, channels=channels, outputs=outputs, image_size=image_size, head=head)
     logits = model(
         torch.rand(4, channels, image_size, image_size, generator=torch.Generator().manual_seed(0))
     )
@@ -39,16 +40,16 @@ def test_forward_gives_one_row_of_outputs_per_image(
 
 
 @pytest.mark.parametrize("config", [ResNet10(width=4), SmallCnn(width=4)], ids=["resnet10", "small_cnn"])
-@pytest.mark.parametrize("cosine_head", [False, True])
-def test_weights_come_from_the_generator_and_nothing_else(config: ModelConfig, cosine_head: bool) -> None:
+@pytest.mark.parametrize("head", ["linear", "cosine"])
+def test_weights_come_from_the_generator_and_nothing_else(config: Model, head: Head) -> None:
     states = []
     for global_seed in (1, 2):
         torch.manual_seed(global_seed)
         before = torch.get_rng_state()
-        model = build(config, outputs=2, cosine_head=cosine_head)
+        model = build(config, outputs=2, head=head)
         assert torch.equal(torch.get_rng_state(), before)
         states.append(model.state_dict())
-    other = build(config, seed=2, outputs=2, cosine_head=cosine_head).state_dict()
+    other = build(config, seed=2, outputs=2, head=head).state_dict()
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
     drawn = [name for name, value in states[0].items() if value.dim() in (2, 4)]
     assert drawn
@@ -56,7 +57,7 @@ def test_weights_come_from_the_generator_and_nothing_else(config: ModelConfig, c
 
 
 @pytest.mark.parametrize("config", [ResNet10(width=8), SmallCnn(width=8)], ids=["resnet10", "small_cnn"])
-def test_default_draw_is_torchs_own_bit_for_bit(config: ModelConfig) -> None:
+def test_default_draw_is_torchs_own_bit_for_bit(config: Model) -> None:
     """The paper's released code sets no weights, so it trains from what `reset_parameters` draws."""
     ours = build(config, seed=7, outputs=2)
     torchs = build(config, seed=8, outputs=2)
@@ -107,7 +108,8 @@ def test_resnet10_by_hand() -> None:
     # 230,144, 919,040 and 3,673,088; linear 513. MAC: stem 27 * 64 * 1024; stage 1: 2 * 36,864 * 1024;
     # stages 2 to 4: (73,728 + 147,456 + 8,192) * 256 each; linear 512. A MAC is two operations.
     parameters = 1_856 + 73_984 + 230_144 + 919_040 + 3_673_088 + 513
-    assert parameter_count(ResNet10(), channels=3, outputs=1, image_size=32) == parameters == 4_898_625
+    count = ResNet10().weight_count(channels=3, image_size=32, outputs=1, head="linear")
+    assert count == parameters == 4_898_625
     multiplications = 1_769_472 + 75_497_472 + 3 * 58_720_256 + 512
     model = build(ResNet10(), image_size=32)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
@@ -139,18 +141,21 @@ def test_a_block_with_a_silent_branch_is_its_shortcut() -> None:
     assert torch.equal(block(images), images.relu())
 
 
-@pytest.mark.parametrize("config", [ResNet10(width=8), SmallCnn(width=8)], ids=["resnet10", "small_cnn"])
-@pytest.mark.parametrize("cosine_head", [False, True])
-def test_parameter_count_is_that_of_the_built_network(config: ModelConfig, cosine_head: bool) -> None:
-    model = build(config, channels=1, outputs=2, image_size=28, cosine_head=cosine_head)
-    built = sum(parameter.numel() for parameter in model.parameters())
-    assert parameter_count(config, 1, 2, 28, cosine_head=cosine_head) == built
+@pytest.mark.parametrize("config", [ResNet10(), ResNet10(width=5), SmallCnn(), SmallCnn(width=7)])
+@pytest.mark.parametrize(("channels", "image_size"), [(1, 8), (3, 32), (1, 28)])
+@pytest.mark.parametrize(("outputs", "head"), [(1, "linear"), (2, "cosine"), (10, "linear")])
+def test_a_models_own_weight_count_is_the_networks(
+    config: Model, channels: int, image_size: int, outputs: int, head: Head
+) -> None:
+    model = model_on_meta(config, channels=channels, outputs=outputs, image_size=image_size, head=head)
+    said = config.weight_count(channels=channels, image_size=image_size, outputs=outputs, head=head)
+    assert said == sum(parameter.numel() for parameter in model.parameters())
 
 
 def test_cosine_head_gives_cosines_of_any_weight_length() -> None:
-    model = build(ResNet10(width=2), outputs=2, cosine_head=True)
+    model = build(ResNet10(width=2), outputs=2, head="cosine")
     head = model.get_submodule("head")
-    assert isinstance(head, models.CosineHead)
+    assert isinstance(head, CosineHead)
     assert [name for name, _ in head.named_parameters()] == ["weight"]
     assert head.weight.norm(dim=1).tolist() == pytest.approx([1.0, 1.0], abs=1e-6)
     features = torch.randn(5, 16, generator=torch.Generator().manual_seed(6))
@@ -162,9 +167,9 @@ def test_cosine_head_gives_cosines_of_any_weight_length() -> None:
     assert head(torch.zeros(1, 16)).tolist() == [[0.0, 0.0]]
 
 
-@pytest.mark.parametrize("cosine_head", [False, True])
-def test_autocast_does_not_round_the_logits(cosine_head: bool) -> None:
-    model = build(ResNet10(width=4), outputs=2, cosine_head=cosine_head)
+@pytest.mark.parametrize("head", ["linear", "cosine"])
+def test_autocast_does_not_round_the_logits(head: Head) -> None:
+    model = build(ResNet10(width=4), outputs=2, head=head)
     images = torch.rand(16, 3, 16, 16, generator=torch.Generator().manual_seed(8))
     with torch.autocast("cpu", torch.bfloat16):
         assert model.get_submodule("stem")(images).dtype == torch.bfloat16

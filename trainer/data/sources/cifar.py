@@ -12,11 +12,12 @@ from typing import Literal
 
 import numpy as np
 
-from search_spaces.config import ClassLabel
+from search_spaces.config import Cifar10, Cifar100, ClassLabel
 from search_spaces.errors import DataError
 from trainer.data.sources.cifar_pickle import read_batch
 from trainer.data.sources.images import Images, RawData, check_known, select_images
 from trainer.data.sources.parquet import parquet_files, read_parquet
+from trainer.data.sources.reader import Reader, Statistics
 
 log = logging.getLogger(__name__)
 
@@ -58,36 +59,47 @@ _LAYOUTS: dict[str, _Layout] = {
 }
 
 
-def read_cifar(
-    name: Literal["cifar10", "cifar100"], asked: Sequence[ClassLabel], data_dir: Path, *, download: bool
-) -> RawData:
-    """Read the original files or Parquet files, from `<data dir>/<name>` or from the data directory.
+class CifarReader(Reader[Cifar10 | Cifar100]):
+    """Reads the original files or Parquet files, from `<data dir>/<name>` or from the data directory.
 
-    With `download`, missing files are fetched to `<data dir>/<name>` (torchvision checks their hash). CIFAR
-    has a test split and no validation split. Raises DataError if files are missing or malformed, or for an
-    unknown class label.
+    CIFAR has a test split and no validation split.
     """
-    layout = _LAYOUTS[name]
-    check_known(asked, range(layout.classes), name)
-    found = _read_existing(name, asked, data_dir)
-    if found is None and download:
-        _download(layout, data_dir / name)
+
+    def read(self, asked: Sequence[ClassLabel], data_dir: Path, *, download: bool) -> RawData:
+        """The images of the asked classes.
+
+        With `download`, missing files are fetched to `<data dir>/<name>` (torchvision checks their hash).
+        Raises DataError if files are missing or malformed, or for an unknown class label.
+        """
+        name = self.source.name
+        layout = _LAYOUTS[name]
+        check_known(asked, range(layout.classes), name)
         found = _read_existing(name, asked, data_dir)
-    if found is None:
-        raise DataError(
-            f"{name}: expected the folder {layout.folder} or train.parquet and test.parquet below "
-            f"{data_dir / name} or {data_dir}, found neither; --download fetches the data set"
-        )
-    return found
+        if found is None and download:
+            _download(layout, data_dir / name)
+            found = _read_existing(name, asked, data_dir)
+        if found is None:
+            raise DataError(
+                f"{name}: expected the folder {layout.folder} or train.parquet and test.parquet below "
+                f"{data_dir / name} or {data_dir}, found neither; --download fetches the data set"
+            )
+        return found
 
+    def files(self, data_dir: Path) -> list[Path]:
+        """The files that `read` would decode; none when it would find nothing."""
+        found = _find(self.source.name, data_dir)
+        if found is None:
+            return []
+        if isinstance(found, Path):
+            batches = _LAYOUTS[self.source.name].batches
+            return [found / batch for batch in (*batches["train"], *batches["test"])]
+        train, test = found
+        return [*train, *test]
 
-def cifar_files(name: Literal["cifar10", "cifar100"], data_dir: Path) -> list[Path]:
-    """The files that `read_cifar` would read; none when it would find nothing."""
-    layout = _LAYOUTS[name]
-    found = _find(name, data_dir)
-    if isinstance(found, Path):
-        return [found / batch for batches in layout.batches.values() for batch in batches]
-    return [] if found is None else [*found[0], *found[1]]
+    @property
+    def statistics(self) -> Statistics:
+        """The published ones of the training images."""
+        return MEAN, STD
 
 
 def _find(name: str, data_dir: Path) -> Path | tuple[list[Path], list[Path]] | None:

@@ -10,35 +10,44 @@ import numpy as np
 from search_spaces.config import ClassLabel, ImageFolder
 from search_spaces.errors import DataError
 from trainer.data.sources.images import Images, RawData, check_known, decode_image
+from trainer.data.sources.reader import Reader
 
 EXTENSIONS = frozenset((".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".ppm", ".pgm"))
 _SPLIT_FOLDERS = {"validation": ("val", "valid", "validation"), "test": ("test",)}
 
 
-def read_folder(source: ImageFolder, asked: Sequence[ClassLabel], data_dir: Path) -> RawData:
-    """Read `<data dir>/<folder>/<class>/<image>`, or `<data dir>/<folder>/{train,val,test}/<class>/<image>`.
+class FolderReader(Reader[ImageFolder]):
+    """Reads `<data dir>/<folder>/<class>/<image>`, or `<data dir>/<folder>/{train,val,test}/<class>/<image>`.
 
     The data directory may also be the folder itself. A class is the name of its folder; the label 0 means the
     folder "0". The id of an image is its path in the folder. Files that are no images by their ending, and
-    hidden ones, are passed over. Raises DataError if the folder is missing, for an unknown class label, and
-    for a damaged image.
+    hidden ones, are passed over.
     """
-    root = _root(source, data_dir)
-    names = [str(label) for label in asked]
-    if len(set(names)) != len(names):
-        raise DataError(f"image folder {source.folder}: expected each class folder once, given {list(asked)}")
-    if not (root / "train").is_dir():
-        return RawData(_read(root, root, names, source), None, None)
-    own = {split: _first_folder(root, folders) for split, folders in _SPLIT_FOLDERS.items()}
-    images = {
-        split: None if path is None else _read(path, root, names, source) for split, path in own.items()
-    }
-    return RawData(_read(root / "train", root, names, source), images["validation"], images["test"])
 
+    def read(self, asked: Sequence[ClassLabel], data_dir: Path, *, download: bool) -> RawData:
+        """The images of the asked classes, resized.
 
-def folder_files(source: ImageFolder, data_dir: Path) -> list[Path]:
-    """The images in the folder, of all classes. Raises DataError if the folder is missing."""
-    return sorted(path for path in _root(source, data_dir).rglob("*") if path.suffix.lower() in EXTENSIONS)
+        Raises DataError if the folder is missing, for an unknown class label, and for a damaged image.
+        """
+        source, root = self.source, _root(self.source, data_dir)
+        names = [str(label) for label in asked]
+        if len(set(names)) != len(names):
+            raise DataError(
+                f"image folder {source.folder}: expected each class folder once, given {list(asked)}"
+            )
+        if not (root / "train").is_dir():
+            return RawData(_read(root, root, names, source), None, None)
+        train = _read(root / "train", root, names, source)
+        own: dict[str, Images | None] = {}
+        for split, folders in _SPLIT_FOLDERS.items():
+            path = _first_folder(root, folders)
+            own[split] = None if path is None else _read(path, root, names, source)
+        return RawData(train, own["validation"], own["test"])
+
+    def files(self, data_dir: Path) -> list[Path]:
+        """The images in the folder, of all classes. Raises DataError if the folder is missing."""
+        below = _root(self.source, data_dir).rglob("*")
+        return sorted(path for path in below if path.suffix.lower() in EXTENSIONS)
 
 
 def _root(source: ImageFolder, data_dir: Path) -> Path:

@@ -9,38 +9,50 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from search_spaces.config import ClassLabel
+from search_spaces.config import ClassLabel, MedMnist
 from search_spaces.errors import DataError
 from trainer.data.sources.images import Images, RawData, check_known, select_images
+from trainer.data.sources.reader import Reader
 
 
-def read_medmnist(subset: str, asked: Sequence[ClassLabel], data_dir: Path) -> RawData:
-    """Read `<subset>.npz` from `<data dir>/<subset>/`, `<data dir>/medmnist/` or the data directory itself.
+class MedMnistReader(Reader[MedMnist]):
+    """Reads `<subset>.npz` from `<data dir>/<subset>/`, `<data dir>/medmnist/` or the data directory itself.
 
     The file holds `{train,val,test}_images`, uint8 [N, H, W] or [N, H, W, 3], and
-    `{train,val,test}_labels`, integers [N] or [N, 1]. Raises DataError if it is missing or malformed, or
-    for an unknown class label.
+    `{train,val,test}_labels`, integers [N] or [N, 1].
     """
-    path = _find(subset, data_dir)
+
+    def read(self, asked: Sequence[ClassLabel], data_dir: Path, *, download: bool) -> RawData:
+        """The images of the asked classes.
+
+        Raises DataError if the file is missing or malformed, or for an unknown class label.
+        """
+        path = _find(self.source.subset, data_dir)
+        splits = _read_splits(path)
+        known: set[int] = set()
+        for _, labels in splits.values():
+            known.update(np.unique(labels).tolist())
+        check_known(asked, sorted(known), str(path))
+        images: dict[str, Images] = {}
+        for name, (pixels, labels) in splits.items():
+            images[name] = select_images(pixels, labels, asked)
+        return RawData(images["train"], images["val"], images["test"])
+
+    def files(self, data_dir: Path) -> list[Path]:
+        """The one file. Raises DataError if it is missing."""
+        return [_find(self.source.subset, data_dir)]
+
+
+def _read_splits(path: Path) -> dict[str, tuple[NDArray[np.uint8], NDArray[np.int64]]]:
+    """Pixels and labels of train, val and test."""
     try:
         with path.open("rb") as stream:  # opened here, as np.load leaves a damaged file open
             archive = np.load(stream, allow_pickle=False)
             if not isinstance(archive, np.lib.npyio.NpzFile):
                 raise DataError(f"{path}: expected a MedMNIST .npz file, found a single array")
-            splits = {name: _split(archive, name, path) for name in ("train", "val", "test")}
+            return {name: _split(archive, name, path) for name in ("train", "val", "test")}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise DataError(f"{path}: expected a MedMNIST .npz file, could not read it: {error}") from error
-    known = sorted({int(label) for _, labels in splits.values() for label in np.unique(labels)})
-    check_known(asked, known, str(path))
-    images: dict[str, Images] = {
-        name: select_images(pixels, labels, asked) for name, (pixels, labels) in splits.items()
-    }
-    return RawData(images["train"], images["val"], images["test"])
-
-
-def medmnist_files(subset: str, data_dir: Path) -> list[Path]:
-    """The file that `read_medmnist` would read. Raises DataError if it is missing."""
-    return [_find(subset, data_dir)]
 
 
 def _find(subset: str, data_dir: Path) -> Path:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from search_spaces.config import Cifar10, Cifar100, ClassLabel, Digits, MedMnist, Source
+from search_spaces.config import ClassLabel, Source
 from search_spaces.errors import DataError
-from trainer.data.sources.cifar import cifar_files, read_cifar
-from trainer.data.sources.digits import read_digits
-from trainer.data.sources.folder import folder_files, read_folder
 from trainer.data.sources.images import RawData
-from trainer.data.sources.medmnist import medmnist_files, read_medmnist
+from trainer.data.sources.reader import Reader, Statistics
+from trainer.registry import resolve
 
 
 def read_source(
@@ -22,15 +21,8 @@ def read_source(
     `data_dir` holds the data set's folder or is that folder; digits need none. Raises DataError if files
     are missing or malformed, or for an unknown class label.
     """
-    if isinstance(source, Digits):
-        return read_digits(asked)
-    if data_dir is None:
-        raise DataError(f"data set {source.name}: expected a data directory (--data-dir), given none")
-    if isinstance(source, Cifar10 | Cifar100):
-        return read_cifar(source.name, asked, data_dir, download=download)
-    if isinstance(source, MedMnist):
-        return read_medmnist(source.subset, asked, data_dir)
-    return read_folder(source, asked, data_dir)
+    folder = _given(source, data_dir) if source.needs_files else Path()
+    return _reader(source).read(asked, folder, download=download)
 
 
 def source_files(source: Source, data_dir: Path | None) -> list[Path]:
@@ -38,12 +30,22 @@ def source_files(source: Source, data_dir: Path | None) -> list[Path]:
 
     Raises DataError if other data sets are missing, or no data directory is given for them.
     """
-    if isinstance(source, Digits):
+    if not source.needs_files:
         return []
+    return _reader(source).files(_given(source, data_dir))
+
+
+def source_statistics(source: Source) -> Statistics | None:
+    """Mean and deviation per channel by which a data set is normalised; None: those of its training pool."""
+    return _reader(source).statistics
+
+
+def _reader(source: Source) -> Reader[Any]:
+    reader: Reader[Any] = resolve(source)(source)
+    return reader
+
+
+def _given(source: Source, data_dir: Path | None) -> Path:
     if data_dir is None:
         raise DataError(f"data set {source.name}: expected a data directory (--data-dir), given none")
-    if isinstance(source, Cifar10 | Cifar100):
-        return cifar_files(source.name, data_dir)
-    if isinstance(source, MedMnist):
-        return medmnist_files(source.subset, data_dir)
-    return folder_files(source, data_dir)
+    return data_dir

@@ -8,9 +8,10 @@ from urllib.error import URLError
 import numpy as np
 import pytest
 
+from search_spaces.config import Cifar10, Cifar100
 from search_spaces.errors import DataError
 from tests.trainer.image_files import random_images, write_cifar10_batches, write_parquet, write_pickle
-from trainer.data.sources.cifar import read_cifar
+from trainer.data.sources.cifar import CifarReader
 from trainer.data.sources.images import Images, RawData
 
 PIXELS = random_images(60)
@@ -75,7 +76,7 @@ def _check_all(raw: RawData, asked: tuple[int, ...]) -> None:
     ],
 )
 def test_every_layout_gives_the_same_images(layout: str, tmp_path: Path) -> None:
-    _check_all(read_cifar("cifar10", (9, 1), _write(layout, tmp_path), download=False), (9, 1))
+    _check_all(CifarReader(Cifar10()).read((9, 1), _write(layout, tmp_path), download=False), (9, 1))
 
 
 def test_cifar100_has_fine_labels(tmp_path: Path) -> None:
@@ -90,7 +91,7 @@ def test_cifar100_has_fine_labels(tmp_path: Path) -> None:
         path = tmp_path / "b" / "cifar100" / f"{name}.parquet"
         write_parquet(path, PIXELS[:4], labels, label_column="fine_label")
     for folder in ("a", "b"):
-        raw = read_cifar("cifar100", (72, 73), tmp_path / folder, download=False)
+        raw = CifarReader(Cifar100()).read((72, 73), tmp_path / folder, download=False)
         assert raw.train.ids.tolist() == [0, 2, 3]
         assert raw.train.classes.tolist() == [0, 1, 0]
         assert np.array_equal(raw.train.pixels, PIXELS[[0, 2, 3]])
@@ -98,7 +99,7 @@ def test_cifar100_has_fine_labels(tmp_path: Path) -> None:
 
 def test_missing_files_say_what_was_looked_for_and_how_to_get_it(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
-        read_cifar("cifar10", (1, 9), tmp_path, download=False)
+        CifarReader(Cifar10()).read((1, 9), tmp_path, download=False)
     message = str(caught.value)
     for part in ("cifar-10-batches-py", "train.parquet", str(tmp_path / "cifar10"), "--download"):
         assert part in message
@@ -109,20 +110,23 @@ def test_a_missing_batch_is_named(tmp_path: Path) -> None:
     gone = tmp_path / "cifar-10-batches-py" / "data_batch_3"
     gone.unlink()
     with pytest.raises(DataError, match=f"{gone}, found none; .* --download"):
-        read_cifar("cifar10", (1, 9), tmp_path, download=False)
+        CifarReader(Cifar10()).read((1, 9), tmp_path, download=False)
 
 
-@pytest.mark.parametrize(("name", "unknown", "last"), [("cifar10", 10, 9), ("cifar100", 100, 99)])
-def test_an_unknown_class_lists_the_known_ones(name: str, unknown: int, last: int, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=f"{name}: unknown class label {unknown}; known: 0, 1, .*, {last}$"):
-        read_cifar(name, (1, unknown), tmp_path, download=False)  # type: ignore[arg-type]
+@pytest.mark.parametrize(("source", "unknown", "last"), [(Cifar10(), 10, 9), (Cifar100(), 100, 99)])
+def test_an_unknown_class_lists_the_known_ones(
+    source: Cifar10 | Cifar100, unknown: int, last: int, tmp_path: Path
+) -> None:
+    known = f"known: 0, 1, .*, {last}$"
+    with pytest.raises(DataError, match=f"{source.name}: unknown class label {unknown}; {known}"):
+        CifarReader(source).read((1, unknown), tmp_path, download=False)
 
 
 def test_a_folder_of_the_other_cifar_is_an_error(tmp_path: Path) -> None:
     for name in ("train", "test"):
         write_parquet(tmp_path / f"{name}.parquet", PIXELS[:3], [1, 2, 3], label_column="fine_label")
     with pytest.raises(DataError, match="columns img or image and label, found img, fine_label"):
-        read_cifar("cifar10", (1, 2), tmp_path, download=False)
+        CifarReader(Cifar10()).read((1, 2), tmp_path, download=False)
 
 
 class _Downloader:
@@ -143,7 +147,7 @@ def test_a_download_lands_in_the_data_sets_folder_once(
     fake = SimpleNamespace(CIFAR10=_Downloader)
     monkeypatch.setattr("trainer.torchvision_import.import_torchvision_datasets", lambda: fake)
     for _ in range(2):
-        _check_all(read_cifar("cifar10", (1, 9), tmp_path, download=True), (1, 9))
+        _check_all(CifarReader(Cifar10()).read((1, 9), tmp_path, download=True), (1, 9))
     assert _Downloader.calls == 1
     assert os.listdir(tmp_path / "cifar10") == ["cifar-10-batches-py"]
 
@@ -158,5 +162,5 @@ def test_a_failed_download_is_an_error_and_leaves_nothing(
     fake = SimpleNamespace(CIFAR10=fail)
     monkeypatch.setattr("trainer.torchvision_import.import_torchvision_datasets", lambda: fake)
     with pytest.raises(DataError, match=r"could not download CIFAR10 to .*no network"):
-        read_cifar("cifar10", (1, 9), tmp_path, download=True)
+        CifarReader(Cifar10()).read((1, 9), tmp_path, download=True)
     assert os.listdir(tmp_path / "cifar10") == []

@@ -8,7 +8,7 @@ import pytest
 from search_spaces.config import ImageFolder
 from search_spaces.errors import DataError
 from tests.trainer.image_files import random_images, write_class_folders
-from trainer.data.sources.folder import read_folder
+from trainer.data.sources.folder import FolderReader
 
 SOURCE = ImageFolder(folder="birds", size=8)
 CROWS, JAYS = random_images(3, (3, 8, 8), 1), random_images(2, (3, 8, 8), 2)
@@ -17,7 +17,7 @@ CROWS, JAYS = random_images(3, (3, 8, 8), 1), random_images(2, (3, 8, 8), 2)
 def test_a_folder_per_class(tmp_path: Path) -> None:
     write_class_folders(tmp_path / "birds", {"crow": CROWS, "jay": JAYS, "owl": JAYS})
     for data_dir in (tmp_path, tmp_path / "birds"):
-        raw = read_folder(SOURCE, ("jay", "crow"), data_dir)
+        raw = FolderReader(SOURCE).read(("jay", "crow"), data_dir, download=False)
         assert raw.train.ids.tolist() == [
             "crow/000.png",
             "crow/001.png",
@@ -35,7 +35,7 @@ def test_a_folder_per_class(tmp_path: Path) -> None:
 def test_own_splits(validation: str | None, tmp_path: Path) -> None:
     for split in ("train", "test", *([validation] if validation else [])):
         write_class_folders(tmp_path / "birds" / split, {"crow": CROWS, "jay": JAYS})
-    raw = read_folder(SOURCE, ("jay", "crow"), tmp_path)
+    raw = FolderReader(SOURCE).read(("jay", "crow"), tmp_path, download=False)
     assert raw.train.ids[0] == "train/crow/000.png"
     assert raw.test is not None
     assert raw.test.ids[-1] == "test/jay/001.png"
@@ -47,22 +47,23 @@ def test_own_splits(validation: str | None, tmp_path: Path) -> None:
 def test_images_are_resized_and_made_grey(tmp_path: Path) -> None:
     write_class_folders(tmp_path / "birds", {"crow": random_images(2, (3, 20, 31)), "jay": CROWS})
     grey = ImageFolder(folder="birds", size=16, channels=1)
-    assert read_folder(grey, ("crow", "jay"), tmp_path).train.pixels.shape == (5, 1, 16, 16)
+    raw = FolderReader(grey).read(("crow", "jay"), tmp_path, download=False)
+    assert raw.train.pixels.shape == (5, 1, 16, 16)
 
 
 def test_numbers_name_folders_and_other_files_are_passed_over(tmp_path: Path) -> None:
     write_class_folders(tmp_path / "birds", {"0": CROWS, "1": JAYS, ".cache": JAYS})
     (tmp_path / "birds" / "0" / "notes.txt").write_text("not an image")
     (tmp_path / "birds" / "0" / ".hidden.png").write_text("not an image")
-    assert len(read_folder(SOURCE, (0, "1"), tmp_path).train.ids) == 5
+    assert len(FolderReader(SOURCE).read((0, "1"), tmp_path, download=False).train.ids) == 5
     with pytest.raises(DataError, match="expected each class folder once, given"):
-        read_folder(SOURCE, (0, "0"), tmp_path)
+        FolderReader(SOURCE).read((0, "0"), tmp_path, download=False)
 
 
 def test_an_unknown_class_lists_the_known_ones(tmp_path: Path) -> None:
     write_class_folders(tmp_path / "birds", {"crow": CROWS, "jay": JAYS})
     with pytest.raises(DataError, match="birds: unknown class label 'owl'; known: 'crow', 'jay'"):
-        read_folder(SOURCE, ("crow", "owl"), tmp_path)
+        FolderReader(SOURCE).read(("crow", "owl"), tmp_path, download=False)
 
 
 def test_a_damaged_image_is_named(tmp_path: Path) -> None:
@@ -70,9 +71,9 @@ def test_a_damaged_image_is_named(tmp_path: Path) -> None:
     damaged = tmp_path / "birds" / "jay" / "001.png"
     damaged.write_bytes(damaged.read_bytes()[:60])
     with pytest.raises(DataError, match=f"{damaged}: expected an image, could not decode it"):
-        read_folder(SOURCE, ("crow", "jay"), tmp_path)
+        FolderReader(SOURCE).read(("crow", "jay"), tmp_path, download=False)
 
 
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=f"expected a folder {tmp_path / 'birds'}"):
-        read_folder(SOURCE, ("crow",), tmp_path)
+        FolderReader(SOURCE).read(("crow",), tmp_path, download=False)

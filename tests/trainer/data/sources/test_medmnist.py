@@ -5,11 +5,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from search_spaces.config import MedMnist
 from search_spaces.errors import DataError
 from tests.trainer.image_files import random_images, write_npz
-from trainer.data.sources.medmnist import read_medmnist
+from trainer.data.sources.images import RawData
+from trainer.data.sources.medmnist import MedMnistReader
 
 LABELS = np.array([0, 2, 1, 0, 2], dtype=np.uint8)
+
+
+def read(asked: tuple[int, ...], data_dir: Path) -> RawData:
+    return MedMnistReader(MedMnist(subset="some")).read(asked, data_dir, download=False)
 
 
 def _splits(shape: tuple[int, ...], labels: np.ndarray) -> dict[str, tuple[np.ndarray, np.ndarray]]:
@@ -23,7 +29,7 @@ def _splits(shape: tuple[int, ...], labels: np.ndarray) -> dict[str, tuple[np.nd
 def test_grey_and_colour_of_any_size(shape: tuple[int, ...], labels: np.ndarray, tmp_path: Path) -> None:
     splits = _splits(shape, labels)
     write_npz(tmp_path / "some.npz", splits)
-    raw = read_medmnist("some", (2, 0), tmp_path)
+    raw = read((2, 0), tmp_path)
     for name, images in (("train", raw.train), ("val", raw.validation), ("test", raw.test)):
         assert images is not None
         stored = splits[name][0][[0, 1, 3, 4]]
@@ -36,19 +42,19 @@ def test_grey_and_colour_of_any_size(shape: tuple[int, ...], labels: np.ndarray,
 @pytest.mark.parametrize("folder", ["some", "medmnist", "."])
 def test_the_file_may_lie_in_three_places(folder: str, tmp_path: Path) -> None:
     write_npz(tmp_path / folder / "some.npz", _splits((4, 4), LABELS))
-    assert len(read_medmnist("some", (0,), tmp_path).train.ids) == 2
+    assert len(read((0,), tmp_path).train.ids) == 2
 
 
 def test_a_missing_file_names_the_places(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"some: expected one of .*some/some\.npz.*found none") as caught:
-        read_medmnist("some", (0,), tmp_path)
+        read((0,), tmp_path)
     assert str(tmp_path / "some.npz") in str(caught.value)
 
 
 def test_an_unknown_class_lists_the_known_ones(tmp_path: Path) -> None:
     write_npz(tmp_path / "some.npz", _splits((4, 4), LABELS))
     with pytest.raises(DataError, match="unknown class label 3; known: 0, 1, 2"):
-        read_medmnist("some", (0, 3), tmp_path)
+        read((0, 3), tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -66,25 +72,25 @@ def test_malformed_arrays_are_errors(
 ) -> None:
     write_npz(tmp_path / "some.npz", dict.fromkeys(("train", "val", "test"), (images, labels)))
     with pytest.raises(DataError, match=message):
-        read_medmnist("some", (0,), tmp_path)
+        read((0,), tmp_path)
 
 
 def test_missing_arrays_and_damaged_files_are_errors(tmp_path: Path) -> None:
     path = tmp_path / "some.npz"
     write_npz(path, {"train": (random_images(5, (4, 4)), LABELS)})
     with pytest.raises(DataError, match="expected the arrays val_images, val_labels, found train_images"):
-        read_medmnist("some", (0,), tmp_path)
+        read((0,), tmp_path)
     path.write_bytes(path.read_bytes()[:300])
     with pytest.raises(DataError, match=r"some\.npz: expected a MedMNIST \.npz file, could not read it"):
-        read_medmnist("some", (0,), tmp_path)
+        read((0,), tmp_path)
     with path.open("wb") as stream:
         np.save(stream, LABELS)
     with pytest.raises(DataError, match=r"some\.npz: expected a MedMNIST \.npz file, found a single array"):
-        read_medmnist("some", (0,), tmp_path)
+        read((0,), tmp_path)
 
 
 def test_a_pickled_array_is_refused(tmp_path: Path) -> None:
     objects = np.array([{"a": 1}] * 5, dtype=object)
     np.savez(tmp_path / "some.npz", train_images=random_images(5, (4, 4)), train_labels=objects)
     with pytest.raises(DataError, match="allow_pickle"):
-        read_medmnist("some", (0,), tmp_path)
+        read((0,), tmp_path)

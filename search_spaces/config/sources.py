@@ -1,0 +1,109 @@
+"""Where examples come from, told apart by `name`. They are read in `trainer.data.sources`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias
+
+from pydantic import Field
+
+from search_spaces.config.kinds import Kind, Registry
+
+# A class, as its source names it.
+ClassLabel = Annotated[int, Field(ge=0)] | Annotated[str, Field(min_length=1)]
+
+
+class Source(Kind):
+    """What every source says of itself.
+
+    The implementation is a `trainer.data.sources.reader.Reader`, made of the configuration.
+
+    needs_files   whether it reads a data directory
+    title_field   the field that names the data set, where `name` names only its format
+    """
+
+    kind: ClassVar[str] = "data set"
+    needs_files: ClassVar[bool] = True
+    title_field: ClassVar[str | None] = None
+
+    @property
+    def title(self) -> str:
+        """The data set's name in messages, labels and tags: "cifar10", "breastmnist", a folder's name."""
+        return self.name if self.title_field is None else str(getattr(self, self.title_field))
+
+    @property
+    def image_shape(self) -> tuple[int, int] | None:
+        """Channels and side length of its images; None where only reading them tells."""
+        return None
+
+
+class Cifar10(Source):
+    """CIFAR-10 (Krizhevsky 2009): 50,000 + 10,000 colour images, 32 x 32, classes 0 to 9."""
+
+    implementation: ClassVar[str] = "trainer.data.sources.cifar:CifarReader"
+    name: Literal["cifar10"] = "cifar10"
+
+    @property
+    def image_shape(self) -> tuple[int, int]:
+        """Colour, 32 x 32."""
+        return 3, 32
+
+
+class Cifar100(Source):
+    """CIFAR-100 (Krizhevsky 2009): 50,000 + 10,000 colour images, 32 x 32, fine classes 0 to 99."""
+
+    implementation: ClassVar[str] = "trainer.data.sources.cifar:CifarReader"
+    name: Literal["cifar100"] = "cifar100"
+
+    @property
+    def image_shape(self) -> tuple[int, int]:
+        """Colour, 32 x 32."""
+        return 3, 32
+
+
+class Digits(Source):
+    """scikit-learn's digits: 1,797 grey images, 8 x 8, classes 0 to 9. Embedded, needs no file."""
+
+    implementation: ClassVar[str] = "trainer.data.sources.digits:DigitsReader"
+    needs_files: ClassVar[bool] = False
+    name: Literal["digits"] = "digits"
+
+    @property
+    def image_shape(self) -> tuple[int, int]:
+        """Grey, 8 x 8."""
+        return 1, 8
+
+
+class MedMnist(Source):
+    """A MedMNIST v2 `.npz` file (Yang et al. 2023), for example `breastmnist`; the file is `<subset>.npz`."""
+
+    implementation: ClassVar[str] = "trainer.data.sources.medmnist:MedMnistReader"
+    title_field: ClassVar[str | None] = "subset"
+    name: Literal["medmnist"] = "medmnist"
+    subset: str = Field(pattern=r"^[a-z0-9_]+$")
+
+
+class ImageFolder(Source):
+    """A folder per class below `<data dir>/<folder>` (or below its `train/`, `val/`, `test/`).
+
+    Images are resized to `size` x `size`; `channels` is 1 (grey) or 3 (colour).
+    """
+
+    implementation: ClassVar[str] = "trainer.data.sources.folder:FolderReader"
+    title_field: ClassVar[str | None] = "folder"
+    name: Literal["folder"] = "folder"
+    folder: str = Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")
+    size: int = Field(default=32, ge=4, le=1024)
+    channels: Literal[1, 3] = 3
+
+    @property
+    def image_shape(self) -> tuple[int, int]:
+        """As the fields say."""
+        return self.channels, self.size
+
+
+SOURCE_TYPES: Registry[Source] = Registry(Cifar10, Cifar100, Digits, MedMnist, ImageFolder)
+
+if TYPE_CHECKING:
+    SourceConfig: TypeAlias = Source
+else:
+    SourceConfig = SOURCE_TYPES.annotation()

@@ -1,0 +1,48 @@
+"""Output layers, which leave autocast: a logit is never rounded to bf16."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from search_spaces.config import Head
+
+
+class LinearHead(nn.Linear):
+    """The linear output, computed in its weights' precision even under autocast.
+
+    In bf16 a logit keeps 8 significant bits: examples would tie by rounding, and every ranking metric suffer.
+    """
+
+    def forward(self, features: Tensor) -> Tensor:
+        """[B, features] -> [B, outputs]."""
+        with torch.autocast(features.device.type, enabled=False):
+            return super().forward(features.to(self.weight.dtype))
+
+
+class CosineHead(nn.Module):
+    """Cosine between features and one weight vector per class, in [-1, 1]; the last layer of LDAM's code.
+
+    Like `LinearHead` it leaves autocast.
+    """
+
+    def __init__(self, features: int, outputs: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(outputs, features))
+
+    def initialise(self, generator: torch.Generator) -> None:
+        """Draw uniform directions of length 1."""
+        self.weight.uniform_(-1, 1, generator=generator)
+        self.weight.copy_(functional.normalize(self.weight))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """[B, features] -> [B, outputs]. Features that are all zero give 0."""
+        with torch.autocast(features.device.type, enabled=False):
+            features = functional.normalize(features.to(self.weight.dtype))
+            return functional.linear(features, functional.normalize(self.weight))
+
+
+def make_head(kind: Head, features: int, outputs: int) -> nn.Module:
+    """The output layer of that kind, from [B, features] to [B, outputs]."""
+    return CosineHead(features, outputs) if kind == "cosine" else LinearHead(features, outputs)
