@@ -21,6 +21,7 @@ from trainer.data.task import BinaryTask, load_task
 from trainer.device.cpu import prepare_cpu
 from trainer.fit import fit
 from trainer.metrics import binary as metrics
+from trainer.options import TrialOptions
 from trainer.replicate import Replicate
 from trainer.setup import TrialSetup
 
@@ -112,7 +113,7 @@ class Ours:
 
     def __init__(self, case: Case, task: BinaryTask) -> None:
         self.device = torch.device(case.device)
-        setup = TrialSetup(case.config(), task, self.device, compile=case.compile)
+        setup = TrialSetup(case.config(), task, self.device, TrialOptions(compile=case.compile))
         self.replicates = [Replicate(setup, seed) for seed in case.seeds]
         self.auroc: dict[int, list[float]] = {seed: [] for seed in case.seeds}
         self.train_images = sum(len(task.train_indices(seed)) for seed in case.seeds)

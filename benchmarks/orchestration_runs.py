@@ -145,9 +145,10 @@ def _ours(configs: tuple[TrialConfig, ...], folder: Path, meter: Meter) -> None:
 
     import sweeps.driver.run
     import sweeps.driver.tuning
+    from sweeps.driver.opened import OpenedSweep
     from sweeps.driver.progress import SweepProgress
     from sweeps.options import RunOptions
-    from trainer.store import SweepManifest
+    from trainer.store import Store, SweepManifest
 
     plain = SweepProgress.ended
 
@@ -157,9 +158,9 @@ def _ours(configs: tuple[TrialConfig, ...], folder: Path, meter: Meter) -> None:
 
     SweepProgress.ended = ended  # type: ignore[method-assign]
     sweeps.driver.tuning.train_trial = noop_trial  # type: ignore[attr-defined]
-    options = RunOptions(output=str(folder))
+    sweep = OpenedSweep(Store(folder), SweepManifest("noop", configs))
     with Path(folder, "console.txt").open("w") as stream:
-        outcome = sweeps.driver.run.run_sweep(SweepManifest("noop", configs), options, Console(file=stream))
+        outcome = sweeps.driver.run.run_sweep(sweep, RunOptions(), Console(file=stream))
     done = outcome.plan.counts()["done"]
     if done < len(configs) or outcome.untracked:
         raise RuntimeError(f"{done} of {len(configs)} trials done, {outcome.untracked} not in MLflow")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 
 from search_spaces.config import TrialConfig
 from trainer.data.task import load_task
+from trainer.options import TrialOptions
 from trainer.setup import TrialSetup
 
 
@@ -23,28 +23,21 @@ class _Held:
 _held: _Held | None = None
 
 
-def trial_setup(
-    config: TrialConfig,
-    device: torch.device,
-    data_dir: Path | None,
-    *,
-    download: bool,
-    compile: bool = False,
-) -> TrialSetup:
+def trial_setup(config: TrialConfig, device: torch.device, options: TrialOptions) -> TrialSetup:
     """The setup of a trial; it shares its tensors with that of the process's last trial where they are equal.
 
     Those are the task's images and targets, prepared for `augmentation`, `model` and `precision` alone.
     Raises what `load_task` raises.
     """
     global _held
-    key = (config.data, config.augmentation, config.model, config.precision, data_dir, device)
+    key = (config.data, config.augmentation, config.model, config.precision, options.data_dir, device)
     held = _held
     if held is None or held.key != key:
         _held = held = None  # let go of the last block before the next one takes memory
-        task = load_task(config.data, data_dir, download=download)
-        held = _held = _Held(key, TrialSetup(config, task, device))
+        task = load_task(config.data, options.data_dir, download=options.download)
+        held = _held = _Held(key, TrialSetup(config, task, device, options))
     setup = copy.copy(held.setup)
-    setup.config, setup.compile = config, compile
+    setup.config, setup.options = config, options
     return setup
 
 

@@ -69,7 +69,7 @@ class Replicate:
             config,
             self.model,
             compiled(self.model, config, task.pool.pixels.shape[1:], device)
-            if self.setup.compile
+            if self.setup.options.compile
             else self.model,
             self.loss,
             self.setup.augmenter,

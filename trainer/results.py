@@ -18,6 +18,7 @@ from trainer import checkpoint
 from trainer.data.task import BinaryTask
 from trainer.device.environment import device_name, git_commit, library_versions, machine_facts, node_name
 from trainer.metrics import binary as metrics
+from trainer.options import TrialOptions
 from trainer.replicate import Replicate
 from trainer.store import Store, new_attempt
 from trainer.store import schema as trial_schema
@@ -36,9 +37,7 @@ class Attempt:
     task: BinaryTask
     device: torch.device
     writer: Writer
-    keep_weights: bool
-    checkpoint_seconds: float
-    compiled: bool = False
+    options: TrialOptions
     name: str = field(default_factory=new_attempt)
     last_checkpoint: float = field(default_factory=time.monotonic)
     stored: set[int] = field(default_factory=set)
@@ -74,7 +73,7 @@ def _write_replicate(
         )
         result = {**result, "metrics": _summaries(attempt.config, targets, by_split)}
     weights = None
-    if replicate.state == "completed" and attempt.keep_weights:
+    if replicate.state == "completed" and attempt.options.keep_weights != "none":
         weights = checkpoint.dump_weights(replicate, trial_id=attempt.config.trial_id)
     attempt.store.replicates.write(
         attempt.config.trial_id,
@@ -102,7 +101,7 @@ def _result(attempt: Attempt, replicate: Replicate) -> dict[str, Any]:
         "device": device_name(attempt.device),
         **machine_facts(attempt.device),
         "threads": torch.get_num_threads(),
-        "compiled": attempt.compiled,
+        "compiled": attempt.options.compile,
         "versions": library_versions(),
         "commit": git_commit(),
         "data_sha256": task.sha256,

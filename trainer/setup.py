@@ -8,19 +8,21 @@ from search_spaces.config import Model, TrialConfig
 from trainer.data.augmentation import Augmenter
 from trainer.data.task import BinaryTask
 from trainer.device.capture import capture_wanted
+from trainer.options import TrialOptions
 from trainer.seeds import seed_for
 
 # torch 2.13 on a CPU: the backward pass of a strided 1 x 1 convolution in channels-last of fewer input
 # channels writes beside its memory, and the process may end (seen with 8 to 15 channels and AVX-512 on
 # several threads, with 2 to 7 channels and AVX2 on one).
 NARROWEST_CHANNELS_LAST = 16
+DEFAULTS = TrialOptions()
 
 
 class TrialSetup:
     """What all replicates of a trial share: the data on the device, its augmentation, and the base loss.
 
+    `options` say how it is run; they have made nothing of what is shared, so another trial may have others.
     `capture`: whether steps are captured as CUDA graphs; None for yes on CUDA (see `trainer.device.capture`).
-    `compile`: whether the network is compiled for training steps (see `trainer.device.compiled`).
     """
 
     def __init__(
@@ -28,15 +30,15 @@ class TrialSetup:
         config: TrialConfig,
         task: BinaryTask,
         device: torch.device,
+        options: TrialOptions = DEFAULTS,
         *,
         capture: bool | None = None,
-        compile: bool = False,
     ) -> None:
         self.config = config
         self.task = task
         self.device = device
+        self.options = options
         self.capture = capture_wanted(device) if capture is None else capture
-        self.compile = compile
         self.memory_format = memory_format(config.model, device)
         self.targets = task.pool.targets.to(device, torch.float32)
         self.augmenter = Augmenter(

@@ -7,8 +7,6 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,6 +20,7 @@ from trainer import checkpoint
 from trainer.device.environment import peak_memory_bytes, reset_peak_memory
 from trainer.fit import Round, fit
 from trainer.held_setup import trial_setup
+from trainer.options import TrialOptions
 from trainer.replicate import Replicate
 from trainer.results import Attempt, store_replicate
 from trainer.setup import TrialSetup
@@ -43,27 +42,6 @@ class StopTrial(Exception):
     def __init__(self, reason: str, metric: str | None = None) -> None:
         super().__init__(reason)
         self.metric = metric
-
-
-@dataclass(frozen=True)
-class TrialOptions:
-    """How a trial is run, as opposed to what it computes: none of these but `compile` can change a score.
-
-    That one rounds otherwise, as another device or another number of threads does; training amplifies such
-    differences like a weaker reseeding (docs/rounding.md).
-
-    data_dir            where data sets lie
-    download            whether a missing data set may be downloaded
-    keep_weights        whether the scored epochs' weights are stored
-    checkpoint_seconds  least time between two checkpoints
-    compile             whether the network is compiled for training (`trainer.device.compiled`)
-    """
-
-    data_dir: Path | None = None
-    download: bool = False
-    keep_weights: bool = True
-    checkpoint_seconds: float = 60.0
-    compile: bool = False
 
 
 def run_trial(
@@ -97,20 +75,9 @@ def run_trial(
             )  # of an earlier attempt: no reason for how this one ends
             if should_stop():
                 raise Interrupted(STOPPED)
-            setup = trial_setup(
-                config, device, options.data_dir, download=options.download, compile=options.compile
-            )
+            setup = trial_setup(config, device, options)
             with Writer() as writer:
-                attempt = Attempt(
-                    config,
-                    store,
-                    setup.task,
-                    device,
-                    writer,
-                    keep_weights=options.keep_weights,
-                    checkpoint_seconds=options.checkpoint_seconds,
-                    compiled=options.compile,
-                )
+                attempt = Attempt(config, store, setup.task, device, writer, options)
                 writer.submit(lambda: store.write_config(config))
                 with _made(setup, missing) as replicates:
                     _restore(attempt, replicates, before)
@@ -207,7 +174,7 @@ def _train(
             store_replicate(attempt, by_seed[seed])
         running = [r for r in replicates if r.state == "running"]
         is_stopping = bool(running) and should_stop()
-        is_due = time.monotonic() - attempt.last_checkpoint >= attempt.checkpoint_seconds
+        is_due = time.monotonic() - attempt.last_checkpoint >= attempt.options.checkpoint_seconds
         if running and (is_due or is_stopping):
             _ask_for_checkpoint(attempt, running)
         attempt.writer.check()

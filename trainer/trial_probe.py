@@ -6,7 +6,6 @@ To be called in a process that has done nothing else: memory that was held befor
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import torch
 
@@ -17,6 +16,7 @@ from trainer.device.environment import peak_resident_bytes
 from trainer.device.precision import has_bf16
 from trainer.fit import fit
 from trainer.models.scoring import EVALUATION_BATCH
+from trainer.options import TrialOptions
 from trainer.probe import seconds_per_epoch
 from trainer.replicate import Replicate
 from trainer.setup import TrialSetup
@@ -32,12 +32,10 @@ BF16_ROUNDS = 2
 
 def measure_trial(
     config: TrialConfig,
-    data_dir: Path | None,
     device: torch.device,
+    options: TrialOptions,
     *,
-    download: bool,
     memory: bool,
-    compile: bool = False,
     bf16: bool = False,
 ) -> TrialNeeds:
     """Train a little of a trial as it would be trained, with the current thread count.
@@ -47,43 +45,49 @@ def measure_trial(
     again. Raises DataError as `load_task` does, and
     MemoryError or torch.OutOfMemoryError where one such trial does not fit.
     """
-    task = load_task(config.data, data_dir, download=download)
+    task = load_task(config.data, options.data_dir, download=options.download)
     if device.type == "cuda":
-        seconds = _train(config, task, device, max(GPU_EPOCHS, config.scored_epochs), compile)
+        seconds = _train(config, task, device, max(GPU_EPOCHS, config.scored_epochs), options)
         needs = TrialNeeds("cuda", seconds, peak_resident_bytes(), *_device_memory(device))
     else:
         host = None
         if memory:
             part = _slice_of(task, round(CPU_BATCHES * config.batch_size))
-            _train(config, part, device, config.scored_epochs, compile)
+            _train(config, part, device, config.scored_epochs, options)
             host = peak_resident_bytes()
-        needs = TrialNeeds("cpu", seconds_per_epoch(config, task, device, compile=compile), host)
-    return _with_bf16(needs, config, task, device) if bf16 and not compile else needs
+        needs = TrialNeeds("cpu", seconds_per_epoch(config, task, device, options), host)
+    if bf16 and not options.compile:
+        needs = _with_bf16(needs, config, task, device, options)
+    return needs
 
 
-def _with_bf16(needs: TrialNeeds, config: TrialConfig, task: BinaryTask, device: torch.device) -> TrialNeeds:
+def _with_bf16(
+    needs: TrialNeeds, config: TrialConfig, task: BinaryTask, device: torch.device, options: TrialOptions
+) -> TrialNeeds:
     """The needs with the time of the same trial in bf16; its memory is not measured, for it is no more."""
     needs = replace(needs, has_bf16=has_bf16(device))
     if not needs.has_bf16 or config.precision != "float32":
         return needs
     in_bf16 = config.model_copy(update={"precision": "bf16"})
     if device.type == "cuda":
-        return replace(needs, bf16_seconds=_train(in_bf16, task, device, GPU_EPOCHS, compile=False))
+        return replace(needs, bf16_seconds=_train(in_bf16, task, device, GPU_EPOCHS, options))
     # In turns, and the least of each: what else the machine does meets both.
     float32, bf16 = [needs.seconds_per_epoch], []
     for _ in range(BF16_ROUNDS):
-        bf16.append(seconds_per_epoch(in_bf16, task, device))
-        float32.append(seconds_per_epoch(config, task, device))
+        bf16.append(seconds_per_epoch(in_bf16, task, device, options))
+        float32.append(seconds_per_epoch(config, task, device, options))
     return replace(needs, bf16_seconds=needs.seconds_per_epoch * min(bf16) / min(float32))
 
 
-def _train(config: TrialConfig, task: BinaryTask, device: torch.device, epochs: int, compile: bool) -> float:
+def _train(
+    config: TrialConfig, task: BinaryTask, device: torch.device, epochs: int, options: TrialOptions
+) -> float:
     """Train all replicates, write a checkpoint, score the test split; the least seconds of a later epoch.
 
     After as many epochs as a replicate is scored by, all the weights that it may hold are held.
     """
     config = config.model_copy(update={"epochs": epochs, "patience": None})
-    setup = TrialSetup(config, task, device, compile=compile)
+    setup = TrialSetup(config, task, device, options)
     replicates = [Replicate(setup, seed) for seed in config.seeds]
     seconds = [round_.seconds for round_ in fit(replicates)]
     checkpoint.dump_replicates(replicates, trial_id=config.trial_id, data_sha256=task.sha256)

@@ -9,7 +9,8 @@ import subprocess
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+
+from sweeps.compat import free_resources
 
 _CGROUP = Path("/sys/fs/cgroup")
 
@@ -25,21 +26,22 @@ class Room:
 
 def local_room() -> Room:
     """What this machine has: CPUs that this process may use, GPUs, memory that is free now."""
-    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cpus = os.cpu_count() or 1
+    if hasattr(os, "sched_getaffinity"):
+        cpus = len(os.sched_getaffinity(0))
     return Room(float(cpus), float(len(gpu_names())), float(free_memory()))
 
 
 def cluster_rooms() -> list[Room]:
     """What each living node of the connected cluster has free. Ray counts what it has given away itself."""
     import ray
-    from ray._private import state
 
-    free: dict[str, dict[str, Any]] = state.available_resources_per_node()
-    return [
-        Room(found.get("CPU", 0.0), found.get("GPU", 0.0), found.get("memory", 0.0))
-        for node in ray.nodes()
-        if node["Alive"] and (found := free.get(node["NodeID"], {})) is not None
-    ]
+    free, rooms = free_resources(), []
+    for node in ray.nodes():
+        if node["Alive"]:
+            found = free.get(node["NodeID"], {})
+            rooms.append(Room(found.get("CPU", 0.0), found.get("GPU", 0.0), found.get("memory", 0.0)))
+    return rooms
 
 
 def node_resources() -> list[dict[str, float]]:
@@ -65,7 +67,7 @@ def _cgroup_rest(folder: Path) -> int | None:
         if limit == "max":
             return None
         used = int((folder / "memory.current").read_text())
-        pages = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
+        pages = dict(map(str.split, (folder / "memory.stat").read_text().splitlines()))
         return max(int(limit) - used + int(pages.get("inactive_file", 0)), 0)
     except (OSError, ValueError):
         return None
@@ -92,7 +94,9 @@ def gpu_names() -> tuple[str, ...]:
     except (OSError, subprocess.SubprocessError):
         return ()
     names = tuple(line.strip() for line in done.stdout.splitlines() if line.strip())
-    return names if visible is None else names[: len(visible.split(","))]
+    if visible is not None:
+        names = names[: len(visible.split(","))]
+    return names
 
 
 def _processor() -> str:
@@ -100,4 +104,7 @@ def _processor() -> str:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
         return platform.processor()
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
+    for line in lines:
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return ""

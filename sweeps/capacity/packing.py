@@ -19,6 +19,7 @@ from search_spaces.labels import trial_label
 from search_spaces.sizes import roomy_bytes
 from sweeps.capacity.machine import Room
 from sweeps.capacity.probe import Probes
+from sweeps.options import RunOptions
 from trainer.trial_needs import TrialNeeds
 
 # What of a memory may be given to trials; the rest is for what moves beside the measured peaks.
@@ -45,7 +46,10 @@ class Packing:
     @property
     def resources(self) -> dict[str, float]:
         """The trial's resources in Ray's words."""
-        return {"cpu": self.cpus, "gpu": self.gpus, **({"memory": self.memory} if self.memory else {})}
+        found = {"cpu": float(self.cpus), "gpu": self.gpus}
+        if self.memory:
+            found["memory"] = self.memory
+        return found
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,11 @@ class Wanted:
     cpus: int
     gpus: float | None = None
     max_concurrent: int | None = None
+
+    @classmethod
+    def by(cls, options: RunOptions) -> Wanted:
+        """What a run's options say."""
+        return cls(options.trial.threads, options.gpus_per_trial, options.max_concurrent)
 
 
 def largest(trials: Sequence[TrialConfig]) -> TrialConfig | None:
@@ -83,7 +92,6 @@ def choose_packing(
         return pack(rooms, wanted, None, "")
     if gpus and wanted.gpus is not None and all(room.gpus < 1 for room in rooms):
         measure = False  # a probe would wait for a whole GPU, which others share
-    label = trial_label(config)
     if not gpus and _is_ample(config, rooms, wanted):
         return pack(rooms, wanted, None, "memory is ample")
     try:
@@ -92,44 +100,30 @@ def choose_packing(
         return pack(rooms, wanted, None, f"memory is not measured ({error})")
     if needs is None or needs.host_bytes is None:
         return pack(rooms, wanted, None, "memory is not measured")
-    return pack(rooms, wanted, needs, f"measured on {label}")
+    return pack(rooms, wanted, needs, f"measured on {trial_label(config)}")
 
 
 def pack(rooms: Sequence[Room], wanted: Wanted, needs: TrialNeeds | None, basis: str) -> Packing:
-    """The packing of trials with these needs (None: not known) into what nodes have free."""
-    gpus = wanted.gpus
-    if gpus is None:
-        gpus = 1.0 if any(room.gpus > 0 for room in rooms) else 0.0
-        if gpus and needs is not None and needs.device_total:
-            gpus = gpu_share(needs)
-    memory = 0
-    if needs is not None and needs.host_bytes is not None:
-        # A trial that no node can hold with room to spare still runs, alone on its node.
-        largest_node = max((room.memory for room in rooms), default=0.0)
-        memory = int(min(math.ceil(needs.host_bytes / SHARE), largest_node))
-    by_cpus = sum(int(room.cpus // wanted.cpus) for room in rooms)
-    by_gpus = sum(_on_gpus(room.gpus, gpus) for room in rooms)
-    by_memory = sum(int(room.memory // memory) for room in rooms) if memory else by_cpus
+    """The packing of trials with these needs (None: not known) into what nodes have free.
+
+    `basis` says on what the needs rest; it ends the packing's reason.
+    """
+    gpus = _gpus_per_trial(rooms, wanted, needs)
+    memory = _memory_per_trial(rooms, needs)
     fitting = sum(_fitting(room, wanted.cpus, gpus, memory) for room in rooms)
     concurrent = max(min(fitting, wanted.max_concurrent or fitting), 1)
-    said = [f"CPUs hold {by_cpus} ({wanted.cpus} per trial)"]
-    if gpus:
-        said.append(f"GPUs hold {by_gpus} ({gpus:g} per trial{_device_words(needs, wanted)})")
-    if memory and needs is not None and needs.host_bytes is not None:
-        free = sum(room.memory for room in rooms)
-        said.append(f"memory holds {by_memory} (peak {_gb(needs.host_bytes)}, {_gb(free)} free)")
+    said = _limits(rooms, wanted, needs, gpus, memory)
     if wanted.max_concurrent is not None:
         said.append(f"--max-concurrent is {wanted.max_concurrent}")
     if basis:
         said.append(basis)
-    if needs is not None and needs.device_total and 0 < gpus < (needed := gpu_share(needs)):
-        peak, total = _gb(needs.device_bytes), _gb(needs.device_total)
+    if needs is not None and needs.device_total and 0 < gpus < gpu_share(needs):
         said.append(
-            f"TOO MANY for a peak of {peak} on GPUs of {total}, which needs --gpus-per-trial {needed:g}"
+            f"TOO MANY for a peak of {_gb(needs.device_bytes)} on GPUs of {_gb(needs.device_total)}, "
+            f"which needs --gpus-per-trial {gpu_share(needs):g}"
         )
-    return Packing(
-        wanted.cpus, gpus, memory, concurrent, f"{concurrent} trial(s) at a time: {', '.join(said)}"
-    )
+    reason = f"{concurrent} trial(s) at a time: {', '.join(said)}"
+    return Packing(wanted.cpus, gpus, memory, concurrent, reason)
 
 
 def gpu_share(needs: TrialNeeds) -> float:
@@ -137,15 +131,51 @@ def gpu_share(needs: TrialNeeds) -> float:
     return min(math.ceil(GRAIN * needs.device_bytes / (SHARE * needs.device_total)) / GRAIN, 1.0)
 
 
+def _gpus_per_trial(rooms: Sequence[Room], wanted: Wanted, needs: TrialNeeds | None) -> float:
+    """What was asked for; else, where there are GPUs, a share by measured memory or a whole one."""
+    if wanted.gpus is not None:
+        return wanted.gpus
+    if not any(room.gpus > 0 for room in rooms):
+        return 0.0
+    if needs is None or not needs.device_total:
+        return 1.0
+    return gpu_share(needs)
+
+
+def _memory_per_trial(rooms: Sequence[Room], needs: TrialNeeds | None) -> int:
+    """Bytes to ask of a node, the peak being SHARE of them; 0 where it is not known."""
+    if needs is None or needs.host_bytes is None:
+        return 0
+    # A trial that no node can hold with room to spare still runs, alone on its node.
+    largest_node = max((room.memory for room in rooms), default=0.0)
+    return int(min(math.ceil(needs.host_bytes / SHARE), largest_node))
+
+
+def _limits(
+    rooms: Sequence[Room], wanted: Wanted, needs: TrialNeeds | None, gpus: float, memory: int
+) -> list[str]:
+    """How many trials the CPUs, the GPUs and the memory of all nodes would hold, each by itself, in words."""
+    by_cpus = sum(int(room.cpus // wanted.cpus) for room in rooms)
+    said = [f"CPUs hold {by_cpus} ({wanted.cpus} per trial)"]
+    if gpus:
+        by_gpus = sum(_on_gpus(room.gpus, gpus) for room in rooms)
+        said.append(f"GPUs hold {by_gpus} ({gpus:g} per trial{_device_words(needs, wanted)})")
+    if memory and needs is not None and needs.host_bytes is not None:
+        by_memory = sum(int(room.memory // memory) for room in rooms)
+        free = sum(room.memory for room in rooms)
+        said.append(f"memory holds {by_memory} (peak {_gb(needs.host_bytes)}, {_gb(free)} free)")
+    return said
+
+
 def _is_ample(config: TrialConfig, rooms: Sequence[Room], wanted: Wanted) -> bool:
     """Whether every node holds as many of the largest trial as its CPUs do, counted generously."""
     need = roomy_bytes(config)
     most = wanted.max_concurrent or math.inf
-    return all(
-        min(room.cpus // wanted.cpus, most) * need <= SHARE * room.memory
-        for room in rooms
-        if room.cpus >= wanted.cpus
-    )
+    for room in rooms:
+        trials = min(room.cpus // wanted.cpus, most)
+        if room.cpus >= wanted.cpus and trials * need > SHARE * room.memory:
+            return False
+    return True
 
 
 def _fitting(room: Room, cpus: int, gpus: float, memory: int) -> int:

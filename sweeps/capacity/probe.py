@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from typing import Protocol, TypeVar
 
 from search_spaces.config import TrialConfig
@@ -19,6 +19,7 @@ from sweeps.capacity.machine import machine_kind
 from sweeps.capacity.measure import Request, measure
 from sweeps.options import RunOptions
 from sweeps.plan import PlannedTrial
+from trainer.options import TrialOptions
 from trainer.store import Store, layout
 from trainer.trial_needs import TrialNeeds
 
@@ -43,12 +44,14 @@ def on_a_node(cpus: int, gpus: bool) -> Runner:
     def run(call: Callable[[], T]) -> T:
         import ray
 
-        gpu = 1 if gpus and ray.cluster_resources().get("GPU", 0) >= 1 else 0
-        task = ray.remote(num_cpus=cpus, num_gpus=gpu, max_retries=0)(call)
+        whole_gpu = gpus and ray.cluster_resources().get("GPU", 0) >= 1
+        task = ray.remote(num_cpus=cpus, num_gpus=int(whole_gpu), max_retries=0)(call)
         try:
             answer: T = ray.get(task.remote())
         except ray.exceptions.RayTaskError as error:
-            raise (error.cause if isinstance(error.cause, AlmsweepError) else error) from None
+            if isinstance(error.cause, AlmsweepError):
+                raise error.cause from None
+            raise
         return answer
 
     return run
@@ -59,33 +62,27 @@ class Probes:
     """How trials are measured, and where the measurements are kept.
 
     store      the result store's path or URI; measurements lie in its folder `probes`
-    data_dir   where data sets lie on the machine that measures
-    threads    CPU threads per trial
-    compile    whether trials are compiled
+    trial      how trials are run
     bf16       whether float32 trials are measured in bf16 too, where the device has arithmetic for it
     run        calls a function on a machine that trains: this one, or a node of the cluster
     """
 
     store: str
-    data_dir: str | None
-    download: bool
-    threads: int
-    compile: bool = False
+    trial: TrialOptions
     bf16: bool = False
     run: Runner = here
 
     def known(self, config: TrialConfig) -> TrialNeeds | None:
         """The cached measurement of trials like this one, or None."""
-        return self.run(lambda: _cached(Store(self.store), _key(config, self.threads, self.compile)))
+        return self.run(lambda: _cached(Store(self.store), _key(config, self.trial)))
 
     def needs(self, config: TrialConfig, *, memory: bool) -> TrialNeeds:
         """The measurement of trials like this one, taken now where none is cached.
 
         Raises InputError with the reason where it cannot be taken.
         """
-        text = config.model_dump_json()
-        request = Request(text, self.data_dir, self.download, self.threads, memory, self.compile, self.bf16)
-        return self.run(lambda: _measured(self.store, config, request))
+        request = Request(config=config, trial=self.trial, memory=memory, bf16=self.bf16)
+        return self.run(lambda: _measured(self.store, request))
 
 
 @dataclass(frozen=True)
@@ -103,11 +100,12 @@ class TimeEstimate:
     bf16_seconds: float | None = None
 
 
-def probes_for(options: RunOptions, *, joined: bool, bf16: bool = False) -> Probes:
+def probes_for(store: Store, options: RunOptions, *, joined: bool, bf16: bool = False) -> Probes:
     """How trials of these options are measured: here, or on a node of the cluster that was joined."""
-    run = on_a_node(options.cpus_per_trial, options.gpus_per_trial != 0) if joined else here
-    store, folder, threads = options.store_uri, options.data_folder, options.cpus_per_trial
-    return Probes(store, folder, options.download, threads, options.compile, bf16, run)
+    run: Runner = here
+    if joined:
+        run = on_a_node(options.trial.threads, options.gpus_per_trial != 0)
+    return Probes(store.storage.absolute_uri, options.trial, bf16, run)
 
 
 def probe(trials: Iterable[PlannedTrial], probes: Probes) -> list[str]:
@@ -118,7 +116,7 @@ def probe(trials: Iterable[PlannedTrial], probes: Probes) -> list[str]:
     lines = []
     for config in kinds(trials).values():
         known = probes.known(config)
-        if known is None or _lacks_bf16(known, probes.bf16, probes.compile):
+        if known is None or _lacks_bf16(known, probes):
             seconds = probes.needs(config, memory=False).seconds_per_epoch
             lines.append(f"probed {trial_label(config)}: {seconds:.3g} s per epoch and replicate")
     return lines
@@ -126,26 +124,33 @@ def probe(trials: Iterable[PlannedTrial], probes: Probes) -> list[str]:
 
 def estimate(trials: Sequence[PlannedTrial], probes: Probes) -> TimeEstimate:
     """What the cached measurements say about the missing replicates of trials."""
-    configs = kinds(trials)
-    found = {kind: probes.known(config) for kind, config in configs.items()}
-    seconds, bf16_seconds, unknown = 0.0, 0.0, 0
+    found: dict[str, TrialNeeds | None] = {}
+    in_float32: list[TrialNeeds | None] = []
+    for kind, config in kinds(trials).items():
+        found[kind] = probes.known(config)
+        if config.precision == "float32":
+            in_float32.append(found[kind])
+    device, seconds, bf16_seconds, unknown = "cpu", 0.0, 0.0, 0
     for trial in trials:
         needs = found.get(_kind(trial.config))
         if needs is None:
             unknown += len(trial.missing)
             continue
+        device = needs.device
         epochs = trial.config.epochs * len(trial.missing)
         seconds += needs.seconds_per_epoch * epochs
         bf16_seconds += (needs.bf16_seconds or needs.seconds_per_epoch) * epochs
-    known = [needs for needs in found.values() if needs is not None]
-    device = known[0].device if known else "cpu"
-    in_float32 = [found[kind] for kind, config in configs.items() if config.precision == "float32"]
-    return TimeEstimate(seconds, unknown, device, bf16_seconds if _tell_bf16(in_float32) else None)
+    if not _all_in_bf16(in_float32):
+        return TimeEstimate(seconds, unknown, device)
+    return TimeEstimate(seconds, unknown, device, bf16_seconds)
 
 
-def _tell_bf16(measured: Sequence[TrialNeeds | None]) -> bool:
+def _all_in_bf16(measured: Sequence[TrialNeeds | None]) -> bool:
     """Whether every kind of trial in float32, of which there is one at least, was measured in bf16 too."""
-    return bool(measured) and all(needs is not None and needs.bf16_seconds is not None for needs in measured)
+    for needs in measured:
+        if needs is None or needs.bf16_seconds is None:
+            return False
+    return bool(measured)
 
 
 def kinds(trials: Iterable[PlannedTrial]) -> dict[str, TrialConfig]:
@@ -157,42 +162,51 @@ def kinds(trials: Iterable[PlannedTrial]) -> dict[str, TrialConfig]:
     return found
 
 
-def _measured(store_uri: str, config: TrialConfig, request: Request) -> TrialNeeds:
+def _measured(store_uri: str, request: Request) -> TrialNeeds:
     """The cached measurement where it tells what is asked, else a new one, which is cached."""
-    store, key = Store(store_uri), _key(config, request.threads, request.compile)
+    store, key = Store(store_uri), _key(request.config, request.trial)
     cached = _cached(store, key)
-    is_told = cached is not None and (cached.host_bytes is not None or not request.memory)
-    if cached is not None and is_told and not _lacks_bf16(cached, request.bf16, request.compile):
+    if cached is not None and _tells(cached, request):
         return cached
     found = measure(_with_what_is_known(request, cached))
-    facts = {"machine": machine_kind(), "threads": request.threads, "trial": trial_label(config)}
-    facts["compiled"] = request.compile
+    facts = {
+        "machine": machine_kind(),
+        "threads": request.trial.threads,
+        "trial": trial_label(request.config),
+        "compiled": request.trial.compile,
+    }
     store.storage.write_json(layout.probe(key), {**facts, **asdict(found)})
     return found
+
+
+def _tells(cached: TrialNeeds, request: Request) -> bool:
+    """Whether a measurement answers all that a request asks for."""
+    if request.memory and cached.host_bytes is None:
+        return False
+    return not _lacks_bf16(cached, request)
 
 
 def _cached(store: Store, key: str) -> TrialNeeds | None:
     content = store.storage.read_json(layout.probe(key))
     if content is None:
         return None
-    # A measurement of an earlier version lacks what was not measured then.
-    return TrialNeeds(**{f.name: content[f.name] for f in fields(TrialNeeds) if f.name in content})
+    # The file holds other facts too; a measurement of an earlier version lacks what was not measured then.
+    known = {field.name for field in fields(TrialNeeds)}
+    return TrialNeeds(**{name: value for name, value in content.items() if name in known})
 
 
-def _lacks_bf16(needs: TrialNeeds, bf16: bool, compile: bool) -> bool:
+def _lacks_bf16(needs: TrialNeeds, asked: Probes | Request) -> bool:
     """Whether the time in bf16 is asked for and was never looked for; of compiled trials it is not told."""
-    return bf16 and not compile and needs.has_bf16 is None
+    return asked.bf16 and not asked.trial.compile and needs.has_bf16 is None
 
 
 def _with_what_is_known(request: Request, cached: TrialNeeds | None) -> Request:
     """The request with all that the measurement it replaces has told: memory, bf16."""
     if cached is None:
         return request
-    return replace(
-        request,
-        memory=request.memory or cached.host_bytes is not None,
-        bf16=request.bf16 or cached.has_bf16 is not None,
-    )
+    memory = request.memory or cached.host_bytes is not None
+    bf16 = request.bf16 or cached.has_bf16 is not None
+    return request.model_copy(update={"memory": memory, "bf16": bf16})
 
 
 def _kind(config: TrialConfig) -> str:
@@ -210,7 +224,9 @@ def _kind(config: TrialConfig) -> str:
     return json.dumps(kind, sort_keys=True)
 
 
-def _key(config: TrialConfig, threads: int, compile: bool) -> str:
+def _key(config: TrialConfig, trial: TrialOptions) -> str:
     """The name of a measurement: kind of trial, threads, the kind of this machine, whether compiled."""
-    words = json.dumps([_kind(config), threads, machine_kind(), *["compiled"] * compile])
-    return hashlib.sha256(words.encode()).hexdigest()[:16]
+    words: list[str | int] = [_kind(config), trial.threads, machine_kind()]
+    if trial.compile:
+        words.append("compiled")
+    return hashlib.sha256(json.dumps(words).encode()).hexdigest()[:16]

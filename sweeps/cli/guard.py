@@ -11,10 +11,10 @@ from typing import ParamSpec
 
 import typer
 
-from search_spaces.errors import AlmsweepError
+from search_spaces.errors import AlmsweepError, Interrupted
 from search_spaces.redaction import printable, redacted
 
-INTERRUPTED = 130
+INTERRUPTED = Interrupted.exit_code
 P = ParamSpec("P")
 
 

@@ -1,4 +1,4 @@
-"""Options that several commands share."""
+"""Options that several commands share, each declared once; `sweeps.cli.given` makes `RunOptions` of them."""
 
 from __future__ import annotations
 
@@ -7,12 +7,10 @@ from typing import Annotated
 
 import typer
 
-from search_spaces.errors import InputError
 from search_spaces.redaction import has_credentials
 
 DEFAULT_OUTPUT = "results"
 DEFAULT_RULE = "ensemble-val-auroc"
-KEEP_WEIGHTS = ("selected", "all", "none")
 
 
 def without_credentials(
@@ -32,10 +30,29 @@ def without_credentials(
 
 
 Space = Annotated[str, typer.Argument(metavar="SPACE", help="A named space or a path to a .yaml file.")]
+Sweep = Annotated[
+    str, typer.Argument(metavar="SPACE", help="A named space, a .yaml file, or a sweep in the output.")
+]
 Output = Annotated[
     str,
     typer.Option(
         "--output", "-o", envvar="ALMSWEEP_OUTPUT", help="Result store: a folder or a URI like s3://…"
+    ),
+]
+Replicates = Annotated[
+    int | None,
+    typer.Option(
+        "--replicates", min=1, help="Seeds 1 to N instead of the space's, or the stored sweep's, own."
+    ),
+]
+Rule = Annotated[str, typer.Option("--rule", help="Selection rule; it reads validation results only.")]
+TrackingUri = Annotated[
+    str | None,
+    typer.Option(
+        "--tracking-uri",
+        envvar="MLFLOW_TRACKING_URI",
+        callback=without_credentials,
+        help="MLflow server or database; default: SQLite in the output folder.",
     ),
 ]
 DataDir = Annotated[
@@ -47,58 +64,74 @@ DataDir = Annotated[
 Download = Annotated[
     bool, typer.Option("--download", help="Download CIFAR into the data folder when missing.")
 ]
-Replicates = Annotated[
-    int | None,
-    typer.Option(
-        "--replicates", min=1, help="Seeds 1 to N instead of the space's, or the stored sweep's, own."
-    ),
-]
-Cpus = Annotated[int, typer.Option("--cpus-per-trial", min=1, help="CPUs, and threads, per trial.")]
-Address = Annotated[
-    str | None,
-    typer.Option("--address", help="A running Ray cluster; default: RAY_ADDRESS, else Ray on this machine."),
-]
-Gpus = Annotated[
-    float | None,
-    typer.Option(
-        "--gpus-per-trial",
-        min=0,
-        help="Share of a GPU per trial; default: by measured memory.",
-    ),
-]
+Threads = Annotated[int, typer.Option("--threads", min=1, help="CPU threads, as --cpus-per-trial.")]
 Compile = Annotated[
     bool,
     typer.Option(
         "--compile", help="Compile networks with torch.compile: pays for long trials; needs a compiler."
     ),
 ]
-KeepWeights = Annotated[
-    str, typer.Option("--keep-weights", help="Weights to keep: selected (best trial per cell), all, none.")
-]
-TrackingUri = Annotated[
-    str | None,
-    typer.Option(
-        "--tracking-uri",
-        envvar="MLFLOW_TRACKING_URI",
-        callback=without_credentials,
-        help="MLflow server or database; default: SQLite in the output folder.",
-    ),
-]
-Sweep = Annotated[
-    str, typer.Argument(metavar="SPACE", help="A named space, a .yaml file, or a sweep in the output.")
-]
-Rule = Annotated[str, typer.Option("--rule", help="Selection rule; it reads validation results only.")]
 
 
-def check_keep_weights(policy: str) -> None:
-    """Raise InputError for an unknown policy of keeping weights."""
-    if policy not in KEEP_WEIGHTS:
-        raise InputError(f"--keep-weights: expected one of {', '.join(KEEP_WEIGHTS)}, given {policy!r}")
+class ForTrain:
+    """Options of `train`: how its trial is run.
+
+    Here and in the classes below an option has the name of its field in TrialOptions or RunOptions.
+    """
+
+    data_dir: DataDir = None
+    download: Download = False
+    threads: Threads = 1
+    compile: Compile = False
 
 
-def check_choices(policy: str, rule: str) -> None:
-    """Raise InputError for an unknown policy of keeping weights, or selection rule."""
-    from analysis.select import rule_by_name
+class ForPlan:
+    """Options of `plan`, `run` and `retry`: how trials are run, and what they take."""
 
-    check_keep_weights(policy)
-    rule_by_name(rule)
+    data_dir: DataDir = None
+    download: Download = False
+    address: Annotated[
+        str | None,
+        typer.Option(
+            "--address", help="A running Ray cluster; default: RAY_ADDRESS, else Ray on this machine."
+        ),
+    ] = None
+    threads: Annotated[int, typer.Option("--cpus-per-trial", min=1, help="CPUs, and threads, per trial.")] = 1
+    gpus_per_trial: Annotated[
+        float | None,
+        typer.Option(
+            "--gpus-per-trial", min=0, help="Share of a GPU per trial; default: by measured memory."
+        ),
+    ] = None
+    compile: Compile = False
+    keep_weights: Annotated[
+        str,
+        typer.Option("--keep-weights", help="Weights to keep: selected (best trial per cell), all, none."),
+    ] = "selected"
+
+
+class ForRetry(ForPlan):
+    """Options of `run` and `retry`."""
+
+    max_concurrent: Annotated[
+        int | None, typer.Option("--max-concurrent", min=1, help="Most trials at a time.")
+    ] = None
+    tracking_uri: TrackingUri = None
+    no_tracking: Annotated[bool, typer.Option("--no-tracking", help="Do not write to MLflow.")] = False
+    take_over: Annotated[
+        bool, typer.Option("--take-over", help="Take the sweep from a driver that holds its lease.")
+    ] = False
+    rule: Rule = DEFAULT_RULE
+
+
+class ForRun(ForRetry):
+    """Options of `run` alone."""
+
+    scheduler: Annotated[
+        str,
+        typer.Option("--scheduler", help="Early stopping of trials that fall behind: none, asha, median."),
+    ] = "none"
+    grace_epochs: Annotated[
+        int | None,
+        typer.Option("--grace-epochs", min=1, help="Epochs before a trial may be stopped; default: a tenth."),
+    ] = None

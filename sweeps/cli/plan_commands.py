@@ -9,22 +9,9 @@ from rich.console import Console
 
 from search_spaces.errors import InputError
 from sweeps.cli import cluster_commands
+from sweeps.cli.given import run_options, with_options
 from sweeps.cli.guard import guarded
-from sweeps.cli.named_sweep import each_stored, open_sweep
-from sweeps.cli.options import (
-    DEFAULT_OUTPUT,
-    Address,
-    Compile,
-    Cpus,
-    DataDir,
-    Download,
-    Gpus,
-    KeepWeights,
-    Output,
-    Replicates,
-    Space,
-    check_keep_weights,
-)
+from sweeps.cli.options import DEFAULT_OUTPUT, ForPlan, Output, Replicates, Space
 
 
 def register(app: typer.Typer) -> None:
@@ -33,24 +20,19 @@ def register(app: typer.Typer) -> None:
         app.command()(guarded(command))
 
 
+@with_options(ForPlan)
 def plan(
+    context: typer.Context,
     space: Space,
     output: Output = DEFAULT_OUTPUT,
     probe: Annotated[
         bool, typer.Option("--probe", help="Measure time and memory of trials where that is not known yet.")
     ] = False,
-    data_dir: DataDir = None,
-    download: Download = False,
     replicates: Replicates = None,
-    address: Address = None,
-    cpus_per_trial: Cpus = 1,
-    gpus_per_trial: Gpus = None,
-    keep_weights: KeepWeights = "selected",
-    concurrent: Annotated[
+    max_concurrent: Annotated[
         int | None,
         typer.Option("--concurrent", min=1, help="Trials at a time; default: as many as `run` would start."),
     ] = None,
-    compile: Compile = False,
     trials: Annotated[bool, typer.Option("--trials", help="List every trial.")] = False,
 ) -> None:
     """Show a space's trials: how many are done, partial, failed and pending, and what the rest costs.
@@ -59,34 +41,26 @@ def plan(
     """
     from sweeps.capacity.forecast import forecast
     from sweeps.cli import report
+    from sweeps.driver.opened import open_sweep
     from sweeps.driver.two_stage import expected
-    from sweeps.options import RunOptions
     from sweeps.plan import disk_need, make_plan
+    from trainer.store import Store
 
-    check_keep_weights(keep_weights)
-    store, manifest = open_sweep(space, output, replicates)
-    whole = expected(manifest)
-    made = make_plan(whole.name, whole.trials, store)
+    options = run_options(context)
+    sweep = open_sweep(space, Store(output), replicates)
+    whole = expected(sweep.manifest)
+    made = make_plan(whole.name, whole.trials, sweep.store)
     console = Console()
-    options = RunOptions(
-        output=output,
-        data_dir=data_dir,
-        download=download,
-        address=address,
-        cpus_per_trial=cpus_per_trial,
-        gpus_per_trial=gpus_per_trial,
-        max_concurrent=concurrent,
-        compile=compile,
-    )
-    found = forecast(made, options, console, measure=probe)
+    found = forecast(made, sweep.store, options, console, measure=probe)
+    at_a_time = max_concurrent or found.packing.concurrent
+    disk = disk_need(made, sweep.store, keep_weights=options.trial.keep_weights, concurrent=at_a_time)
     report.print_plan(console, made)
-    report.print_samples(console, manifest)
-    report.print_stages(console, manifest, whole)
-    at_a_time = concurrent or found.packing.concurrent
-    report.print_disk(console, disk_need(made, store, keep_weights=keep_weights, concurrent=at_a_time))
+    report.print_samples(console, sweep.manifest)
+    report.print_stages(console, sweep.manifest, whole)
+    report.print_disk(console, disk)
     report.print_time(console, found)
     if trials:
-        known = {config.trial_id for config in manifest.trials}
+        known = {config.trial_id for config in sweep.manifest.trials}
         report.print_trials(console, (t for t in made.trials if t.trial_id in known))
 
 
@@ -109,6 +83,7 @@ def status(
         cluster_commands.remote_status(context, address)
         return
     from sweeps.cli import report
+    from sweeps.driver.opened import each_stored
     from sweeps.plan import make_plan
     from trainer.store import Store
 
@@ -118,9 +93,9 @@ def status(
         store.check_trial_schema()
         raise InputError(f"{output}: expected a result store with a sweep in it, found none")
     console = Console()
-    for manifest in each_stored(names, output):
-        made = make_plan(manifest.name, manifest.trials, store)
+    for sweep in each_stored(names, store):
+        made = make_plan(sweep.name, sweep.manifest.trials, store)
         report.print_plan(console, made)
-        report.print_samples(console, manifest)
+        report.print_samples(console, sweep.manifest)
         if failed:
             report.print_failed(console, made, store)

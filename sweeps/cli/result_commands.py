@@ -11,7 +11,6 @@ from rich.text import Text
 
 from search_spaces.errors import InputError
 from sweeps.cli.guard import guarded
-from sweeps.cli.named_sweep import each_stored, open_stored
 from sweeps.cli.options import DEFAULT_OUTPUT, DEFAULT_RULE, Output, Replicates, Rule, Sweep, TrackingUri
 
 if TYPE_CHECKING:
@@ -36,17 +35,20 @@ def tables(
 
     Of an output folder, sweeps of another trial schema get none: the others do, then they are an error.
     """
+    from sweeps.driver.opened import each_stored
     from trainer.store import Store
 
     console = Console()
-    store = Store(space if _is_folder(space) else output)
-    names = store.sweep_names() if _is_folder(space) else [space]
+    store, names = Store(output), [space]
+    if _is_folder(space):
+        store = Store(space)
+        names = store.sweep_names()
     if not names:
         store.check_trial_schema()
         raise InputError(f"{space}: expected a result store with a sweep in it, found none")
     complete = True
-    for manifest in each_stored(names, store.uri, replicates):
-        complete &= write_tables_of(console, store, manifest, rule)
+    for sweep in each_stored(names, store, replicates):
+        complete &= write_tables_of(console, store, sweep.manifest, rule)
     if not complete:
         raise typer.Exit(1)
 
@@ -54,14 +56,15 @@ def tables(
 def reconcile(space: Sweep, output: Output = DEFAULT_OUTPUT, tracking_uri: TrackingUri = None) -> None:
     """Bring MLflow level with the result store."""
     from sweeps.driver.lease import is_held
+    from sweeps.driver.opened import open_stored
     from sweeps.tracking.tracker import reconcile as bring_level
+    from trainer.store import Store
 
-    store, manifest = open_stored(space, output)
-    counts = bring_level(store, manifest.name, tracking_uri, is_running=is_held(store, manifest.name))
+    store = Store(output)
+    name = open_stored(space, store).name
+    counts = bring_level(store, name, tracking_uri, is_running=is_held(store, name))
     words = f"{counts.created} runs created, {counts.updated} brought level, {counts.unchanged} were level"
-    Console().print(
-        f"sweep {manifest.name}: {words}, {counts.ended} ended, {counts.failed} failed", highlight=False
-    )
+    Console().print(f"sweep {name}: {words}, {counts.ended} ended, {counts.failed} failed", highlight=False)
     if counts.failed:
         raise typer.Exit(1)
 

@@ -3,60 +3,33 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from search_spaces.errors import InputError
 from sweeps.cli import cluster_commands
-from sweeps.cli.guard import INTERRUPTED, guarded
-from sweeps.cli.named_sweep import open_stored, open_sweep, search_of
-from sweeps.cli.options import (
-    DEFAULT_OUTPUT,
-    DEFAULT_RULE,
-    Address,
-    Compile,
-    Cpus,
-    DataDir,
-    Download,
-    Gpus,
-    KeepWeights,
-    Output,
-    Replicates,
-    Rule,
-    Space,
-    Sweep,
-    TrackingUri,
-    check_choices,
-)
-from sweeps.cli.result_commands import write_tables_of
+from sweeps.cli.given import run_options, with_options
+from sweeps.cli.guard import guarded
+from sweeps.cli.options import DEFAULT_OUTPUT, ForRetry, ForRun, Output, Replicates, Space, Sweep
+from sweeps.cli.train_sweep import train_sweep
 
 if TYPE_CHECKING:
-    from search_spaces.search import Search
+    from sweeps.driver.opened import OpenedSweep
     from sweeps.options import RunOptions
-    from trainer.store import Store, SweepManifest
+    from sweeps.plan import Plan
 
-SCHEDULERS = ("none", "asha", "median")
 # A run that trains more replicates than this asks first, where there is somebody to answer.
 LARGE_RUN = 1000
 
-MaxConcurrent = Annotated[int | None, typer.Option("--max-concurrent", min=1, help="Most trials at a time.")]
-NoTracking = Annotated[bool, typer.Option("--no-tracking", help="Do not write to MLflow.")]
 NumSamples = Annotated[
     int | None, typer.Option("--num-samples", min=1, help="Trials of a search in all, earlier ones included.")
 ]
 Seed = Annotated[int | None, typer.Option("--seed", min=0, help="Seed of a search's sampler.")]
-Scheduler = Annotated[
-    str, typer.Option("--scheduler", help="Early stopping of trials that fall behind: none, asha, median.")
-]
-GraceEpochs = Annotated[
-    int | None,
-    typer.Option("--grace-epochs", min=1, help="Epochs before a trial may be stopped; default: a tenth."),
-]
-TakeOver = Annotated[
-    bool, typer.Option("--take-over", help="Take the sweep from a driver that holds its lease.")
+Failed = Annotated[bool, typer.Option("--failed", help="Failed trials, diverged replicates included.")]
+Pruned = Annotated[
+    bool, typer.Option("--pruned", help="Trials that were stopped early; this time to their end.")
 ]
 Job = Annotated[
     bool, typer.Option("--job", help="Run as a Ray job of a running cluster; it outlives this terminal.")
@@ -70,188 +43,94 @@ def register(app: typer.Typer) -> None:
         app.command()(guarded(command))
 
 
+@with_options(ForRun)
 def run(
     context: typer.Context,
     space: Space,
     output: Output = DEFAULT_OUTPUT,
-    data_dir: DataDir = None,
-    download: Download = False,
     replicates: Replicates = None,
-    address: Address = None,
-    cpus_per_trial: Cpus = 1,
-    gpus_per_trial: Gpus = None,
-    max_concurrent: MaxConcurrent = None,
-    compile: Compile = False,
-    keep_weights: KeepWeights = "selected",
-    tracking_uri: TrackingUri = None,
-    no_tracking: NoTracking = False,
-    take_over: TakeOver = False,
-    rule: Rule = DEFAULT_RULE,
     num_samples: NumSamples = None,
     seed: Seed = None,
-    scheduler: Scheduler = "none",
-    grace_epochs: GraceEpochs = None,
     job: Job = False,
     yes: Yes = False,
 ) -> None:
     """Run what is missing of a space on Ray Tune, then write and print the table of best configurations."""
-    from sweeps.driver.two_stage import expected
-    from sweeps.options import RunOptions
-    from sweeps.plan import make_plan
+    from sweeps.driver.opened import open_sweep
+    from trainer.store import Store
 
-    check_choices(keep_weights, rule)
-    options = RunOptions(
-        output=output,
-        data_dir=data_dir,
-        download=download,
-        address=address,
-        cpus_per_trial=cpus_per_trial,
-        gpus_per_trial=gpus_per_trial,
-        max_concurrent=max_concurrent,
-        compile=compile,
-        keep_weights=keep_weights,
-        rule=rule,
-        tracking_uri=tracking_uri,
-        track=not no_tracking,
-        take_over=take_over,
-        scheduler=scheduler,
-        grace_epochs=grace_epochs,
-    )
-    if scheduler not in SCHEDULERS:
-        raise InputError(f"--scheduler: expected one of {', '.join(SCHEDULERS)}, given {scheduler!r}")
-    search, samples = search_of(space, replicates, num_samples, seed)
-    store, manifest = open_sweep(space, output, replicates)
-    if not yes and _may_ask():
-        _confirm(make_plan(manifest.name, expected(manifest).trials, store).missing_replicates())
-    if job:
-        cluster_commands.submit(context, manifest, output, address)
-    else:
-        _run_and_report(store, manifest, options, search=search, samples=samples)
+    options = run_options(context)
+    sweep = open_sweep(space, Store(output), replicates, samples=num_samples, seed=seed)
+    if sweep.search is not None and sweep.manifest.samples is None:
+        raise InputError("--num-samples: expected a number of trials for this search, given none")
+    _go(context, sweep, options, job=job, yes=yes)
 
 
+@with_options(ForRetry)
 def retry(
     context: typer.Context,
     space: Sweep,
-    failed: Annotated[
-        bool, typer.Option("--failed", help="Failed trials, diverged replicates included.")
-    ] = False,
-    pruned: Annotated[
-        bool, typer.Option("--pruned", help="Trials that were stopped early; this time to their end.")
-    ] = False,
+    failed: Failed = False,
+    pruned: Pruned = False,
     output: Output = DEFAULT_OUTPUT,
-    data_dir: DataDir = None,
-    download: Download = False,
     replicates: Replicates = None,
-    address: Address = None,
-    cpus_per_trial: Cpus = 1,
-    gpus_per_trial: Gpus = None,
-    max_concurrent: MaxConcurrent = None,
-    compile: Compile = False,
-    keep_weights: KeepWeights = "selected",
-    tracking_uri: TrackingUri = None,
-    no_tracking: NoTracking = False,
-    take_over: TakeOver = False,
-    rule: Rule = DEFAULT_RULE,
     job: Job = False,
     yes: Yes = False,
 ) -> None:
     """Run a sweep's failed trials again (or its pruned ones, or both), and nothing else."""
-    from sweeps.options import RunOptions
-    from sweeps.plan import make_plan
+    from sweeps.driver.opened import open_stored
+    from trainer.store import Store
 
-    if not (failed or pruned):
+    asked = {"failed": failed, "pruned": pruned}
+    statuses = [status for status, is_asked in asked.items() if is_asked]
+    if not statuses:
         raise InputError(
             "retry: say --failed to run failed trials again; `almsweep run` runs what is missing"
         )
-    check_choices(keep_weights, rule)
-    options = RunOptions(
-        output=output,
-        data_dir=data_dir,
-        download=download,
-        address=address,
-        cpus_per_trial=cpus_per_trial,
-        gpus_per_trial=gpus_per_trial,
-        max_concurrent=max_concurrent,
-        compile=compile,
-        keep_weights=keep_weights,
-        rule=rule,
-        tracking_uri=tracking_uri,
-        track=not no_tracking,
-        take_over=take_over,
-    )
-    store, manifest = open_stored(space, output, replicates)
-    if not yes and _may_ask():
-        again = make_plan(manifest.name, manifest.trials, store).of(
-            *["failed"] * failed, *["pruned"] * pruned
-        )
-        _confirm(sum(len(trial.config.seeds) for trial in again))
-    if job:
-        cluster_commands.submit(context, manifest, output, address)
-    else:
-        _run_and_report(store, manifest, options, retry_failed=failed, retry_pruned=pruned)
+    options = run_options(context)
+    sweep = open_stored(space, Store(output), replicates)
+    _go(context, sweep, options, statuses, job=job, yes=yes)
+
+
+def _go(
+    context: typer.Context,
+    sweep: OpenedSweep,
+    options: RunOptions,
+    retry: Collection[str] = (),
+    *,
+    job: bool,
+    yes: bool,
+) -> None:
+    """Train here, or submit this command as a job; a large run is asked about at a terminal."""
+    from sweeps.plan import make_plan
+
+    def confirm(plan: Plan) -> None:
+        replicates = _to_train(plan, sweep, retry)
+        if replicates > LARGE_RUN and not typer.confirm(f"Train {replicates:,} replicates?"):
+            raise typer.Exit(1)
+
+    asks = not yes and _may_ask()
+    if not job:
+        train_sweep(sweep, options, retry=retry, confirm=confirm if asks else _agree)
+        return
+    if asks:
+        confirm(make_plan(sweep.name, sweep.manifest.trials, sweep.store))
+    cluster_commands.submit(context, sweep, options.address)
+
+
+def _to_train(plan: Plan, sweep: OpenedSweep, retry: Collection[str]) -> int:
+    """Replicates that a run trains, with those of a second stage that is still to be chosen."""
+    from sweeps.driver.two_stage import expected
+
+    if retry:
+        return sum(len(trial.config.seeds) for trial in plan.of(*retry))
+    later = expected(sweep.manifest).trials[len(sweep.manifest.trials) :]
+    return plan.missing_replicates() + sum(len(config.seeds) for config in later)
+
+
+def _agree(plan: Plan) -> None:
+    """Asks nobody."""
 
 
 def _may_ask() -> bool:
     """Whether a person sits at the terminal."""
     return sys.stdin.isatty() and sys.stdout.isatty()
-
-
-def _confirm(replicates: int) -> None:
-    """Ask before a large run; exits with 1 when the answer is no."""
-    if replicates > LARGE_RUN and not typer.confirm(f"Train {replicates:,} replicates?"):
-        raise typer.Exit(1)
-
-
-def _run_and_report(
-    store: Store,
-    manifest: SweepManifest,
-    options: RunOptions,
-    *,
-    retry_failed: bool = False,
-    retry_pruned: bool = False,
-    search: Search | None = None,
-    samples: int | None = None,
-) -> None:
-    """Run, write the tables, print them, and exit with the code that tells how it went."""
-    from sweeps.cli import report
-    from sweeps.driver.run import run_sweep
-
-    console = Console()
-    if search is not None:
-        manifest = replace(manifest, samples=samples or manifest.samples)
-        if manifest.samples is None:
-            raise InputError("--num-samples: expected a number of trials for this search, given none")
-    outcome = run_sweep(
-        manifest, options, console, retry_failed=retry_failed, retry_pruned=retry_pruned, search=search
-    )
-    report.print_outcome(console, outcome)
-    if not (retry_failed or retry_pruned or outcome.interrupted or outcome.stopped):
-        later = _second_stage(console, store, manifest, options.rule)
-        if later is not None:
-            manifest = later
-            outcome = run_sweep(manifest, options, console)
-            report.print_outcome(console, outcome)
-    if search is not None:
-        manifest = store.read_sweep(manifest.name)
-        report.print_samples(console, manifest)
-    write_tables_of(console, store, manifest, options.rule)
-    if outcome.interrupted:
-        raise typer.Exit(INTERRUPTED)
-    counts = outcome.plan.counts()
-    if counts["done"] + counts["pruned"] < len(outcome.plan.trials):
-        raise typer.Exit(1)
-
-
-def _second_stage(console: Console, store: Store, manifest: SweepManifest, rule: str) -> SweepManifest | None:
-    """A two-stage study with its second stage, when the first has ended; None for any other sweep."""
-    from sweeps.driver.two_stage import is_first_stage, unfinished, with_second_stage
-
-    if not is_first_stage(manifest):
-        return None
-    if waiting := unfinished(store, manifest):
-        console.print(f"stage 2 waits for {waiting} trial(s) of stage 1", highlight=False)
-        return None
-    later = with_second_stage(store, manifest, rule)
-    added = len(later.trials) - len(manifest.trials)
-    console.print(f"stage 2: {added:,} trials on the losses that {rule} chose in stage 1", highlight=False)
-    return later

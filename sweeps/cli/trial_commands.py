@@ -11,8 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from search_spaces.errors import CheckpointError, InputError
+from sweeps.cli.given import trial_options, with_options
 from sweeps.cli.guard import guarded
-from sweeps.cli.options import DEFAULT_OUTPUT, Compile, DataDir, Download, Output
+from sweeps.cli.options import DEFAULT_OUTPUT, DataDir, Download, ForTrain, Output, Threads
 
 if TYPE_CHECKING:
     from search_spaces.config import TrialConfig
@@ -36,7 +37,6 @@ Settings = Annotated[
 Device = Annotated[
     str | None, typer.Option("--device", help="cpu or cuda; default: a GPU where there is one.")
 ]
-Threads = Annotated[int, typer.Option("--threads", min=1, help="CPU threads, as --cpus-per-trial.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -45,7 +45,9 @@ def register(app: typer.Typer) -> None:
         app.command()(guarded(command))
 
 
+@with_options(ForTrain)
 def train(
+    context: typer.Context,
     dataset: Dataset = "digits",
     ratio: Ratio = None,
     loss: Loss = "baseline_BCE",
@@ -54,17 +56,14 @@ def train(
     settings: Settings = None,
     replicates: Annotated[int, typer.Option("--replicates", min=1, help="Seeds 1 to N.")] = 1,
     output: Output = DEFAULT_OUTPUT,
-    data_dir: DataDir = None,
-    download: Download = False,
     device: Device = None,
-    threads: Threads = 1,
-    compile: Compile = False,
 ) -> None:
     """Train one trial, or go on from its checkpoint, and print its result."""
     from trainer.store import Store, layout
-    from trainer.trial import TrialOptions, run_trial
+    from trainer.trial import run_trial
 
     config = _config(dataset, ratio, loss, alm, delta, settings or [], replicates)
+    options = trial_options(context)
     store = Store(output)
     store.check_trial_schema()
     console = Console()
@@ -72,8 +71,8 @@ def train(
     run_trial(
         config,
         store,
-        _device(device, threads),
-        TrialOptions(data_dir=data_dir, download=download, compile=compile),
+        _device(device, options.threads),
+        options,
         on_round=lambda round_: _print_round(console, round_, config.epochs),
     )
     complete = _print_result(console, config, store)

@@ -12,51 +12,20 @@ import asyncio
 import logging
 import os
 import re
-import shlex
 import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from search_spaces.errors import AlmsweepError, InputError, unknown_name
+from sweeps.cluster.job import Commands, SweepJob, sweep_job
 
-SWEEP_KEY = "almsweep.sweep"
-OUTPUT_KEY = "almsweep.output"
 # How long Ray waits for a stopped job before it kills it: time to store and to tell MLflow.
 STOP_SECONDS = 600
 # How long a head may be silent before a follower gives up.
 SILENCE_SECONDS = 120.0
-STOPPED_CODE = 130
-LOST_CODE = 1
-_ENDED = ("SUCCEEDED", "FAILED", "STOPPED")
-_PROGRAMS = ("almsweep", "almsweep-entrypoint", "sweeps.cli", "sweeps.launch", "launch.py")
-
-
-@dataclass(frozen=True)
-class SweepJob:
-    """A Ray job that runs a sweep. Times are seconds since 1970; `output` is None where it was not told."""
-
-    job_id: str
-    sweep: str
-    status: str
-    output: str | None
-    started: float | None
-    ended: float | None
-    exit_code: int | None
-
-    @property
-    def is_running(self) -> bool:
-        """Whether it waits or runs."""
-        return self.status not in _ENDED
-
-    def code(self) -> int:
-        """The exit code to pass on: the driver's own, 130 for a stopped job, 1 where Ray does not know it."""
-        if self.status == "SUCCEEDED":
-            return 0
-        return STOPPED_CODE if self.status == "STOPPED" else self.exit_code or LOST_CODE
 
 
 class _Printer:
@@ -74,12 +43,14 @@ class _Printer:
 
 
 class SweepJobs:
-    """The sweep jobs of one cluster.
+    """The sweep jobs of one cluster."""
 
-    Raises InputError when nobody answers at the address or the token is not the cluster's.
-    """
+    def __init__(self, address: str | None, commands: Commands) -> None:
+        """Connect to a cluster. `commands` tell which sweep a job runs that somebody else submitted.
 
-    def __init__(self, address: str | None = None) -> None:
+        Raises InputError when nobody answers at the address or the token is not the cluster's.
+        """
+        self._commands = commands
         use_token_at_hand()
         from ray.exceptions import AuthenticationError
         from ray.job_submission import JobSubmissionClient
@@ -119,8 +90,12 @@ class SweepJobs:
 
     def sweeps(self) -> list[SweepJob]:
         """All sweep jobs that the cluster knows, the newest first."""
-        found = (sweep_job(details) for details in self._client.list_jobs())
-        return sorted((j for j in found if j is not None), key=lambda j: j.started or 0, reverse=True)
+        jobs = []
+        for details in self._client.list_jobs():
+            job = sweep_job(details, self._commands)
+            if job is not None:
+                jobs.append(job)
+        return sorted(jobs, key=lambda job: job.started or 0, reverse=True)
 
     def find(self, sweep: str | None, *, running: bool = False) -> SweepJob:
         """The newest job of a sweep, or the only one where no sweep is named; a job's id names it too.
@@ -142,7 +117,7 @@ class SweepJobs:
 
     def get(self, job_id: str) -> SweepJob:
         """A job as it stands now."""
-        job = sweep_job(self._client.get_job_info(job_id), anything=True)
+        job = sweep_job(self._client.get_job_info(job_id), self._commands, anything=True)
         if job is None:
             raise InputError(f"no job {job_id!r} on this cluster")
         return job
@@ -191,58 +166,6 @@ class SweepJobs:
         return job
 
 
-def sweep_job(details: Any, *, anything: bool = False) -> SweepJob | None:
-    """A job of Ray's as a sweep job, or None when it runs no sweep (unless `anything`)."""
-    metadata = details.metadata or {}
-    sweep = metadata.get(SWEEP_KEY) or sweep_of_entrypoint(details.entrypoint or "")
-    if details.submission_id is None or (sweep is None and not anything):
-        return None
-    return SweepJob(
-        job_id=details.submission_id,
-        sweep=sweep or "",
-        status=str(details.status.value),
-        output=metadata.get(OUTPUT_KEY),
-        started=None if details.start_time is None else details.start_time / 1000,
-        ended=None if not details.end_time else details.end_time / 1000,
-        exit_code=details.driver_exit_code,
-    )
-
-
-def sweep_of_entrypoint(entrypoint: str) -> str | None:
-    """The sweep that a job's command runs, None where it runs none; for jobs that `ray job submit` started.
-
-    >>> sweep_of_entrypoint("almsweep run --gpus-per-trial 0.5 spaces/margins.yaml")
-    'margins'
-    >>> sweep_of_entrypoint("python -m sweeps.launch status paper") is None
-    True
-    """
-    try:
-        words = shlex.split(entrypoint)
-    except ValueError:
-        return None
-    for program, command, *rest in (words[i:] for i in range(len(words) - 2)):
-        if Path(program).name in _PROGRAMS and command in ("run", "retry"):
-            name = _space_argument(command, rest)
-            return None if name is None else Path(name).name.removesuffix(".yaml").removesuffix(".yml")
-    return None
-
-
-def _space_argument(command: str, arguments: list[str]) -> str | None:
-    """The space that arguments of `run` or `retry` name; None where they would be refused."""
-    import click
-    import typer
-
-    from sweeps.cli.main import app
-
-    group: Any = typer.main.get_command(app)
-    try:
-        context = group.commands[command].make_context(command, list(arguments), resilient_parsing=True)
-    except click.ClickException:
-        return None
-    space: str | None = context.params.get("space")
-    return space
-
-
 def use_token_at_hand() -> None:
     """Turn on token authentication where a token is given and RAY_AUTH_MODE is not, as `ray.init` does.
 
@@ -256,8 +179,10 @@ def use_token_at_hand() -> None:
 @contextmanager
 def _only(address: str | None) -> Iterator[None]:
     """Ray lets these variables override an address that was given; here what was given counts."""
-    names = ("RAY_API_SERVER_ADDRESS", "RAY_ADDRESS") if address is not None else ()
-    hidden = {name: os.environ.pop(name) for name in names if name in os.environ}
+    hidden = {}
+    for name in ("RAY_API_SERVER_ADDRESS", "RAY_ADDRESS"):
+        if address is not None and name in os.environ:
+            hidden[name] = os.environ.pop(name)
     try:
         yield
     finally:

@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from search_spaces.errors import InputError
+from sweeps.compat import autoscaler_config
 
 log = logging.getLogger(__name__)
 
 ANSWER_SECONDS = 60.0
+# A resource that Ray gives to the head alone.
+HEAD_MARK = "node:__internal_head__"
 NodeTypes = Mapping[str, Mapping[str, Any]]
 
 
@@ -34,17 +37,19 @@ def check_resources(
     def holds(node: Mapping[str, float]) -> bool:
         return cpus <= node.get("CPU", 0.0) and (gpus or 0.0) <= node.get("GPU", 0.0)
 
-    if any(holds(node) for node in nodes):
+    if any(map(holds, nodes)):
         return
     types = [kind.get("resources", {}) for kind in startable().values()]
-    if any(holds(kind) for kind in types):
+    if any(map(holds, types)):
         if gpus is None and any(kind.get("GPU", 0) for kind in types):
             raise InputError(
                 "--gpus-per-trial: expected a share of a GPU, like 0.25, given none: this cluster starts its "
                 "GPUs on demand, so there is none yet on which a trial's memory could be measured"
             )
         return
-    beside = f" and can start nodes with {_words(types)}" if types else ""
+    beside = ""
+    if types:
+        beside = f" and can start nodes with {_words(types)}"
     for name, need, resource in (("--gpus-per-trial", gpus or 0.0, "GPU"), ("--cpus-per-trial", cpus, "CPU")):
         most = max((node.get(resource, 0.0) for node in nodes), default=0.0)
         if need > most:
@@ -58,16 +63,16 @@ def check_resources(
 def startable_nodes() -> NodeTypes:
     """The node types that the connected cluster's autoscaler may start, by name; none without autoscaler.
 
-    Ray's public interface does not tell them; the configuration that the head's autoscaler runs with does.
+    The configuration that the head's autoscaler runs with tells them.
     """
     import ray
     from ray.exceptions import RayError
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-    head = next((n for n in ray.nodes() if n["Alive"] and "node:__internal_head__" in n["Resources"]), None)
-    if head is None:
+    heads = [n["NodeID"] for n in ray.nodes() if n["Alive"] and HEAD_MARK in n["Resources"]]
+    if not heads:
         return {}
-    there = NodeAffinitySchedulingStrategy(head["NodeID"], soft=False)
+    there = NodeAffinitySchedulingStrategy(heads[0], soft=False)
     ask = ray.remote(num_cpus=0, max_retries=0)(_autoscaler_node_types)
     try:
         types: NodeTypes = ray.get(ask.options(scheduling_strategy=there).remote(), timeout=ANSWER_SECONDS)
@@ -79,14 +84,8 @@ def startable_nodes() -> NodeTypes:
 
 def _autoscaler_node_types() -> dict[str, dict[str, Any]]:
     """On the head: node types, with their resources, that its autoscaler's configuration lets it start."""
-    import psutil
-
-    for process in psutil.process_iter(["cmdline"]):
-        words = process.info["cmdline"] or []
-        given = [w.partition("=")[2] for w in words if w.startswith("--autoscaling-config=")]
-        if given and any(word.endswith("monitor.py") for word in words):
-            return node_types(Path(given[0]).expanduser())
-    return {}
+    path = autoscaler_config()
+    return {} if path is None else node_types(path)
 
 
 def node_types(path: Path) -> dict[str, dict[str, Any]]:
@@ -95,15 +94,15 @@ def node_types(path: Path) -> dict[str, dict[str, Any]]:
 
     try:
         text = path.read_text()
-        config = json.loads(text) if text.lstrip().startswith("{") else yaml.safe_load(text)
+        read = json.loads if text.lstrip().startswith("{") else yaml.safe_load
+        config = read(text)
     except (OSError, ValueError, yaml.YAMLError):
         return {}
-    found = {
-        name: {"resources": dict(kind.get("resources") or {})}
-        for name, kind in (config.get("available_node_types") or {}).items()
-        if kind.get("max_workers", config.get("max_workers", 0)) > 0
-    }
-    found.pop(config.get("head_node_type"), None)
+    found = {}
+    for name, kind in (config.get("available_node_types") or {}).items():
+        most = kind.get("max_workers", config.get("max_workers", 0))
+        if name != config.get("head_node_type") and most > 0:
+            found[name] = {"resources": dict(kind.get("resources") or {})}
     return found
 
 

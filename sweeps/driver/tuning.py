@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from search_spaces.config import TrialConfig
 from sweeps.capacity.packing import Packing
-from sweeps.cluster.nodes import software
+from sweeps.cluster.software import software
+from sweeps.compat import keep_credentials_out_of_logs
 from sweeps.driver.worker import WorkerOptions, train_trial
 from sweeps.options import RunOptions
 
@@ -36,16 +37,11 @@ def tune_trials(
     """
     from ray import tune
 
-    _keep_credentials_out_of_logs()
+    keep_credentials_out_of_logs()
     worker = WorkerOptions(
-        output=options.store_uri,
-        data_dir=options.data_folder,
-        download=options.download,
-        threads=options.cpus_per_trial,
+        output=callback.store.storage.absolute_uri,
+        trial=options.trial,
         use_gpu=packing.gpus > 0,
-        keep_weights=options.keep_weights != "none",
-        checkpoint_seconds=options.checkpoint_seconds,
-        compile=options.compile,
         stoppable=scheduler is not None,
         software=None if options.cluster_address is None else software(),
     )
@@ -54,19 +50,22 @@ def tune_trials(
         tune.with_parameters(train_trial, configs=texts, options=worker, stop_flag=callback.stop_flag),
         packing.resources,
     )
+    space, samples = {"trial_id": tune.grid_search(list(configs))}, 1
+    if searcher is not None:
+        space, samples = {}, -1  # the searcher says when it has finished
     scratch = tempfile.mkdtemp(prefix="almsweep-tune-")
     try:
         tune.Tuner(
             trainable,
-            param_space={"trial_id": tune.grid_search(list(configs))} if searcher is None else {},
+            param_space=space,
             tune_config=tune.TuneConfig(
                 search_alg=searcher,
-                num_samples=1 if searcher is None else -1,  # the searcher says when it has finished
+                num_samples=samples,
                 scheduler=scheduler,
                 reuse_actors=True,
                 max_concurrent_trials=options.max_concurrent,
-                trial_name_creator=lambda trial: trial.config["trial_id"],
-                trial_dirname_creator=lambda trial: trial.config["trial_id"],
+                trial_name_creator=_trial_id,
+                trial_dirname_creator=_trial_id,
             ),
             run_config=tune.RunConfig(
                 name="sweep",
@@ -80,13 +79,6 @@ def tune_trials(
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _keep_credentials_out_of_logs() -> None:
-    """Stop Tune from sending the driver's AWS credentials along with every trial.
-
-    It would put them into the trials' runtime environment, which Ray writes into a log on every node. Each
-    node has its own credentials, as docs/cluster.md says; a Ray of our own inherits the driver's environment.
-    """
-    from ray.tune.execution import class_cache
-
-    names: set[str] = getattr(class_cache, "ENV_VARS_TO_PROPAGATE", set())
-    names.difference_update([name for name in names if name.startswith("AWS_")])
+def _trial_id(trial: Any) -> str:
+    """What Tune names a trial and its folder: the id that we give it."""
+    return str(trial.config["trial_id"])

@@ -9,7 +9,6 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from search_spaces.config import TrialConfig
@@ -20,6 +19,7 @@ from sweeps.driver.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from trainer.fit import Round
+    from trainer.options import TrialOptions
     from trainer.store import Store
 
 log = logging.getLogger(__name__)
@@ -34,26 +34,18 @@ class WorkerOptions:
     """What every trial of a sweep needs to know about where it runs.
 
     output          the result store's path or URI
-    data_dir        where data sets lie, on every node
-    threads         CPU threads per trial
+    trial           how each trial is run
     use_gpu         whether trials were given a share of a GPU
-    keep_weights    whether trials store the weights that they are scored by
     report_seconds  least time between two reports to Ray
-    software        what `sweeps.cluster.nodes.software` says on the driver; another one fails the trial
     stoppable       whether a scheduler may ask for a trial's end; every epoch is reported then
-    compile         whether trials compile their network
+    software        what `sweeps.cluster.software` says on the driver; another one fails the trial
     """
 
     output: str
-    data_dir: str | None
-    download: bool
-    threads: int
-    use_gpu: bool
-    keep_weights: bool
-    checkpoint_seconds: float = 60.0
+    trial: TrialOptions
+    use_gpu: bool = False
     report_seconds: float = 1.0
     stoppable: bool = False
-    compile: bool = False
     software: Mapping[str, str] | None = None
 
 
@@ -68,52 +60,71 @@ def train_trial(
     ends the process, and Tune tries once more. So does a hung epoch. The last report says "done", by which
     Tune gives the process its next trial at once instead of asking whether this one goes on.
     """
-    import torch
     from ray import tune
 
     from trainer.device.cpu import prepare_cpu
-    from trainer.device.environment import is_out_of_memory
-    from trainer.held_setup import let_go
     from trainer.store import Retry, Store
 
-    prepare_cpu(options.threads)
+    prepare_cpu(options.trial.threads)
     # A search knows its configurations only one after another, and gives each with its trial.
     config = TrialConfig.model_validate_json(params.get("config") or configs[params["trial_id"]])
     watchdog = Watchdog(lambda limit: _leave_hung(store, config, limit))
     # An outage of the storage is no hung epoch, however long its calls are repeated.
     store = Store(options.output, retry=Retry(sleep=watchdog.pause))
     reporter = _Reporter(0.0 if options.stoppable else options.report_seconds)
+    outcome = _attempt(config, store, options, reporter, watchdog, StopQuestion(stop_flag))
+    if outcome["state"] == OUT_OF_MEMORY:  # not before: the error's traceback held all that took memory
+        _free_memory()
+    tune.report({"records": reporter.take(), **outcome, **reporter.latest, "done": True})
+
+
+def _attempt(
+    config: TrialConfig,
+    store: Store,
+    options: WorkerOptions,
+    reporter: _Reporter,
+    watchdog: Watchdog,
+    should_stop: StopQuestion,
+) -> dict[str, str]:
+    """Run the trial; its state, and its error where that is one after which the process can be used again."""
+    from trainer.device.environment import is_out_of_memory
+
     try:
         _check_software(options.software)
         with watchdog:
-            state = _train(config, store, options, reporter, watchdog, StopQuestion(stop_flag))
-        outcome = {"state": state}
+            return {"state": _train(config, store, options, reporter, watchdog, should_stop)}
     except Interrupted:
-        outcome = {"state": "interrupted"}
+        return {"state": "interrupted"}
     except AlmsweepError as error:
-        outcome = {"state": "failed", "error": str(error)}
+        return {"state": "failed", "error": str(error)}
     except Exception as error:
-        if not is_out_of_memory(error):
-            if (text := redacted(str(error))) != str(error):  # Ray writes what ends a process into its logs
-                raise RuntimeError(f"{type(error).__name__}: {text}") from None
-            raise
-        outcome = {"state": OUT_OF_MEMORY, "error": str(error).split("\n")[0] or type(error).__name__}
-    if outcome["state"] == OUT_OF_MEMORY:  # not before: the error's traceback held all that took memory
-        let_go()
-        if torch.cuda.is_available():
-            with suppress(RuntimeError):
-                torch.cuda.empty_cache()
-    tune.report({"records": reporter.take(), **outcome, **reporter.latest, "done": True})
+        if is_out_of_memory(error):
+            return {"state": OUT_OF_MEMORY, "error": str(error).split("\n")[0] or type(error).__name__}
+        text = redacted(str(error))
+        if text != str(error):  # Ray writes what ends a process into its logs
+            raise RuntimeError(f"{type(error).__name__}: {text}") from None
+        raise
+
+
+def _free_memory() -> None:
+    """Let go of what the process held for its trials, on the GPU too."""
+    import torch
+
+    from trainer.held_setup import let_go
+
+    let_go()
+    if torch.cuda.is_available():
+        with suppress(RuntimeError):
+            torch.cuda.empty_cache()
 
 
 def _check_software(expected: Mapping[str, str] | None) -> None:
     """Raise InputError on a node, one that joined late for instance, that differs from the driver."""
-    from sweeps.cluster.nodes import Node, software, software_differences
+    from sweeps.cluster.software import software, software_differences
 
     if expected is None:
         return
-    name = socket.gethostname()
-    lines = software_differences({Node("", name, name, True): software()}, expected, "its host")
+    lines = software_differences(socket.gethostname(), software(), expected, "its host")
     if lines:
         raise InputError(f"expected the driver's package and libraries: {'; '.join(lines)}")
 
@@ -129,7 +140,7 @@ def _train(
     """Run the trial; returns "completed", or in which other ways its replicates ended."""
     import torch
 
-    from trainer.trial import StopTrial, TrialOptions, run_trial
+    from trainer.trial import StopTrial, run_trial
 
     def on_round(round_: Round) -> None:
         watchdog.beat()
@@ -140,18 +151,12 @@ def _train(
 
     if options.stoppable:
         store.notes.clear_stop_request(config.trial_id)  # one of an earlier run is none of this one's
-    trial_options = TrialOptions(
-        data_dir=None if options.data_dir is None else Path(options.data_dir),
-        download=options.download,
-        keep_weights=options.keep_weights,
-        checkpoint_seconds=options.checkpoint_seconds,
-        compile=options.compile,
-    )
     device = torch.device("cuda" if options.use_gpu else "cpu")
-    states = run_trial(config, store, device, trial_options, on_round, should_stop, watchdog.resume)
+    states = run_trial(config, store, device, options.trial, on_round, should_stop, watchdog.resume)
     if options.stoppable:
         store.notes.clear_stop_request(config.trial_id)
-    return ",".join(sorted({s for s in states.values() if s != "completed"})) or "completed"
+    other = set(states.values()) - {"completed"}
+    return ",".join(sorted(other)) or "completed"
 
 
 def _leave_hung(store: Store, config: TrialConfig, limit: float) -> None:

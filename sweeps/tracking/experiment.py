@@ -12,6 +12,7 @@ from typing import Any
 
 from search_spaces.config import TrialConfig
 from search_spaces.labels import trial_label
+from sweeps.compat import database_engine
 from sweeps.tracking.columns import VIEW_TAG, saved_view
 from sweeps.tracking.connection import creation_lock, import_mlflow
 from sweeps.tracking.run import EPOCHS_TAG, FINGERPRINT, TABLE_TAG, Run, local_folder
@@ -68,9 +69,7 @@ class SweepRuns:
 
     def disconnect(self) -> None:
         """Forget everything read so far and close pooled connections; the next use connects again."""
-        engine = getattr(
-            getattr(getattr(self._client, "_tracking_client", None), "store", None), "engine", None
-        )
+        engine = database_engine(self._client)
         if engine is not None:
             engine.dispose()
         self._client = None

@@ -14,8 +14,9 @@ from benchmarks.rounding_figures import figures, scores_of
 from benchmarks.rounding_runs import Curve, Job, round_up, train
 from search_spaces.catalog import load_space
 from search_spaces.config import SCORED_EPOCHS, ScoredBy, TrialConfig
+from trainer.options import TrialOptions
 from trainer.store import Store
-from trainer.trial import TrialOptions, run_trial
+from trainer.trial import run_trial
 
 SPACE = """
 name: small

@@ -13,8 +13,9 @@ from typer.testing import CliRunner
 from search_spaces.config import Bce, SymmetricMargin, TrialConfig
 from search_spaces.paper.presets import preset
 from sweeps.cli.main import app
+from trainer.options import TrialOptions
 from trainer.store import Store, SweepManifest
-from trainer.trial import TrialOptions, run_trial
+from trainer.trial import run_trial
 
 CPU = torch.device("cpu")
 

@@ -27,8 +27,9 @@ from trainer import checkpoint
 from trainer.data.cache import load_arrays
 from trainer.data.task import load_task
 from trainer.evaluate import evaluate
+from trainer.options import TrialOptions
 from trainer.store import Store, SweepManifest
-from trainer.trial import TrialOptions, run_trial
+from trainer.trial import run_trial
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = sorted(

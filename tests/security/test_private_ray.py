@@ -23,8 +23,9 @@ import psutil
 from rich.console import Console
 import sweeps.driver.run, sweeps.driver.tuning
 from search_spaces.catalog import load_space
+from sweeps.driver.opened import OpenedSweep
 from sweeps.options import RunOptions
-from trainer.store import SweepManifest
+from trainer.store import Store, SweepManifest
 
 def instead_of_trials(*arguments):
     import ray
@@ -39,8 +40,8 @@ def instead_of_trials(*arguments):
 
 sweeps.driver.tuning.tune_trials = instead_of_trials
 manifest = SweepManifest("demo", load_space("demo").trials[:1])
-options = RunOptions(output=sys.argv[1], track=False)
-sweeps.driver.run.run_sweep(manifest, options, Console(stderr=True))
+sweep = OpenedSweep(Store(sys.argv[1]), manifest)
+sweeps.driver.run.run_sweep(sweep, RunOptions(no_tracking=True), Console(stderr=True))
 """
 INTRUDER = """
 import sys, ray

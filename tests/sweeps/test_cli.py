@@ -185,9 +185,9 @@ def test_compile_is_an_option_of_the_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: list[str], asked: bool
 ) -> None:
     seen: list[RunOptions] = []
-    monkeypatch.setattr(run_commands, "_run_and_report", lambda s, m, options, **rest: seen.append(options))
+    monkeypatch.setattr(run_commands, "train_sweep", lambda sweep, options, **rest: seen.append(options))
     manifest = SweepManifest("demo", tuple(load_space("demo").trials))
     Store(tmp_path).write_sweep(manifest)
     done = CliRunner().invoke(app, [*command, "demo", "--output", str(tmp_path), *["--compile"] * asked])
     assert done.exit_code == 0, done.output
-    assert [options.compile for options in seen] == [asked]
+    assert [options.trial.compile for options in seen] == [asked]

@@ -7,7 +7,7 @@ import pty
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from sweeps.cli.cluster_commands import without_ray_lines
 from sweeps.cli.main import app
-from sweeps.cluster.jobs import OUTPUT_KEY, SWEEP_KEY, SweepJob
+from sweeps.cluster.job import OUTPUT_KEY, SWEEP_KEY, SweepJob
 from sweeps.launch import launch_arguments
 from tests.processes import PATIENCE
 from trainer.store import Store
@@ -30,7 +30,7 @@ class FakeJobs:
     submitted: list[tuple[str, str, dict[str, str]]]
     code: int | BaseException
 
-    def __init__(self, address: str | None = None) -> None:
+    def __init__(self, address: str | None, commands: Mapping[str, Any]) -> None:
         self.address = address
 
     def submit(self, entrypoint: str, name: str, metadata: dict[str, str] | None = None) -> str:

@@ -18,6 +18,7 @@ from typer.testing import CliRunner, Result
 from search_spaces.config import SCHEMA_VERSION, TrialConfig
 from search_spaces.errors import TrialSchemaError
 from sweeps.cli.main import app
+from sweeps.driver.opened import OpenedSweep
 from sweeps.driver.run import run_sweep
 from sweeps.driver.weights import WeightKeeper
 from sweeps.options import RunOptions
@@ -148,9 +149,9 @@ def test_trials_without_a_sweep_are_left_alone(arguments: tuple[str, ...], old: 
 
 def test_a_sweep_from_python_is_refused_before_its_lease(old: Path) -> None:
     before = contents(old)
-    options = RunOptions(output=str(old), data_dir=None)
+    sweep = OpenedSweep(Store(old), SweepManifest("tiny", tuple(trials())))
     with pytest.raises(TrialSchemaError, match="expected trial schema 2, found 1"):
-        run_sweep(SweepManifest("tiny", tuple(trials())), options, Console(quiet=True))
+        run_sweep(sweep, RunOptions(), Console(quiet=True))
     assert contents(old) == before
 
 

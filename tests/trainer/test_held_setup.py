@@ -13,9 +13,10 @@ import trainer.held_setup
 from search_spaces.config import AugmentationConfig, Bce, Ldam, Sgd, TrialConfig
 from search_spaces.paper.presets import preset
 from trainer.held_setup import let_go, trial_setup
+from trainer.options import TrialOptions
 from trainer.replicate import TrialSetup
 from trainer.store import Store
-from trainer.trial import TrialOptions, run_trial
+from trainer.trial import run_trial
 
 CPU = torch.device("cpu")
 
@@ -33,7 +34,7 @@ def config(ratio: float = 20, **changes: Any) -> TrialConfig:
 
 
 def held(wanted: TrialConfig) -> TrialSetup:
-    return trial_setup(wanted, CPU, None, download=False)
+    return trial_setup(wanted, CPU, TrialOptions())
 
 
 def test_trials_of_a_block_share_tensors_and_not_settings() -> None:

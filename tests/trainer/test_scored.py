@@ -22,12 +22,13 @@ from trainer.evaluate import evaluate
 from trainer.fit import Round, fit
 from trainer.losses import binary as losses
 from trainer.models.scoring import logits_of
+from trainer.options import TrialOptions
 from trainer.patience import epochs_without_gain
 from trainer.replicate import Replicate
 from trainer.scored import ScoredEpochs, mean_scores
 from trainer.setup import TrialSetup
 from trainer.store import Store
-from trainer.trial import StopTrial, TrialOptions, run_trial
+from trainer.trial import StopTrial, run_trial
 
 CPU = torch.device("cpu")
 RULES = tuple(SCORED_EPOCHS)

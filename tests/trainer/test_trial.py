@@ -19,8 +19,9 @@ from trainer.device.environment import machine_facts
 from trainer.evaluate import evaluate
 from trainer.fit import Round
 from trainer.metrics import binary as metrics
+from trainer.options import TrialOptions
 from trainer.store import Store
-from trainer.trial import StopTrial, TrialOptions, run_trial
+from trainer.trial import StopTrial, run_trial
 
 CPU = torch.device("cpu")
 OPTIONS = TrialOptions(checkpoint_seconds=0.0)
@@ -241,7 +242,7 @@ def test_evaluate_without_weights_is_an_error(store: Store) -> None:
     task = load_task(config().data, None)
     with pytest.raises(CheckpointError, match="expected stored weights of a finished trial"):
         evaluate(config(), store, task, CPU)
-    run_trial(config(), store, CPU, TrialOptions(keep_weights=False))
+    run_trial(config(), store, CPU, TrialOptions(keep_weights="none"))
     with pytest.raises(CheckpointError, match="weights were not kept"):
         evaluate(config(), store, task, CPU)
 

@@ -11,6 +11,7 @@ import torch
 from search_spaces.config import Bce, TrialConfig
 from search_spaces.paper.presets import preset
 from trainer import trial_probe
+from trainer.options import TrialOptions
 from trainer.replicate import Replicate
 from trainer.trial_probe import measure_trial
 
@@ -38,6 +39,6 @@ def test_every_set_of_weights_is_held_when_memory_is_measured(
     monkeypatch.setattr(trial_probe, "seconds_per_epoch", lambda *a, **k: 1.0)
     fields: dict[str, Any] = {**preset("digits", 20), "loss": Bce(), "seeds": (1, 2)}
     config = TrialConfig(**{**fields, "epochs": epochs, "scored": rule})
-    needs = measure_trial(config, None, torch.device("cpu"), download=False, memory=True)
+    needs = measure_trial(config, torch.device("cpu"), TrialOptions(), memory=True)
     assert needs.host_bytes
     assert held == [sets, sets]

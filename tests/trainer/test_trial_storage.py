@@ -14,8 +14,10 @@ from search_spaces.config import Bce, TrialConfig
 from search_spaces.errors import StoreError
 from search_spaces.paper.presets import preset
 from tests.failing_storage import make_failing
-from trainer.store import Retry, Store
-from trainer.trial import TrialOptions, run_trial
+from trainer.options import TrialOptions
+from trainer.store import Store
+from trainer.store.retry import Retry
+from trainer.trial import run_trial
 
 CPU = torch.device("cpu")
 OPTIONS = TrialOptions(checkpoint_seconds=0.0)

@@ -76,6 +76,11 @@ class Storage:
             raise self._error("opened", self.uri, error) from error
         return opened
 
+    @property
+    def absolute_uri(self) -> str:
+        """The store's URI, or its whole path, for processes that stand in another folder."""
+        return self.uri if self.scheme else self.root
+
     # Calls
 
     def _call(self, verb: str, relative: str, action: Callable[[], T], retry: Retry | None = None) -> T:

@@ -12,8 +12,9 @@ from search_spaces.catalog import load_space
 from sweeps.cli.main import app
 from tests.integration.faults.scene import Scene
 from trainer.device.cpu import prepare_cpu
+from trainer.options import TrialOptions
 from trainer.store import Store, SweepManifest
-from trainer.trial import TrialOptions, run_trial
+from trainer.trial import run_trial
 
 
 def undisturbed_tables(folder: Path) -> dict[str, bytes]:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import sys
-from functools import partial
+from dataclasses import replace
 from typing import Any
 
 import sweeps.driver.tuning
-import sweeps.options
 from search_spaces.catalog import load_space
 from sweeps.cli.main import app
 from tests.integration.faults.injection import Injection, faulty_trial
@@ -20,11 +19,12 @@ def main() -> None:
     injection = Injection(fault, load_space(arguments[1]).trials[VICTIM].trial_id, folder)
 
     def injected(params: dict[str, Any], **rest: Any) -> None:
+        # A checkpoint after every epoch, which the command line has no option for.
+        trial = rest["options"].trial.model_copy(update={"checkpoint_seconds": 0.0})
+        rest["options"] = replace(rest["options"], trial=trial)
         faulty_trial(params, injection, **rest)
 
     sweeps.driver.tuning.train_trial = injected  # type: ignore[attr-defined]
-    # A checkpoint after every epoch, which the command line has no option for.
-    sweeps.options.RunOptions = partial(sweeps.options.RunOptions, checkpoint_seconds=0.0)  # type: ignore
     app(arguments)
 
 

@@ -17,6 +17,7 @@ from sweeps.capacity.machine import Room
 from sweeps.cli.report import print_time
 from sweeps.options import RunOptions
 from sweeps.plan import Plan, make_plan
+from trainer.options import TrialOptions
 from trainer.store import Store
 from trainer.trial_needs import TrialNeeds
 
@@ -52,8 +53,8 @@ def shown(found: Forecast) -> str:
 
 
 def cost(plan: Plan, tmp_path: Path, *, measure: bool = True, **options: object) -> Forecast:
-    given = RunOptions(str(tmp_path), **options)  # type: ignore[arg-type]
-    return forecast(plan, given, Console(file=io.StringIO()), measure=measure)
+    given = RunOptions(**options)  # type: ignore[arg-type]
+    return forecast(plan, Store(tmp_path), given, Console(file=io.StringIO()), measure=measure)
 
 
 @pytest.mark.usefixtures("measured", "rooms")
@@ -103,7 +104,7 @@ def test_what_bf16_would_save_is_told_where_it_was_measured(
 
 @pytest.mark.usefixtures("measured", "rooms")
 def test_cores_of_a_trial_are_counted(plan: Plan, tmp_path: Path) -> None:
-    found = cost(plan, tmp_path, cpus_per_trial=2)
+    found = cost(plan, tmp_path, trial=TrialOptions(threads=2))
     seconds = 12 * 6 * 12 * 10.0
     assert (found.device_seconds, found.wall_seconds) == (2 * seconds, seconds / 2)
 

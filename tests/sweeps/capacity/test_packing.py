@@ -19,6 +19,7 @@ from sweeps.capacity.machine import Room
 from sweeps.capacity.packing import SHARE, Wanted, choose_packing, gpu_share, largest, pack
 from sweeps.capacity.probe import Probes
 from tests.processes import PATIENCE
+from trainer.options import TrialOptions
 from trainer.trial_needs import TrialNeeds
 
 GB = 1000**3
@@ -30,7 +31,7 @@ class Given(Probes):
     """Measurements that are given, or fail; counts how often one was asked for."""
 
     def __init__(self, needs: TrialNeeds | None) -> None:
-        super().__init__("", None, download=False, threads=1)
+        super().__init__("", TrialOptions())
         object.__setattr__(self, "given", needs)
         object.__setattr__(self, "asked", [])
 

@@ -16,6 +16,7 @@ from sweeps.capacity import probe as probing
 from sweeps.capacity.measure import Request, measure
 from sweeps.capacity.probe import Probes, estimate, kinds, probe
 from sweeps.plan import make_plan
+from trainer.options import TrialOptions
 from trainer.store import Store
 from trainer.trial_needs import TrialNeeds
 from trainer.trial_probe import measure_trial
@@ -26,13 +27,13 @@ def config(**changes: Any) -> TrialConfig:
     return TrialConfig(**{**fields, **changes})
 
 
-def request(one: TrialConfig, data_dir: str | None = None, *, memory: bool = True) -> Request:
-    return Request(one.model_dump_json(), data_dir, download=False, threads=1, memory=memory)
+def request(one: TrialConfig, data_dir: Path | None = None) -> Request:
+    return Request(config=one, trial=TrialOptions(data_dir=data_dir), memory=True)
 
 
 @pytest.fixture
 def probes(tmp_path: Path) -> Probes:
-    return Probes(str(tmp_path), None, download=False, threads=1)
+    return Probes(str(tmp_path), TrialOptions())
 
 
 @pytest.fixture
@@ -45,7 +46,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Request]:
         needs = TrialNeeds("cpu", 0.5, 1000**3 if given.memory else None)
         if given.bf16:
             needs = replace(needs, has_bf16=True)
-            if TrialConfig.model_validate_json(given.config).precision == "float32":
+            if given.config.precision == "float32":
                 needs = replace(needs, bf16_seconds=0.2)
         return needs
 
@@ -66,7 +67,7 @@ def test_a_process_measures_time_and_memory_of_a_trial() -> None:
 def test_what_goes_wrong_in_the_process_is_told(tmp_path: Path) -> None:
     absent = config(**preset("cifar10", 100))
     with pytest.raises(InputError, match=r"probe of cifar10 1:100 baseline_BCE.*cifar10"):
-        measure(request(absent, str(tmp_path)))
+        measure(request(absent, tmp_path))
 
 
 def test_a_killed_process_means_want_of_memory(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,10 +89,10 @@ def test_time_is_unknown_until_probed_and_then_cached(probes: Probes, asked: lis
     found = estimate(trials, probes)
     assert (found.unknown, found.device) == (0, "cpu")
     assert found.seconds == pytest.approx(0.5 * 2 * (2 + 7))
-    assert estimate(trials, replace(probes, threads=2)).unknown == 4
-    assert estimate(trials, replace(probes, compile=True)).unknown == 4
-    probe(trials, replace(probes, compile=True))
-    assert [r.compile for r in asked] == [False, True]
+    assert estimate(trials, replace(probes, trial=TrialOptions(threads=2))).unknown == 4
+    assert estimate(trials, replace(probes, trial=TrialOptions(compile=True))).unknown == 4
+    probe(trials, replace(probes, trial=TrialOptions(compile=True)))
+    assert [r.trial.compile for r in asked] == [False, True]
 
 
 def test_memory_is_measured_where_only_the_time_was(probes: Probes, asked: list[Request]) -> None:
@@ -154,12 +155,12 @@ def test_a_trial_is_measured_in_bf16_where_the_device_has_it(
 ) -> None:
     monkeypatch.setattr("trainer.trial_probe.has_bf16", lambda device: supported)
     one = config(model=SmallCnn(width=2))
-    found = measure_trial(one, None, torch.device("cpu"), download=False, memory=False, bf16=True)
+    found = measure_trial(one, torch.device("cpu"), TrialOptions(), memory=False, bf16=True)
     assert found.has_bf16 == supported
     assert (found.bf16_seconds is not None) == supported
     if found.bf16_seconds is not None:
         assert found.bf16_seconds > 0
-    unasked = measure_trial(one, None, torch.device("cpu"), download=False, memory=False)
+    unasked = measure_trial(one, torch.device("cpu"), TrialOptions(), memory=False)
     assert (unasked.has_bf16, unasked.bf16_seconds) == (None, None)
 
 

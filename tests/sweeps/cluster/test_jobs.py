@@ -7,9 +7,14 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import typer
 
 from search_spaces.errors import AlmsweepError, InputError
-from sweeps.cluster.jobs import SWEEP_KEY, SweepJob, SweepJobs, sweep_job, sweep_of_entrypoint
+from sweeps.cli.main import app
+from sweeps.cluster.job import SWEEP_KEY, SweepJob, sweep_job, sweep_of_entrypoint
+from sweeps.cluster.jobs import SweepJobs
+
+COMMANDS: Any = typer.main.get_command(app).commands  # type: ignore[attr-defined]
 
 
 def details(number: int, sweep: str | None, status: str = "RUNNING", **more: Any) -> SimpleNamespace:
@@ -64,7 +69,7 @@ class FakeClient:
 
 def jobs_of(client: FakeClient) -> SweepJobs:
     made = SweepJobs.__new__(SweepJobs)
-    made._client = client
+    made._client, made._commands = client, COMMANDS
     return made
 
 
@@ -76,14 +81,17 @@ def jobs_of(client: FakeClient) -> SweepJobs:
         ("python ~/launch.py retry demo --failed", "demo"),
         ("almsweep-entrypoint run demo", "demo"),
         ("almsweep run", None),
+        ("almsweep run --gpus-per-trial 0.5 spaces/margins.yaml", "margins"),
+        ("python -m sweeps.launch status paper", None),
+        ("almsweep run --nosuch paper", None),
         ("almsweep tables paper", None),
         ("echo run paper", None),
         ("almsweep run 'paper", None),
     ],
 )
 def test_sweep_of_a_job_that_somebody_submitted(entrypoint: str, sweep: str | None) -> None:
-    assert sweep_of_entrypoint(entrypoint) == sweep
-    found = sweep_job(details(1, None, entrypoint=entrypoint))
+    assert sweep_of_entrypoint(entrypoint, COMMANDS) == sweep
+    found = sweep_job(details(1, None, entrypoint=entrypoint), COMMANDS)
     assert (None if found is None else found.sweep) == sweep
 
 
@@ -92,7 +100,7 @@ def test_sweep_of_a_job_that_somebody_submitted(entrypoint: str, sweep: str | No
     [("SUCCEEDED", 0, 0), ("FAILED", 4, 4), ("FAILED", None, 1), ("STOPPED", None, 130)],
 )
 def test_exit_code_passed_on(status: str, own: int | None, code: int) -> None:
-    found = sweep_job(details(1, "demo", status, driver_exit_code=own))
+    found = sweep_job(details(1, "demo", status, driver_exit_code=own), COMMANDS)
     assert isinstance(found, SweepJob)
     assert (found.code(), found.is_running) == (code, False)
 
@@ -161,4 +169,4 @@ def test_stop_waits_for_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_nobody_at_the_address_is_bad_input() -> None:
     with pytest.raises(InputError, match=r"no Ray dashboard answers at http://127\.0\.0\.1:9"):
-        SweepJobs("http://127.0.0.1:9")
+        SweepJobs("http://127.0.0.1:9", COMMANDS)

@@ -11,7 +11,10 @@ import pytest
 from search_spaces.errors import DataError, InputError
 from search_spaces.paper.presets import TASKS
 from sweeps.cluster import nodes
-from sweeps.cluster.nodes import Node, check_nodes, data_differences, software, software_differences
+from sweeps.cluster import software as software_module
+from sweeps.cluster.nodes import Node, check_nodes, data_differences
+from sweeps.cluster.software import software, software_differences
+from trainer.options import TrialOptions
 
 HEAD = Node("a" * 8, "h1", "10.0.0.1", takes_trials=False)
 FIRST = Node("b" * 8, "h2", "10.0.0.2", takes_trials=True)
@@ -30,30 +33,28 @@ def test_source_hash_follows_contents_and_names(tmp_path: Path, monkeypatch: pyt
     package.mkdir()
     (package / "one.py").write_text("x = 1\n")
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(nodes, "PACKAGES", ("hashed_package",))
-    hashes = [nodes.source_sha256.__wrapped__()]
+    monkeypatch.setattr(software_module, "PACKAGES", ("hashed_package",))
+    hashes = [software_module.source_sha256.__wrapped__()]
     (package / "__pycache__").mkdir()
     (package / "__pycache__" / "one.pyc").write_bytes(b"1")
-    assert nodes.source_sha256.__wrapped__() == hashes[0]
+    assert software_module.source_sha256.__wrapped__() == hashes[0]
     (package / "one.py").write_text("x = 2\n")
-    hashes.append(nodes.source_sha256.__wrapped__())
+    hashes.append(software_module.source_sha256.__wrapped__())
     (package / "one.py").rename(package / "two.py")
-    hashes.append(nodes.source_sha256.__wrapped__())
+    hashes.append(software_module.source_sha256.__wrapped__())
     assert len(set(hashes)) == 3
 
 
 def test_differences_of_software_name_node_fact_and_values() -> None:
     expected = {"torch": "2.13.0", "commit": "abc", "source": "1" * 64}
-    answers = {
-        HEAD: expected,
-        FIRST: {**expected, "torch": "2.12.0"},
-        SECOND: {**expected, "source": "2" * 64},
-    }
-    assert software_differences(answers, expected, "h1") == [
-        "h2 (10.0.0.2) has torch 2.12.0, the driver on h1 has 2.13.0",
-        "h3 (10.0.0.3) has source 222222222222…, the driver on h1 has 111111111111…",
+    assert software_differences(HEAD, expected, expected, "h1") == []
+    assert software_differences(FIRST, {**expected, "torch": "2.12.0"}, expected, "h1") == [
+        "h2 (10.0.0.2) has torch 2.12.0, the driver on h1 has 2.13.0"
     ]
-    assert software_differences({FIRST: {}}, {"ray": "2"}, "h1") == [
+    assert software_differences(SECOND, {**expected, "source": "2" * 64}, expected, "h1") == [
+        "h3 (10.0.0.3) has source 222222222222…, the driver on h1 has 111111111111…"
+    ]
+    assert software_differences(FIRST, {}, {"ray": "2"}, "h1") == [
         "h2 (10.0.0.2) has ray unknown, the driver on h1 has 2"
     ]
 
@@ -84,20 +85,20 @@ def test_check_loads_each_data_set_once_and_only_where_trials_run(monkeypatch: p
     monkeypatch.setattr(nodes, "_ask", answering(alike))
     digits = TASKS["digits"]
     ratios = [digits.model_copy(update={"imbalance_ratio": ratio}) for ratio in (10.0, 20.0, None)]
-    assert check_nodes(ratios, data_dir=None) == found
+    assert check_nodes(ratios, TrialOptions()) == found
     unlike = alike | {"data": {FIRST: ["1"], SECOND: ["2"]}}
     monkeypatch.setattr(nodes, "_ask", answering(unlike))
     with pytest.raises(
         DataError, match=r"expected 2 node\(s\) .* h3 \(10.0.0.3\) loads other data for digits"
     ):
-        check_nodes(ratios, data_dir=None)
+        check_nodes(ratios, TrialOptions())
 
 
 def test_check_of_software_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(nodes, "live_nodes", lambda cpus, gpus: [FIRST])
     monkeypatch.setattr(nodes, "_ask", answering({"software": {FIRST: software() | {"numpy": "1.0"}}}))
     with pytest.raises(InputError, match=r"h2 \(10.0.0.2\) has numpy 1.0, the driver on "):
-        check_nodes([TASKS["digits"]], data_dir=None)
+        check_nodes([TASKS["digits"]], TrialOptions())
 
 
 def test_long_lists_of_differences_are_cut() -> None:

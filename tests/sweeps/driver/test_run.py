@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-import sweeps.driver.run
 from search_spaces.catalog import load_space
 from search_spaces.config import DataConfig
 from search_spaces.errors import InputError
+from sweeps.driver.opened import OpenedSweep
 from sweeps.driver.run import run_sweep
+from sweeps.driver.work import find_work
 from sweeps.options import RunOptions
 from sweeps.plan import make_plan
 from tests.sweeps.synthetic_store import trials, write_replicate
@@ -54,28 +55,26 @@ def test_a_retry_that_cannot_run_forgets_no_result(
         write_replicate(store, configs[1], seed, "pruned")
     before = make_plan("demo", configs, store).counts()
     assert (before["failed"], before["pruned"]) == (1, 1)
-    monkeypatch.setattr(
-        sweeps.driver.run, "ray_session", unreachable if cluster == "unreachable" else reachable
-    )
-    monkeypatch.setattr(sweeps.driver.run, "_check_cluster", unfit)
+    session = unreachable if cluster == "unreachable" else reachable
+    monkeypatch.setattr("sweeps.driver.training.ray_session", session)
+    monkeypatch.setattr("sweeps.driver.training.admit", unfit)
     with pytest.raises(InputError):
         run_sweep(
-            SweepManifest("demo", tuple(configs)),
-            RunOptions(str(tmp_path), track=False),
+            OpenedSweep(store, SweepManifest("demo", tuple(configs))),
+            RunOptions(no_tracking=True),
             Console(file=io.StringIO()),
-            retry_failed=True,
-            retry_pruned=True,
+            retry=("failed", "pruned"),
         )
     assert make_plan("demo", configs, store).counts() == before
 
 
 def test_a_scheduler_needs_the_objective_of_a_search(tmp_path: Path) -> None:
-    manifest = SweepManifest("mine", tuple(trials()), samples=9)
-    options = RunOptions(str(tmp_path), track=False, scheduler="asha")
+    sweep = OpenedSweep(Store(tmp_path), SweepManifest("mine", tuple(trials()), samples=9))
+    options = RunOptions(no_tracking=True, scheduler="asha")
     with pytest.raises(
         InputError, match=r"--scheduler asha: expected the search's space, .* stored sweep mine"
     ):
-        run_sweep(manifest, options, Console(file=io.StringIO()))
+        run_sweep(sweep, options, Console(file=io.StringIO()))
     assert not list(tmp_path.iterdir())
 
 
@@ -86,18 +85,19 @@ class Checked(Exception):
 def test_a_search_checks_the_data_sets_that_it_can_draw(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def check(data: Iterable[DataConfig], **options: object) -> None:
+    def check(data: Iterable[DataConfig], *options: object, **more: object) -> None:
         raise Checked({config.source.name for config in data})
 
     space = tmp_path / "search.yaml"
     space.write_text(SEARCH)
     search = load_space(str(space)).search
-    monkeypatch.setattr(sweeps.driver.run, "ray_session", reachable)
-    monkeypatch.setattr(sweeps.driver.run, "node_resources", lambda: [{"CPU": 1.0}])
-    monkeypatch.setattr("sweeps.cluster.nodes.check_nodes", check)
-    options = RunOptions(str(tmp_path / "out"), track=False, address="127.0.0.1:1")
+    monkeypatch.setattr("sweeps.driver.training.ray_session", reachable)
+    monkeypatch.setattr("sweeps.driver.admission.node_resources", lambda: [{"CPU": 1.0}])
+    monkeypatch.setattr("sweeps.driver.admission.check_nodes", check)
+    sweep = OpenedSweep(Store(tmp_path / "out"), SweepManifest("s", (), samples=4), search)
+    options = RunOptions(no_tracking=True, address="127.0.0.1:1")
     with pytest.raises(Checked) as caught:
-        run_sweep(SweepManifest("s", (), samples=4), options, Console(file=io.StringIO()), search=search)
+        run_sweep(sweep, options, Console(file=io.StringIO()))
     assert caught.value.args == ({"digits"},)
 
 
@@ -106,5 +106,6 @@ def test_a_retry_deletes_an_unusable_checkpoint(tmp_path: Path, error: str, kept
     store, config = Store(tmp_path), trials()[0]
     store.notes.write_checkpoint(config.trial_id, b"state")
     store.notes.write_failure(config.trial_id, {"error": error, "message": "m"})
-    sweeps.driver.run._reopen(make_plan("demo", [config], store).failed(), store)
+    sweep = OpenedSweep(store, SweepManifest("demo", (config,)))
+    find_work(sweep, Console(file=io.StringIO()), retry=["failed"]).reopen()
     assert (store.notes.read_checkpoint(config.trial_id) is not None) == kept

@@ -13,11 +13,12 @@ from typing import Any
 import pytest
 
 from search_spaces.errors import InputError
-from sweeps.cluster.nodes import software
+from sweeps.cluster.software import software
 from sweeps.driver.stop import stop_on_signal
 from sweeps.driver.watchdog import Watchdog
 from sweeps.driver.worker import WorkerOptions, _check_software, _train
 from tests.sweeps.synthetic_store import trials
+from trainer.options import TrialOptions
 from trainer.store import StopRequest, Store
 from trainer.trial import StopTrial
 
@@ -68,7 +69,7 @@ def test_a_request_of_an_earlier_run_stops_no_trial(tmp_path: Path, monkeypatch:
         return {1: "completed"}
 
     monkeypatch.setattr("trainer.trial.run_trial", run_trial)
-    options = WorkerOptions(str(tmp_path), None, False, 1, False, False, stoppable=True)
+    options = WorkerOptions(str(tmp_path), TrialOptions(), stoppable=True)
     unused: Any = None
     watchdog = Watchdog(lambda limit: None)
     assert _train(config, store, options, unused, watchdog, unused) == "completed"
@@ -89,7 +90,7 @@ def test_a_request_reaches_the_trial_with_its_metric(tmp_path: Path, monkeypatch
         return {1: "pruned"}
 
     monkeypatch.setattr("trainer.trial.run_trial", run_trial)
-    options = WorkerOptions(str(tmp_path), None, False, 1, False, False, stoppable=True)
+    options = WorkerOptions(str(tmp_path), TrialOptions(), stoppable=True)
     reporter: Any = SimpleNamespace(add=lambda round_: None)
     unused: Any = None
     assert _train(config, store, options, reporter, Watchdog(lambda limit: None), unused) == "pruned"

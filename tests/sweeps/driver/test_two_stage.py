@@ -14,8 +14,8 @@ from search_spaces.catalog import load_space
 from search_spaces.config import TrialConfig
 from search_spaces.labels import row_label
 from search_spaces.spaces.two_stage import TWO_STAGE
-from sweeps.cli import run_commands
-from sweeps.cli.named_sweep import open_sweep
+from sweeps.cli import train_sweep as training
+from sweeps.driver.opened import OpenedSweep, open_sweep
 from sweeps.driver.run import SweepOutcome
 from sweeps.driver.two_stage import expected, is_first_stage, unfinished, with_second_stage
 from sweeps.options import RunOptions
@@ -91,19 +91,20 @@ class Runs:
         self.store, self.outcome = store, outcome
         self.manifests: list[SweepManifest] = []
 
-    def __call__(self, manifest: SweepManifest, *_: Any, **__: Any) -> SweepOutcome:
+    def __call__(self, sweep: OpenedSweep, *_: Any, **__: Any) -> SweepOutcome:
+        manifest = sweep.manifest
         self.manifests.append(manifest)
         self.store.write_sweep(manifest)
         plan = make_plan(manifest.name, manifest.trials, self.store)
-        return SweepOutcome(plan, 0, **{"interrupted": False, "untracked": 0, **self.outcome})
+        return SweepOutcome(manifest, plan, 0, **{"interrupted": False, "untracked": 0, **self.outcome})
 
 
 def run(store: Store, manifest: SweepManifest, monkeypatch: pytest.MonkeyPatch, **outcome: Any) -> Runs:
     runs = Runs(store, **outcome)
     monkeypatch.setattr("sweeps.driver.run.run_sweep", runs)
-    monkeypatch.setattr(run_commands, "write_tables_of", lambda *a: True)
+    monkeypatch.setattr(training, "write_tables_of", lambda *a: True)
     with suppress(typer.Exit):  # the second stage is not trained here
-        run_commands._run_and_report(store, manifest, RunOptions(store.uri))
+        training.train_sweep(OpenedSweep(store, manifest), RunOptions())
     return runs
 
 
@@ -112,10 +113,10 @@ def test_a_run_goes_on_with_the_second_stage(tmp_path: Path, monkeypatch: pytest
     runs = run(Store(tmp_path), first, monkeypatch)
     assert [len(m.trials) for m in runs.manifests] == [21, 341]
     # from then on every command sees both stages, with the seeds that the space or the user asks for
-    _, manifest = open_sweep(TWO_STAGE, str(tmp_path), None)
+    manifest = open_sweep(TWO_STAGE, Store(tmp_path)).manifest
     assert [t.trial_id for t in manifest.trials] == [t.trial_id for t in runs.manifests[1].trials]
     assert {len(t.seeds) for t in manifest.trials} == {10}
-    _, manifest = open_sweep(TWO_STAGE, str(tmp_path), 2)
+    manifest = open_sweep(TWO_STAGE, Store(tmp_path), 2).manifest
     assert manifest == runs.manifests[1]
     assert [len(m.trials) for m in run(Store(tmp_path), manifest, monkeypatch).manifests] == [341]
 
@@ -136,4 +137,4 @@ def test_a_first_stage_with_failures_waits(
     store.reopen(first.trials[3].trial_id, 2)
     assert len(run(store, first, monkeypatch).manifests) == 1
     assert "stage 2 waits for 1 trial(s) of stage 1" in capsys.readouterr().out
-    assert is_first_stage(open_sweep(TWO_STAGE, str(tmp_path), None)[1])
+    assert is_first_stage(open_sweep(TWO_STAGE, store).manifest)

@@ -26,13 +26,15 @@ from trainer.device import compiled as compiling
 from trainer.device.compiled import check_compiler, compiled
 from trainer.fit import fit, train_epoch
 from trainer.held_setup import let_go
+from trainer.options import TrialOptions
 from trainer.replicate import Replicate
 from trainer.setup import TrialSetup
 from trainer.store import Store
-from trainer.trial import TrialOptions, run_trial
+from trainer.trial import run_trial
 from trainer.trial_probe import measure_trial
 
 CPU = torch.device("cpu")
+PLAIN, COMPILED = TrialOptions(), TrialOptions(compile=True)
 CONSTRAINT = ConstraintConfig(penalty=1e-3, margin=0.5, introduce_at=1)
 EPOCHS = 4
 SHAPE = torch.Size([1, 8, 8])
@@ -96,7 +98,7 @@ def test_a_trial_without_a_compiler_fails_before_it_trains(
     monkeypatch.setenv("CXX", "no-such-compiler")
     store = Store(tmp_path)
     with pytest.raises(InputError, match="no-such-compiler"):
-        run_trial(config(), store, CPU, TrialOptions(compile=True))
+        run_trial(config(), store, CPU, COMPILED)
     failure = store.notes.read_failure(config().trial_id)
     assert failure is not None
     assert "no-such-compiler" in failure["message"]
@@ -156,12 +158,12 @@ def test_replicates_and_trials_of_a_kind_share_what_was_compiled(
     task: BinaryTask, interpreted: Callable[[], int]
 ) -> None:
     for wanted in (config(), config(constraint=None), config(seeds=(3,))):
-        setup = TrialSetup(wanted, task, CPU, compile=True)
+        setup = TrialSetup(wanted, task, CPU, COMPILED)
         for _ in fit([Replicate(setup, seed) for seed in wanted.seeds]):
             pass
     assert interpreted() == 1
     for number, precision in enumerate(("float32", "bf16"), start=2):  # the cosine head leaves autocast
-        other = TrialSetup(config(loss=Ldam(), precision=precision), task, CPU, compile=True)
+        other = TrialSetup(config(loss=Ldam(), precision=precision), task, CPU, COMPILED)
         train_epoch([Replicate(other, 1)])
         assert interpreted() == number
 
@@ -175,13 +177,13 @@ def test_any_number_of_kinds_is_compiled(
     monkeypatch.setattr(compiling, "MOST_KINDS", 9)
     sizes = range(20, 31)
     for size in sizes:
-        Replicate(TrialSetup(config(batch_size=size), task, CPU, compile=True), 1).train_batches(1)
+        Replicate(TrialSetup(config(batch_size=size), task, CPU, COMPILED), 1).train_batches(1)
     assert interpreted() == len(sizes)
 
 
 @needs_compiler
 def test_the_trial_is_compiled(interpreted: Callable[[], int], tmp_path: Path) -> None:
-    run_trial(config(), Store(tmp_path), CPU, TrialOptions(compile=True))
+    run_trial(config(), Store(tmp_path), CPU, COMPILED)
     assert interpreted() == 1
 
 
@@ -192,13 +194,13 @@ def test_what_is_measured_of_a_trial_is_compiled(
 ) -> None:
     if memory:
         monkeypatch.setattr("trainer.trial_probe.seconds_per_epoch", lambda *a, **k: 1.0)
-    measure_trial(config(), None, CPU, download=False, memory=memory, compile=True)
+    measure_trial(config(), CPU, COMPILED, memory=memory)
     assert interpreted() == 1
 
 
 @needs_compiler
 def test_batches_of_another_size_are_not_compiled(task: BinaryTask, interpreted: Callable[[], int]) -> None:
-    replicate = Replicate(TrialSetup(config(), task, CPU, compile=True), 1)
+    replicate = Replicate(TrialSetup(config(), task, CPU, COMPILED), 1)
     replicate.begin_epoch()
     assert replicate.batch_sizes[-1] < config().batch_size
     train_epoch([replicate])
@@ -207,7 +209,7 @@ def test_batches_of_another_size_are_not_compiled(task: BinaryTask, interpreted:
 
 @needs_compiler
 def test_what_was_compiled_holds_no_replicate(task: BinaryTask, interpreted: Callable[[], int]) -> None:
-    replicate = Replicate(TrialSetup(config(), task, CPU, compile=True), 1)
+    replicate = Replicate(TrialSetup(config(), task, CPU, COMPILED), 1)
     train_epoch([replicate])
     assert interpreted() == 1
     model = weakref.ref(replicate.model)
@@ -229,7 +231,7 @@ def test_compiled_steps_give_the_plain_ones_scores(
 ) -> None:
     """Every epoch's scores (RMS): compiled and plain differ by a small share of what two seeds do."""
     wanted = config(**changes)
-    plain, ours = (TrialSetup(wanted, task, CPU, compile=compile) for compile in (False, True))
+    plain, ours = (TrialSetup(wanted, task, CPU, options) for options in (PLAIN, COMPILED))
     replicates = [Replicate(plain, 1), Replicate(ours, 1), Replicate(plain, 2)]
     before = counters["stats"]["unique_graphs"]
     for _ in range(wanted.epochs):
@@ -245,7 +247,7 @@ def test_compiled_steps_give_the_plain_ones_scores(
 def test_a_compiled_resnet_has_the_plain_ones_gradients(task: BinaryTask) -> None:
     """After one step; later ones amplify any rounding, as that of another number of threads or layout."""
     wanted = config(model=ResNet10(width=16))
-    made = [Replicate(TrialSetup(wanted, task, CPU, compile=compile), 1) for compile in (False, True)]
+    made = [Replicate(TrialSetup(wanted, task, CPU, options), 1) for options in (PLAIN, COMPILED)]
     for replicate in made:
         replicate.train_batches(1)
     for plain, ours in zip(made[0].model.parameters(), made[1].model.parameters(), strict=True):
@@ -265,7 +267,7 @@ def test_a_compiled_trial_goes_on_exactly_and_says_that_it_was_compiled(
     task: BinaryTask, tmp_path: Path
 ) -> None:
     wanted, store = config(), Store(tmp_path)
-    setup = TrialSetup(wanted, task, CPU, compile=True)
+    setup = TrialSetup(wanted, task, CPU, COMPILED)
     names = {"trial_id": wanted.trial_id, "data_sha256": task.sha256}
     through = [Replicate(setup, seed) for seed in wanted.seeds]
     for round_ in fit(through):
@@ -276,7 +278,7 @@ def test_a_compiled_trial_goes_on_exactly_and_says_that_it_was_compiled(
     restore_replicates(saved, resumed, **names)
     for _ in fit(resumed):
         pass
-    run_trial(wanted, store, CPU, TrialOptions(compile=True))
+    run_trial(wanted, store, CPU, COMPILED)
     ended = store.replicates.ended(wanted.trial_id)
     for first, second in zip(through, resumed, strict=True):
         assert np.array_equal(first._last_scores, second._last_scores)
@@ -295,7 +297,7 @@ def test_compiled_steps_are_captured(
     wanted, device = config(precision=precision), torch.device("cuda")
     made = []
     for capture in (True, False):
-        setup = TrialSetup(wanted, task, device, capture=capture, compile=True)
+        setup = TrialSetup(wanted, task, device, COMPILED, capture=capture)
         replicates = [Replicate(setup, seed) for seed in wanted.seeds]
         for _ in fit(replicates):
             pass

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from search_spaces.catalog import load_space
 from search_spaces.errors import InputError
-from sweeps.cli.named_sweep import open_stored, open_sweep
+from sweeps.driver.opened import open_stored, open_sweep
 from sweeps.driver.run import run_sweep
 from sweeps.options import RunOptions
 from trainer.store import Store, SweepManifest
@@ -22,9 +22,9 @@ YAML = "name: small\nfixed: {dataset: digits, seeds: [1, 2, 3]}\ngrid: {loss: [b
 
 def ran(space: str, folder: Path, replicates: int) -> SweepManifest:
     """A sweep as `run --replicates` leaves it in the store, before any trial has ended."""
-    store, manifest = open_sweep(space, str(folder), replicates)
-    store.write_sweep(manifest)
-    return manifest
+    sweep = open_sweep(space, Store(folder), replicates)
+    sweep.store.write_sweep(sweep.manifest)
+    return sweep.manifest
 
 
 @pytest.mark.parametrize("replicates", [1, 5])
@@ -33,15 +33,15 @@ def test_reports_use_the_seeds_of_the_run(tmp_path: Path, replicates: int) -> No
     path.write_text(YAML)
     for space in ("demo", str(path)):
         wanted = ran(space, tmp_path, replicates)
-        assert open_stored(space, str(tmp_path))[1] == wanted
-        assert open_stored(wanted.name, str(tmp_path))[1] == wanted
-        (seeds,) = {config.seeds for config in open_stored(space, str(tmp_path), 2)[1].trials}
+        assert open_stored(space, Store(tmp_path)).manifest == wanted
+        assert open_stored(wanted.name, Store(tmp_path)).manifest == wanted
+        (seeds,) = {config.seeds for config in open_stored(space, Store(tmp_path), 2).manifest.trials}
         assert seeds == (1, 2), "the option still decides"
 
 
 def test_run_and_plan_take_the_space(tmp_path: Path) -> None:
     ran("demo", tmp_path, 5)
-    assert open_sweep("demo", str(tmp_path), None)[1].trials == load_space("demo").trials
+    assert open_sweep("demo", Store(tmp_path)).manifest.trials == load_space("demo").trials
 
 
 def test_a_search_goes_on_to_the_larger_number_of_samples(tmp_path: Path) -> None:
@@ -50,21 +50,21 @@ def test_a_search_goes_on_to_the_larger_number_of_samples(tmp_path: Path) -> Non
     text = f"fixed: {{dataset: digits, loss: baseline_BCE}}\nsearch: {{domains: {domains}, samples: %d}}\n"
     for samples, wanted in ((3, 3), (300, 300), (5, 300)):
         path.write_text(text % samples)
-        store, manifest = open_sweep(str(path), str(tmp_path / "out"), None)
-        assert manifest.samples == wanted
-        store.write_sweep(manifest)
+        sweep = open_sweep(str(path), Store(tmp_path / "out"))
+        assert sweep.manifest.samples == wanted
+        sweep.store.write_sweep(sweep.manifest)
 
 
 def test_a_space_that_was_never_run_is_opened_as_it_is(tmp_path: Path) -> None:
-    assert open_stored("demo", str(tmp_path))[1].trials == load_space("demo").trials
+    assert open_stored("demo", Store(tmp_path)).manifest.trials == load_space("demo").trials
     with pytest.raises(InputError, match="nosuch"):
-        open_stored("nosuch", str(tmp_path))
+        open_stored("nosuch", Store(tmp_path))
 
 
 def test_a_sweep_in_the_store_needs_no_space_of_its_name(tmp_path: Path) -> None:
     wanted = SweepManifest("mine", load_space("demo").trials[:2])
     Store(tmp_path).write_sweep(wanted)
-    assert open_stored("mine", str(tmp_path))[1] == wanted
+    assert open_stored("mine", Store(tmp_path)).manifest == wanted
 
 
 def test_a_run_whose_tables_could_not_be_made_does_not_begin(tmp_path: Path) -> None:
@@ -73,9 +73,9 @@ def test_a_run_whose_tables_could_not_be_made_does_not_begin(tmp_path: Path) -> 
         "fixed: {dataset: digits, loss: baseline_BCE}\n"
         "choices:\n  - {epochs: 2, seeds: [1]}\n  - {epochs: 3, seeds: [1, 2, 3]}\n"
     )
-    store, manifest = open_sweep(str(path), str(tmp_path / "output"), None)
+    sweep = open_sweep(str(path), Store(tmp_path / "output"))
     with pytest.raises(InputError, match="same seeds"):
-        run_sweep(manifest, RunOptions(store.uri), Console(file=StringIO()))
+        run_sweep(sweep, RunOptions(), Console(file=StringIO()))
     assert not (tmp_path / "output").exists()
 
 

@@ -1,0 +1,65 @@
+"""Train a sweep, tell how it went, and write its tables: what `run` and `retry` do in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import typer
+from rich.console import Console
+
+from sweeps.cli.guard import INTERRUPTED
+from sweeps.cli.result_commands import write_tables_of
+
+if TYPE_CHECKING:
+    from sweeps.driver.opened import OpenedSweep
+    from sweeps.options import RunOptions
+    from sweeps.plan import Plan
+
+
+def train_sweep(
+    sweep: OpenedSweep,
+    options: RunOptions,
+    *,
+    retry: Collection[str] = (),
+    confirm: Callable[[Plan], None] = lambda plan: None,
+) -> None:
+    """Run, write the tables, print them, and exit with the code that tells how it went.
+
+    `retry` and `confirm` as `run_sweep` takes them. A two-stage study goes on with its second stage.
+    """
+    from sweeps.cli import report
+    from sweeps.driver.run import run_sweep
+
+    console = Console()
+    outcome = run_sweep(sweep, options, console, retry=retry, confirm=confirm)
+    report.print_outcome(console, outcome)
+    if not (retry or outcome.interrupted or outcome.stopped):
+        later = _second_stage(console, sweep, options.rule)
+        if later is not None:
+            outcome = run_sweep(later, options, console)
+            report.print_outcome(console, outcome)
+    if sweep.search is not None:
+        report.print_samples(console, outcome.manifest)
+    write_tables_of(console, sweep.store, outcome.manifest, options.rule)
+    if outcome.interrupted:
+        raise typer.Exit(INTERRUPTED)
+    counts = outcome.plan.counts()
+    if counts["done"] + counts["pruned"] < len(outcome.plan.trials):
+        raise typer.Exit(1)
+
+
+def _second_stage(console: Console, sweep: OpenedSweep, rule: str) -> OpenedSweep | None:
+    """A two-stage study with its second stage, when the first has ended; None for any other sweep."""
+    from sweeps.driver.two_stage import is_first_stage, unfinished, with_second_stage
+
+    if not is_first_stage(sweep.manifest):
+        return None
+    if waiting := unfinished(sweep.store, sweep.manifest):
+        console.print(f"stage 2 waits for {waiting} trial(s) of stage 1", highlight=False)
+        return None
+    later = with_second_stage(sweep.store, sweep.manifest, rule)
+    added = len(later.trials) - len(sweep.manifest.trials)
+    console.print(f"stage 2: {added:,} trials on the losses that {rule} chose in stage 1", highlight=False)
+    return replace(sweep, manifest=later)

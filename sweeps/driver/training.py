@@ -1,0 +1,187 @@
+"""The part of a run that needs Ray: its trials are packed into the cluster, trained, and told about."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.text import Text
+
+from search_spaces.config import TrialConfig
+from search_spaces.errors import Interrupted
+from sweeps.capacity.packing import Packing
+from sweeps.cluster.ray_session import ray_session, settle_environment
+from sweeps.driver.admission import admit
+from sweeps.driver.lease import Lease
+from sweeps.driver.progress import SweepProgress
+from sweeps.driver.stop import new_stop_flag, stop_on_signal
+from sweeps.driver.work import Work
+from sweeps.options import RunOptions
+
+if TYPE_CHECKING:  # they import Ray, which reads its settings then: `settle_environment` comes before
+    from sweeps.driver.callback import SweepCallback
+    from sweeps.driver.weights import WeightKeeper
+    from sweeps.search.schedulers import PeerScheduler
+    from sweeps.search.searcher import StudySearcher
+    from sweeps.tracking.tracker import Tracker
+
+# How long the end of a run waits for MLflow; what it has not taken by then, `reconcile` brings later.
+TRACKING_SECONDS = 60.0
+HURRIED_TRACKING_SECONDS = 5.0
+
+
+class Training:
+    """Trains what a run is to do, once.
+
+    configs    the trials known so far by id, to which a study adds its own
+    started    ids of the trials that were started
+    """
+
+    def __init__(self, work: Work, options: RunOptions, console: Console, lease: Lease) -> None:
+        """`lease`: on the sweep, which another driver may take over."""
+        self.work, self.options, self.console, self.lease = work, options, console, lease
+        self.started: set[str] = set()
+        self.configs: dict[str, TrialConfig] = {}
+        if work.study is None:  # of a search they come in as the study suggests them
+            self.configs = {config.trial_id: config for config in work.configs()}
+        self._keeper: WeightKeeper | None = None
+        self._tracker: Tracker | None = None
+
+    def run(self) -> None:
+        """Train the wanted trials.
+
+        Raises Interrupted or KeyboardInterrupt after signals, SweepStopped when in vain, LeaseError when
+        another driver takes the sweep over. A search's trials stand in the sweep's manifest in any case.
+        """
+        options, work = self.options, self.work
+        settle_environment(options.cluster_address)
+        if options.trial.compile and options.cluster_address is None:  # on a cluster each trial looks itself
+            _check_compiler()
+        if not options.no_tracking:
+            from sweeps.tracking.tracker import Tracker
+
+            self._tracker = Tracker(options.tracking_uri, work.store, work.manifest.name)
+        try:
+            with ray_session(options) as resources:
+                packing = admit(work, options, resources)
+                self.console.print(Text(packing.reason), soft_wrap=True)
+                work.reopen()
+                self._train(packing)
+        finally:
+            if work.study is not None and self.lease.is_ours:
+                work.store.write_sweep(work.manifest)
+
+    def _train(self, packing: Packing) -> None:
+        from sweeps.driver.callback import SweepCallback
+        from sweeps.driver.weights import WeightKeeper
+
+        progress = self._progress()
+        if self.options.trial.keep_weights == "selected":
+            self._keeper = WeightKeeper(self.work.store, self.work.manifest, self.options.rule)
+        if self._tracker is not None:
+            self._tracker.start()
+        callback = SweepCallback(
+            self.configs,
+            self.work.store,
+            progress,
+            self._tracker,
+            new_stop_flag(),
+            on_done=self._on_done,
+            check=self.lease.check,
+            started=self.started,
+        )
+        hurried = False
+        try:
+            self._tune(packing, callback, progress)
+        except KeyboardInterrupt:
+            hurried = True
+            raise
+        finally:
+            self._close(progress, hurried=hurried)
+
+    def _on_done(self, config: TrialConfig) -> None:
+        """A trial's replicates have ended, in whatever way."""
+        if self._keeper is not None:
+            self._keeper.trial_done(config)
+
+    def _tune(self, packing: Packing, callback: SweepCallback, progress: SweepProgress) -> None:
+        """Train; trials that ran out of memory, or lost their process, again at the end, one at a time."""
+        from sweeps.driver.tuning import tune_trials
+
+        def on_first_signal() -> None:
+            callback.request_stop()
+            self.console.print("stopping after the running epochs; once more (Ctrl-C) leaves at once")
+
+        options = self.options
+        scheduler, searcher = self._scheduler(), self._searcher(callback)
+        with progress, stop_on_signal(on_first_signal):
+            tune_trials(self.configs, options, packing, callback, scheduler, searcher)
+            if callback.starved and not callback.is_stopping:
+                alone = {config.trial_id: config for config in callback.starved}
+                self.console.print(
+                    f"{len(alone)} trial(s) ran out of memory or lost their process; "
+                    "they run again, one at a time"
+                )
+                callback.is_last_pass = True
+                one_at_a_time = options.model_copy(update={"max_concurrent": 1})
+                tune_trials(alone, one_at_a_time, packing, callback, scheduler, None)
+            if callback.is_stopping:
+                raise Interrupted("stopped on request")
+
+    def _progress(self) -> SweepProgress:
+        work = self.work
+        counts, waiting = work.plan.counts(), Counter(trial.status for trial in work.wanted)
+        return SweepProgress(
+            total=len(work.plan.trials) + work.suggestions,
+            done=counts["done"],
+            failed=counts["failed"] - waiting["failed"],
+            to_run=len(work.wanted) + work.suggestions,
+            console=self.console,
+            pruned=counts["pruned"] - waiting["pruned"],
+        )
+
+    def _scheduler(self) -> PeerScheduler | None:
+        from sweeps.search.schedulers import GRID_OBJECTIVE, make_scheduler
+
+        work, objective = self.work, GRID_OBJECTIVE
+        if work.study is not None:
+            objective = work.study.search.objectives[0]
+        reopened = {trial.trial_id for trial in work.again}
+        ended = [trial for trial in work.plan.of("done", "pruned") if trial.trial_id not in reopened]
+        return make_scheduler(
+            self.options.scheduler,
+            work.store,
+            self.configs,
+            [trial.config for trial in ended],
+            searching=work.manifest.samples is not None,
+            grace=self.options.grace_epochs,
+            objective=objective,
+        )
+
+    def _searcher(self, callback: SweepCallback) -> StudySearcher | None:
+        """What gives Tune a search's trials; None of a grid, whose trials are known."""
+        if self.work.study is None:
+            return None
+        from sweeps.search.searcher import StudySearcher
+
+        return StudySearcher(
+            self.work.study, self.work.configs(), self.configs, is_over=lambda: callback.is_stopping
+        )
+
+    def _close(self, progress: SweepProgress, *, hurried: bool) -> None:
+        if self._keeper is not None:
+            self._keeper.close(hurried=hurried)
+        if self._tracker is not None:
+            if self.lease.is_ours:  # a sweep that was taken over runs on elsewhere, in the same MLflow runs
+                for trial_id in progress.running_ids():
+                    self._tracker.trial_interrupted(self.configs[trial_id])
+            self._tracker.close(HURRIED_TRACKING_SECONDS if hurried else TRACKING_SECONDS)
+
+
+def _check_compiler() -> None:
+    """Raise InputError where this machine cannot compile networks."""
+    from trainer.device.compiled import check_compiler
+    from trainer.device.environment import default_device
+
+    check_compiler(default_device())

@@ -1,0 +1,88 @@
+"""What one run has to do: decided once, from the store, and handed on."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from search_spaces.config import TrialConfig
+from search_spaces.errors import CheckpointError
+from sweeps.driver.opened import OpenedSweep
+from sweeps.plan import Plan, PlannedTrial, make_plan
+from trainer.store import Store, SweepManifest
+
+if TYPE_CHECKING:
+    from sweeps.search.study import SearchStudy
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a run is to do.
+
+    store     where results lie
+    plan      the sweep's trials and how they stand
+    wanted    the trials to be run
+    again     those of them that had ended: to be reopened once the cluster is known to be able to run them
+    study     of a search: suggests more trials
+    """
+
+    store: Store
+    opened: SweepManifest
+    plan: Plan
+    wanted: Sequence[PlannedTrial]
+    again: Sequence[PlannedTrial]
+    study: SearchStudy | None = None
+
+    @property
+    def manifest(self) -> SweepManifest:
+        """The sweep's trials; of a search those that are suggested by now."""
+        return self.opened if self.study is None else self.study.manifest()
+
+    @property
+    def suggestions(self) -> int:
+        """Trials that a study may still suggest."""
+        return 0 if self.study is None else self.study.remaining
+
+    @property
+    def is_any(self) -> bool:
+        """Whether there is anything to train."""
+        return bool(self.wanted) or self.suggestions > 0
+
+    def configs(self) -> list[TrialConfig]:
+        """The configurations to be run, as far as they are known."""
+        return [trial.config for trial in self.wanted]
+
+    def reopen(self) -> None:
+        """Forget that replicates of trials ended, unless they completed; and useless checkpoints."""
+        for trial in self.again:
+            failure = self.store.notes.read_failure(trial.trial_id) or {}
+            if failure.get("error") == CheckpointError.__name__:
+                self.store.notes.delete_checkpoint(trial.trial_id)
+            for seed, done in self.store.replicates.ended(trial.trial_id).items():
+                if seed in trial.config.seeds and done.state != "completed":
+                    self.store.reopen(trial.trial_id, seed)
+
+
+def find_work(sweep: OpenedSweep, console: Console, retry: Collection[str] = ()) -> Work:
+    """What a sweep lacks, or its trials of the statuses in `retry`. A search's study is opened, and told of.
+
+    Every DONE marker is listed, whatever the store's index says.
+    """
+    store, manifest, study = sweep.store, sweep.manifest, None
+    if sweep.search is not None:
+        from sweeps.search.study import SearchStudy
+
+        study = SearchStudy(store, sweep.name, sweep.search, manifest.samples or 0)
+        manifest = study.manifest()
+        console.print(
+            f"search {sweep.name}: {len(study.suggestions)} of {study.samples} trials known, "
+            f"{study.warm} learned from other sweeps",
+            highlight=False,
+        )
+    plan = make_plan(manifest.name, manifest.trials, store, trust_index=False)
+    again = plan.of(*retry)
+    wanted = again if retry else plan.to_run()
+    return Work(store, manifest, plan, wanted, again, study)
