@@ -27,7 +27,7 @@ import psutil
 from benchmarks.noop_trial import ensemble_record, epoch_record, noop_trial
 from search_spaces.catalog import load_space
 from search_spaces.config import TrialConfig
-from sweeps.tracking.tags import params
+from sweeps.tracking.experiment import params
 
 SAMPLE_SECONDS = 0.5
 # Memory of the first trials is that of imports and caches.

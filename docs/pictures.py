@@ -19,7 +19,7 @@ from typing import Any
 
 from search_spaces.errors import AlmsweepError, StoreError
 from sweeps.tracking.columns import results_path
-from sweeps.tracking.tracker import reconcile
+from sweeps.tracking.reconcile import reconcile
 from sweeps.tracking.ui import experiments, free_port, running_ui
 from trainer.store import Store
 
@@ -81,10 +81,11 @@ def make(output: Path, into: Path) -> int:
 def picture_of_mlflow(output: Path, picture: Path) -> None:
     """A screenshot of MLflow's table of the run's trials, once all of its rows are drawn."""
     store = Store(output)
-    counts = reconcile(store, SWEEP)
+    manifest = store.read_sweep(SWEEP)
+    counts = reconcile(store, manifest)
     if counts.failed:
         raise StoreError(f"{output}: {counts.failed} trial(s) could not be told to MLflow")
-    rows = len(store.read_sweep(SWEEP).trials)
+    rows = len(manifest.trials)
     port = free_port()
     with running_ui(output, port=port), tempfile.TemporaryDirectory() as profile:
         address = f"http://127.0.0.1:{port}"

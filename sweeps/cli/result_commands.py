@@ -57,12 +57,13 @@ def reconcile(space: Sweep, output: Output = DEFAULT_OUTPUT, tracking_uri: Track
     """Bring MLflow level with the result store."""
     from sweeps.driver.lease import is_held
     from sweeps.driver.opened import open_stored
-    from sweeps.tracking.tracker import reconcile as bring_level
+    from sweeps.tracking.reconcile import reconcile as bring_level
     from trainer.store import Store
 
     store = Store(output)
     name = open_stored(space, store).name
-    counts = bring_level(store, name, tracking_uri, is_running=is_held(store, name))
+    manifest = store.read_sweep(name)  # raises where the space was never run
+    counts = bring_level(store, manifest, tracking_uri, is_running=is_held(store, name))
     words = f"{counts.created} runs created, {counts.updated} brought level, {counts.unchanged} were level"
     Console().print(f"sweep {name}: {words}, {counts.ended} ended, {counts.failed} failed", highlight=False)
     if counts.failed:

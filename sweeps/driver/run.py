@@ -114,10 +114,10 @@ def _bring_tracking_level(work: Work, options: RunOptions) -> int:
     """Make MLflow say what the store says; returns the number of trials for which it could not be done."""
     if options.no_tracking:
         return 0
-    from sweeps.tracking.tracker import reconcile
+    from sweeps.tracking.reconcile import reconcile
 
     try:
-        counts = reconcile(work.store, work.manifest.name, options.tracking_uri)
+        counts = reconcile(work.store, work.manifest, options.tracking_uri)
     except AlmsweepError as error:
         log.warning("MLflow is not level with the store (almsweep reconcile repairs that): %s", error)
         return len(work.manifest.trials)

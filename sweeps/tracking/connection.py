@@ -27,6 +27,8 @@ _QUIET = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
 }
+# MLflow repeats a whole statement of SQL, or an answer of a server, on one line.
+_LINE_LENGTH = 300
 _LOG_LEVELS = {
     "mlflow": logging.ERROR,
     "mlflow.store.db.utils": logging.CRITICAL,
@@ -81,6 +83,12 @@ def import_mlflow() -> Any:
     for name, level in _LOG_LEVELS.items():
         logging.getLogger(name).setLevel(level)
     return mlflow
+
+
+def first_line(error: Exception) -> str:
+    """What an error of MLflow's says first, for messages; secrets are hidden."""
+    lines = str(error).splitlines() or [""]
+    return redacted(lines[0])[:_LINE_LENGTH]
 
 
 @contextmanager

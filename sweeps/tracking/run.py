@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from analysis.render.roc import roc_svg
 from search_spaces.config import TrialConfig
 from search_spaces.labels import trial_label
 from sweeps.tracking.connection import import_mlflow
-from sweeps.tracking.view import TrialView
+from sweeps.tracking.view import Curves, TrialView
 
 METRICS_PER_BATCH = 1000  # MLflow's limit for one call
 EPOCHS_TAG = "epochs"
@@ -83,10 +83,13 @@ class Run:
     def curve_points(self) -> dict[str, dict[int, float]]:
         """Logged values of the curves by metric and epoch."""
         if self.points is None:
-            names = [name for name in self.latest if not name.startswith(FINAL)]
-            histories = {name: self.client.get_metric_history(self.run_id, name) for name in names}
-            self.points = {name: {m.step: m.value for m in found} for name, found in histories.items()}
-            self.is_doubled = any(len(found) > len(self.points[name]) for name, found in histories.items())
+            self.points = {}
+            for name in self.latest:
+                if name.startswith(FINAL):
+                    continue
+                history = self.client.get_metric_history(self.run_id, name)
+                self.points[name] = {metric.step: metric.value for metric in history}
+                self.is_doubled |= len(history) > len(self.points[name])
         return self.points
 
     def write(
@@ -98,21 +101,22 @@ class Run:
     ) -> None:
         """Log metrics, parameters, and tags that change, in as few calls as possible."""
         entities = import_mlflow().entities
-        points = metrics or []
-        changed = {k: v for k, v in (tags or {}).items() if self.tags.get(k) != v}
-        tail = max(0, (len(points) - 1) // METRICS_PER_BATCH * METRICS_PER_BATCH)
+        points, new_params = metrics or [], params or {}
+        changed = {name: value for name, value in (tags or {}).items() if self.tags.get(name) != value}
+        told = [entities.Metric(*point) for point in points]
+        # The last batch takes parameters and tags along.
+        tail = max(0, (len(told) - 1) // METRICS_PER_BATCH * METRICS_PER_BATCH)
         for start in range(0, tail, METRICS_PER_BATCH):
-            batch = points[start : start + METRICS_PER_BATCH]
-            self.client.log_batch(self.run_id, metrics=[entities.Metric(*m) for m in batch])
-        if points or params or changed:
+            self.client.log_batch(self.run_id, metrics=told[start : start + METRICS_PER_BATCH])
+        if points or new_params or changed:
             self.client.log_batch(
                 self.run_id,
-                metrics=[entities.Metric(*m) for m in points[tail:]],
-                params=[entities.Param(k, v) for k, v in (params or {}).items()],
-                tags=[entities.RunTag(k, v) for k, v in changed.items()],
+                metrics=told[tail:],
+                params=[entities.Param(name, value) for name, value in new_params.items()],
+                tags=[entities.RunTag(name, value) for name, value in changed.items()],
             )
         self.tags |= changed
-        self.params |= params or {}
+        self.params |= new_params
         for name, value, _, step in points:
             self.latest[name] = value
             if self.points is not None and not name.startswith(FINAL):
@@ -156,24 +160,31 @@ class Run:
 
     def contradicts(self, view: TrialView) -> bool:
         """Whether the run shows what the store does not hold or holds otherwise, or shows a point twice."""
-        finals = ((name, value) for name, value in self.latest.items() if name.startswith(FINAL))
-        if any(view.summary.get(name) != value for name, value in finals):
-            return True
-        logged = ((n, e, v) for n, points in self.curve_points().items() for e, v in points.items())
-        differs = any(view.curves.get(epoch, {}).get(name) != value for name, epoch, value in logged)
-        return differs or self.is_doubled
+        for name, value in self.latest.items():
+            if name.startswith(FINAL) and view.summary.get(name) != value:
+                return True
+        for name, points in self.curve_points().items():
+            for epoch, value in points.items():
+                if view.curves.get(epoch, {}).get(name) != value:
+                    return True
+        return self.is_doubled
 
     def missing_points(self, view: TrialView) -> list[Point]:
         """Curve points that the run lacks, spread evenly over the time that the trial took."""
-        logged = self.curve_points()
         step = view.seconds * 1000 / max(len(view.curves), 1)
-        return [
-            (name, value, round(self.started + step * (epoch + 1)), epoch)
-            # Newest first: MLflow then sets a metric's latest value once.
-            for epoch, point in reversed(view.curves.items())
-            for name, value in point.items()
-            if epoch not in logged.get(name, {})
-        ]
+        newest_first = dict(reversed(view.curves.items()))  # MLflow then sets a metric's latest value once
+        points = []
+        for name, value, epoch in self.unlogged(newest_first):
+            points.append((name, value, round(self.started + step * (epoch + 1)), epoch))
+        return points
+
+    def unlogged(self, curves: Curves) -> Iterator[tuple[str, float, int]]:
+        """Name, value and epoch of those points of the curves that the run does not hold, epoch by epoch."""
+        logged = self.curve_points()
+        for epoch, point in curves.items():
+            for name, value in point.items():
+                if epoch not in logged.get(name, {}):
+                    yield name, value, epoch
 
 
 def local_folder(artifact_uri: str) -> str:

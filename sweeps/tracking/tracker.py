@@ -10,17 +10,16 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from search_spaces.config import TrialConfig
 from search_spaces.errors import AlmsweepError
 from search_spaces.redaction import redacted
-from sweeps.tracking.connection import checked_uri, default_tracking_uri, import_mlflow
-from sweeps.tracking.experiment import SweepRuns
+from sweeps.tracking.connection import first_line, import_mlflow
+from sweeps.tracking.mirror import sweep_runs
 from sweeps.tracking.queue import TrackingQueue, Work
-from sweeps.tracking.view import TrialState, curves, trial_state, trial_view
-from trainer.store import Done, Store
+from sweeps.tracking.view import curves, read_trial_state
+from trainer.store import Store
 
 log = logging.getLogger(__name__)
 
@@ -32,27 +31,6 @@ CLOSE_PAUSES = (0.0, 1.0, 3.0)  # seconds before each round of retries at the en
 
 # MLflow's codes for a server or database that is out of order, as opposed to a request that is wrong.
 _AWAY_CODES = {"INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED", None}
-
-
-def sweep_runs(
-    store: Store, sweep_name: str, tracking_uri: str | None, commit: str | None = None
-) -> SweepRuns:
-    """The MLflow side of a sweep: by default an SQLite database and an artifact folder in the output folder.
-
-    Raises InputError for a URI of an unknown kind, and for none where the store is remote.
-    """
-    uri = default_tracking_uri(store) if tracking_uri is None else checked_uri(tracking_uri)
-    has_server = uri.startswith(("http", "databricks"))
-    folder = f"file://{store.storage.root}/mlartifacts" if store.storage.is_local and not has_server else None
-    return SweepRuns(uri, sweep_name, folder, commit, store.identity)
-
-
-def mirror_trial(runs: SweepRuns, store: Store, standing: TrialState) -> bool:
-    """Bring a trial's run level with the store; returns whether there was anything to do."""
-    if runs.is_level(standing):
-        return False
-    runs.mirror(standing, trial_view(standing, store))
-    return True
 
 
 class Tracker:
@@ -127,21 +105,25 @@ class Tracker:
         while (work := self._queue.take()) is not None:
             if work.ending is not None:
                 self._unmirrored[work.config.trial_id] = work
-            else:
-                self._unmirrored.pop(work.config.trial_id, None)  # it goes on: what ended before is no ending
+            else:  # it goes on: what ended before is no ending
+                self._unmirrored.pop(work.config.trial_id, None)
             if time.monotonic() >= self._deadline:
                 break
             if time.monotonic() >= self._away_until:
                 self._attempt(work)
+        self._tell_endings_again()
+        self._runs.disconnect()
+
+    def _tell_endings_again(self) -> None:
+        """Try to tell the endings that could not be told, in a few rounds, until the deadline."""
         for pause in CLOSE_PAUSES:
             if not self._unmirrored or time.monotonic() + pause >= self._deadline:
                 break
             time.sleep(pause)
             self._away_until = 0.0
             for work in list(self._unmirrored.values()):
-                if time.monotonic() < min(self._deadline, self._away_until or self._deadline):
+                if time.monotonic() < self._deadline:
                     self._attempt(work)
-        self._runs.disconnect()
 
     def _attempt(self, work: Work) -> None:
         trial_id = work.config.trial_id
@@ -165,11 +147,7 @@ class Tracker:
         if work.records:
             self._runs.log_epochs(config, curves(work.records, constrained=config.constraint is not None))
         if work.ending == "finished":
-            done = self._store.replicates.ended(config.trial_id)
-            failure = (
-                None if len(done) == len(config.seeds) else self._store.notes.read_failure(config.trial_id)
-            )
-            mirror_trial(self._runs, self._store, trial_state(config, done, failure))
+            self._runs.bring_level(read_trial_state(self._store, config), self._store)
         elif work.ending == "interrupted":
             self._runs.kill(config)
 
@@ -181,78 +159,8 @@ class Tracker:
         if self.failures[kind] == 1:
             where = redacted(self._runs.tracking_uri)
             log.warning(
-                "MLflow at %s: %s: %s (further ones are only counted)", where, kind, _first_line(error)
+                "MLflow at %s: %s: %s (further ones are only counted)", where, kind, first_line(error)
             )
         self._runs.disconnect()
         if code in _AWAY_CODES:
             self._away_until = time.monotonic() + AWAY_SECONDS
-
-
-@dataclass
-class ReconcileCounts:
-    """What `reconcile` did: trials whose run was written or brought level, already was, ended, or failed."""
-
-    created: int = 0
-    updated: int = 0
-    unchanged: int = 0
-    ended: int = 0
-    failed: int = 0
-
-
-def reconcile(
-    store: Store, sweep_name: str, tracking_uri: str | None = None, *, is_running: bool = False
-) -> ReconcileCounts:
-    """Bring MLflow level with the store for all trials of a sweep. A second call changes nothing.
-
-    Runs that say "running" end as killed, unless `is_running` says that a driver is at work on the sweep.
-    Trials of which the store holds nothing get no run. Raises AlmsweepError when MLflow cannot be reached;
-    a trial whose files are damaged is logged and counted as failed.
-    """
-    manifest = store.read_sweep(sweep_name)
-    runs = sweep_runs(store, sweep_name, tracking_uri)
-    try:
-        return _reconcile(store, manifest.trials, runs, is_running)
-    except AlmsweepError:
-        raise
-    except Exception as error:
-        where = redacted(runs.tracking_uri)
-        raise AlmsweepError(f"MLflow at {where}: {type(error).__name__}: {_first_line(error)}") from error
-    finally:
-        runs.disconnect()
-
-
-def _reconcile(
-    store: Store, trials: Sequence[TrialConfig], runs: SweepRuns, is_running: bool
-) -> ReconcileCounts:
-    import_mlflow()
-    runs.connect()
-    wanted = {config.trial_id: config.seeds for config in trials}
-    files = store.scan(wanted)
-    stored = store.all_replicates(wanted)
-    counts = ReconcileCounts()
-    for config in trials:
-        run = runs.known().get(config.trial_id)
-        if is_running and run is not None and run.status == "RUNNING":
-            counts.unchanged += 1
-            continue
-        done: Mapping[int, Done] = stored.get(config.trial_id, {})
-        has_failed = config.trial_id in files and files[config.trial_id].failure
-        failure = store.notes.read_failure(config.trial_id) if has_failed else None
-        standing = trial_state(config, done, failure)
-        if not standing.replicates and failure is None:
-            counts.ended += runs.kill(config)
-            continue
-        try:
-            changed = mirror_trial(runs, store, standing)
-        except AlmsweepError as error:
-            log.warning("trial %s: %s", config.trial_id, error)
-            counts.failed += 1
-        else:
-            counts.created += changed and run is None
-            counts.updated += changed and run is not None
-            counts.unchanged += not changed
-    return counts
-
-
-def _first_line(error: Exception) -> str:
-    return redacted((str(error).splitlines() or [""])[0])[:300]

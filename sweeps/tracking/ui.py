@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import json
 import os
 import signal
 import socket
@@ -21,7 +20,7 @@ from typing import IO
 from search_spaces.errors import AlmsweepError, InputError
 from search_spaces.redaction import redacted
 from sweeps.tracking.columns import results_path
-from sweeps.tracking.connection import checked_uri, default_tracking_uri, sqlite_path
+from sweeps.tracking.connection import checked_uri, default_tracking_uri, import_mlflow, sqlite_path
 from trainer.store import Store
 
 READY_SECONDS = 90.0
@@ -116,14 +115,9 @@ def serve(
 
 def experiments(address: str) -> dict[str, str]:
     """Ids of a server's experiments by name, without MLflow's own "Default"."""
-    request = urllib.request.Request(
-        f"{address}/api/2.0/mlflow/experiments/search",
-        data=json.dumps({"max_results": 1000}).encode(),
-        headers={"Content-Type": "application/json"},
-    )
-    with urllib.request.urlopen(request, timeout=30) as reply:
-        found = json.load(reply).get("experiments", [])
-    return {e["name"]: e["experiment_id"] for e in found if e["experiment_id"] != "0"}
+    client = import_mlflow().MlflowClient(address)
+    found = client.search_experiments(max_results=1000)
+    return {e.name: e.experiment_id for e in found if e.experiment_id != "0"}
 
 
 def _database(output: str | Path, tracking_uri: str | None) -> str:

@@ -108,6 +108,14 @@ def trial_state(
     return TrialState(config, wanted, failure, state, not found.missing, digest[:16])
 
 
+def read_trial_state(store: Store, config: TrialConfig) -> TrialState:
+    """How a trial stands now; a failure is read only where replicates are missing."""
+    done = store.replicates.ended(config.trial_id)
+    found = standing(config.seeds, states_of(done))
+    failure = store.notes.read_failure(config.trial_id) if found.missing else None
+    return trial_state(config, done, failure)
+
+
 def trial_view(trial: TrialState, store: Store) -> TrialView:
     """Read what MLflow shows of a trial. Raises StoreError when files are missing, damaged or at odds."""
     completed = [d for _, d in sorted(trial.replicates.items()) if d.state == "completed"]

@@ -24,7 +24,7 @@ from docs.pictures import PROGRAMS, WIDTH, close_assistant, headless_browser, he
 from search_spaces.config import TrialConfig
 from search_spaces.labels import trial_label
 from sweeps.tracking.columns import results_path
-from sweeps.tracking.tracker import reconcile
+from sweeps.tracking.reconcile import reconcile
 from sweeps.tracking.ui import experiments, free_port, running_ui
 from sweeps.tracking.view import TrialView, trial_state, trial_view
 from tests.processes import PATIENCE
@@ -68,7 +68,7 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
         for config in trials:
             synthetic.write_trial(store, config)
     name = store.sweep_names()[0]
-    assert reconcile(store, name).failed == 0
+    assert reconcile(store, store.read_sweep(name)).failed == 0
     views = {trial_label(config): _view(store, config) for config in store.read_sweep(name).trials}
     port = free_port()
     with running_ui(store.storage.root, port=port):

@@ -9,7 +9,9 @@ from urllib.request import urlopen
 import pytest
 
 from sweeps.tracking.connection import import_mlflow
-from sweeps.tracking.tracker import ReconcileCounts, Tracker, reconcile, sweep_runs
+from sweeps.tracking.mirror import sweep_runs
+from sweeps.tracking.reconcile import ReconcileCounts, reconcile
+from sweeps.tracking.tracker import Tracker
 from sweeps.tracking.ui import free_port, running_ui
 from tests.sweeps import synthetic_store as synthetic
 from trainer.store import Store
@@ -36,7 +38,7 @@ def test_tracker_writes_through_a_server(tmp_path: Path, capfd: pytest.CaptureFi
         tracker.trial_finished(config)
         assert tracker.close() == 0
         assert tracker.failures == {}
-        assert reconcile(store, synthetic.SWEEP, address) == ReconcileCounts(unchanged=1)
+        assert reconcile(store, store.read_sweep(synthetic.SWEEP), address) == ReconcileCounts(unchanged=1)
 
         client = import_mlflow().MlflowClient(address)
         experiment = client.get_experiment_by_name(synthetic.SWEEP)

@@ -23,7 +23,7 @@ from sweeps.cli.cluster_commands import entrypoint
 from sweeps.cli.main import app
 from sweeps.cluster.jobs import SweepJobs
 from sweeps.tracking.connection import import_mlflow
-from sweeps.tracking.tracker import ReconcileCounts, reconcile
+from sweeps.tracking.reconcile import ReconcileCounts, reconcile
 from tests.processes import PATIENCE
 from tests.sweeps import synthetic_store as synthetic
 from trainer.store import Store
@@ -93,13 +93,13 @@ def test_latex_of_a_hostile_sweep_is_balanced(store: Store, tmp_path: Path) -> N
 
 def test_mlflow_keeps_hostile_text_as_it_is(store: Store) -> None:
     config = hostile_trial()
-    assert reconcile(store, "demo") == ReconcileCounts(created=1)
+    assert reconcile(store, store.read_sweep("demo")) == ReconcileCounts(created=1)
     client = import_mlflow().MlflowClient(f"sqlite:///{store.storage.root}/mlflow.db")
     (run,) = client.search_runs([client.get_experiment_by_name("demo").experiment_id])
     assert run.info.run_name == trial_label(config)
     assert json.loads(run.data.params["data.negative"]) == [*LABELS[:4]]
     assert "DROP TABLE" in run.data.tags["reason"]
-    assert reconcile(store, "demo") == ReconcileCounts(unchanged=1)
+    assert reconcile(store, store.read_sweep("demo")) == ReconcileCounts(unchanged=1)
     client._tracking_client.store.engine.dispose()
 
 

@@ -9,7 +9,7 @@ from contextlib import suppress
 
 import psutil
 
-from sweeps.tracking.tracker import sweep_runs
+from sweeps.tracking.mirror import sweep_runs
 from sweeps.tracking.ui import free_port, running_ui
 from tests.integration.faults.cluster import Cluster, running_cluster
 from tests.integration.faults.play import Played, expect, relaunch

@@ -21,7 +21,7 @@ from search_spaces.catalog import load_space
 from search_spaces.config import TrialConfig
 from sweeps.cli.main import app
 from sweeps.plan import make_plan
-from sweeps.tracking.tracker import ReconcileCounts, reconcile
+from sweeps.tracking.reconcile import ReconcileCounts, reconcile
 from tests.processes import PATIENCE, end_family, kill_family, wait_until
 from trainer.store import Store
 
@@ -210,7 +210,7 @@ class Scene:
 
     def reconcile(self) -> ReconcileCounts:
         """Bring MLflow level with the store; what that had to change."""
-        return reconcile(self.store, NAME, self.tracking_uri)
+        return reconcile(self.store, self.store.read_sweep(NAME), self.tracking_uri)
 
     def processes(self) -> list[psutil.Process]:
         """Living processes of this scene, by the mark in their environment."""

@@ -1,104 +1,24 @@
-"""The tracker and `reconcile`, on SQLite in a temporary folder: MLflow shows what the store holds, once."""
+"""The tracker, on SQLite in a temporary folder: MLflow shows what the store holds, once."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import pickle
 import socket
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from search_spaces.config import TrialConfig
 from search_spaces.errors import AlmsweepError, InputError
 from search_spaces.labels import trial_label
-from sweeps.tracking.connection import default_tracking_uri, import_mlflow
-from sweeps.tracking.experiment import SweepRuns
-from sweeps.tracking.tracker import ReconcileCounts, Tracker, mirror_trial, reconcile, sweep_runs
-from sweeps.tracking.view import trial_state, trial_view
+from sweeps.tracking.connection import default_tracking_uri
+from sweeps.tracking.mirror import SweepRuns, sweep_runs
+from sweeps.tracking.reconcile import ReconcileCounts
+from sweeps.tracking.tracker import Tracker
+from sweeps.tracking.view import trial_state
 from tests.sweeps import synthetic_store as synthetic
+from tests.sweeps.tracking.shown import bring_level, check_level, content_of, runs_of, tell_epochs, track
 from trainer.store import Store
-
-
-@pytest.fixture
-def store(tmp_path: Path, database: Path) -> Store:
-    """An empty store beside an MLflow database that already has its tables: creating them takes seconds."""
-    (tmp_path / "mlflow.db").write_bytes(database.read_bytes())
-    return Store(tmp_path)
-
-
-@pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A new MLflow database, made by the tracker itself."""
-    folder = tmp_path_factory.mktemp("database")
-    tracker = Tracker(None, Store(folder), "unused")
-    tracker.start()
-    assert tracker.close() == 0
-    return folder / "mlflow.db"
-
-
-@pytest.fixture
-def client(store: Store) -> Iterator[Any]:
-    """An MLflow client of its own on the store's database."""
-    client = import_mlflow().MlflowClient(default_tracking_uri(store))
-    yield client
-    client._tracking_client.store.engine.dispose()
-
-
-def track(store: Store, tell: Callable[[Tracker], None], uri: str | None = None) -> int:
-    """Run a tracker from start to close; returns how many trials it could not mirror."""
-    tracker = Tracker(uri, store, synthetic.SWEEP, commit="abc")
-    tracker.start()
-    tell(tracker)
-    return tracker.close()
-
-
-def tell_epochs(tracker: Tracker, config: TrialConfig, epochs: range) -> None:
-    """Tell the epoch records of all replicates, epoch by epoch."""
-    records = {seed: synthetic.epoch_records(config, seed) for seed in config.seeds}
-    for epoch in epochs:
-        tracker.epochs(config, [records[seed][epoch] for seed in config.seeds])
-
-
-def runs_of(client: Any) -> list[Any]:
-    """All runs of the sweep's experiment, deleted ones left out."""
-    experiment = client.get_experiment_by_name(synthetic.SWEEP)
-    return list(client.search_runs([experiment.experiment_id]))
-
-
-def content_of(client: Any) -> str:
-    """A hash of everything that MLflow holds of the sweep, timestamps included."""
-    content = []
-    for run in sorted(runs_of(client), key=lambda r: r.info.run_id):
-        history = {
-            n: [m.to_dictionary() for m in client.get_metric_history(run.info.run_id, n)]
-            for n in run.data.metrics
-        }
-        content.append(
-            [run.to_dictionary(), history, [a.path for a in client.list_artifacts(run.info.run_id)]]
-        )
-    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
-
-
-def points_of(client: Any, run: Any) -> list[tuple[str, int, float]]:
-    """Every metric that a run holds: name, step, value, as often as it stands there."""
-    return sorted(
-        (name, m.step, m.value)
-        for name in run.data.metrics
-        for m in client.get_metric_history(run.info.run_id, name)
-    )
-
-
-def check_level(client: Any, store: Store, run: Any, config: TrialConfig) -> None:
-    """Check that a run's metrics are exactly those that the store tells, each once."""
-    done = store.replicates.ended(config.trial_id)
-    view = trial_view(trial_state(config, done, store.notes.read_failure(config.trial_id)), store)
-    curves = [(name, epoch, v) for epoch, point in view.curves.items() for name, v in point.items()]
-    assert points_of(client, run) == sorted([*curves, *((n, 0, v) for n, v in view.summary.items())])
-    assert len(curves) > synthetic.EPOCHS
 
 
 def test_live_trial_ends_level_with_the_store(store: Store, client: Any) -> None:
@@ -167,14 +87,14 @@ def test_ended_runs_are_let_go_and_found_again(store: Store, client: Any) -> Non
     synthetic.write_trial(store, config)
     runs = sweep_runs(store, synthetic.SWEEP, None)
     runs.connect()
-    standing = trial_state(config, store.replicates.ended(config.trial_id), None)
-    assert mirror_trial(runs, store, standing)
+    trial = trial_state(config, store.replicates.ended(config.trial_id), None)
+    assert runs.bring_level(trial, store)
     known = runs.known()[config.trial_id]
     assert (known.is_stub, known.params, known.latest, known.points) == (True, {}, {}, None)
-    assert not mirror_trial(runs, store, standing)
+    assert not runs.bring_level(trial, store)
     runs.start(config)
     assert runs.known()[config.trial_id].params["epochs"] == str(config.epochs)
-    assert mirror_trial(runs, store, standing)
+    assert runs.bring_level(trial, store)
     runs.disconnect()
     (run,) = runs_of(client)
     check_level(client, store, run, config)
@@ -207,51 +127,6 @@ def test_relaunch_goes_on_in_the_same_run(store: Store, client: Any) -> None:
     check_level(client, store, run, config)
 
 
-def test_mirroring_again_changes_nothing(store: Store, client: Any) -> None:
-    configs = synthetic.trials()
-    synthetic.write_sweep(store, configs)
-    synthetic.write_trial(store, configs[0])
-    synthetic.write_trial(store, configs[1], seeds=[2])
-    store.notes.write_failure(configs[1].trial_id, synthetic.failure())
-    synthetic.write_trial(store, configs[2], seeds=[1, 3])
-    assert reconcile(store, synthetic.SWEEP) == ReconcileCounts(created=3)
-    before = content_of(client)
-    assert reconcile(store, synthetic.SWEEP) == ReconcileCounts(unchanged=3)
-    assert track(store, lambda tracker: tracker.trial_finished(configs[0])) == 0
-    assert content_of(client) == before
-    statuses = {r.data.tags["trial_id"]: (r.info.status, r.data.tags["state"]) for r in runs_of(client)}
-    assert statuses == {
-        configs[0].trial_id: ("FINISHED", "completed"),
-        configs[1].trial_id: ("FAILED", "failed"),
-        configs[2].trial_id: ("KILLED", "interrupted"),
-    }
-
-
-def test_reconcile_rebuilds_a_lost_database(store: Store, client: Any) -> None:
-    configs = synthetic.trials()
-    synthetic.write_sweep(store, configs)
-    for config in configs:
-        synthetic.write_trial(store, config)
-    assert reconcile(store, synthetic.SWEEP) == ReconcileCounts(created=len(configs))
-    by_trial = {run.data.tags["trial_id"]: run for run in runs_of(client)}
-    assert by_trial.keys() == {config.trial_id for config in configs}
-    for config in configs:
-        check_level(client, store, by_trial[config.trial_id], config)
-
-
-def test_reconcile_ends_abandoned_runs(store: Store, client: Any) -> None:
-    configs = synthetic.trials()[:2]
-    synthetic.write_sweep(store, configs)
-    assert track(store, lambda tracker: tracker.trial_started(configs[0])) == 0
-    assert reconcile(store, synthetic.SWEEP, is_running=True) == ReconcileCounts(unchanged=1)
-    assert reconcile(store, synthetic.SWEEP) == ReconcileCounts(ended=1)
-    (run,) = runs_of(client)
-    assert run.info.status == "KILLED"
-    before = content_of(client)
-    assert reconcile(store, synthetic.SWEEP) == ReconcileCounts()
-    assert content_of(client) == before
-
-
 def test_failed_trial_tells_why(store: Store, client: Any) -> None:
     failed, diverged = synthetic.trials()[:2]
     store.notes.write_failure(failed.trial_id, synthetic.failure("no space left"))
@@ -273,38 +148,6 @@ def test_failed_trial_tells_why(store: Store, client: Any) -> None:
     assert told["reason"].startswith("seed 3: the loss is not finite")
 
 
-def test_retry_clears_the_reason(store: Store, client: Any) -> None:
-    config = synthetic.trials()[0]
-    synthetic.write_sweep(store, [config])
-    store.notes.write_failure(config.trial_id, synthetic.failure())
-    reconcile(store, synthetic.SWEEP)
-    store.notes.clear_failure(config.trial_id)
-    synthetic.write_trial(store, config)
-    assert reconcile(store, synthetic.SWEEP) == ReconcileCounts(updated=1)
-    (run,) = runs_of(client)
-    assert run.info.status == "FINISHED"
-    assert not {"reason", "error"} & run.data.tags.keys()
-    check_level(client, store, run, config)
-
-
-def test_more_replicates_replace_the_curves(store: Store, client: Any) -> None:
-    few = synthetic.trials(seeds=(1, 2))[0]
-    more = few.model_copy(update={"seeds": (1, 2, 3)})
-    synthetic.write_sweep(store, [few])
-    synthetic.write_trial(store, few)
-    reconcile(store, synthetic.SWEEP)
-    (old,) = runs_of(client)
-    client.set_tag(old.info.run_id, "mlflow.note.content", "looks odd")
-    synthetic.write_sweep(store, [more])
-    synthetic.write_trial(store, more)
-    assert reconcile(store, synthetic.SWEEP) == ReconcileCounts(updated=1)
-    (run,) = runs_of(client)
-    assert run.data.tags["mlflow.note.content"] == "looks odd"
-    assert run.data.tags["replicates"] == "3/3"
-    check_level(client, store, run, more)
-    assert reconcile(store, synthetic.SWEEP) == ReconcileCounts(unchanged=1)
-
-
 def test_call_whose_answer_was_lost_is_not_repeated(store: Store, client: Any) -> None:
     config = synthetic.trials()[1]
 
@@ -323,24 +166,6 @@ def test_call_whose_answer_was_lost_is_not_repeated(store: Store, client: Any) -
     (run,) = runs_of(client)
     steps = [m.step for m in client.get_metric_history(run.info.run_id, "val/auroc")]
     assert sorted(steps) == [0, 1, 2, 3]
-
-
-def test_points_that_stand_twice_are_written_anew(store: Store, client: Any) -> None:
-    config = synthetic.trials()[1]
-    synthetic.write_sweep(store, [config])
-
-    def tell(tracker: Tracker) -> None:
-        tracker.trial_started(config)
-        tell_epochs(tracker, config, range(3))
-
-    assert track(store, tell) == 0
-    (run,) = runs_of(client)
-    value = synthetic.epoch_records(config, 1)[1]["ensemble/val/auroc"]
-    client.log_metric(run.info.run_id, "val/auroc", value, timestamp=1, step=1)
-    synthetic.write_trial(store, config)
-    assert reconcile(store, synthetic.SWEEP) == ReconcileCounts(updated=1)
-    (run,) = runs_of(client)
-    check_level(client, store, run, config)
 
 
 def test_two_runs_of_one_trial_become_one(store: Store, client: Any) -> None:
@@ -402,7 +227,7 @@ def test_damaged_result_leaves_the_others_alone(
 
     assert track(store, tell) == 1
     assert "hash" in caplog.text
-    assert reconcile(store, synthetic.SWEEP) == ReconcileCounts(failed=1, unchanged=1)
+    assert bring_level(store) == ReconcileCounts(failed=1, unchanged=1)
 
 
 def test_absent_server_neither_blocks_nor_raises(store: Store, caplog: pytest.LogCaptureFixture) -> None:
@@ -424,7 +249,7 @@ def test_absent_server_neither_blocks_nor_raises(store: Store, caplog: pytest.Lo
         synthetic.write_sweep(store, configs)
         synthetic.write_trial(store, configs[0])
         with pytest.raises(AlmsweepError, match="MLflow at"):
-            reconcile(store, synthetic.SWEEP, uri)
+            bring_level(store, uri)
 
 
 def test_unknown_uri_is_the_users_error(store: Store) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from analysis.load import load_sweep, read_test
 from search_spaces.errors import StoreError
-from sweeps.tracking.tags import identity_tags, params
+from sweeps.tracking.experiment import identity_tags, params
 from sweeps.tracking.view import curves, trial_state, trial_view
 from tests.sweeps import synthetic_store as synthetic
 from trainer.store import Store

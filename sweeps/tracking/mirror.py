@@ -1,0 +1,216 @@
+"""The MLflow side of a sweep: one run per trial, told live and brought level with the result store.
+
+Everything here raises what MLflow raises; the tracker and `reconcile` decide what that means.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from search_spaces.config import TrialConfig
+from search_spaces.labels import trial_label
+from sweeps.compat import database_engine
+from sweeps.tracking.connection import checked_uri, creation_lock, default_tracking_uri, import_mlflow
+from sweeps.tracking.experiment import identity_tags, load_runs, open_experiment, params
+from sweeps.tracking.run import EPOCHS_TAG, FINGERPRINT, TABLE_TAG, Point, Run, local_folder
+from sweeps.tracking.view import STATUS, Curves, TrialState, TrialView, trial_view
+from trainer.store import Store
+
+_ENDING_TAGS = ("reason", "error")
+
+
+def sweep_runs(
+    store: Store, sweep_name: str, tracking_uri: str | None, commit: str | None = None
+) -> SweepRuns:
+    """The MLflow side of a sweep: by default an SQLite database and an artifact folder in the output folder.
+
+    Raises InputError for a URI of an unknown kind, and for none where the store is remote.
+    """
+    uri = default_tracking_uri(store) if tracking_uri is None else checked_uri(tracking_uri)
+    has_server = uri.startswith(("http", "databricks"))
+    folder = None
+    if store.storage.is_local and not has_server:
+        folder = f"file://{store.storage.root}/mlartifacts"
+    return SweepRuns(uri, sweep_name, folder, commit, store.identity)
+
+
+class SweepRuns:
+    """The runs of one sweep's experiment. Not safe to use from several threads at once."""
+
+    def __init__(
+        self,
+        tracking_uri: str,
+        sweep_name: str,
+        artifact_folder: str | None,
+        commit: str | None,
+        store_id: Callable[[], str],
+    ) -> None:
+        """`artifact_folder` is where a new experiment keeps artifacts; None leaves it to the server.
+
+        `store_id` gives the result store's identity: another store's sweep of this name, on the same server,
+        keeps its experiment.
+        """
+        self.tracking_uri = tracking_uri
+        self.sweep_name = sweep_name
+        self._artifact_folder = artifact_folder
+        self._commit = commit
+        self._store_id = store_id
+        self._client: Any = None
+        self._experiment_id = ""
+        self._runs: dict[str, Run] = {}
+
+    def connect(self) -> None:
+        """Find or create the experiment and load its runs, once; calls after the first cost nothing."""
+        if self._client is not None:
+            return
+        mlflow = import_mlflow()
+        with creation_lock(self.tracking_uri):
+            client = mlflow.MlflowClient(self.tracking_uri)
+            self._experiment_id = open_experiment(
+                client, self.sweep_name, self._store_id(), self._artifact_folder
+            )
+        self._runs = load_runs(client, self._experiment_id)
+        self._client = client
+
+    def disconnect(self) -> None:
+        """Forget everything read so far and close pooled connections; the next use connects again."""
+        engine = database_engine(self._client)
+        if engine is not None:
+            engine.dispose()
+        self._client = None
+        self._runs = {}
+
+    def known(self) -> Mapping[str, Run]:
+        """Runs by trial id."""
+        return self._runs
+
+    def start(self, config: TrialConfig) -> None:
+        """Make sure that the trial has a run, and that it says "running"."""
+        run = self._ensure(config, started=_now())
+        run.resume()
+        run.write(tags={"state": "running", FINGERPRINT: ""})
+
+    def log_epochs(self, config: TrialConfig, curves: Curves) -> None:
+        """Log the metrics of epochs that are not logged yet.
+
+        MLflow stores metrics and tags one after the other: a run of an earlier connection may hold epochs
+        that its tag does not count.
+        """
+        run = self._ensure(config, started=_now())
+        fresh = {epoch: point for epoch, point in curves.items() if epoch >= run.epochs}
+        if fresh:
+            now = _now()
+            points = [(name, value, now, epoch) for name, value, epoch in run.unlogged(fresh)]
+            run.write(metrics=points, tags={EPOCHS_TAG: str(max(fresh) + 1)})
+
+    def kill(self, config: TrialConfig) -> bool:
+        """End a trial's run as interrupted; returns whether that changed anything."""
+        run = self._runs.get(config.trial_id)
+        if run is None or run.status == STATUS["interrupted"]:
+            return False
+        run.write(tags={"state": "interrupted"})
+        run.end(STATUS["interrupted"], _now())
+        self._runs[config.trial_id] = run.stub()
+        return True
+
+    def bring_level(self, trial: TrialState, store: Store) -> bool:
+        """Make a trial's run show what the store holds; returns whether there was anything to do.
+
+        Raises StoreError for results that are damaged.
+        """
+        run = self._runs.get(trial.config.trial_id)
+        shown = None if run is None else (run.tags.get(FINGERPRINT), run.status)
+        if shown == (trial.fingerprint, STATUS[trial.state]):
+            return False
+        self._mirror(trial, trial_view(trial, store))
+        return True
+
+    def _mirror(self, trial: TrialState, view: TrialView) -> None:
+        """Write what the store holds of a trial: curves, summary, tags, artifacts, status.
+
+        Metrics cannot be taken back in MLflow. When every replicate has ended and the run holds a metric that
+        the store contradicts (epochs repeated after a crash came out otherwise, replicates were added, or a
+        call took effect though its answer was lost), the run is deleted and written anew.
+        """
+        config, now = trial.config, _now()
+        run = self._find(config)
+        if run is not None and trial.is_complete and run.contradicts(view):
+            run = self._replace(run, config)
+        tags = view.tags | {FINGERPRINT: trial.fingerprint}
+        if view.replicates:
+            tags |= TABLE_TAG
+        is_first_word = run is None or run.epochs == 0
+        if trial.is_complete or (trial.state == "failed" and is_first_word):
+            tags[EPOCHS_TAG] = str(len(view.curves))
+        if run is None:  # one call tells all tags; the run is level only once its status says so
+            run = self._create(config, now - round(view.seconds * 1000), tags)
+        for name in _ENDING_TAGS:
+            if name not in view.tags:
+                run.remove_tag(name)
+        points = _missing_finals(run, view, now)
+        if trial.state != "interrupted":  # which goes on later, and logs these epochs itself
+            points += run.missing_points(view)
+        if view.replicates:
+            run.write_artifacts(config, view)
+        run.write(metrics=points, params=_missing_params(run, config), tags=tags)
+        run.end(STATUS[trial.state], now)
+        self._runs[config.trial_id] = run.stub()
+
+    def _find(self, config: TrialConfig) -> Run | None:
+        """A trial's run with all that MLflow holds of it, or None."""
+        known = self._runs.get(config.trial_id)
+        if known is not None and known.is_stub:
+            known = self._runs[config.trial_id] = known.full()
+        return known
+
+    def _ensure(self, config: TrialConfig, started: int) -> Run:
+        run = self._find(config) or self._create(config, started, {})
+        if missing := _missing_params(run, config):
+            run.write(params=missing)
+        return run
+
+    def _create(self, config: TrialConfig, started: int, extra_tags: Mapping[str, str]) -> Run:
+        tags = {"state": "running", **extra_tags, **identity_tags(config, self.sweep_name)}
+        tags["mlflow.source.name"] = "almsweep"
+        if self._commit:
+            tags.setdefault("commit", self._commit)
+        found = self._client.create_run(
+            self._experiment_id, start_time=started, tags=tags, run_name=trial_label(config)
+        )
+        run = Run(
+            self._client,
+            found.info.run_id,
+            "RUNNING",
+            started,
+            dict(tags),
+            points={},
+            folder=local_folder(found.info.artifact_uri),
+        )
+        self._runs[config.trial_id] = run
+        return run
+
+    def _replace(self, run: Run, config: TrialConfig) -> Run:
+        """Delete a run and create its successor, which inherits what a person may have written on it."""
+        self._client.delete_run(run.run_id)
+        kept = {}
+        for name, value in run.tags.items():
+            is_mlflows = name.startswith("mlflow.") and name != "mlflow.note.content"
+            if not is_mlflows and name not in (FINGERPRINT, EPOCHS_TAG, "state", "commit", *_ENDING_TAGS):
+                kept[name] = value
+        self._create(config, run.started, kept)
+        return self._ensure(config, run.started)
+
+
+def _missing_params(run: Run, config: TrialConfig) -> dict[str, str]:
+    return {name: value for name, value in params(config).items() if name not in run.params}
+
+
+def _missing_finals(run: Run, view: TrialView, now: int) -> list[Point]:
+    """Values of the summary that the run does not show."""
+    return [(name, value, now, 0) for name, value in view.summary.items() if run.latest.get(name) != value]
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,88 @@
+"""Brings MLflow level with the result store, whatever it shows now: at the end of a run, or by a command."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from search_spaces.config import TrialConfig
+from search_spaces.errors import AlmsweepError
+from search_spaces.redaction import redacted
+from sweeps.tracking.connection import first_line, import_mlflow
+from sweeps.tracking.mirror import SweepRuns, sweep_runs
+from sweeps.tracking.view import TrialState, trial_state
+from trainer.store import Store, SweepManifest
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class ReconcileCounts:
+    """What `reconcile` did: trials whose run was written or brought level, already was, ended, or failed."""
+
+    created: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    ended: int = 0
+    failed: int = 0
+
+
+def reconcile(
+    store: Store, manifest: SweepManifest, tracking_uri: str | None = None, *, is_running: bool = False
+) -> ReconcileCounts:
+    """Bring MLflow level with the store for all trials of a sweep. A second call changes nothing.
+
+    Runs that say "running" end as killed, unless `is_running` says that a driver is at work on the sweep.
+    Trials of which the store holds nothing get no run. Raises AlmsweepError when MLflow cannot be reached;
+    a trial whose files are damaged is logged and counted as failed.
+    """
+    runs = sweep_runs(store, manifest.name, tracking_uri)
+    try:
+        import_mlflow()
+        runs.connect()
+        return _reconcile(runs, store, manifest.trials, is_running)
+    except AlmsweepError:
+        raise
+    except Exception as error:
+        where = redacted(runs.tracking_uri)
+        raise AlmsweepError(f"MLflow at {where}: {type(error).__name__}: {first_line(error)}") from error
+    finally:
+        runs.disconnect()
+
+
+def _reconcile(
+    runs: SweepRuns, store: Store, trials: Sequence[TrialConfig], is_running: bool
+) -> ReconcileCounts:
+    counts = ReconcileCounts()
+    for trial in _trial_states(store, trials):
+        run = runs.known().get(trial.config.trial_id)
+        if is_running and run is not None and run.status == "RUNNING":
+            counts.unchanged += 1
+        elif not trial.replicates and trial.failure is None:
+            counts.ended += runs.kill(trial.config)
+        else:
+            try:
+                changed = runs.bring_level(trial, store)
+            except AlmsweepError as error:
+                log.warning("trial %s: %s", trial.config.trial_id, error)
+                counts.failed += 1
+                continue
+            counts.created += changed and run is None
+            counts.updated += changed and run is not None
+            counts.unchanged += not changed
+    return counts
+
+
+def _trial_states(store: Store, trials: Sequence[TrialConfig]) -> list[TrialState]:
+    """How each trial stands; a failure is read only where the store's listing shows one."""
+    wanted = {config.trial_id: config.seeds for config in trials}
+    files, ended = store.scan(wanted), store.all_replicates(wanted)
+    found = []
+    for config in trials:
+        failure: dict[str, Any] | None = None
+        if config.trial_id in files and files[config.trial_id].failure:
+            failure = store.notes.read_failure(config.trial_id)
+        found.append(trial_state(config, ended.get(config.trial_id, {}), failure))
+    return found
