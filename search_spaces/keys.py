@@ -8,6 +8,7 @@ delta   constraint.margin
 from __future__ import annotations
 
 import functools
+import typing
 
 from pydantic import BaseModel
 
@@ -39,6 +40,8 @@ def _paths(model: type[BaseModel], prefix: str) -> set[str]:
     found = set()
     for name, field in model.model_fields.items():
         found.add(f"{prefix}{name}")
+        if typing.get_origin(field.annotation) is tuple:  # a list is set as a whole
+            continue
         for nested in models_in(field.annotation):
             found |= _paths(nested, f"{prefix}{name}.")
     return found

@@ -1,4 +1,4 @@
-"""From the configuration of a loss, a model, a source or an augmentation to what it names."""
+"""From a configuration to what it names: "package.module:attribute", imported when it is asked for."""
 
 from __future__ import annotations
 
@@ -9,14 +9,25 @@ from search_spaces.config import Kind
 from search_spaces.errors import InputError
 
 
-def resolve(member: Kind) -> Any:
-    """What the member's `implementation`, "module:attribute", names.
+def resolve(implementation: str) -> Any:
+    """The object that an implementation's name stands for.
+
+    Raises ImportError or AttributeError where there is none.
+
+    >>> resolve("math:floor")(2.5)
+    2
+    """
+    module, _, attribute = implementation.partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+def implementation_of(member: Kind) -> Any:
+    """What a loss, a model, a source or an augmentation names as its implementation.
 
     Raises InputError, naming the member, where it cannot be imported.
     """
-    module, _, attribute = member.implementation.partition(":")
     try:
-        return getattr(importlib.import_module(module), attribute)
+        return resolve(member.implementation)
     except (ImportError, AttributeError) as error:
         raise InputError(
             f"{member.kind} {member.name!r}: expected its implementation {member.implementation}, "

@@ -67,10 +67,7 @@ class TrainingStep:
         self.penalty = torch.zeros((), device=device)
         self.sums = EpochSums(torch.zeros((), device=device), torch.zeros((), device=device))
         self._order = torch.zeros(capacity, dtype=torch.int64, device=device)
-        self._draws = Draws(
-            torch.zeros((capacity, 2), dtype=torch.int64, device=device),
-            torch.zeros(capacity, dtype=torch.bool, device=device),
-        )
+        self._draws = augmenter.room(capacity)
         self._cursor = torch.zeros(1, dtype=torch.int64, device=device)
         self._within = torch.arange(config.batch_size, device=device)
         self._steps: dict[tuple[int, bool], Captured] = {}
@@ -79,8 +76,7 @@ class TrainingStep:
         """Take an epoch's examples: positions in the pool [n] and a row of `draws` each, n <= capacity."""
         count = len(order)
         self._order[:count].copy_(order, non_blocking=True)
-        self._draws.offsets[:count].copy_(draws.offsets, non_blocking=True)
-        self._draws.flips[:count].copy_(draws.flips, non_blocking=True)
+        self._draws.copy_(draws)
         self._cursor.zero_()
         self.sums.clear()
         self.penalty.fill_(penalty)

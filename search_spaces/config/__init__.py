@@ -1,6 +1,13 @@
 """What a trial is, as a tree of frozen pydantic models: one file per part."""
 
-from search_spaces.config.augmentation import AugmentationConfig
+from search_spaces.config.augmentation import (
+    AUGMENTATION_TYPES,
+    Augmentation,
+    AugmentationConfig,
+    AugmentationStep,
+    HorizontalFlip,
+    RandomCrop,
+)
 from search_spaces.config.base import Frozen, NonNegative
 from search_spaces.config.constraint import ConstraintConfig
 from search_spaces.config.data import DataConfig
@@ -48,6 +55,7 @@ from search_spaces.config.trial import SCHEMA_VERSION, TrialConfig
 
 __all__ = [
     "ADDED_LATER",
+    "AUGMENTATION_TYPES",
     "FAMILIES",
     "LOSS_TYPES",
     "MODEL_TYPES",
@@ -57,7 +65,9 @@ __all__ = [
     "Adam",
     "AsymmetricFocal",
     "AsymmetricMargin",
+    "Augmentation",
     "AugmentationConfig",
+    "AugmentationStep",
     "Bce",
     "Cifar10",
     "Cifar100",
@@ -68,6 +78,7 @@ __all__ = [
     "Digits",
     "Frozen",
     "Head",
+    "HorizontalFlip",
     "ImageFolder",
     "Initialization",
     "Kind",
@@ -80,6 +91,7 @@ __all__ = [
     "ModelConfig",
     "NonNegative",
     "OptimizerConfig",
+    "RandomCrop",
     "Registry",
     "ResNet10",
     "ScoredBy",

@@ -2,9 +2,10 @@
 
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetCoreSchemaHandler
+from pydantic_core import CoreSchema
 
-from search_spaces.config.identity import check_marks
+from search_spaces.config.identity import check_fields, leave_out_defaults
 
 # `abs` turns -0.0 into 0.0, so that equal configurations have equal ids.
 NonNegative = Annotated[float, Field(ge=0), AfterValidator(abs)]
@@ -19,4 +20,10 @@ class Frozen(BaseModel):
     def __pydantic_init_subclass__(cls, **options: Any) -> None:
         """Check every configuration type when it is defined (see `search_spaces.config.identity`)."""
         super().__pydantic_init_subclass__(**options)
-        check_marks(cls)
+        check_fields(cls)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """The type's schema, in which fields that were added later are left out at their defaults."""
+        leave_out_defaults(cls)
+        return handler(source)

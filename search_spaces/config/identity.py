@@ -1,7 +1,8 @@
 """What of a configuration makes its identity, and how a field is added without moving any id.
 
-A trial's id is a hash of its canonical JSON. A field that was added after schema 2 is left out of that JSON
-while it stands at its default, so that every configuration that could be written before keeps its id:
+A trial's id is a hash of its canonical JSON. A field that was added after schema 2 is left out of that JSON,
+and of everything that is stored, while it stands at its default, so that every configuration that could be
+written before keeps its id and its files:
 
     kernel: Annotated[int, Field(ge=1), ADDED_LATER] = 3
 
@@ -10,9 +11,8 @@ For that the default must be what the program did before there was the field, an
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import cache
-from typing import Any
+import typing
+from functools import partial
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -30,43 +30,31 @@ def is_added_later(field: FieldInfo) -> bool:
     return any(isinstance(mark, AddedLater) for mark in field.metadata)
 
 
-def check_marks(model: type[BaseModel]) -> None:
-    """Raise TypeError for a marked field without a default: there is nothing at which to leave it out."""
+def leave_out_defaults(model: type[BaseModel]) -> None:
+    """Let a type's marked fields be left out of every dump at their defaults, before its schema is made."""
+    for field in model.__pydantic_fields__.values():
+        if is_added_later(field) and not field.is_required():
+            field.exclude_if = partial(_equal, field.get_default(call_default_factory=True))
+
+
+def check_fields(model: type[BaseModel]) -> None:
+    """Raise TypeError for a type whose values would have no one spelling in JSON.
+
+    That is a marked field without a default, for there is nothing at which to leave it out, and a set.
+    """
     for name, field in model.model_fields.items():
         if is_added_later(field) and field.is_required():
             raise TypeError(f"{model.__name__}.{name}: expected a default for a field that was added later")
+        if _holds_a_set(field.annotation):
+            raise TypeError(f"{model.__name__}.{name}: expected a type of one spelling in JSON, given a set")
 
 
-def canonical(value: object) -> Any:
-    """A configuration as plain JSON values, without marked fields at their defaults, at every depth.
-
-    Raises TypeError for a value that has no one spelling in JSON, such as a set.
-    """
-    if value is None or isinstance(value, str | int | float):
-        return value
-    if isinstance(value, BaseModel):
-        return _fields(value)
-    if isinstance(value, tuple | list):
-        return [canonical(item) for item in value]
-    if isinstance(value, Mapping):
-        return {str(key): canonical(item) for key, item in value.items()}
-    raise TypeError(f"expected a value that JSON can hold, given {type(value).__name__}")
+def _equal(default: object, value: object) -> bool:
+    return value == default
 
 
-def _fields(model: BaseModel) -> dict[str, Any]:
-    found = {}
-    for name, defaults in _marks(type(model)):
-        value = getattr(model, name)
-        if value not in defaults:
-            found[name] = canonical(value)
-    return found
-
-
-@cache
-def _marks(model: type[BaseModel]) -> list[tuple[str, list[Any]]]:
-    """A type's fields, each with the values at which it is left out: a marked field's default, else none."""
-    found: list[tuple[str, list[Any]]] = []
-    for name, field in model.model_fields.items():
-        defaults = [field.get_default(call_default_factory=True)] if is_added_later(field) else []
-        found.append((name, defaults))
-    return found
+def _holds_a_set(annotation: object) -> bool:
+    origin = typing.get_origin(annotation) or annotation
+    if isinstance(origin, type) and issubclass(origin, set | frozenset):
+        return True
+    return any(_holds_a_set(argument) for argument in typing.get_args(annotation))

@@ -19,7 +19,6 @@ from search_spaces.config.augmentation import AugmentationConfig
 from search_spaces.config.base import Frozen
 from search_spaces.config.constraint import ConstraintConfig
 from search_spaces.config.data import DataConfig
-from search_spaces.config.identity import canonical
 from search_spaces.config.losses import LossConfig
 from search_spaces.config.models import ModelConfig, ResNet10
 from search_spaces.config.training import SCORED_EPOCHS, OptimizerConfig, ScoredBy, Sgd
@@ -68,8 +67,7 @@ class TrialConfig(Frozen):
 
         Fields that were added after schema 2 stand in it only where they differ from their default.
         """
-        fields = canonical(self)
-        del fields["seeds"]
+        fields = self.model_dump(mode="json", exclude={"seeds"})
         return json.dumps({"schema": SCHEMA_VERSION, **fields}, sort_keys=True, separators=(",", ":"))
 
     @property

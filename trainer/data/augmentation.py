@@ -1,45 +1,47 @@
-"""Crop, flip and normalisation as batched tensor operations on the device that holds the images."""
+"""Augmentation and normalisation as batched tensor operations on the device that holds the images."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import pad
 
 from search_spaces.config import AugmentationConfig
+from trainer.data.steps import Step
+from trainer.registry import implementation_of
 
 
 @dataclass(frozen=True, eq=False)
 class Draws:
-    """Random numbers of an augmentation, one row per image; slice it as the batches are sliced.
+    """Random numbers of an augmentation: of each step its tensors, one row per image.
 
-    offsets     int64 [n, 2], top and left of the crop window in the padded image, 0..2 * padding
-    flips       bool [n]
+    Slice it as the batches are sliced.
     """
 
-    offsets: Tensor
-    flips: Tensor
-
-    def __len__(self) -> int:
-        return len(self.flips)
+    steps: tuple[tuple[Tensor, ...], ...]
 
     def __getitem__(self, rows: slice | Tensor) -> Draws:
-        return Draws(self.offsets[rows], self.flips[rows])
+        return self._each(lambda drawn: drawn[rows])
 
     def to(self, device: torch.device) -> Draws:
         """The same on `device`."""
-        return Draws(self.offsets.to(device), self.flips.to(device))
+        return self._each(lambda drawn: drawn.to(device))
+
+    def copy_(self, other: Draws) -> None:
+        """Take over the rows of `other`, at most as many as these, without waiting for the device."""
+        for own_step, other_step in zip(self.steps, other.steps, strict=True):
+            for own, drawn in zip(own_step, other_step, strict=True):
+                own[: len(drawn)].copy_(drawn, non_blocking=True)
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> Draws:
+        return Draws(tuple(tuple(map(change, step)) for step in self.steps))
 
 
 class Augmenter:
-    """Turns uint8 images on a device into normalised training and evaluation batches.
-
-    The images are padded once with zeros, that is black, before normalisation, as torchvision's
-    `RandomCrop` does to an image. A batch then costs one gather from a view of all crop windows.
-    """
+    """Turns uint8 images on a device into normalised training and evaluation batches."""
 
     def __init__(
         self,
@@ -54,17 +56,19 @@ class Augmenter:
         """Take the images to augment, uint8 [N, C, H, W], and mean and std per channel in 0..1 units.
 
         Batches come in `memory_format` and `dtype`, on the device of `pixels`. Raises ValueError if
-        `pixels` are not such images, or mean and std do not have C values, std positive.
+        `pixels` are not such images, or mean and std do not have C values, std positive; InputError for a
+        step that cannot be imported.
         """
         if pixels.dtype != torch.uint8 or pixels.ndim != 4:
             raise ValueError(
                 f"expected uint8 images [N, C, H, W], given {pixels.dtype} {tuple(pixels.shape)}"
             )
-        channels, height, width = pixels.shape[1:]
+        channels = pixels.shape[1]
         if len(mean) != channels or len(std) != channels or min(std) <= 0:
             raise ValueError(f"expected {channels} means and positive deviations, given {mean} and {std}")
-        self.config = config
         self.device = pixels.device
+        self._pixels = pixels
+        self._steps: tuple[Step[Any], ...] = tuple(implementation_of(step)(step) for step in config.steps)
         self._memory_format = memory_format
         self._dtype = dtype
         deviation = torch.tensor(std, dtype=torch.float64)
@@ -72,24 +76,25 @@ class Augmenter:
         # (x / 255 - mean) / std = x * scale - shift
         self._scale = (1 / (255 * deviation)).to(pixels.device, torch.float32).view(-1, 1, 1)
         self._shift = shift.to(pixels.device, torch.float32).view(-1, 1, 1)
-        padded = pad(pixels, [config.crop_padding] * 4)
-        windows = padded.unfold(2, height, 1).unfold(3, width, 1)
-        self._windows = windows.permute(0, 2, 3, 1, 4, 5)  # [N, top, left, C, H, W], a view
 
     def draw(self, count: int, generator: torch.Generator) -> Draws:
-        """Draw for `count` images, on the CPU, so that a CPU and a GPU see the same images."""
-        windows = 2 * self.config.crop_padding + 1
-        offsets = torch.randint(windows, (count, 2), generator=generator)
-        flips = torch.rand(count, generator=generator) < self.config.horizontal_flip
-        return Draws(offsets, flips)
+        """Draw for `count` images, one step after another, on the CPU."""
+        return Draws(tuple(step.draw(count, generator) for step in self._steps))
+
+    def room(self, capacity: int) -> Draws:
+        """Tensors on the device for the draws of up to `capacity` images, which stay where they are."""
+        one = self.draw(1, torch.Generator())
+        many = one[torch.zeros(capacity, dtype=torch.int64)]
+        return many.to(self.device)
 
     def train_batch(self, indices: Tensor, draws: Draws) -> Tensor:
         """Augmented, normalised images [B, C, H, W] of the positions `indices` [B], a row of `draws` each.
 
         `indices` and `draws` are on the augmenter's device; the sizes of all operations depend on B alone.
         """
-        images = self._windows[indices, draws.offsets[:, 0], draws.offsets[:, 1]]
-        images = torch.where(draws.flips[:, None, None, None], images.flip(-1), images)
+        images = self._pixels.index_select(0, indices)
+        for step, drawn in zip(self._steps, draws.steps, strict=True):
+            images = step.apply(images, drawn)
         return self._normalise(images)
 
     def eval_batch(self, pixels: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from torch import Tensor
 from search_spaces.config import Loss, TrainingFacts
 from search_spaces.errors import InputError
 from trainer.losses.binary import score
-from trainer.registry import resolve
+from trainer.registry import implementation_of
 
 LossFunction = Callable[[Tensor, Tensor], Tensor]
 
@@ -23,7 +23,7 @@ def make_loss(config: Loss, facts: TrainingFacts) -> LossFunction:
     if min(facts.counts) < 1:
         given = ", ".join(map(str, facts.counts))
         raise InputError(f"loss {config.name!r}: expected training examples of every class, given {given}")
-    function = partial(resolve(config), **config.parameters(facts))
+    function = partial(implementation_of(config), **config.parameters(facts))
     if config.outputs != 1:
         return function
 

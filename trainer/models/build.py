@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from search_spaces.config import Head, Initialization, Model
 from search_spaces.errors import InputError
 from trainer.models.heads import make_head
-from trainer.registry import resolve
+from trainer.registry import implementation_of
 
 
 def build_model(
@@ -50,7 +50,7 @@ def model_on_meta(
             f"model {config.name!r}: expected images of at least {smallest} x {smallest}, "
             f"one channel and one output, given size {image_size}, {channels} channels and {outputs} outputs"
         )
-    build = resolve(config)
+    build = implementation_of(config)
     output_layer = partial(make_head, head, outputs=outputs)
     with torch.device("meta"):
         model: nn.Module = build(config, channels=channels, image_size=image_size, head=output_layer)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from torch import Tensor
 
-from search_spaces.config import AugmentationConfig
+from search_spaces.config import AugmentationConfig, HorizontalFlip
 from trainer.data.augmentation import Augmenter, Draws
 
 BLACK = torch.zeros(2, 3, 8, 8, dtype=torch.uint8)
@@ -25,12 +25,13 @@ def _slow_batch(
     """Image by image and pixel by pixel, in float64."""
     _, channels, height, width = pixels.shape
     result = np.zeros((len(indices), channels, height, width))
+    (offsets,), (flips,) = draws.steps
     for row, index in enumerate(indices.tolist()):
-        top, left = draws.offsets[row].tolist()
+        top, left = offsets[row].tolist()
         for c in range(channels):
             for y in range(height):
                 for x in range(width):
-                    source_x = width - 1 - x if draws.flips[row] else x
+                    source_x = width - 1 - x if flips[row] else x
                     in_y, in_x = y + top - padding, source_x + left - padding
                     inside = 0 <= in_y < height and 0 <= in_x < width
                     value = int(pixels[index, c, in_y, in_x]) if inside else 0
@@ -101,38 +102,73 @@ def test_evaluation_leaves_its_input_alone() -> None:
 
 def test_draws_cover_every_window_and_obey_the_flip_probability() -> None:
     draws = _augmenter(padding=2, flip=0.25).draw(20_000, torch.Generator().manual_seed(0))
-    windows = torch.bincount(draws.offsets[:, 0] * 5 + draws.offsets[:, 1], minlength=25)
+    (offsets,), (flips,) = draws.steps
+    windows = torch.bincount(offsets[:, 0] * 5 + offsets[:, 1], minlength=25)
     assert len(windows) == 25
     # Mean 800, deviation 27.7; five of them. Flips: mean 5000, deviation 61.
     assert ((windows - 800).abs() < 140).all()
-    assert abs(int(draws.flips.sum()) - 5000) < 310
+    assert abs(int(flips.sum()) - 5000) < 310
 
 
 @pytest.mark.parametrize(("flip", "expected"), [(0.0, 0), (1.0, 500)])
 def test_certain_flips(flip: float, expected: int) -> None:
-    draws = _augmenter(flip=flip).draw(500, torch.Generator().manual_seed(0))
-    assert int(draws.flips.sum()) == expected
+    _, (flips,) = _augmenter(flip=flip).draw(500, torch.Generator().manual_seed(0)).steps
+    assert int(flips.sum()) == expected
 
 
 def test_an_epoch_drawn_at_once_equals_its_batches() -> None:
     augmenter = _augmenter()
     order = torch.randperm(10, generator=torch.Generator().manual_seed(1))
     draws = augmenter.draw(10, torch.Generator().manual_seed(2))
-    assert len(draws) == 10
-    assert len(draws[8:12]) == 2
     whole = augmenter.train_batch(order, draws)
     parts = [augmenter.train_batch(order[i : i + 3], draws[i : i + 3]) for i in range(0, 10, 3)]
     assert torch.cat(parts).equal(whole)
 
 
 def test_draws_depend_on_the_generator_alone() -> None:
-    first = _augmenter().draw(50, torch.Generator().manual_seed(5))
+    (first_offsets,), (first_flips,) = _augmenter().draw(50, torch.Generator().manual_seed(5)).steps
     torch.manual_seed(77)
     state = torch.get_rng_state()
-    again = _augmenter().draw(50, torch.Generator().manual_seed(5))
-    assert first.offsets.equal(again.offsets)
-    assert first.flips.equal(again.flips)
+    (offsets,), (flips,) = _augmenter().draw(50, torch.Generator().manual_seed(5)).steps
+    assert offsets.equal(first_offsets)
+    assert flips.equal(first_flips)
     assert torch.get_rng_state().equal(state)
+
+
+def test_the_order_of_draws_is_the_same_for_ever() -> None:
+    """Other numbers would be other trials under the same ids: crop and flip draw first, crop before flip."""
+    generator = torch.Generator().manual_seed(5)
+    offsets = torch.randint(9, (50, 2), generator=generator)
+    flips = torch.rand(50, generator=generator) < 0.5
+    further = AugmentationConfig(then=(HorizontalFlip(probability=0.25),))
+    for config in (AugmentationConfig(), further):
+        drawn = Augmenter(BLACK, config, *_statistics(3)).draw(50, torch.Generator().manual_seed(5))
+        assert drawn.steps[0][0].equal(offsets)
+        assert drawn.steps[1][0].equal(flips)
+
+
+def test_further_steps_come_after_crop_and_flip() -> None:
+    pixels = torch.randint(0, 256, (4, 3, 8, 8), dtype=torch.uint8)
+    still = {"crop_padding": 0, "horizontal_flip": 0.0}
+    flip = HorizontalFlip(probability=1.0)
+    once, twice = AugmentationConfig(**still, then=(flip,)), AugmentationConfig(**still, then=(flip, flip))
+    batches = []
+    for config in (once, twice):
+        augmenter = Augmenter(pixels, config, *_statistics(3))
+        draws = augmenter.draw(4, torch.Generator().manual_seed(0))
+        batches.append(augmenter.train_batch(torch.arange(4), draws))
+    assert batches[0].flip(-1).equal(batches[1])
+
+
+def test_room_takes_an_epochs_draws_and_stays_where_it_is() -> None:
+    augmenter = _augmenter()
+    room = augmenter.room(12)
+    places = [drawn.data_ptr() for step in room.steps for drawn in step]
+    draws = augmenter.draw(10, torch.Generator().manual_seed(1))
+    room.copy_(draws)
+    order = torch.arange(10)
+    assert augmenter.train_batch(order, room[:10]).equal(augmenter.train_batch(order, draws))
+    assert [drawn.data_ptr() for step in room.steps for drawn in step] == places
 
 
 def test_memory_format_and_type_are_as_asked() -> None:

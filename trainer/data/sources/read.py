@@ -10,7 +10,7 @@ from search_spaces.config import ClassLabel, Source
 from search_spaces.errors import DataError
 from trainer.data.sources.images import RawData
 from trainer.data.sources.reader import Reader, Statistics
-from trainer.registry import resolve
+from trainer.registry import implementation_of
 
 
 def read_source(
@@ -41,7 +41,7 @@ def source_statistics(source: Source) -> Statistics | None:
 
 
 def _reader(source: Source) -> Reader[Any]:
-    reader: Reader[Any] = resolve(source)(source)
+    reader: Reader[Any] = implementation_of(source)(source)
     return reader
 
 
