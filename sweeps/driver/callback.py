@@ -106,17 +106,14 @@ class SweepCallback(tune.Callback):  # type: ignore[misc]
         config = self._config(trial)
         result = trial.last_result or {}
         state = result.get("state", "failed")
-        ended_in = set(state.split(","))
-        if state == "completed":
+        if state in (
+            "done",
+            "diverged",
+            "pruned",
+        ):  # the worker did its work, whatever came of the replicates
             self._errors = None
-            self.progress.ended(config)
-            self.on_done(config)
-        elif ended_in <= {"diverged", "pruned"}:  # the worker did its work, whatever came of the replicates
-            self._errors = None
-            if "pruned" in ended_in:
-                self.progress.ended(config, pruned=True)
-            else:
-                self.progress.ended(config, "replicates diverged")
+            error = "replicates diverged" if state == "diverged" else None
+            self.progress.ended(config, error, pruned=state == "pruned")
             self.on_done(config)
         elif state == "interrupted":
             if self.tracker is not None and config.trial_id in self.progress.running_ids():

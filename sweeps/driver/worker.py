@@ -137,9 +137,10 @@ def _train(
     watchdog: Watchdog,
     should_stop: StopQuestion,
 ) -> str:
-    """Run the trial; returns "completed", or in which other ways its replicates ended."""
+    """Run the trial; returns its status then: "done", "diverged" or "pruned"."""
     import torch
 
+    from trainer.store import standing
     from trainer.trial import StopTrial, run_trial
 
     def on_round(round_: Round) -> None:
@@ -155,8 +156,7 @@ def _train(
     states = run_trial(config, store, device, options.trial, on_round, should_stop, watchdog.resume)
     if options.stoppable:
         store.notes.clear_stop_request(config.trial_id)
-    other = set(states.values()) - {"completed"}
-    return ",".join(sorted(other)) or "completed"
+    return standing(config.seeds, states).status
 
 
 def _leave_hung(store: Store, config: TrialConfig, limit: float) -> None:

@@ -137,9 +137,11 @@ class Storage:
         Raises StoreError when it cannot be written, after the tries that `retry` allows.
         """
         target = self.path(relative)
-        write = _write_local if self.is_local else self._put
         try:
-            self._call("written", relative, lambda: write(target, data), retry)
+            if self.is_local:
+                self._call("written", relative, lambda: write_whole(target, data), retry)
+            else:
+                self._call("written", relative, lambda: self._put(target, data), retry)
         except FileNotFoundError as error:
             raise self._error("written", self.where(relative), error) from error
 
@@ -208,7 +210,8 @@ def json_object(data: bytes, where: str) -> dict[str, Any]:
     return content
 
 
-def _write_local(target: str, data: bytes) -> None:
+def write_whole(target: str | Path, data: bytes) -> None:
+    """Write a local file by a temporary one beside it and a rename, its folder too. Raises OSError."""
     os.makedirs(os.path.dirname(target), exist_ok=True)
     temporary = f"{target}.{uuid.uuid4().hex[:8]}.tmp"
     try:

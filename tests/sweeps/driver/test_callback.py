@@ -121,16 +121,17 @@ def test_an_error_after_a_diverged_trial_is_no_first_one(callback: SweepCallback
     callback.on_step_begin(1, [])
 
 
-def test_a_trial_counts_as_pruned_like_in_the_plan(callback: SweepCallback) -> None:
-    complete(callback, trials()[0], state="diverged,pruned")
-    complete(callback, trials()[1], state="pruned")
-    assert (callback.progress.failed, callback.progress.pruned) == (0, 2)
+def test_how_a_trial_ended_is_counted(callback: SweepCallback) -> None:
+    for config, state in zip(trials(), ("done", "diverged", "pruned", "pruned"), strict=True):
+        complete(callback, config, state=state)
+    progress = callback.progress
+    assert (progress.done, progress.failed, progress.pruned) == (1, 1, 2)
 
 
 def test_trials_that_ended_are_told_of_and_failed_ones_are_not(
     callback: SweepCallback, ended: list[TrialConfig]
 ) -> None:
-    for config, state in zip(trials(), ("completed", "diverged", "pruned"), strict=False):
+    for config, state in zip(trials(), ("done", "diverged", "pruned"), strict=False):
         complete(callback, config, state=state)
     complete(callback, trials()[3], state="failed", error="no data")
     assert ended == trials()[:3]

@@ -66,13 +66,13 @@ def test_a_request_of_an_earlier_run_stops_no_trial(tmp_path: Path, monkeypatch:
 
     def run_trial(*arguments: Any) -> dict[int, str]:
         seen.append(store.notes.stop_request(config.trial_id))
-        return {1: "completed"}
+        return dict.fromkeys(config.seeds, "completed")
 
     monkeypatch.setattr("trainer.trial.run_trial", run_trial)
     options = WorkerOptions(str(tmp_path), TrialOptions(), stoppable=True)
     unused: Any = None
     watchdog = Watchdog(lambda limit: None)
-    assert _train(config, store, options, unused, watchdog, unused) == "completed"
+    assert _train(config, store, options, unused, watchdog, unused) == "done"
     assert seen == [None]
 
 

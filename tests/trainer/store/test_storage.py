@@ -12,13 +12,46 @@ import pytest
 from search_spaces.errors import InputError, StoreError
 from tests.failing_storage import make_failing
 from tests.s3_server import ACCESS_DENIED, SLOW_DOWN, S3Server
-from trainer.store import Retry, Storage
+from trainer.store import Retry, Storage, Store
 
 QUICK = Retry(tries=3, seconds=0.3)
 
 
 def full_disk() -> OSError:
     return OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_objects_are_written_read_listed_and_deleted(store: Store) -> None:
+    storage = store.storage
+    assert storage.read_bytes("a/b") is None
+    assert not storage.exists("a/b")
+    storage.write_bytes("a/b", b"1")
+    storage.write_bytes("a/b", b"22")
+    storage.write_json("a/c/d.json", {"nan": float("nan"), "text": "ä"})
+    assert storage.read_bytes("a/b") == b"22"
+    assert storage.exists("a/b")
+    assert not storage.exists("a/c")
+    assert (storage.read_json("a/c/d.json") or {})["text"] == "ä"
+    assert storage.list_files("a", recursive=False) == ["a/b"]
+    assert sorted(storage.list_files("a", recursive=True)) == ["a/b", "a/c/d.json"]
+    assert storage.list_folders("a") == ["a/c"]
+    assert storage.list_files("none", recursive=True) == storage.list_folders("none") == []
+    storage.delete("a/b")
+    storage.delete("a/b")
+    assert not storage.exists("a/b")
+
+
+@pytest.mark.parametrize("content", [b"{", b"[1]", b"\xff"])
+def test_what_is_no_json_object_names_the_file(store: Store, content: bytes) -> None:
+    store.storage.write_bytes("a.json", content)
+    with pytest.raises(StoreError, match=r"a\.json: expected (a )?JSON"):
+        store.storage.read_json("a.json")
+
+
+@pytest.mark.parametrize("path", ["../a", "a/../../b", "a\0b"])
+def test_no_path_leads_out_of_the_store(store: Store, path: str) -> None:
+    with pytest.raises(StoreError, match="expected a path below the store"):
+        store.storage.write_bytes(path, b"")
 
 
 @pytest.mark.parametrize("operation", ["write", "read", "list", "delete"])
