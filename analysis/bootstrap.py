@@ -20,12 +20,15 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from search_spaces.config import DEFAULT_TARGETS
+from search_spaces.config.metrics import fpr_at_tpr
 from trainer.metrics import binary as metrics
 from trainer.seeds import seed_for
 
 RESAMPLES = 1000
 LEVEL = 0.95
-METRICS = ("auroc", *metrics.FPR_AT_TPR)  # those that have intervals
+FPR_AT_TPR = {fpr_at_tpr(rate).name: rate for rate in DEFAULT_TARGETS.tpr}
+METRICS = ("auroc", *FPR_AT_TPR)  # those that have intervals
 _CHUNK = 2_000_000  # counts of one class held at once
 _CACHED = 16  # chunks: the cells of one block need the same ones one after another
 
@@ -98,7 +101,7 @@ def resampled_metrics(
     wrong = np.einsum("pd,pd->d", positive_counts[by_positive].astype(np.int64), above + at_or_above)
     pairs = len(positives) * len(negatives)
     found = {"auroc": 1 - wrong / (2 * pairs)}
-    for name, tpr in metrics.FPR_AT_TPR.items():
+    for name, tpr in FPR_AT_TPR.items():
         needed = metrics.positives_needed(tpr, len(positives))
         first = np.argmax(true_positives >= needed, axis=0)
         found[name] = np.take_along_axis(at_or_above, first[None, :], axis=0)[0] / len(negatives)

@@ -151,7 +151,7 @@ def _table_order(trial: TrialRecord) -> tuple[str, str, float, str, bool, int, s
     return (
         data.source.name,
         source,
-        data.imbalance_ratio or 0.0,
+        data.ratio or 0.0,
         block_key(data),
         config.constraint is not None,
         FAMILIES.index(config.loss.family),

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from search_spaces.catalog import paper
-from search_spaces.config import Cifar10, Cifar100, DataConfig, ResNet10, TrialConfig
+from search_spaces.config import Cifar10, Cifar100, ResNet10, Task, TrialConfig
 from search_spaces.errors import InputError
 from search_spaces.spaces.two_stage import paper_two_stage, stand_ins
-from trainer.data.subset import class_counts
+from trainer.tasks.base import task_arrays
 
 # Krizhevsky 2009: published training images of each class.
 PER_CLASS = {"cifar10": 5000, "cifar100": 500}
@@ -22,13 +22,13 @@ def studies() -> dict[str, list[TrialConfig]]:
     return {"paper": list(paper()), "two-stage": [*first, *stand_ins(first)]}
 
 
-def train_images(data: DataConfig) -> int:
+def train_images(data: Task) -> int:
     """Training images of one epoch of one replicate. Raises InputError for anything but CIFAR."""
     if not isinstance(data.source, Cifar10 | Cifar100):
         raise InputError(f"training images of {data.source.name}: known without reading it for CIFAR only")
     size = PER_CLASS[data.source.name] - (data.validation_per_class or 0) - (data.test_per_class or 0)
-    sizes = [size] * (len(data.negative) + len(data.positive))
-    return sum(class_counts(data, sizes, sizes))
+    sizes = [size] * len(data.labels)
+    return sum(task_arrays(data).class_counts(sizes, sizes, data.source.name))
 
 
 def workload(trials: Iterable[TrialConfig]) -> dict[str, Any]:

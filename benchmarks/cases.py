@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from search_spaces.config import Bce, DataConfig, ResNet10, TrialConfig
+from search_spaces.config import Bce, Binary, ResNet10, TrialConfig
 from search_spaces.paper.named import constraint_by_name
 from search_spaces.paper.presets import preset
 from trainer.device.capture import CAPTURE_VARIABLE
@@ -48,7 +48,7 @@ class Case:
     def config(self) -> TrialConfig:
         """The trial: CIFAR-10 of the paper with BCE, and no early stop."""
         fields: dict[str, Any] = preset("cifar10", self.ratio)
-        fields["data"] = DataConfig(**{**dict(fields["data"]), "train_share": self.train_share})
+        fields["data"] = Binary(**{**dict(fields["data"]), "train_share": self.train_share})
         return TrialConfig(
             **{
                 **fields,

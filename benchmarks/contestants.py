@@ -17,7 +17,7 @@ from benchmarks.plain import PlainSettings, PlainTrainer, tuned_settings
 from benchmarks.plain_constraint import PlainConstraint
 from benchmarks.plain_images import PlainData
 from search_spaces.errors import AlmsweepError
-from trainer.data.task import BinaryTask, load_task
+from trainer.data.task import TaskData, load_task
 from trainer.device.cpu import prepare_cpu
 from trainer.fit import fit
 from trainer.metrics import binary as metrics
@@ -70,7 +70,7 @@ def make_contestant(case: Case) -> Contestant:
 class UsualLoop:
     """The plain or tuned loop of `benchmarks.plain` on the very images that the trainer gets."""
 
-    def __init__(self, case: Case, task: BinaryTask) -> None:
+    def __init__(self, case: Case, task: TaskData) -> None:
         self.seed = case.seeds[0]
         self.auroc: dict[int, list[float]] = {self.seed: []}
         self.data = plain_data(task, self.seed)
@@ -111,7 +111,7 @@ class UsualLoop:
 class Ours:
     """A trial of the trainer, its replicates in lockstep."""
 
-    def __init__(self, case: Case, task: BinaryTask) -> None:
+    def __init__(self, case: Case, task: TaskData) -> None:
         self.device = torch.device(case.device)
         setup = TrialSetup(case.config(), task, self.device, TrialOptions(compile=case.compile))
         self.replicates = [Replicate(setup, seed) for seed in case.seeds]
@@ -148,7 +148,7 @@ class Ours:
         return {r.seed: r.scored.validation_scores().tolist() for r in self.replicates if r.scored.held}
 
 
-def plain_data(task: BinaryTask, seed: int) -> PlainData:
+def plain_data(task: TaskData, seed: int) -> PlainData:
     """A task's images and labels of a seed as the usual loop takes them."""
     chosen = task.train_indices(seed)
 

@@ -16,26 +16,25 @@ from numpy.typing import NDArray
 
 from search_spaces.config import TrialConfig
 from sweeps.driver.worker import train_trial
-from trainer.data.prepared import Split
-from trainer.data.task import BinaryTask
+from trainer.data.prepared import PreparedSplits, Split
+from trainer.data.task import TaskData
 from trainer.fit import Round
-from trainer.replicate import CURVES
 from trainer.scored import ScoredEpochs
+from trainer.tasks.base import TaskArrays, task_arrays
 
 VALIDATION, TEST = 60, 120
-ENSEMBLE = ("auroc", "fpr_at_tpr_98", "fpr_at_tpr_95", "fpr_at_tpr_90")
 
 
 def noop_trial(params: dict[str, Any], **rest: Any) -> None:
     """`sweeps.driver.worker.train_trial`, in this process from now on without data, network and training."""
     import trainer.trial
 
-    for name, instead in {"trial_setup": _setup, "Replicate": NoopReplicate, "fit": _fit}.items():
+    for name, instead in {"held_setup": _setup, "Replicate": NoopReplicate, "fit": _fit}.items():
         setattr(trainer.trial, name, instead)
     train_trial(params, **rest)
 
 
-def epoch_record(seed: int) -> dict[str, float]:
+def epoch_record(arrays: TaskArrays, seed: int) -> dict[str, float]:
     """One epoch's record, with the names of a real one."""
     names = [
         "train/loss",
@@ -44,21 +43,22 @@ def epoch_record(seed: int) -> dict[str, float]:
         "train/multiplier_mean",
         "train/multiplier_max",
     ]
-    names += ["val/loss", *(f"val/{name}" for name in CURVES)]
+    names += ["val/loss", *(f"val/{name}" for name in arrays.names("headline", "curve"))]
     values = np.random.default_rng(seed).random(len(names)).tolist()
     return {"epoch": 0, "learning_rate": 0.01, **dict(zip(names, values, strict=True)), "seconds": 0.0}
 
 
-def ensemble_record() -> dict[str, float]:
+def ensemble_record(arrays: TaskArrays) -> dict[str, float]:
     """The ensemble's share of a record."""
-    return {f"ensemble/val/{name}": 0.75 for name in ENSEMBLE}
+    return {f"ensemble/val/{name}": 0.75 for name in arrays.names("headline")}
 
 
 @dataclass
 class _Setup:
     config: TrialConfig
-    task: BinaryTask
+    data: TaskData
     device: torch.device
+    arrays: TaskArrays
 
 
 @dataclass
@@ -73,22 +73,22 @@ class NoopReplicate:
     scored: ScoredEpochs = field(default_factory=lambda: ScoredEpochs("best_epoch"))
     records: list[dict[str, float]] = field(default_factory=list)
     seconds: float = 0.0
-    negatives: int = 100
-    positives: int = 10
+    counts: Mapping[str, int] = field(default_factory=lambda: {"train_negatives": 100, "train_positives": 10})
 
     def train(self) -> None:
         """End at once, with made-up numbers."""
         self.epoch, self.state = 1, "completed"
-        self.records.append({**epoch_record(self.seed), **ensemble_record()})
-        scores = _scores(self.setup.task.validation, self.seed)
+        arrays = self.setup.arrays
+        self.records.append({**epoch_record(arrays, self.seed), **ensemble_record(arrays)})
+        scores = _scores(self.setup.data.validation, self.seed)
         self.scored.offer(0, 0.75, 0.5, {"weight": torch.zeros(8)}, scores)
 
     def close(self) -> None:
         """Nothing to free."""
 
-    def test_scores(self) -> NDArray[np.float32]:
+    def score_test(self) -> NDArray[np.float32]:
         """Made-up scores of the test split."""
-        return _scores(self.setup.task.test, self.seed + 1)
+        return _scores(self.setup.data.test, self.seed + 1)
 
 
 def _fit(replicates: Sequence[NoopReplicate], ended: Mapping[int, Any] | None = None) -> Iterator[Round]:
@@ -98,7 +98,7 @@ def _fit(replicates: Sequence[NoopReplicate], ended: Mapping[int, Any] | None = 
     yield Round(
         epoch=0,
         records={r.seed: r.records[-1] for r in replicates},
-        ensemble=ensemble_record(),
+        ensemble=ensemble_record(replicates[0].setup.arrays),
         ended=tuple(r.seed for r in replicates),
         seconds=time.perf_counter() - started,
     )
@@ -106,20 +106,19 @@ def _fit(replicates: Sequence[NoopReplicate], ended: Mapping[int, Any] | None = 
 
 def _setup(config: TrialConfig, device: torch.device, *where: Any, **how: Any) -> _Setup:
     splits = {name: _split(size) for name, size in (("val", VALIDATION), ("test", TEST))}
-    task = BinaryTask(
+    prepared = PreparedSplits(
         pool=splits["val"],
         validation=splits["val"],
         test=splits["test"],
-        channels=1,
         mean=(0.5,),
         std=(0.5,),
         sha256="0" * 64,
         removed_from_pool=0,
         removed_from_validation=0,
         members=(),
-        counts=(),
+        class_sizes=(),
     )
-    return _Setup(config, task, device)
+    return _Setup(config, TaskData(prepared, ()), device, task_arrays(config.data))
 
 
 def _split(size: int) -> Split:

@@ -21,11 +21,11 @@ from torch import Tensor, nn
 
 from search_spaces.config import TrialConfig
 from search_spaces.errors import InputError
+from trainer.data.prepared import Split
 from trainer.data.task import load_task
 from trainer.device.cpu import prepare_cpu
 from trainer.fit import train_epoch
-from trainer.losses import binary as losses
-from trainer.models.scoring import EVALUATION_BATCH, logits_of
+from trainer.models.scoring import logits_of
 from trainer.replicate import Replicate
 from trainer.seeds import seed_for
 from trainer.setup import TrialSetup
@@ -95,7 +95,7 @@ def test_scores_of(config: TrialConfig, weights: Scores, data_dir: str | None) -
     for value in _floats(replicate.model):
         value.copy_(given[start : start + value.numel()].view_as(value))
         start += value.numel()
-    return _scores(replicate, _test_images(setup))
+    return _scores(replicate, setup.data.test)
 
 
 @lru_cache(maxsize=2)
@@ -108,12 +108,11 @@ def _curve(setup: TrialSetup, seed: int, rounding: int) -> Curve:
     replicate = Replicate(setup, seed)
     if rounding:
         round_up(replicate.model, seed, rounding)
-    test_images = _test_images(setup)
     validation, test, auroc, loss = [], [], [], []
     while replicate.state == "running":
         (record,) = train_epoch([replicate])
-        validation.append(_scores(replicate, setup.validation_images))
-        test.append(_scores(replicate, test_images))
+        validation.append(_scores(replicate, setup.data.validation))
+        test.append(_scores(replicate, setup.data.test))
         auroc.append(record["val/auroc"])
         loss.append(record["val/loss"])
     if replicate.state == "diverged":
@@ -142,14 +141,11 @@ def round_up(model: nn.Module, seed: int, rounding: int) -> None:
         weight.copy_(torch.where(moved, above, weight))
 
 
-def _scores(replicate: Replicate, images: Tensor) -> Scores:
-    logits = logits_of(replicate.model, images.split(EVALUATION_BATCH), replicate.setup.config.precision)
-    scores: Scores = losses.score(logits).numpy().copy()
+def _scores(replicate: Replicate, split: Split) -> Scores:
+    setup = replicate.setup
+    logits = logits_of(replicate.model, setup.examples.evaluated(split), setup.config.precision)
+    scores: Scores = setup.tensors.outputs(logits).numpy().copy()
     return scores
-
-
-def _test_images(setup: TrialSetup) -> Tensor:
-    return setup.augmenter.eval_batch(setup.task.test.pixels)
 
 
 def _floats(model: nn.Module) -> Iterable[Tensor]:

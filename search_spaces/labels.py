@@ -11,28 +11,27 @@ from collections.abc import Mapping
 
 from pydantic import BaseModel
 
-from search_spaces.config import DataConfig, Source, TrialConfig
-from search_spaces.paper.named import constraint_name, loss_name, number
+from search_spaces.config import Source, Task, TrialConfig, number
+from search_spaces.paper.named import constraint_name, loss_name
 from search_spaces.paper.presets import PRESETS, TASKS
 
 _ABSENT = object()
 
 
-def block_label(data: DataConfig) -> str:
+def block_label(data: Task) -> str:
     """The data set and its ratio, then the class roles and splits where they are not the preset's.
 
-    >>> block_label(TASKS["cifar10"].model_copy(update={"imbalance_ratio": 100.0}))
+    >>> block_label(TASKS["cifar10"].with_ratio(100.0))
     'cifar10 1:100'
     """
     task = task_name(data)
-    ratio = "all data" if data.imbalance_ratio is None else f"1:{number(data.imbalance_ratio)}"
-    expected = TASKS[task].model_dump() if task else _plain_task(data.source)
-    given = flat(data.model_dump(exclude={"imbalance_ratio"}))
+    expected = TASKS[task].model_dump() if task else _plain_task(data)
+    given = flat(data.with_ratio(None).model_dump())
     extra = _differences(given, flat(expected))
-    return " ".join([task or _source_label(data.source), ratio, *extra])
+    return " ".join([task or _source_label(data.source), data.ratio_words(), *extra])
 
 
-def block_key(data: DataConfig) -> str:
+def block_key(data: Task) -> str:
     """Canonical JSON of the block, equal exactly for equal configurations."""
     return json.dumps(data.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
 
@@ -63,18 +62,18 @@ def trial_label(config: TrialConfig) -> str:
     return " ".join(word for word in [*words, settings_label(config)] if word)
 
 
-def task_name(data: DataConfig) -> str | None:
-    """The name of the preset that is this task at some ratio, else the first with this source, or None.
+def task_name(data: Task) -> str | None:
+    """The preset that is this task at some ratio, else the first of its kind with this source, or None.
 
     >>> task_name(TASKS["digits-critical"]), task_name(TASKS["digits"])
     ('digits-critical', 'digits')
     """
-    of_any_ratio = data.model_copy(update={"imbalance_ratio": None})
-    same_source = [name for name, task in TASKS.items() if task.source == data.source]
-    for name in same_source:
+    of_any_ratio = data.with_ratio(None)
+    similar = [n for n, task in TASKS.items() if task.source == data.source and task.kind == data.kind]
+    for name in similar:
         if TASKS[name] == of_any_ratio:
             return name
-    return same_source[0] if same_source else None
+    return similar[0] if similar else None
 
 
 def flat(tree: Mapping[str, object], prefix: str = "") -> dict[str, object]:
@@ -97,12 +96,13 @@ def _source_label(source: Source) -> str:
     return source.name if source.title == source.name else f"{source.name}:{source.title}"
 
 
-def _plain_task(source: Source) -> dict[str, object]:
-    """What a task of this source has where nothing was said but its name and its classes."""
+def _plain_task(data: Task) -> dict[str, object]:
+    """What a task of this kind and source has where nothing was said but its name and its classes."""
+    source = data.source
     plain = _defaults(type(source))
     if source.title_field is not None:
         plain[source.title_field] = source.title
-    return {"source": plain, **_defaults(DataConfig)}
+    return {"source": plain, **_defaults(type(data))}
 
 
 def _defaults(model: type[BaseModel]) -> dict[str, object]:

@@ -108,8 +108,9 @@ def _problem(finding: Any, value: object, annotation: object) -> Problem:
         known = dict.fromkeys(field for model in owners for field in model.model_fields)
         return Problem(path, f"a known key ({', '.join(known)})", shown(finding["loc"][-1]))
     if kind in ("union_tag_invalid", "union_tag_not_found"):
-        names = [model.model_fields["name"].default for model in models]
-        return Problem(join(path, "name"), f"one of {', '.join(names)}", shown(context.get("tag")))
+        names = [_tag(model) for model in models]
+        key = "task" if "name" not in models[0].model_fields else "name"
+        return Problem(join(path, key), f"one of {', '.join(names)}", shown(context.get("tag")))
     if kind in _EXPECTED:
         limits = {k: f"{v:g}" if isinstance(v, float) else v for k, v in context.items()}
         return Problem(path, _EXPECTED[kind].format(**limits), shown(given))
@@ -123,8 +124,8 @@ def _walk(
     path, models, tagged = "", models_in(annotation), False
     for step in location:
         if isinstance(value, Mapping):
-            if not tagged and step not in value and step == value.get("name"):
-                models = [m for m in models if m.model_fields["name"].default == step]
+            if not tagged and step not in value and step in [_tag(m) for m in models]:
+                models = [m for m in models if _tag(m) == step]
                 tagged = True
                 continue
             tagged = False
@@ -135,6 +136,13 @@ def _walk(
         else:
             break
     return path, value, models
+
+
+def _tag(model: type[BaseModel]) -> str:
+    """What tells a member of a union from the others: its name, or the kind of a task; else ""."""
+    if "name" in model.model_fields:
+        return str(model.model_fields["name"].default)
+    return str(getattr(model, "kind", ""))
 
 
 def _annotation(model: type[BaseModel], field: str) -> object:

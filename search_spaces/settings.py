@@ -23,6 +23,7 @@ from search_spaces.config import (
     OptimizerConfig,
     TrialConfig,
 )
+from search_spaces.config.tasks import without_default_kind
 from search_spaces.errors import SpaceError
 from search_spaces.keys import canonical_key
 from search_spaces.paper.named import CONSTRAINTS, LOSSES, NO_CONSTRAINT, constraint_by_name, loss_by_name
@@ -183,6 +184,8 @@ def _named(part: str, value: object) -> object:
     """What a short value stands for: a named loss or constraint, a model or an optimiser by its type."""
     if part == "constraint" and value is None:
         return None
+    if part == "data" and isinstance(value, Mapping):
+        return without_default_kind(value)
     if not isinstance(value, str):
         return value
     try:

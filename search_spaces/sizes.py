@@ -24,8 +24,7 @@ def image_shape(source: Source) -> tuple[int, int]:
 
 def output_count(config: TrialConfig) -> int:
     """How many outputs a trial's network has."""
-    classes = len(config.data.negative) + len(config.data.positive)
-    return config.loss.output_count(classes)
+    return config.loss.output_count(len(config.data.labels))
 
 
 def weight_count(config: TrialConfig) -> int:

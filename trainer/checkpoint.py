@@ -87,7 +87,7 @@ def load_states(states: Mapping[str, Any], replicates: Sequence[Replicate], *, t
         if state is None:
             continue
         try:
-            replicate.load_state_dict(state)
+            replicate.load_state_dict(_upgraded(state))
         except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
             if is_out_of_memory(error) or isinstance(error, torch.AcceleratorError):
                 raise  # not the checkpoint's fault
@@ -98,6 +98,22 @@ def load_states(states: Mapping[str, Any], replicates: Sequence[Replicate], *, t
             ) from error
         restored.append(replicate.seed)
     return restored
+
+
+def _upgraded(state: dict[str, Any]) -> dict[str, Any]:
+    """A replicate's state as this version has it; before constraints had columns, multipliers stood alone."""
+    if "multipliers" not in state:
+        return state
+    state = dict(state)
+    multipliers, schedule = state.pop("multipliers"), state.pop("penalty")
+    state["constraint"] = None
+    if schedule is not None:
+        state["constraint"] = {"multipliers": multipliers[:, None], "schedule": schedule}
+    scored = [dict(one) for one in state["scored"]]
+    for one in scored:
+        one["value"] = one.pop("auroc")
+    state["scored"] = scored
+    return state
 
 
 @dataclass(frozen=True)
@@ -117,7 +133,7 @@ def dump_weights(replicate: Replicate, *, trial_id: str) -> bytes:
     """Weights of a replicate's scored epochs, with the trial and seed that they belong to."""
     if not replicate.scored.held:
         raise ValueError("a replicate without a validated epoch has no weights to be scored by")
-    task = replicate.setup.task
+    splits = replicate.setup.data.splits
     models = [{name: value.cpu() for name, value in one.weights.items()} for one in replicate.scored.held]
     return _save(
         {
@@ -125,8 +141,8 @@ def dump_weights(replicate: Replicate, *, trial_id: str) -> bytes:
             "seed": replicate.seed,
             "epochs": replicate.scored.epochs,
             "models": models,
-            "mean": list(task.mean),
-            "std": list(task.std),
+            "mean": list(splits.mean),
+            "std": list(splits.std),
         }
     )
 

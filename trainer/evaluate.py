@@ -14,12 +14,13 @@ from search_spaces.config import TrialConfig
 from search_spaces.errors import CheckpointError
 from trainer import checkpoint
 from trainer.data.augmentation import Augmenter
-from trainer.data.task import BinaryTask
-from trainer.losses import binary as losses
-from trainer.metrics import binary as metrics
-from trainer.models.scoring import EVALUATION_BATCH, build_replicate_model, logits_of
+from trainer.data.batches import EVALUATION_BATCH
+from trainer.data.task import TaskData
+from trainer.losses.columns import task_tensors
+from trainer.models.scoring import build_replicate_model, logits_of
 from trainer.scored import mean_scores
 from trainer.store import Done, Store, layout
+from trainer.tasks.base import task_arrays
 
 
 @dataclass(frozen=True)
@@ -35,18 +36,18 @@ class Evaluation:
 def evaluate(
     config: TrialConfig,
     store: Store,
-    task: BinaryTask,
+    data: TaskData,
     device: torch.device,
     split: Literal["validation", "test"] = "test",
 ) -> Evaluation:
-    """Score the stored weights of a trial's completed replicates on a split of `task`.
+    """Score the stored weights of a trial's completed replicates on a split of `data`.
 
     A replicate's scores are averaged over its scored epochs, as when it ended.
-    `task` may be another one than the trial's, with images of the same size and channels. Images are
+    `data` may be another task's than the trial's, with images of the same size and channels. Images are
     normalised as in training. Raises CheckpointError when there are no weights, or when they
     are damaged or of another trial; never starts afresh.
     """
-    chosen = task.validation if split == "validation" else task.test
+    chosen = data.validation if split == "validation" else data.test
     targets = chosen.targets.cpu().numpy()
     done = {seed: d for seed, d in store.replicates.ended(config.trial_id).items() if d.state == "completed"}
     if not done:
@@ -54,14 +55,14 @@ def evaluate(
             f"trial {config.trial_id}: expected stored weights of a finished trial below "
             f"{store.storage.path(layout.TRIALS)}, found none"
         )
-    scores = {seed: _scores(config, store, done[seed], task, chosen.pixels, device) for seed in sorted(done)}
-    at_zero = config.loss.decides_at_zero
+    scores = {seed: _scores(config, store, done[seed], chosen.pixels, device) for seed in sorted(done)}
+    arrays, at_zero = task_arrays(config.data), config.loss.decides_at_zero
     mean = np.mean(list(scores.values()), axis=0, dtype=np.float64)
     return Evaluation(
         replicates={
-            seed: metrics.summarize(targets, s, decides_at_zero=at_zero) for seed, s in scores.items()
+            seed: arrays.summarize(targets, s, decides_at_zero=at_zero) for seed, s in scores.items()
         },
-        ensemble=metrics.summarize(targets, mean, decides_at_zero=at_zero),
+        ensemble=arrays.summarize(targets, mean, decides_at_zero=at_zero),
         examples=len(targets),
         positives=int(targets.sum()),
     )
@@ -71,12 +72,11 @@ def _scores(
     config: TrialConfig,
     store: Store,
     done: Done,
-    task: BinaryTask,
     pixels: torch.Tensor,
     device: torch.device,
 ) -> NDArray[np.float32]:
     weights = checkpoint.load_weights(_weights_file(store, done), trial_id=done.trial_id, seed=done.seed)
-    model = build_replicate_model(config, task, torch.Generator()).to(device)
+    model = build_replicate_model(config, pixels.shape[1:], torch.Generator()).to(device)
     augmenter = Augmenter(pixels[:1].to(device), config.augmentation, weights.mean, weights.std)
     scores = []
     for state in weights.models:
@@ -88,7 +88,8 @@ def _scores(
                 f"{tuple(pixels.shape[1:])}: {error}"
             ) from error
         parts = (augmenter.eval_batch(part.to(device)) for part in pixels.split(EVALUATION_BATCH))
-        scores.append(losses.score(logits_of(model, parts, config.precision)).cpu().numpy())
+        outputs = task_tensors(config, device).outputs(logits_of(model, parts, config.precision))
+        scores.append(outputs.cpu().numpy())
     return mean_scores(scores)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,10 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.metrics import binary as metrics
 from trainer.replicate import Replicate
-
-ENSEMBLE_METRICS = ("auroc", "fpr_at_tpr_98", "fpr_at_tpr_95", "fpr_at_tpr_90")
+from trainer.setup import TrialSetup
 
 
 @dataclass(frozen=True)
@@ -36,8 +35,8 @@ def fit(
 ) -> Iterator[Round]:
     """Train replicates to their end, epoch by epoch, and yield a `Round` after each.
 
-    `ended` holds validation scores [N], by seed, of replicates that ended before: they count in the ensemble.
-    A replicate's own numbers depend on none of the others. A replicate that diverges leaves the ensemble.
+    `ended` holds validation outputs [N] or [N, K], by seed, of replicates that ended before: they count in
+    the ensemble. A replicate's own numbers depend on none of the others. A replicate that diverges leaves it.
     """
     earlier = list((ended or {}).values())
     while running := [r for r in replicates if r.state == "running"]:
@@ -45,7 +44,7 @@ def fit(
         train_epoch(running)
         validated = [r for r in replicates if r.scored.held and r.state != "diverged"]
         scores = [r.scored.validation_scores() for r in validated]
-        ensemble = _ensemble_metrics(running[0].setup.validation_labels, [*earlier, *scores])
+        ensemble = _ensemble_metrics(running[0].setup, [*earlier, *scores])
         for replicate in running:
             replicate.records[-1].update(ensemble)
         yield Round(
@@ -80,8 +79,11 @@ def train_epoch(replicates: Sequence[Replicate]) -> list[dict[str, float]]:
     return records
 
 
-def _ensemble_metrics(labels: NDArray[np.uint8], scores: list[NDArray[np.float32]]) -> dict[str, float]:
-    if not scores:
-        return {f"ensemble/val/{name}": float("nan") for name in ENSEMBLE_METRICS}
-    summary = metrics.summarize(labels, np.mean(scores, axis=0, dtype=np.float64))
-    return {f"ensemble/val/{name}": summary[name] for name in ENSEMBLE_METRICS}
+def _ensemble_metrics(setup: TrialSetup, outputs: list[NDArray[np.float32]]) -> dict[str, float]:
+    """The headline metrics of the mean of several replicates' validation outputs; NaN of none."""
+    names = setup.arrays.names("headline")
+    if not outputs:
+        return {f"ensemble/val/{name}": math.nan for name in names}
+    mean = np.mean(outputs, axis=0, dtype=np.float64)
+    summary = setup.arrays.summarize(setup.validation_labels, mean)
+    return {f"ensemble/val/{name}": summary[name] for name in names}

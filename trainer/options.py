@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from search_spaces.config.base import Frozen, NonNegative
+from search_spaces.config import DEFAULT_TARGETS, Frozen, NonNegative, Targets
 
 KeepWeights = Literal["selected", "all", "none"]
 
@@ -30,6 +30,7 @@ class TrialOptions(Frozen):
                         then deletes all but those of the best trial per cell under "selected"
     checkpoint_seconds  least time between two checkpoints
     compile             whether the network is compiled for training (`trainer.device.compiled`)
+    targets             the rates at which ROC curves are read, every epoch and at the end
     """
 
     data_dir: Annotated[Path | None, AfterValidator(_absolute)] = None
@@ -38,3 +39,4 @@ class TrialOptions(Frozen):
     keep_weights: KeepWeights = "selected"
     checkpoint_seconds: NonNegative = 60.0
     compile: bool = False
+    targets: Targets = DEFAULT_TARGETS

@@ -7,7 +7,7 @@ import time
 import torch
 
 from search_spaces.config import TrialConfig
-from trainer.data.task import BinaryTask
+from trainer.data.task import TaskData
 from trainer.options import TrialOptions
 from trainer.replicate import Replicate
 from trainer.setup import TrialSetup
@@ -18,14 +18,14 @@ MOST_BATCHES = 50
 
 
 def seconds_per_epoch(
-    config: TrialConfig, task: BinaryTask, device: torch.device, options: TrialOptions
+    config: TrialConfig, data: TaskData, device: torch.device, options: TrialOptions
 ) -> float:
     """Seconds that one replicate takes for one epoch, validation included, with the current thread count.
 
     Trains on about MEASURED_SECONDS worth of batches after a warm-up and scales by the epoch's batches.
     """
-    replicate = Replicate(TrialSetup(config, task, device, options), seed=config.seeds[0])
-    batches = -(-(replicate.negatives + replicate.positives) // config.batch_size)
+    replicate = Replicate(TrialSetup(config, data, device, options), seed=config.seeds[0])
+    batches = -(-len(replicate.train_indices) // config.batch_size)
     replicate.train_batches(WARM_UP_BATCHES)
     _synchronize(device)
     measured, started = 0, time.perf_counter()

@@ -1,4 +1,4 @@
-"""One replicate: a seed's model, optimiser, multipliers and penalty, trained one epoch at a time.
+"""One replicate: a seed's model, optimiser and constraint, trained one epoch at a time.
 
 Replicates of a trial share its data and nothing else: every random number comes from
 `seed_for(seed, purpose)`, with the epoch in the purpose, so a replicate's numbers depend neither on its
@@ -8,6 +8,7 @@ companions nor on an interruption.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,23 +16,20 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from search_spaces.config import TrainingFacts
 from search_spaces.sizes import output_count
 from trainer.data.sampler import epoch_order, trainable_batches
 from trainer.device.capture import Captured, Lane
 from trainer.device.compiled import compiled
-from trainer.losses import binary as losses
-from trainer.losses import constraint
 from trainer.losses.build import make_loss
-from trainer.metrics import binary as metrics
-from trainer.models.scoring import EVALUATION_BATCH, build_replicate_model, logits_of
+from trainer.losses.constraint import Constraint
+from trainer.models.scoring import build_replicate_model, logits_of
 from trainer.patience import epochs_without_gain
 from trainer.scored import ScoredEpochs, mean_scores
 from trainer.setup import TrialSetup
 from trainer.training_step import TrainingStep, learning_rate
-
-CURVES = ("auroc", "fpr_at_tpr_98", "fpr_at_tpr_95", "fpr_at_tpr_90", "average_precision")
 
 
 @dataclass
@@ -39,7 +37,7 @@ class Replicate:
     """One seed of a trial. `state`: "running", "completed", "diverged" or, set from outside, "pruned".
 
     `records` holds a row per epoch; `batch_sizes` are those of the epoch under way; `scored` holds the epochs
-    that it would be scored by if it ended now.
+    that it would be scored by if it ended now; `validation_outputs` are the last epoch's.
     """
 
     setup: TrialSetup
@@ -52,72 +50,80 @@ class Replicate:
     batch_sizes: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        config, task, device = self.setup.config, self.setup.task, self.setup.device
-        self.train_indices = task.train_indices(self.seed)
-        drawn = task.pool.targets[self.train_indices]
-        self.positives = int(drawn.sum())
-        self.negatives = len(drawn) - self.positives
-        ratio = config.data.imbalance_ratio or self.negatives / self.positives
-        self.loss = make_loss(config.loss, TrainingFacts((self.negatives, self.positives), ratio))
-        self.model = build_replicate_model(config, task, self.setup.generator(self.seed, "weights"))
-        self.model.to(device).to(memory_format=self.setup.memory_format)  # type: ignore[call-overload]
-        self.multipliers = constraint.initial_multipliers(len(task.pool.targets), device)
-        self.penalty = None if config.constraint is None else constraint.PenaltySchedule(config.constraint)
+        setup, device = self.setup, self.setup.device
+        config, data = setup.config, setup.data
+        self.train_indices = data.train_indices(self.seed)
+        drawn = data.pool.targets[self.train_indices]
+        self.counts = setup.arrays.count_facts(drawn.numpy())
+        target_counts = setup.tensors.target_counts(drawn)
+        ratio = config.data.ratio or setup.tensors.ratio_of(target_counts)
+        self.loss = make_loss(config.loss, TrainingFacts(target_counts, ratio))
+        self.model = build_replicate_model(config, data.image_shape, setup.generator(self.seed, "weights"))
+        self.model.to(device).to(memory_format=setup.memory_format)  # type: ignore[call-overload]
+        self.constraint = self._make_constraint()
+        self._find_positives()
         self.scored = ScoredEpochs(config.scored)
-        self.lane = Lane(device, capture=self.setup.capture)
+        self.lane = Lane(device, capture=setup.capture)
+        network: Callable[[Tensor], Tensor] = self.model
+        if setup.options.compile:
+            network = compiled(self.model, config, data.image_shape, device)
+        self.batches = setup.examples.batches(capacity=len(self.train_indices), batch_size=config.batch_size)
         self.step = TrainingStep(
-            config,
-            self.model,
-            compiled(self.model, config, task.pool.pixels.shape[1:], device)
-            if self.setup.options.compile
-            else self.model,
-            self.loss,
-            self.setup.augmenter,
-            self.setup.targets,
-            self.multipliers,
-            self.lane,
-            capacity=len(self.train_indices),
+            config, self.model, network, self.loss, self.batches, setup.tensors, self.constraint, self.lane
         )
-        self._positive_indices = self.train_indices[drawn > 0].to(device)
         self._validate = Captured(self._fill_validation_logits, self.lane)
-        self._validation_logits = torch.zeros(
-            (len(task.validation.targets), output_count(config)), device=device
+        self._validation_logits = torch.zeros((len(data.validation), output_count(config)), device=device)
+        self.validation_outputs = np.zeros(0, np.float32)
+        self._next_batch = 0
+        self._positives = 0
+
+    def _find_positives(self) -> None:
+        """Where multipliers may rise: (example, column) of the drawn positives. One may stand in several."""
+        positive = self.setup.tensors.masks(self.setup.examples.pool_targets).positive
+        self._columns_of = positive.sum(dim=1).cpu()
+        drawn = self.train_indices.to(positive.device)
+        rows, columns = positive[drawn].nonzero(as_tuple=True)
+        self._own = drawn[rows], columns
+
+    def _make_constraint(self) -> Constraint | None:
+        setup = self.setup
+        if setup.config.constraint is None:
+            return None
+        return Constraint(
+            setup.config.constraint,
+            examples=len(setup.data.pool),
+            columns=len(setup.tensors.column_names),
+            device=setup.device,
         )
 
     def begin_epoch(self) -> None:
         """Draw the epoch's order and augmentation, and bring them to the device."""
         config, setup = self.setup.config, self.setup
+        pool_targets = setup.data.pool.targets
         order = epoch_order(
             config.sampler,
             self.train_indices,
-            setup.task.pool.targets,
+            pool_targets,
             setup.generator(self.seed, f"order/{self.epoch}"),
         )
-        draws = setup.augmenter.draw(len(order), setup.generator(self.seed, f"augmentation/{self.epoch}"))
+        draws = setup.examples.draw(len(order), setup.generator(self.seed, f"augmentation/{self.epoch}"))
         kept, self.batch_sizes = trainable_batches(
-            setup.task.pool.targets[order].bool(),
-            config.batch_size,
-            needs_pairs=config.loss.needs_pairs,
+            pool_targets[order].bool(), config.batch_size, needs_pairs=config.loss.needs_pairs
         )
         if len(kept) < len(order):
             order, draws = order[kept], draws[kept]
-        self._positives = int(setup.task.pool.targets[order].sum())
+        self._positives = int(self._columns_of[order].sum())
         self._next_batch = 0
         self.lane.follow_default()
         with self.lane.entered():
-            self.step.begin(
-                order,
-                draws,
-                learning_rate=learning_rate(config.optimizer, self.epoch, config.epochs),
-                penalty=self.current_penalty,
-            )
+            self.batches.begin(order, draws)
+            self.step.begin(learning_rate=learning_rate(config.optimizer, self.epoch, config.epochs))
 
     def train_batch(self) -> bool:
         """Queue the training on the epoch's next batch; False when there was none left."""
         if self._next_batch >= len(self.batch_sizes):
             return False
-        limits = self.setup.config.constraint
-        constrained = limits is not None and self.epoch >= limits.introduce_at
+        constrained = self.constraint is not None and self.constraint.active(self.epoch)
         with self.lane.entered():
             self.step.run(self.batch_sizes[self._next_batch], constrained=constrained)
         self._next_batch += 1
@@ -161,68 +167,68 @@ class Replicate:
 
     def _read_record(self) -> dict[str, float]:
         """The epoch's record; the one place where the host waits for the device."""
-        config = self.setup.config
-        own, batches = self.multipliers[self._positive_indices], max(len(self.batch_sizes), 1)
-        validation_loss = self.loss(self._validation_logits, self.setup.validation_targets)
-        sums = self.step.sums
-        loss, violation, mean, most, val_loss = torch.stack(
-            [sums.loss, sums.violation, own.mean(), own.max(), validation_loss]
-        ).tolist()
-        self._last_scores = losses.score(self._validation_logits).cpu().numpy().copy()
-        summary = metrics.summarize(self.setup.validation_labels, self._last_scores)
-        return {
+        config, setup = self.setup.config, self.setup
+        validation_loss = self.loss(self._validation_logits, setup.examples.validation_targets)
+        waited_for = torch.stack([self.step.loss_sum, validation_loss, *self._constraint_sums()])
+        loss, val_loss, violation, mean, most = waited_for.tolist()
+        outputs = setup.tensors.outputs(self._validation_logits)
+        self.validation_outputs = outputs.cpu().numpy().copy()
+        summary = setup.arrays.summarize(setup.validation_labels, self.validation_outputs)
+        record = {
             "epoch": self.epoch,
             "learning_rate": learning_rate(config.optimizer, self.epoch, config.epochs),
-            "train/loss": loss / batches,
+            "train/loss": loss / max(len(self.batch_sizes), 1),
             "train/violation": violation / max(self._positives, 1),
-            "train/penalty": self.current_penalty,
+            "train/penalty": 0.0 if self.constraint is None else self.constraint.penalty,
             "train/multiplier_mean": mean,
             "train/multiplier_max": most,
             "val/loss": val_loss,
-            **{f"val/{name}": summary[name] for name in CURVES},
         }
+        for name in setup.arrays.names("headline", "curve"):
+            record[f"val/{name}"] = summary[name]
+        return record
+
+    def _constraint_sums(self) -> list[Tensor]:
+        """Sum of the epoch's violations, mean and maximum of the positives' multipliers, on the device."""
+        if self.constraint is None:
+            return [torch.zeros((), device=self.setup.device)] * 3
+        own = self.constraint.multipliers[self._own]
+        return [self.constraint.violation, own.mean(), own.max()]
 
     def _fill_validation_logits(self) -> None:
-        batches = self.setup.validation_images.split(EVALUATION_BATCH)
-        self._validation_logits.copy_(
-            logits_of(self.model, batches, self.setup.config.precision).view_as(self._validation_logits)
-        )
-
-    @property
-    def current_penalty(self) -> float:
-        """The constraint's penalty (mu) now; 0 without a constraint."""
-        return 0.0 if self.penalty is None else self.penalty.penalty
+        logits = logits_of(self.model, self.setup.examples.validation(), self.setup.config.precision)
+        self._validation_logits.copy_(logits.view_as(self._validation_logits))
 
     def _judge(self, record: dict[str, float]) -> None:
         """Diverged, to be scored by, or out of patience; and the penalty's growth."""
-        auroc, loss = record["val/auroc"], record["val/loss"]
+        steers = self.setup.config.data.steers
+        value, loss = record[f"val/{steers}"], record["val/loss"]
         if not all(math.isfinite(record[k]) for k in ("train/loss", "val/loss", "train/violation")):
             self.state = "diverged"
             losses_seen = f"train {record['train/loss']}, validation {loss}"
             self.reason = f"the loss is not finite in epoch {self.epoch}: {losses_seen}"
             return
-        self.scored.offer(self.epoch, auroc, loss, self.model.state_dict(), self._last_scores)
-        if self.penalty is not None:
-            self.penalty.update(self.epoch, auroc)
+        self.scored.offer(self.epoch, value, loss, self.model.state_dict(), self.validation_outputs)
+        if self.constraint is not None:
+            self.constraint.end_epoch(self.epoch, value)
         patience = self.setup.config.patience
-        aurocs = [*(earlier["val/auroc"] for earlier in self.records), auroc]
-        if patience is not None and epochs_without_gain(aurocs) >= patience:
+        values = [*(earlier[f"val/{steers}"] for earlier in self.records), value]
+        if patience is not None and epochs_without_gain(values) >= patience:
             self.state = "completed"
-            self.reason = f"no better validation AUROC for {patience} epochs"
+            words = self.setup.arrays.metric(steers).words
+            self.reason = f"no better validation {words} for {patience} epochs"
 
-    def test_scores(self) -> NDArray[np.float32]:
-        """Mean scores [N] of the test split over the scored epochs. Call once, when the replicate has ended.
+    def score_test(self) -> NDArray[np.float32]:
+        """Mean outputs of the test split over the scored epochs, [N] or [N, K]; the weights are theirs then.
 
-        Raises ValueError for a replicate without a validated epoch.
+        Call it once, when the replicate has ended. Raises ValueError for one without a validated epoch.
         """
-        test = self.setup.task.test.pixels.to(self.setup.device)
-        scores = []
+        setup, found = self.setup, []
         for one in self.scored.held:
             self.model.load_state_dict(one.weights)
-            parts = (self.setup.augmenter.eval_batch(part) for part in test.split(EVALUATION_BATCH))
-            logits = logits_of(self.model, parts, self.setup.config.precision)
-            scores.append(losses.score(logits).cpu().numpy())
-        return mean_scores(scores)
+            logits = logits_of(self.model, setup.examples.evaluated(setup.data.test), setup.config.precision)
+            found.append(setup.tensors.outputs(logits).cpu().numpy())
+        return mean_scores(found)
 
     def state_dict(self) -> dict[str, Any]:
         """All that the next epoch depends on, as tensors and plain values (loads with `weights_only`)."""
@@ -235,8 +241,7 @@ class Replicate:
             "seconds": self.seconds,
             "model": self.model.state_dict(),
             "optimizer": self.step.optimizer.state_dict(),
-            "multipliers": self.multipliers,
-            "penalty": None if self.penalty is None else self.penalty.state_dict(),
+            "constraint": None if self.constraint is None else self.constraint.state_dict(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -246,9 +251,8 @@ class Replicate:
         self.scored.load_state_dict(state["scored"])
         self.model.load_state_dict(state["model"])
         self.step.load_optimizer(state["optimizer"])
-        self.multipliers.copy_(state["multipliers"])
-        if self.penalty is not None:
-            self.penalty.load_state_dict(state["penalty"])
+        if self.constraint is not None:
+            self.constraint.load_state_dict(state["constraint"])
 
 
 def _nothing() -> None:

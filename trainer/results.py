@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 
 from search_spaces.config import TrialConfig
 from trainer import checkpoint
-from trainer.data.task import BinaryTask
+from trainer.data.task import TaskData
 from trainer.device.environment import device_name, git_commit, library_versions, machine_facts, node_name
-from trainer.metrics import binary as metrics
 from trainer.options import TrialOptions
 from trainer.replicate import Replicate
+from trainer.setup import TrialSetup
 from trainer.store import Store, new_attempt
 from trainer.store import schema as trial_schema
+from trainer.store.outputs import outputs_table
 from trainer.writer import Writer
 
 
@@ -34,7 +35,7 @@ class Attempt:
 
     config: TrialConfig
     store: Store
-    task: BinaryTask
+    data: TaskData
     device: torch.device
     writer: Writer
     options: TrialOptions
@@ -50,7 +51,7 @@ def store_replicate(attempt: Attempt, replicate: Replicate, *, pruned_by: str | 
     `pruned_by` is the metric by which a pruned one fell behind.
     """
     completed = replicate.state == "completed" and bool(replicate.scored.held)
-    test_scores = replicate.test_scores() if completed else None
+    test_scores = replicate.score_test() if completed else None
     result = _result(attempt, replicate)  # here, as it tells of this thread
     if replicate.state == "pruned":
         result["pruned_by"] = pruned_by
@@ -63,15 +64,15 @@ def _write_replicate(
     result: dict[str, Any],
     test_scores: NDArray[np.float32] | None,
 ) -> None:
-    task, scores = attempt.task, None
+    data, scores = attempt.data, None
     if test_scores is not None:
         by_split = {"val": replicate.scored.validation_scores(), "test": test_scores}
-        splits = {"val": task.validation, "test": task.test}
+        splits = {"val": data.validation, "test": data.test}
         targets = {name: split.targets.cpu().numpy() for name, split in splits.items()}
         scores = pa.concat_tables(
-            _score_table(name, split.ids, targets[name], by_split[name]) for name, split in splits.items()
+            outputs_table(name, split.ids, targets[name], by_split[name]) for name, split in splits.items()
         )
-        result = {**result, "metrics": _summaries(attempt.config, targets, by_split)}
+        result = {**result, "metrics": _summaries(replicate.setup, targets, by_split)}
     weights = None
     if replicate.state == "completed" and attempt.options.keep_weights != "none":
         weights = checkpoint.dump_weights(replicate, trial_id=attempt.config.trial_id)
@@ -89,7 +90,7 @@ def _write_replicate(
 
 
 def _result(attempt: Attempt, replicate: Replicate) -> dict[str, Any]:
-    task = attempt.task
+    data = attempt.data
     facts = {
         "state": replicate.state,
         "reason": replicate.reason,
@@ -104,35 +105,24 @@ def _result(attempt: Attempt, replicate: Replicate) -> dict[str, Any]:
         "compiled": attempt.options.compile,
         "versions": library_versions(),
         "commit": git_commit(),
-        "data_sha256": task.sha256,
+        "data_sha256": data.sha256,
         "counts": {
-            "train_negatives": replicate.negatives,
-            "train_positives": replicate.positives,
-            "validation": len(task.validation.targets),
-            "test": len(task.test.targets),
+            **replicate.counts,
+            "validation": len(data.validation),
+            "test": len(data.test),
         },
     }
     return trial_schema.labelled(facts)
 
 
 def _summaries(
-    config: TrialConfig, targets: Mapping[str, NDArray[np.uint8]], scores: Mapping[str, NDArray[np.float32]]
+    setup: TrialSetup, targets: Mapping[str, NDArray[np.generic]], outputs: Mapping[str, NDArray[np.float32]]
 ) -> dict[str, float | None]:
     """Metrics of the splits; one that is undefined stands as None, which JSON can hold, unlike NaN."""
-    at_zero = config.loss.decides_at_zero
-    return {
-        f"{split}/{name}": None if math.isnan(value) else value
-        for split in targets
-        for name, value in metrics.summarize(targets[split], scores[split], decides_at_zero=at_zero).items()
-    }
-
-
-def _score_table(split: str, ids: Any, targets: NDArray[np.uint8], scores: NDArray[np.float32]) -> pa.Table:
-    return pa.table(
-        {
-            "split": pa.array([split] * len(scores)),
-            "example_id": pa.array([str(i) for i in ids]),
-            "target": pa.array(targets.astype(np.int8)),
-            "score": pa.array(scores.astype(np.float32)),
-        }
-    )
+    found: dict[str, float | None] = {}
+    for split, values in outputs.items():
+        at_zero = setup.config.loss.decides_at_zero
+        summary = setup.arrays.summarize(targets[split], values, decides_at_zero=at_zero)
+        for name, value in summary.items():
+            found[f"{split}/{name}"] = None if math.isnan(value) else value
+    return found

@@ -8,8 +8,9 @@ A replicate's scores of an example are the mean of what its network says in the 
     mean_of_last_3    the last three epochs; of fewer, all
     mean_of_best_3    the three best epochs so far; of fewer, all
 
-An epoch is better than another with a higher validation AUROC, or with the same and a lower validation loss;
-of two that tie in both the earlier one stays. An undefined AUROC (NaN) is the lowest of all.
+An epoch is better than another with a higher value of the task's steering metric on the validation split (of
+a binary task the AUROC), or with the same and a lower validation loss; of two that tie in both the earlier
+one stays. An undefined value (NaN) is the lowest of all.
 
 The best epoch alone jumps with rounding: where two epochs are nearly as good, one unit in the last place
 decides between them. A mean of three moves far less, at the price of three sets of weights.
@@ -32,10 +33,14 @@ from search_spaces.config import SCORED_EPOCHS, ScoredBy
 
 @dataclass(frozen=True, eq=False)
 class ScoredEpoch:
-    """An epoch as it is held: weights on the training device, validation scores [N] on the host."""
+    """An epoch as it is held: weights on the training device, validation outputs on the host.
+
+    value               the steering metric's on the validation split
+    validation_scores   [N] or [N, K]
+    """
 
     epoch: int
-    auroc: float
+    value: float
     loss: float
     weights: dict[str, Tensor]
     validation_scores: NDArray[np.float32]
@@ -43,7 +48,7 @@ class ScoredEpoch:
     @property
     def quality(self) -> tuple[float, float]:
         """What epochs are compared by: higher is better."""
-        return _quality(self.auroc, self.loss)
+        return _quality(self.value, self.loss)
 
 
 class ScoredEpochs:
@@ -60,7 +65,7 @@ class ScoredEpochs:
     def offer(
         self,
         epoch: int,
-        auroc: float,
+        value: float,
         loss: float,
         weights: Mapping[str, Tensor],
         validation_scores: NDArray[np.float32],
@@ -70,12 +75,12 @@ class ScoredEpochs:
         Epochs come in their order. The weights are copied: training may go on in them.
         """
         if len(self.held) == SCORED_EPOCHS[self.rule]:
-            place = self._displaced(_quality(auroc, loss))
+            place = self._displaced(_quality(value, loss))
             if place is None:
                 return
             del self.held[place]  # before the copy, so that memory never holds one set more
         copies = {name: value.detach().clone() for name, value in weights.items()}
-        self.held.append(ScoredEpoch(epoch, auroc, loss, copies, validation_scores))
+        self.held.append(ScoredEpoch(epoch, value, loss, copies, validation_scores))
 
     def _displaced(self, quality: tuple[float, float]) -> int | None:
         """The place of the epoch that a new one of this quality displaces; None where it displaces none."""
@@ -128,5 +133,5 @@ def mean_scores(scores: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
     return mean.astype(np.float32)
 
 
-def _quality(auroc: float, loss: float) -> tuple[float, float]:
-    return (-math.inf if math.isnan(auroc) else auroc), -loss
+def _quality(value: float, loss: float) -> tuple[float, float]:
+    return (-math.inf if math.isnan(value) else value), -loss

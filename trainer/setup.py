@@ -1,15 +1,22 @@
-"""What the replicates of a trial share."""
+"""What the replicates of a trial share, and what stays on the device from one trial to the next."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from search_spaces.config import Model, TrialConfig
-from trainer.data.augmentation import Augmenter
-from trainer.data.task import BinaryTask
+from trainer.data.batches import ResidentExamples
+from trainer.data.task import TaskData, load_task
 from trainer.device.capture import capture_wanted
+from trainer.losses.columns import task_tensors
 from trainer.options import TrialOptions
 from trainer.seeds import seed_for
+from trainer.tasks.base import task_arrays
 
 # torch 2.13 on a CPU: the backward pass of a strided 1 x 1 convolution in channels-last of fewer input
 # channels writes beside its memory, and the process may end (seen with 8 to 15 channels and AVX-512 on
@@ -19,42 +26,49 @@ DEFAULTS = TrialOptions()
 
 
 class TrialSetup:
-    """What all replicates of a trial share: the data on the device, its augmentation, and the base loss.
+    """What all replicates of a trial share: its task, as arrays and as tensors, and its examples on a device.
 
-    `options` say how it is run; they have made nothing of what is shared, so another trial may have others.
-    `capture`: whether steps are captured as CUDA graphs; None for yes on CUDA (see `trainer.device.capture`).
+    options    how it is run
+    examples   those of another trial on the same images; None makes them
+    capture    whether steps are captured as CUDA graphs; None for yes on CUDA (see `trainer.device.capture`)
     """
 
     def __init__(
         self,
         config: TrialConfig,
-        task: BinaryTask,
+        data: TaskData,
         device: torch.device,
         options: TrialOptions = DEFAULTS,
         *,
+        examples: ResidentExamples | None = None,
         capture: bool | None = None,
     ) -> None:
-        self.config = config
-        self.task = task
-        self.device = device
-        self.options = options
+        self.config, self.data, self.device, self.options = config, data, device, options
         self.capture = capture_wanted(device) if capture is None else capture
         self.memory_format = memory_format(config.model, device)
-        self.targets = task.pool.targets.to(device, torch.float32)
-        self.augmenter = Augmenter(
-            task.pool.pixels.to(device),
-            config.augmentation,
-            task.mean,
-            task.std,
-            memory_format=self.memory_format,
-        )
-        self.validation_images = self.augmenter.eval_batch(task.validation.pixels.to(device))
-        self.validation_targets = task.validation.targets.to(device, torch.float32)
-        self.validation_labels = task.validation.targets.cpu().numpy()
+        self.arrays = task_arrays(config.data, options.targets)
+        self.tensors = task_tensors(config, device)
+        self.examples = examples or make_examples(config, data, device)
+
+    @cached_property
+    def validation_labels(self) -> NDArray[np.generic]:
+        """Targets of the validation split [N], as they are stored."""
+        return self.data.validation.targets.cpu().numpy()
 
     def generator(self, seed: int, purpose: str) -> torch.Generator:
         """A CPU generator for one purpose of one replicate; CPU and GPU runs draw the same numbers."""
         return torch.Generator().manual_seed(seed_for(seed, purpose))
+
+
+def make_examples(config: TrialConfig, data: TaskData, device: torch.device) -> ResidentExamples:
+    """A trial's examples on a device."""
+    return ResidentExamples(
+        data,
+        config.augmentation,
+        device,
+        target_dtype=task_tensors(config, device).target_dtype,
+        memory_format=memory_format(config.model, device),
+    )
 
 
 def memory_format(model: Model, device: torch.device) -> torch.memory_format:
@@ -62,3 +76,41 @@ def memory_format(model: Model, device: torch.device) -> torch.memory_format:
     if device.type == "cpu" and model.narrowest < NARROWEST_CHANNELS_LAST:
         return torch.contiguous_format
     return torch.channels_last
+
+
+@dataclass(frozen=True)
+class _Held:
+    key: tuple[object, ...]
+    data: TaskData
+    examples: ResidentExamples
+
+
+# The last one only: trials are ordered by block, and memory on a GPU is shared with other processes.
+_held: _Held | None = None
+
+
+def held_setup(
+    config: TrialConfig,
+    device: torch.device,
+    options: TrialOptions,
+) -> TrialSetup:
+    """The setup of a trial; it shares its examples with the process's last trial where they are equal.
+
+    Those are the task's images and targets, prepared for `augmentation`, `model` and `precision` alone.
+    Raises what `load_task` raises.
+    """
+    global _held
+    key = (config.data, config.augmentation, config.model, config.precision, options.data_dir, device)
+    held = _held
+    if held is None or held.key != key:
+        held = None
+        let_go()  # of the last block, before the next one takes memory
+        data = load_task(config.data, options.data_dir, download=options.download)
+        held = _held = _Held(key, data, make_examples(config, data, device))
+    return TrialSetup(config, held.data, device, options, examples=held.examples)
+
+
+def let_go() -> None:
+    """Free what is held, as when memory ran out."""
+    global _held
+    _held = None

@@ -1,15 +1,14 @@
 """One replicate's training step over fixed tensors: batch, forward, loss, gradient, update, multipliers.
 
-An epoch's order and random draws are copied to the device once; a cursor there says where the next batch
-begins. So a step takes nothing from the host and gives nothing back, and can be captured (see
-`trainer.device.capture`). Learning rate and penalty are tensors on the device as well, set once per epoch.
+A step takes nothing from the host and gives nothing back, and can be captured (see `trainer.device.capture`):
+its batches come from tensors that stay where they are (`trainer.data.batches`), as learning rate and penalty
+do, which are set once per epoch.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -17,34 +16,20 @@ import torch
 from torch import Tensor, nn
 
 from search_spaces.config import OptimizerConfig, TrialConfig
-from trainer.data.augmentation import Augmenter, Draws
+from trainer.data.batches import Batches
 from trainer.device.capture import Captured, Lane
 from trainer.device.precision import autocast
-from trainer.losses import binary as losses
-from trainer.losses import constraint
 from trainer.losses.build import LossFunction
-
-
-@dataclass(frozen=True, eq=False)
-class EpochSums:
-    """Sums over an epoch's batches so far, on the device."""
-
-    loss: Tensor
-    violation: Tensor
-
-    def clear(self) -> None:
-        """Set them to 0."""
-        self.loss.zero_()
-        self.violation.zero_()
+from trainer.losses.columns import TaskTensors
+from trainer.losses.constraint import Constraint
 
 
 class TrainingStep:
-    """The step of one replicate: changes `model`, `optimizer`'s state, `multipliers` and `sums` in place.
+    """The step of one replicate: changes `model`, `optimizer`'s state, `constraint` and `loss_sum` in place.
 
     network      what batches of the full size go through: the model, or its compiled form
-    targets      float32 [N], of the whole pool
-    multipliers  float32 [N], one per example of the pool; only the drawn positives' ever rise
-    capacity     the most examples of an epoch
+    constraint   None where the trial has none
+    loss_sum     the loss's sum over the epoch's batches so far, without dimensions
     """
 
     def __init__(
@@ -53,34 +38,23 @@ class TrainingStep:
         model: nn.Module,
         network: Callable[[Tensor], Tensor],
         loss: LossFunction,
-        augmenter: Augmenter,
-        targets: Tensor,
-        multipliers: Tensor,
+        batches: Batches,
+        tensors: TaskTensors,
+        constraint: Constraint | None,
         lane: Lane,
-        capacity: int,
     ) -> None:
-        device = targets.device
         self.config, self.model, self.network, self.loss = config, model, network, loss
-        self.augmenter, self.targets, self.multipliers = augmenter, targets, multipliers
-        self.lane = lane
-        self.optimizer = make_optimizer(config.optimizer, model, device)
-        self.penalty = torch.zeros((), device=device)
-        self.sums = EpochSums(torch.zeros((), device=device), torch.zeros((), device=device))
-        self._order = torch.zeros(capacity, dtype=torch.int64, device=device)
-        self._draws = augmenter.room(capacity)
-        self._cursor = torch.zeros(1, dtype=torch.int64, device=device)
-        self._within = torch.arange(config.batch_size, device=device)
+        self.batches, self.tensors, self.constraint, self.lane = batches, tensors, constraint, lane
+        self.optimizer = make_optimizer(config.optimizer, model, tensors.device)
+        self.loss_sum = torch.zeros((), device=tensors.device)
         self._steps: dict[tuple[int, bool], Captured] = {}
 
-    def begin(self, order: Tensor, draws: Draws, *, learning_rate: float, penalty: float) -> None:
-        """Take an epoch's examples: positions in the pool [n] and a row of `draws` each, n <= capacity."""
-        count = len(order)
-        self._order[:count].copy_(order, non_blocking=True)
-        self._draws.copy_(draws)
-        self._cursor.zero_()
-        self.sums.clear()
-        self.penalty.fill_(penalty)
+    def begin(self, *, learning_rate: float) -> None:
+        """Set what an epoch's steps have in common; its batches are begun by themselves."""
+        self.loss_sum.zero_()
         set_learning_rate(self.optimizer, learning_rate)
+        if self.constraint is not None:
+            self.constraint.begin_epoch()
 
     def run(self, size: int, *, constrained: bool) -> None:
         """Train on the epoch's next `size` examples, with the constraint's term or without."""
@@ -88,13 +62,6 @@ class TrainingStep:
         if key not in self._steps:
             self._steps[key] = Captured(partial(self._step, size, constrained), self.lane)
         self._steps[key]()
-
-    def next_batch(self, size: int) -> tuple[Tensor, Tensor, Tensor]:
-        """The epoch's next examples: positions [size], targets [size], augmented images [size, C, H, W]."""
-        rows = self._cursor + self._within[:size]
-        self._cursor.add_(size)
-        indices = self._order[rows]
-        return indices, self.targets[indices], self.augmenter.train_batch(indices, self._draws[rows])
 
     def load_optimizer(self, state: dict[str, Any]) -> None:
         """Go on from an optimiser's `state_dict`, wherever it was saved."""
@@ -120,24 +87,22 @@ class TrainingStep:
     def _step(self, size: int, constrained: bool) -> None:
         """Loss F(s, y) plus the augmented term, a gradient step, then lambda <- lambda + mu q."""
         self.model.train()
-        indices, targets, images = self.next_batch(size)
+        positions, targets, images = self.batches.next(size)
         network = self.network if size == self.config.batch_size else self.model
         with autocast(self.config.precision, images.device):
             logits = network(images)
         logits = logits.float()
-        loss = self.loss(logits, targets)
-        limits = self.config.constraint
-        if limits is not None and constrained:
-            violation = constraint.violations(losses.score(logits), targets, limits.margin)
-            held = constraint.gather(self.multipliers, indices)
-            loss = loss + constraint.augmented_term(violation, held, targets, self.penalty)
+        loss, violations = self.loss(logits, targets), None
+        if self.constraint is not None and constrained:
+            masks = self.tensors.masks(targets)
+            term, violations = self.constraint.term(self.tensors.scores(logits), masks, positions)
+            loss = loss + term
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.optimizer.step()
-        if limits is not None and constrained:
-            constraint.raise_multipliers(self.multipliers, indices, violation, self.penalty)
-            self.sums.violation.add_(violation.detach().sum())
-        self.sums.loss.add_(loss.detach())
+        if self.constraint is not None and violations is not None:
+            self.constraint.after_step(positions, violations)
+        self.loss_sum.add_(loss.detach())
 
 
 def make_optimizer(config: OptimizerConfig, model: nn.Module, device: torch.device) -> torch.optim.Optimizer:

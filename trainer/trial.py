@@ -10,7 +10,6 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import torch
 from numpy.typing import NDArray
 
@@ -19,12 +18,12 @@ from search_spaces.errors import CheckpointError, Interrupted, StoreError
 from trainer import checkpoint
 from trainer.device.environment import peak_memory_bytes, reset_peak_memory
 from trainer.fit import Round, fit
-from trainer.held_setup import trial_setup
 from trainer.options import TrialOptions
 from trainer.replicate import Replicate
 from trainer.results import Attempt, store_replicate
-from trainer.setup import TrialSetup
+from trainer.setup import TrialSetup, held_setup
 from trainer.store import Done, Store
+from trainer.store.outputs import outputs_of
 from trainer.writer import Writer
 
 log = logging.getLogger(__name__)
@@ -75,9 +74,9 @@ def run_trial(
             )  # of an earlier attempt: no reason for how this one ends
             if should_stop():
                 raise Interrupted(STOPPED)
-            setup = trial_setup(config, device, options)
+            setup = held_setup(config, device, options)
             with Writer() as writer:
-                attempt = Attempt(config, store, setup.task, device, writer, options)
+                attempt = Attempt(config, store, setup.data, device, writer, options)
                 writer.submit(lambda: store.write_config(config))
                 with _made(setup, missing) as replicates:
                     _restore(attempt, replicates, before)
@@ -111,7 +110,7 @@ def _made(setup: TrialSetup, seeds: list[int]) -> Iterator[list[Replicate]]:
 
 def _restore(attempt: Attempt, replicates: list[Replicate], ended: Mapping[int, Done]) -> None:
     """Set replicates to their checkpoint; the states of others under way are kept for the next checkpoint."""
-    trial_id, data_sha256 = attempt.config.trial_id, attempt.task.sha256
+    trial_id, data_sha256 = attempt.config.trial_id, attempt.data.sha256
     saved = attempt.store.notes.read_checkpoint(trial_id)
     if saved is None:
         return
@@ -199,7 +198,7 @@ def _ask_for_checkpoint(attempt: Attempt, replicates: list[Replicate]) -> None:
 
 def _capture(attempt: Attempt, replicates: list[Replicate]) -> dict[str, Any]:
     return checkpoint.capture_replicates(
-        replicates, attempt.unasked, trial_id=attempt.config.trial_id, data_sha256=attempt.task.sha256
+        replicates, attempt.unasked, trial_id=attempt.config.trial_id, data_sha256=attempt.data.sha256
     )
 
 
@@ -241,8 +240,7 @@ def _ended_scores(
     scores = {}
     for seed, done in ended.items():
         if seed in config.seeds and done.state == "completed":
-            table = store.replicates.read_scores(done)
-            scores[seed] = table.filter(pa.compute.equal(table["split"], "val"))["score"].to_numpy()
+            scores[seed] = outputs_of(store.replicates.read_scores(done), "val").outputs
     return scores
 
 

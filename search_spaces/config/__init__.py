@@ -8,9 +8,8 @@ from search_spaces.config.augmentation import (
     HorizontalFlip,
     RandomCrop,
 )
-from search_spaces.config.base import Frozen, NonNegative
+from search_spaces.config.base import Frozen, NonNegative, number
 from search_spaces.config.constraint import ConstraintConfig
-from search_spaces.config.data import DataConfig
 from search_spaces.config.identity import ADDED_LATER
 from search_spaces.config.kinds import Kind, Registry
 from search_spaces.config.losses import (
@@ -29,6 +28,7 @@ from search_spaces.config.losses import (
     TrainingFacts,
     WeightedBce,
 )
+from search_spaces.config.metrics import DEFAULT_TARGETS, Metric, Targets, percent
 from search_spaces.config.models import (
     MODEL_TYPES,
     Head,
@@ -50,12 +50,14 @@ from search_spaces.config.sources import (
     Source,
     SourceConfig,
 )
+from search_spaces.config.tasks import Binary, Comparison, DataConfig, Imbalance, MultiClass, Task
 from search_spaces.config.training import SCORED_EPOCHS, Adam, OptimizerConfig, ScoredBy, Sgd
 from search_spaces.config.trial import SCHEMA_VERSION, TrialConfig
 
 __all__ = [
     "ADDED_LATER",
     "AUGMENTATION_TYPES",
+    "DEFAULT_TARGETS",
     "FAMILIES",
     "LOSS_TYPES",
     "MODEL_TYPES",
@@ -69,10 +71,12 @@ __all__ = [
     "AugmentationConfig",
     "AugmentationStep",
     "Bce",
+    "Binary",
     "Cifar10",
     "Cifar100",
     "ClassBalancedBce",
     "ClassLabel",
+    "Comparison",
     "ConstraintConfig",
     "DataConfig",
     "Digits",
@@ -80,6 +84,7 @@ __all__ = [
     "Head",
     "HorizontalFlip",
     "ImageFolder",
+    "Imbalance",
     "Initialization",
     "Kind",
     "Ldam",
@@ -87,8 +92,10 @@ __all__ = [
     "LossConfig",
     "Mbauc",
     "MedMnist",
+    "Metric",
     "Model",
     "ModelConfig",
+    "MultiClass",
     "NonNegative",
     "OptimizerConfig",
     "RandomCrop",
@@ -101,8 +108,12 @@ __all__ = [
     "SourceConfig",
     "SymmetricFocal",
     "SymmetricMargin",
+    "Targets",
+    "Task",
     "TrainingFacts",
     "TrialConfig",
     "WeightedBce",
     "head_weights",
+    "number",
+    "percent",
 ]

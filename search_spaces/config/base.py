@@ -27,3 +27,12 @@ class Frozen(BaseModel):
         """The type's schema, in which fields that were added later are left out at their defaults."""
         leave_out_defaults(cls)
         return handler(source)
+
+
+def number(value: float) -> str:
+    """The shortest text that reads back as the same number, whole numbers without a fraction.
+
+    >>> number(100.0), number(0.25), number(1e-7)
+    ('100', '0.25', '1e-07')
+    """
+    return repr(value).removesuffix(".0")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from search_spaces.config.base import Frozen, NonNegative
+from search_spaces.config.identity import ADDED_LATER
+from search_spaces.config.tasks import Comparison
 
 
 class ConstraintConfig(Frozen):
@@ -16,10 +18,13 @@ class ConstraintConfig(Frozen):
     growth             rho, the factor by which the penalty is raised
     margin             delta, by how much a positive's score should exceed each negative's
     introduce_at       first epoch (from 0) in which the constraint is active
-    growth_rule        "no_improvement": raise when validation AUROC did not improve over the previous epoch
-                       (the paper); "released_code": raise once at epoch `introduce_at + 2`
+    growth_rule        "no_improvement": raise when the task's steering metric on the validation split (of a
+                       binary task the AUROC) did not improve over the previous epoch (the paper);
+                       "released_code": raise once at epoch `introduce_at + 2`
                        without comparing, and after that epoch when it fell by more than 0.05
     max_growth_steps   how often the penalty may be raised; None is the paper's 5 for mu < 1e-3, else 3
+    comparison         of several classes: a critical class against all others ("one_vs_rest"), or against
+                       one other class at a time ("pairwise")
     """
 
     penalty: float = Field(gt=0)
@@ -28,6 +33,7 @@ class ConstraintConfig(Frozen):
     introduce_at: int = Field(default=0, ge=0)
     growth_rule: Literal["no_improvement", "released_code"] = "no_improvement"
     max_growth_steps: int | None = Field(default=None, ge=0)
+    comparison: Annotated[Comparison, ADDED_LATER] = "one_vs_rest"
 
     @property
     def growth_step_limit(self) -> int:

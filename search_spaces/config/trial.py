@@ -18,9 +18,9 @@ from pydantic import Field, field_validator
 from search_spaces.config.augmentation import AugmentationConfig
 from search_spaces.config.base import Frozen
 from search_spaces.config.constraint import ConstraintConfig
-from search_spaces.config.data import DataConfig
 from search_spaces.config.losses import LossConfig
 from search_spaces.config.models import ModelConfig, ResNet10
+from search_spaces.config.tasks import DataConfig
 from search_spaces.config.training import SCORED_EPOCHS, OptimizerConfig, ScoredBy, Sgd
 
 # Part of every trial id. Raise it when the same configuration starts to give other numbers; a field that is

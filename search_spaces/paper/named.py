@@ -19,6 +19,7 @@ from search_spaces.config import (
     SymmetricFocal,
     SymmetricMargin,
     WeightedBce,
+    number,
 )
 from search_spaces.errors import SpaceError, unknown_name
 
@@ -127,15 +128,6 @@ def constraint_name(constraint: ConstraintConfig | None) -> str:
     defaults = ConstraintConfig(penalty=1).model_dump()
     shown = {k: v for k, v in fields.items() if k in ("penalty", "growth") or v != defaults[k]}
     return f"ALM({_arguments(shown)})"
-
-
-def number(value: float) -> str:
-    """The shortest text that reads back as the same number, whole numbers without a fraction.
-
-    >>> number(100.0), number(0.25), number(1e-7)
-    ('100', '0.25', '1e-07')
-    """
-    return repr(value).removesuffix(".0")
 
 
 def _arguments(fields: dict[str, object]) -> str:

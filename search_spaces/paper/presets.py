@@ -9,36 +9,37 @@ from __future__ import annotations
 
 from search_spaces.config import (
     AugmentationConfig,
+    Binary,
     Cifar10,
     Cifar100,
-    DataConfig,
     Digits,
     MedMnist,
     ResNet10,
     Sgd,
     SmallCnn,
+    Task,
 )
 from search_spaces.errors import SpaceError, unknown_name
 
-# The binary task of each preset. Without a ratio every class keeps all its training examples.
-TASKS: dict[str, DataConfig] = {
+# The task of each preset. Without a ratio every class keeps all its training examples.
+TASKS: dict[str, Task] = {
     # Negative: automobile. Positive: truck.
-    "cifar10": DataConfig(source=Cifar10(), negative=(1,), positive=(9,), validation_per_class=100),
+    "cifar10": Binary(source=Cifar10(), negative=(1,), positive=(9,), validation_per_class=100),
     # Negative: seal, beaver, whale, dolphin, otter. Positive: shark.
-    "cifar100": DataConfig(
+    "cifar100": Binary(
         source=Cifar100(), negative=(72, 4, 95, 30, 55), positive=(73,), validation_per_class=50
     ),
     # Negative: normal or benign. Positive: malignant. The published splits; every seed trains on all images.
-    "breastmnist": DataConfig(
+    "breastmnist": Binary(
         source=MedMnist(subset="breastmnist"), negative=(1,), positive=(0,), train_share=1.0
     ),
     # Negative: digits that are taken for an 8. Positive: 8.
-    "digits": DataConfig(
+    "digits": Binary(
         source=Digits(), negative=(1, 2, 3, 5, 9), positive=(8,), validation_per_class=40, test_per_class=40
     ),
     # Negative: the other digits. Positive: 3, 8, 9, which are taken for each other and for many others. 180
     # positives in test and 60 in validation, so that 98 % of them are not all of them.
-    "digits-critical": DataConfig(
+    "digits-critical": Binary(
         source=Digits(),
         negative=(0, 1, 2, 4, 5, 6, 7),
         positive=(3, 8, 9),
@@ -103,5 +104,4 @@ def preset(name: str, ratio: float | None = None) -> dict[str, object]:
     Raises SpaceError for an unknown data set, and pydantic's ValidationError for an impossible ratio.
     """
     known = preset_name(name)
-    data = DataConfig(**{**dict(TASKS[known]), "imbalance_ratio": ratio})
-    return {**PRESETS[known], "data": data}
+    return {**PRESETS[known], "data": TASKS[known].with_ratio(ratio)}

@@ -55,10 +55,10 @@ def check_nodes(data: Iterable[DataConfig], options: TrialOptions, *, gpus: floa
         differences += software_differences(node, answer, software(), here)
     _raise(InputError, differences, len(nodes))
     workers = [node for node in nodes if node.takes_trials]
-    blocks = {block_key(_whole(config)): config for config in data}
+    blocks = {block_key(config.whole()): config for config in data}
     log.info("%d nodes have the same software; loading %d data set(s) on each", len(nodes), len(blocks))
     probe = _data_probe(list(blocks.values()), options)
-    labels = [block_label(_whole(config)) for config in blocks.values()]
+    labels = [block_label(config.whole()) for config in blocks.values()]
     hashes: dict[Node, dict[str, str]] = {}
     for node, found in _ask(workers, probe).items():
         hashes[node] = dict(zip(labels, found, strict=True))
@@ -159,8 +159,3 @@ def _raise(kind: type[InputError], lines: Sequence[str], nodes: int) -> None:
     if len(lines) > SHOWN_DIFFERENCES:
         shown += f"; and {len(lines) - SHOWN_DIFFERENCES} more"
     raise kind(f"expected {nodes} node(s) with the same package and data: {shown}")
-
-
-def _whole(config: DataConfig) -> DataConfig:
-    """The data set without what only says how much of it is drawn."""
-    return config.model_copy(update={"imbalance_ratio": None, "train_share": 1.0})

@@ -110,7 +110,7 @@ def _free_memory() -> None:
     """Let go of what the process held for its trials, on the GPU too."""
     import torch
 
-    from trainer.held_setup import let_go
+    from trainer.setup import let_go
 
     let_go()
     if torch.cuda.is_available():

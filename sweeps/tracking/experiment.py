@@ -86,7 +86,7 @@ def params(config: TrialConfig) -> dict[str, str]:
 
 def identity_tags(config: TrialConfig, sweep_name: str) -> dict[str, str]:
     """Tags by which a person finds a trial."""
-    ratio, constraint = config.data.imbalance_ratio, config.constraint
+    ratio, constraint = config.data.ratio, config.constraint
     return {
         "sweep": sweep_name,
         "trial_id": config.trial_id,

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from search_spaces.config import (
     Bce,
+    Binary,
     Cifar10,
     ClassBalancedBce,
     ConstraintConfig,
@@ -27,10 +28,8 @@ from trainer.store import Store, SweepManifest
 
 SIZES = {"val": (10, 20), "test": (20, 60)}  # positives, negatives
 SEEDS = (1, 2, 3, 4)
-CIFAR = DataConfig(
-    source=Cifar10(), negative=(1,), positive=(9,), imbalance_ratio=100, validation_per_class=100
-)
-FOLDER = DataConfig(source=ImageFolder(folder="scans"), negative=("healthy",), positive=("ill",))
+CIFAR = Binary(source=Cifar10(), negative=(1,), positive=(9,), imbalance_ratio=100, validation_per_class=100)
+FOLDER = Binary(source=ImageFolder(folder="scans"), negative=("healthy",), positive=("ill",))
 
 
 def trial(

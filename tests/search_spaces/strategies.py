@@ -9,11 +9,11 @@ from search_spaces.config import (
     AsymmetricFocal,
     AugmentationConfig,
     Bce,
+    Binary,
     Cifar10,
     Cifar100,
     ClassBalancedBce,
     ConstraintConfig,
-    DataConfig,
     Digits,
     ImageFolder,
     Ldam,
@@ -46,10 +46,10 @@ sources: st.SearchStrategy[Source] = st.one_of(
 
 
 @st.composite
-def data_configs(draw: st.DrawFn) -> DataConfig:
+def data_configs(draw: st.DrawFn) -> Binary:
     roles = draw(labels)
     cut = draw(st.integers(1, len(roles) - 1))
-    return DataConfig(
+    return Binary(
         source=draw(sources),
         negative=tuple(roles[:cut]),
         positive=tuple(roles[cut:]),

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from search_spaces.config import DataConfig, Digits, ImageFolder, MedMnist, TrialConfig
+from search_spaces.config import Binary, Digits, ImageFolder, MedMnist, TrialConfig
 from search_spaces.labels import block_key, block_label, row_label, settings_label, trial_label
 from search_spaces.space import SearchSpace
 from tests.search_spaces.strategies import data_configs, trials
@@ -47,11 +47,11 @@ def test_words_of_the_paper() -> None:
             "cifar10 1:100 validation_per_class=none train_share=1",
         ),
         (
-            DataConfig(source=MedMnist(subset="octmnist"), negative=(3,), positive=(0, 1)),
+            Binary(source=MedMnist(subset="octmnist"), negative=(3,), positive=(0, 1)),
             "medmnist:octmnist all data negative=[3] positive=[0,1]",
         ),
         (
-            DataConfig(
+            Binary(
                 source=ImageFolder(folder="scans", size=64),
                 negative=("no", "a b"),
                 positive=("yes",),
@@ -61,7 +61,7 @@ def test_words_of_the_paper() -> None:
         ),
     ],
 )
-def test_what_departs_from_the_preset_is_said(data: DataConfig, label: str) -> None:
+def test_what_departs_from_the_preset_is_said(data: Binary, label: str) -> None:
     assert block_label(data) == label
 
 
@@ -73,8 +73,8 @@ def test_settings_that_depart_from_the_preset_are_said() -> None:
 
 
 @given(data_configs(), data_configs())
-def test_block_labels_and_keys_differ_exactly_when_the_data_do(one: DataConfig, other: DataConfig) -> None:
-    for field in DataConfig.model_fields:
+def test_block_labels_and_keys_differ_exactly_when_the_data_do(one: Binary, other: Binary) -> None:
+    for field in Binary.model_fields:
         changed = one.model_copy(update={field: getattr(other, field)})
         assert (block_label(one) == block_label(changed)) == (one == changed)
         assert (block_key(one) == block_key(changed)) == (one == changed)

@@ -17,7 +17,7 @@ import typer
 
 from analysis.render.figures import write_figures
 from analysis.tables import write_tables
-from search_spaces.config import DataConfig, ImageFolder, TrialConfig
+from search_spaces.config import Binary, ImageFolder, TrialConfig
 from search_spaces.labels import trial_label
 from sweeps.cli.cluster_commands import entrypoint
 from sweeps.cli.main import app
@@ -44,7 +44,7 @@ def hostile_trial() -> TrialConfig:
     """A trial on a user's own images, whose class labels are hostile."""
     plain = synthetic.trials(seeds=(1, 2))[1]
     source = ImageFolder(folder="scans", size=8, channels=1)
-    data = DataConfig(source=source, negative=LABELS[:4], positive=LABELS[4:], imbalance_ratio=10)
+    data = Binary(source=source, negative=LABELS[:4], positive=LABELS[4:], imbalance_ratio=10)
     return plain.model_copy(update={"data": data})
 
 

@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from analysis.tables import write_tables
-from search_spaces.config import DataConfig, ImageFolder, MedMnist, TrialConfig
+from search_spaces.config import Binary, ImageFolder, MedMnist, TrialConfig
 from search_spaces.errors import DataError, InputError, SpaceError, StoreError
 from search_spaces.space import SearchSpace
 from search_spaces.yaml.space import read_space
@@ -75,7 +75,7 @@ def test_class_labels_are_folders_of_the_data_set_only(label: str, tmp_path: Pat
         (tmp_path / folder).mkdir(parents=True)
         for i in range(3):
             Image.new("L", (8, 8), i).save(tmp_path / folder / f"{i}.png")
-    config = DataConfig(
+    config = Binary(
         source=ImageFolder(folder="scans", size=8, channels=1),
         negative=("benign",),
         positive=(label,),

@@ -14,7 +14,7 @@ import torch
 
 from search_spaces.config import Bce, ConstraintConfig, Ldam, TrialConfig
 from search_spaces.paper.presets import preset
-from trainer.data.task import BinaryTask, load_task
+from trainer.data.task import TaskData, load_task
 from trainer.fit import fit
 from trainer.replicate import Replicate
 from trainer.setup import TrialSetup
@@ -77,12 +77,12 @@ def trajectory(loss: str, *, initialization: str = "torch", precision: str = "fl
             "precision": precision,
         }
     )
-    task: BinaryTask = load_task(config.data, None)
+    task: TaskData = load_task(config.data, None)
     replicate = Replicate(TrialSetup(config, task, torch.device("cpu")), 1)
     for _ in fit([replicate]):
         pass
     names = ("train/loss", "val/loss", "train/multiplier_mean")
-    scores = replicate.test_scores()
+    scores = replicate.score_test()
     return {
         "curves": [tuple(record[name] for name in names) for record in replicate.records],
         "mean_score": float(np.mean(scores)),

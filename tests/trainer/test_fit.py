@@ -16,10 +16,11 @@ from search_spaces.paper.presets import preset
 from tests.trainer.golden_trajectory import GOLDEN, trajectory
 from trainer import evaluate
 from trainer.checkpoint import dump_replicates, restore_replicates
-from trainer.data.task import BinaryTask, load_task
+from trainer.data.task import TaskData, load_task
 from trainer.fit import _ensemble_metrics, fit
 from trainer.replicate import Replicate
 from trainer.setup import TrialSetup
+from trainer.tasks.base import task_arrays
 
 CPU = torch.device("cpu")
 CONSTRAINT = ConstraintConfig(penalty=1e-4, margin=0.5)
@@ -31,18 +32,16 @@ def config(**changes: Any) -> TrialConfig:
 
 
 @pytest.fixture(scope="module")
-def task() -> BinaryTask:
+def task() -> TaskData:
     return load_task(config().data, None)
 
 
-def replicates(
-    config: TrialConfig, task: BinaryTask, seeds: tuple[int, ...] | None = None
-) -> list[Replicate]:
+def replicates(config: TrialConfig, task: TaskData, seeds: tuple[int, ...] | None = None) -> list[Replicate]:
     setup = TrialSetup(config, task, CPU)
     return [Replicate(setup, seed) for seed in seeds or config.seeds]
 
 
-def trained(config: TrialConfig, task: BinaryTask, seeds: tuple[int, ...] | None = None) -> list[Replicate]:
+def trained(config: TrialConfig, task: TaskData, seeds: tuple[int, ...] | None = None) -> list[Replicate]:
     made = replicates(config, task, seeds)
     for _ in fit(made):
         pass
@@ -56,15 +55,15 @@ def without_seconds(records: list[dict[str, float]]) -> list[dict[str, float]]:
 @pytest.mark.parametrize("constraint", [None, CONSTRAINT])
 @pytest.mark.parametrize("loss", [Bce(), Ldam(), Mbauc()])
 def test_scores_do_not_depend_on_companions(
-    task: BinaryTask, loss: Any, constraint: ConstraintConfig | None
+    task: TaskData, loss: Any, constraint: ConstraintConfig | None
 ) -> None:
     wanted = config(loss=loss, constraint=constraint)
     together, alone = trained(wanted, task)[1], trained(wanted, task, (2,))[0]
     assert without_seconds(together.records) == without_seconds(alone.records)
-    np.testing.assert_array_equal(together.test_scores(), alone.test_scores())
+    np.testing.assert_array_equal(together.score_test(), alone.score_test())
 
 
-def test_scores_do_not_depend_on_global_random_state(task: BinaryTask) -> None:
+def test_scores_do_not_depend_on_global_random_state(task: TaskData) -> None:
     torch.manual_seed(0)
     np.random.seed(0)  # noqa: NPY002
     first = trained(config(), task, (1,))[0]
@@ -72,19 +71,19 @@ def test_scores_do_not_depend_on_global_random_state(task: BinaryTask) -> None:
     torch.manual_seed(999)
     np.random.seed(999)  # noqa: NPY002
     second = trained(config(), task, (1,))[0]
-    np.testing.assert_array_equal(first.test_scores(), second.test_scores())
+    np.testing.assert_array_equal(first.score_test(), second.score_test())
     torch.manual_seed(0)
     assert torch.equal(torch.get_rng_state(), state), "training drew from the global generator"
 
 
-def test_seeds_differ(task: BinaryTask) -> None:
+def test_seeds_differ(task: TaskData) -> None:
     first, second, _ = trained(config(), task)
-    assert not np.array_equal(first.test_scores(), second.test_scores())
+    assert not np.array_equal(first.score_test(), second.score_test())
 
 
 @pytest.mark.parametrize("stop_after", [1, 2, 3])
 @pytest.mark.parametrize("loss", [Bce(), Ldam()])
-def test_resumed_training_ends_with_the_same_scores(task: BinaryTask, stop_after: int, loss: Any) -> None:
+def test_resumed_training_ends_with_the_same_scores(task: TaskData, stop_after: int, loss: Any) -> None:
     wanted = config(constraint=CONSTRAINT, loss=loss)
     undisturbed = trained(wanted, task)
     interrupted = replicates(wanted, task)
@@ -95,18 +94,23 @@ def test_resumed_training_ends_with_the_same_scores(task: BinaryTask, stop_after
     resumed = replicates(wanted, task)
     restored = restore_replicates(saved, resumed, trial_id=wanted.trial_id, data_sha256=task.sha256)
     assert restored == [1, 2, 3]
-    assert torch.equal(resumed[0].multipliers, interrupted[0].multipliers)
-    assert resumed[0].multipliers.max() > 0
+    assert torch.equal(multipliers(resumed[0]), multipliers(interrupted[0]))
+    assert multipliers(resumed[0]).max() > 0
     for _ in fit(resumed):
         pass
     for a, b in zip(undisturbed, resumed, strict=True):
         assert without_seconds(a.records) == without_seconds(b.records)
         assert [r["ensemble/val/auroc"] for r in a.records] == [r["ensemble/val/auroc"] for r in b.records]
-        assert torch.equal(a.multipliers, b.multipliers)
-        np.testing.assert_array_equal(a.test_scores(), b.test_scores())
+        assert torch.equal(multipliers(a), multipliers(b))
+        np.testing.assert_array_equal(a.score_test(), b.score_test())
 
 
-def test_ensemble_averages_each_replicates_best_epoch(task: BinaryTask) -> None:
+def multipliers(replicate: Replicate) -> torch.Tensor:
+    assert replicate.constraint is not None
+    return replicate.constraint.multipliers
+
+
+def test_ensemble_averages_each_replicates_best_epoch(task: TaskData) -> None:
     made = replicates(config(), task)
     for round_ in fit(made):
         mean = np.mean([r.scored.validation_scores() for r in made], axis=0, dtype=np.float64)
@@ -120,16 +124,17 @@ def test_the_ensemble_is_averaged_in_double_precision(monkeypatch: pytest.Monkey
     above = np.nextafter(np.float32(1), np.float32(2))
     rows = [np.array([1, above], dtype=np.float32), *[np.ones(2, dtype=np.float32)] * 2]
     labels = np.array([0, 1], dtype=np.uint8)
-    assert _ensemble_metrics(labels, rows)["ensemble/val/auroc"] == 1
+    setup: Any = SimpleNamespace(validation_labels=labels, arrays=task_arrays(config().data))
+    assert _ensemble_metrics(setup, rows)["ensemble/val/auroc"] == 1
     split = SimpleNamespace(targets=torch.from_numpy(labels), pixels=torch.zeros(2, 1, 8, 8))
     done = {seed: SimpleNamespace(state="completed", seed=seed) for seed in (1, 2, 3)}
-    store: Any = SimpleNamespace(replicates=lambda trial_id: done)
+    store: Any = SimpleNamespace(replicates=SimpleNamespace(ended=lambda trial_id: done))
     monkeypatch.setattr(evaluate, "_scores", lambda config, store, done, *others: rows[done.seed - 1])
     scored: Any = SimpleNamespace(validation=split, test=split)
     assert evaluate.evaluate(config(), store, scored, CPU).ensemble["auroc"] == 1
 
 
-def test_earlier_replicates_count_in_the_ensemble(task: BinaryTask) -> None:
+def test_earlier_replicates_count_in_the_ensemble(task: TaskData) -> None:
     first = trained(config(), task, (1,))[0]
     late = replicates(config(), task, (2, 3))
     *_, last = fit(late, {1: first.scored.validation_scores()})
@@ -138,18 +143,18 @@ def test_earlier_replicates_count_in_the_ensemble(task: BinaryTask) -> None:
     }
 
 
-def test_best_epoch_has_the_highest_auroc_then_the_lowest_loss(task: BinaryTask) -> None:
+def test_best_epoch_has_the_highest_auroc_then_the_lowest_loss(task: TaskData) -> None:
     for replicate in trained(config(epochs=8), task):
         expected = max(replicate.records, key=lambda r: (r["val/auroc"], -r["val/loss"]))
         assert replicate.scored.epochs == [expected["epoch"]]
 
 
-def test_ties_of_the_auroc_go_to_the_lower_loss(task: BinaryTask) -> None:
+def test_ties_of_the_auroc_go_to_the_lower_loss(task: TaskData) -> None:
     """Real curves hardly ever tie, so the numbers are given here."""
     replicate = replicates(config(epochs=8), task, (1,))[0]
     chosen = []
     for auroc, loss in [(0.9, 0.5), (0.9, 0.6), (0.9, 0.4), (0.9, 0.4), (0.8, 0.1), (0.95, 0.9)]:
-        replicate._last_scores = np.zeros(len(task.validation.targets), np.float32)
+        replicate.validation_outputs = np.zeros(len(task.validation.targets), np.float32)
         numbers = {"val/auroc": auroc, "val/loss": loss, "train/loss": 0.1, "train/violation": 0.0}
         replicate._judge(numbers)
         replicate.epoch += 1
@@ -157,7 +162,7 @@ def test_ties_of_the_auroc_go_to_the_lower_loss(task: BinaryTask) -> None:
     assert chosen == [0, 0, 2, 2, 2, 5]
 
 
-def test_divergence_ends_one_replicate_with_a_reason(task: BinaryTask) -> None:
+def test_divergence_ends_one_replicate_with_a_reason(task: TaskData) -> None:
     wild = config(optimizer=Sgd(learning_rate=1e30, momentum=0.0))
     for replicate in trained(wild, task):
         assert replicate.state == "diverged"
@@ -166,7 +171,7 @@ def test_divergence_ends_one_replicate_with_a_reason(task: BinaryTask) -> None:
         assert "not finite in epoch 0" in replicate.reason
 
 
-def test_patience_ends_training_early(task: BinaryTask) -> None:
+def test_patience_ends_training_early(task: TaskData) -> None:
     patient = config(epochs=60, patience=3, optimizer=Sgd(learning_rate=0.2))
     for replicate in trained(patient, task):
         assert replicate.state == "completed"
@@ -176,7 +181,7 @@ def test_patience_ends_training_early(task: BinaryTask) -> None:
         assert replicate.reason == "no better validation AUROC for 3 epochs"
 
 
-def test_constraint_starts_at_its_epoch(task: BinaryTask) -> None:
+def test_constraint_starts_at_its_epoch(task: TaskData) -> None:
     late = trained(config(constraint=ConstraintConfig(penalty=1e-4, margin=0.5, introduce_at=2)), task, (1,))[
         0
     ]
@@ -186,44 +191,44 @@ def test_constraint_starts_at_its_epoch(task: BinaryTask) -> None:
     assert without_seconds(late.records)[1]["train/loss"] == without_seconds(plain.records)[1]["train/loss"]
 
 
-def test_multipliers_belong_to_the_drawn_positives(task: BinaryTask) -> None:
+def test_multipliers_belong_to_the_drawn_positives(task: TaskData) -> None:
     replicate = trained(config(constraint=CONSTRAINT), task, (1,))[0]
-    raised = torch.nonzero(replicate.multipliers).squeeze(1)
+    raised = torch.nonzero(multipliers(replicate)[:, 0]).squeeze(1)
     own = replicate.train_indices[task.pool.targets[replicate.train_indices] == 1]
     assert len(raised) > 0
     assert set(raised.tolist()) <= set(own.tolist())
 
 
-def test_constraint_changes_what_is_learned(task: BinaryTask) -> None:
+def test_constraint_changes_what_is_learned(task: TaskData) -> None:
     strong = trained(config(constraint=ConstraintConfig(penalty=1e-2, margin=1.0)), task, (1,))[0]
-    assert not np.array_equal(strong.test_scores(), trained(config(), task, (1,))[0].test_scores())
+    assert not np.array_equal(strong.score_test(), trained(config(), task, (1,))[0].score_test())
 
 
-def test_cosine_schedule_falls_to_zero(task: BinaryTask) -> None:
+def test_cosine_schedule_falls_to_zero(task: TaskData) -> None:
     replicate = trained(config(optimizer=Sgd(learning_rate=0.1, schedule="cosine")), task, (1,))[0]
     rates = [r["learning_rate"] for r in replicate.records]
     assert rates == pytest.approx([0.05 * (1 + math.cos(math.pi * e / 4)) for e in range(4)])
 
 
-def test_bf16_trains_and_stays_close(task: BinaryTask) -> None:
+def test_bf16_trains_and_stays_close(task: TaskData) -> None:
     half = trained(config(precision="bf16"), task, (1,))[0]
     full = trained(config(), task, (1,))[0]
-    assert half.test_scores().dtype == np.float32
+    assert half.score_test().dtype == np.float32
     assert all(p.dtype == torch.float32 for p in half.model.parameters())
     assert abs(half.records[0]["train/loss"] - full.records[0]["train/loss"]) < 0.02
 
 
-def test_a_trailing_batch_of_one_is_left_out(task: BinaryTask) -> None:
+def test_a_trailing_batch_of_one_is_left_out(task: TaskData) -> None:
     replicate = replicates(config(batch_size=2), task, (1,))[0]
-    examples = replicate.negatives + replicate.positives
+    examples = len(replicate.train_indices)
     assert replicate.train_batches(examples) == examples // 2
 
 
-def test_mbauc_skips_batches_without_a_pair(task: BinaryTask) -> None:
+def test_mbauc_skips_batches_without_a_pair(task: TaskData) -> None:
     replicate = replicates(config(loss=Mbauc(), batch_size=8), task, (1,))[0]
     replicate.begin_epoch()
-    labels = [replicate.step.next_batch(size)[1] for size in replicate.batch_sizes]
-    assert 0 < len(labels) < (replicate.negatives + replicate.positives) // 8
+    labels = [replicate.batches.next(size).targets for size in replicate.batch_sizes]
+    assert 0 < len(labels) < len(replicate.train_indices) // 8
     assert all(0 < int(batch.sum()) < 8 for batch in labels)
 
 

@@ -17,7 +17,7 @@ from sklearn.metrics import roc_auc_score
 from search_spaces.config import SCORED_EPOCHS, Bce, ConstraintConfig, Sgd, TrialConfig
 from search_spaces.paper.presets import preset
 from trainer import checkpoint
-from trainer.data.task import BinaryTask, load_task
+from trainer.data.task import TaskData, load_task
 from trainer.evaluate import evaluate
 from trainer.fit import Round, fit
 from trainer.losses import binary as losses
@@ -130,11 +130,11 @@ def config(**changes: Any) -> TrialConfig:
 
 
 @pytest.fixture(scope="module")
-def task() -> BinaryTask:
+def task() -> TaskData:
     return load_task(config().data, None)
 
 
-def made(config: TrialConfig, task: BinaryTask) -> list[Replicate]:
+def made(config: TrialConfig, task: TaskData) -> list[Replicate]:
     setup = TrialSetup(config, task, CPU)
     return [Replicate(setup, seed) for seed in config.seeds]
 
@@ -149,17 +149,16 @@ def numbers(replicate: Replicate) -> list[dict[str, float]]:
 class Trace:
     """Scores of every epoch of the replicates of a trial: a trial that forgets nothing."""
 
-    def __init__(self, wanted: TrialConfig, task: BinaryTask) -> None:
+    def __init__(self, wanted: TrialConfig, task: TaskData) -> None:
         self.validation: dict[int, list[NDArray[np.float32]]] = {seed: [] for seed in wanted.seeds}
         self.test: dict[int, list[NDArray[np.float32]]] = {seed: [] for seed in wanted.seeds}
         self.replicates = made(wanted, task)
         for _ in fit(self.replicates):
             for replicate in self.replicates:
                 setup = replicate.setup
-                images = setup.augmenter.eval_batch(task.test.pixels)
-                for split, batch in ((self.validation, setup.validation_images), (self.test, images)):
-                    logits = logits_of(replicate.model, [batch], wanted.precision)
-                    split[replicate.seed].append(losses.score(logits).numpy())
+                for scores, split in ((self.validation, task.validation), (self.test, task.test)):
+                    logits = logits_of(replicate.model, setup.examples.evaluated(split), wanted.precision)
+                    scores[replicate.seed].append(losses.score(logits).numpy())
 
     def expected(self, rule: str, seed: int, end: int) -> list[int]:
         """The scored epochs of a seed after `end` epochs."""
@@ -170,7 +169,7 @@ class Trace:
 
 
 @pytest.fixture(scope="module")
-def trace(task: BinaryTask) -> Trace:
+def trace(task: TaskData) -> Trace:
     return Trace(config(), task)
 
 
@@ -179,7 +178,7 @@ def slow_mean(scores: list[NDArray[np.float32]]) -> NDArray[np.float32]:
 
 
 @pytest.mark.parametrize("rule", RULES)
-def test_scores_are_means_over_the_named_epochs(task: BinaryTask, trace: Trace, rule: Any) -> None:
+def test_scores_are_means_over_the_named_epochs(task: TaskData, trace: Trace, rule: Any) -> None:
     """So is the ensemble's value in every epoch. Curves, patience and penalty are as under any other rule."""
     replicates = made(config(scored=rule), task)
     labels = replicates[0].setup.validation_labels
@@ -195,7 +194,7 @@ def test_scores_are_means_over_the_named_epochs(task: BinaryTask, trace: Trace, 
         assert replicate.scored.epochs == epochs
         for found, by_epoch in (
             (replicate.scored.validation_scores(), trace.validation[replicate.seed]),
-            (replicate.test_scores(), trace.test[replicate.seed]),
+            (replicate.score_test(), trace.test[replicate.seed]),
         ):
             np.testing.assert_allclose(found, slow_mean([by_epoch[e] for e in epochs]), atol=1e-5)
 
@@ -207,7 +206,7 @@ def test_the_curves_of_these_tests_tell_the_rules_apart(trace: Trace) -> None:
 
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("stop", [1, 3])
-def test_an_interrupted_replicate_ends_with_the_same_scores(task: BinaryTask, rule: Any, stop: int) -> None:
+def test_an_interrupted_replicate_ends_with_the_same_scores(task: TaskData, rule: Any, stop: int) -> None:
     wanted = config(scored=rule, epochs=5)
     undisturbed = made(wanted, task)
     for _ in fit(undisturbed):
@@ -225,7 +224,7 @@ def test_an_interrupted_replicate_ends_with_the_same_scores(task: BinaryTask, ru
     for one, other in zip(undisturbed, second, strict=True):
         assert one.scored.epochs == other.scored.epochs
         np.testing.assert_array_equal(one.scored.validation_scores(), other.scored.validation_scores())
-        np.testing.assert_array_equal(one.test_scores(), other.test_scores())
+        np.testing.assert_array_equal(one.score_test(), other.score_test())
         assert [r["ensemble/val/auroc"] for r in one.records] == [
             r["ensemble/val/auroc"] for r in other.records
         ]
@@ -236,7 +235,7 @@ class Killed(BaseException):
 
 
 @pytest.mark.parametrize("rule", RULES)
-def test_kept_weights_give_the_stored_scores_again(task: BinaryTask, tmp_path: Path, rule: Any) -> None:
+def test_kept_weights_give_the_stored_scores_again(task: TaskData, tmp_path: Path, rule: Any) -> None:
     """Also after a kill in the middle of the training."""
     wanted = config(scored=rule, epochs=5)
     options = TrialOptions(checkpoint_seconds=0.0)
@@ -266,7 +265,7 @@ def test_kept_weights_give_the_stored_scores_again(task: BinaryTask, tmp_path: P
                 assert stored == {f"{name}/{key}": value for key, value in found.items()}
 
 
-def test_of_fewer_epochs_all_are_scored(task: BinaryTask, tmp_path: Path) -> None:
+def test_of_fewer_epochs_all_are_scored(task: TaskData, tmp_path: Path) -> None:
     wanted = config(scored="mean_of_last_3", epochs=2)
     assert wanted.scored_epochs == 2
     store = Store(tmp_path)
@@ -276,7 +275,7 @@ def test_of_fewer_epochs_all_are_scored(task: BinaryTask, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("rule", RULES)
-def test_replicates_that_do_not_complete_have_no_scores(task: BinaryTask, tmp_path: Path, rule: Any) -> None:
+def test_replicates_that_do_not_complete_have_no_scores(task: TaskData, tmp_path: Path, rule: Any) -> None:
     store = Store(tmp_path)
 
     def prune(round_: Round) -> None:

@@ -18,8 +18,9 @@ from search_spaces.paper.named import LOSSES
 from search_spaces.paper.presets import preset
 from trainer.checkpoint import dump_replicates, restore_replicates
 from trainer.data.sampler import epoch_order
-from trainer.data.task import BinaryTask, load_task
+from trainer.data.task import TaskData, load_task
 from trainer.fit import fit, train_epoch
+from trainer.losses.constraint import Constraint
 from trainer.replicate import Replicate
 from trainer.setup import TrialSetup
 from trainer.training_step import TrainingStep
@@ -37,11 +38,11 @@ def config(**changes: Any) -> TrialConfig:
 
 
 @pytest.fixture(scope="module")
-def task() -> BinaryTask:
+def task() -> TaskData:
     return load_task(config().data, None)
 
 
-def trained(wanted: TrialConfig, task: BinaryTask, setup: TrialSetup | None = None) -> list[Replicate]:
+def trained(wanted: TrialConfig, task: TaskData, setup: TrialSetup | None = None) -> list[Replicate]:
     shared = setup or TrialSetup(wanted, task, CPU)
     made = [Replicate(shared, seed) for seed in wanted.seeds]
     for _ in fit(made):
@@ -49,7 +50,7 @@ def trained(wanted: TrialConfig, task: BinaryTask, setup: TrialSetup | None = No
     return made
 
 
-def plain_scores(wanted: TrialConfig, task: BinaryTask, seed: int) -> list[np.ndarray[Any, Any]]:
+def plain_scores(wanted: TrialConfig, task: TaskData, seed: int) -> list[np.ndarray[Any, Any]]:
     """Validation scores after each epoch of the obvious loop: batches cut on the host, pairs by indexing."""
     replicate = Replicate(TrialSetup(wanted, task, CPU), seed)  # the weights and the data's place
     setup, model = replicate.setup, replicate.model
@@ -59,11 +60,12 @@ def plain_scores(wanted: TrialConfig, task: BinaryTask, seed: int) -> list[np.nd
         order = epoch_order(
             "shuffle", replicate.train_indices, task.pool.targets, setup.generator(seed, f"order/{epoch}")
         )
-        draws = setup.augmenter.draw(len(order), setup.generator(seed, f"augmentation/{epoch}"))
+        draws = setup.examples.draw(len(order), setup.generator(seed, f"augmentation/{epoch}"))
+        replicate.batches.begin(order, draws)
         model.train()
         for rows in torch.arange(len(order)).split(wanted.batch_size):
             indices = order[rows]
-            logits = model(setup.augmenter.train_batch(indices, draws[rows])).squeeze(1)
+            logits = model(replicate.batches.next(len(rows)).images).squeeze(1)
             targets = task.pool.targets[indices].float()
             loss = functional.binary_cross_entropy_with_logits(logits, targets)
             positive, negative = torch.nonzero(targets)[:, 0], torch.nonzero(targets == 0)[:, 0]
@@ -78,18 +80,18 @@ def plain_scores(wanted: TrialConfig, task: BinaryTask, seed: int) -> list[np.nd
             optimizer.step()
         model.eval()
         with torch.no_grad():
-            scores.append(model(setup.validation_images).squeeze(1).numpy())
+            scores.append(model(torch.cat(list(setup.examples.validation()))).squeeze(1).numpy())
     return scores
 
 
-def scores_per_epoch(wanted: TrialConfig, task: BinaryTask, seed: int) -> list[np.ndarray[Any, Any]]:
+def scores_per_epoch(wanted: TrialConfig, task: TaskData, seed: int) -> list[np.ndarray[Any, Any]]:
     replicate = Replicate(TrialSetup(wanted, task, CPU), seed)
-    return [replicate._last_scores for _ in range(wanted.epochs) if train_epoch([replicate])]
+    return [replicate.validation_outputs for _ in range(wanted.epochs) if train_epoch([replicate])]
 
 
 @pytest.mark.parametrize("constraint", [None, CONSTRAINT])
 def test_fixed_tensors_give_the_plain_loops_scores(
-    task: BinaryTask, constraint: ConstraintConfig | None
+    task: TaskData, constraint: ConstraintConfig | None
 ) -> None:
     wanted = config(constraint=constraint, optimizer=SGD)
     for ours, plain in zip(scores_per_epoch(wanted, task, 1), plain_scores(wanted, task, 1), strict=True):
@@ -112,7 +114,7 @@ def without_values(model: nn.Module) -> nn.Module:
 @pytest.mark.parametrize("optimizer", [SGD, Adam()], ids=lambda optimizer: optimizer.name)
 @pytest.mark.parametrize("precision", ["float32", "bf16"])
 def test_a_step_asks_the_device_for_nothing(
-    task: BinaryTask, loss: Any, optimizer: Any, precision: str
+    task: TaskData, loss: Any, optimizer: Any, precision: str
 ) -> None:
     """Fake tensors have shapes and no values: what would wait for the device, and break a capture, raises."""
     wanted = config(loss=loss, optimizer=optimizer, precision=precision, constraint=CONSTRAINT)
@@ -124,19 +126,20 @@ def test_a_step_asks_the_device_for_nothing(
             model,
             model,
             replicate.loss,
-            replicate.setup.augmenter,
-            replicate.setup.targets,
-            torch.zeros_like(replicate.multipliers),
+            replicate.setup.examples.batches(
+                capacity=len(replicate.train_indices), batch_size=wanted.batch_size
+            ),
+            replicate.setup.tensors,
+            Constraint(CONSTRAINT, examples=len(task.pool), columns=1),
             replicate.lane,
-            capacity=len(replicate.train_indices),
         )
         step.run(wanted.batch_size, constrained=True)
         step.run(wanted.batch_size, constrained=False)
         with pytest.raises(DataDependentOutputException):  # the check can fail
-            step.sums.loss.item()
+            step.loss_sum.item()
 
 
-def test_bf16_stays_as_close_as_another_seed(task: BinaryTask) -> None:
+def test_bf16_stays_as_close_as_another_seed(task: TaskData) -> None:
     """Every epoch's scores: bf16 differs from float32 by less than the two seeds of float32 do."""
     full = [scores_per_epoch(config(constraint=CONSTRAINT), task, seed) for seed in (1, 2)]
     half = [scores_per_epoch(config(constraint=CONSTRAINT, precision="bf16"), task, seed) for seed in (1, 2)]
@@ -151,7 +154,7 @@ def test_bf16_stays_as_close_as_another_seed(task: BinaryTask) -> None:
 @pytest.mark.parametrize("optimizer", [SGD, Adam()], ids=lambda optimizer: optimizer.name)
 @pytest.mark.parametrize("precision", ["float32", "bf16"])
 def test_captured_steps_give_the_eager_ones_scores(
-    task: BinaryTask, optimizer: Any, precision: str, monkeypatch: pytest.MonkeyPatch
+    task: TaskData, optimizer: Any, precision: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The same kernels, replayed; sums of gradients by atomic addition may differ in the last bits."""
     monkeypatch.setattr(torch.backends.cudnn, "deterministic", True)
@@ -164,7 +167,8 @@ def test_captured_steps_give_the_eager_ones_scores(
     for captured, eager in zip(made[True], made[False], strict=True):
         assert any(step.graph is not None for step in captured.step._steps.values())
         assert not any(step.graph is not None for step in eager.step._steps.values())
-        ours, theirs = captured._last_scores, eager._last_scores  # the best epoch may be another after a tie
+        # Not the scored epoch: that may be another one after a tie.
+        ours, theirs = captured.validation_outputs, eager.validation_outputs
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=0.02 * theirs.std())
         for a, b in zip(captured.records, eager.records, strict=True):
             assert a["train/loss"] == pytest.approx(b["train/loss"], rel=0.01)
@@ -172,9 +176,7 @@ def test_captured_steps_give_the_eager_ones_scores(
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device and -m gpu")
-def test_captured_training_goes_on_from_a_checkpoint(
-    task: BinaryTask, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_captured_training_goes_on_from_a_checkpoint(task: TaskData, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.backends.cudnn, "deterministic", True)
     wanted = config(constraint=CONSTRAINT, optimizer=SGD, epochs=6, seeds=(1,))
     setup = TrialSetup(wanted, task, torch.device("cuda"), capture=True)
@@ -187,13 +189,13 @@ def test_captured_training_goes_on_from_a_checkpoint(
     restore_replicates(saved, [second], trial_id=wanted.trial_id, data_sha256=task.sha256)
     while second.state == "running":
         train_epoch([second])
-    ours, theirs = second._last_scores, undisturbed._last_scores
+    ours, theirs = second.validation_outputs, undisturbed.validation_outputs
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=0.02 * theirs.std())
 
 
 @pytest.mark.parametrize("optimizer", [SGD, Adam()], ids=lambda optimizer: optimizer.name)
 @pytest.mark.parametrize("model", [ResNet10(width=16), SmallCnn(width=16)], ids=lambda model: model.name)
-def test_training_goes_on_in_another_memory_layout(task: BinaryTask, model: Any, optimizer: Any) -> None:
+def test_training_goes_on_in_another_memory_layout(task: TaskData, model: Any, optimizer: Any) -> None:
     """Narrow networks have one layout on a GPU and another on a CPU; a checkpoint may travel."""
     wanted = config(constraint=CONSTRAINT, optimizer=optimizer, model=model, epochs=4, seeds=(1,))
     here, there = TrialSetup(wanted, task, CPU), TrialSetup(wanted, task, CPU)
@@ -213,7 +215,7 @@ def test_training_goes_on_in_another_memory_layout(task: BinaryTask, model: Any,
 
 
 @pytest.mark.parametrize("saved_on_gpu", [False, True])
-def test_an_optimisers_options_are_those_of_its_own_device(task: BinaryTask, saved_on_gpu: bool) -> None:
+def test_an_optimisers_options_are_those_of_its_own_device(task: TaskData, saved_on_gpu: bool) -> None:
     """A checkpoint of another kind of device says otherwise how Adam is to be captured."""
     replicate = Replicate(TrialSetup(config(optimizer=Adam()), task, CPU), 1)
     replicate.train_batches(1)
@@ -227,7 +229,7 @@ def test_an_optimisers_options_are_those_of_its_own_device(task: BinaryTask, sav
     assert isinstance(group["lr"], float)
 
 
-def test_an_ended_trial_leaves_nothing_to_the_garbage_collector(task: BinaryTask) -> None:
+def test_an_ended_trial_leaves_nothing_to_the_garbage_collector(task: TaskData) -> None:
     """Its graphs would be destroyed at any moment otherwise, one of another trial's capture included."""
     setup = TrialSetup(config(), task, CPU)
     trained(config(), task, setup)  # the process's first optimiser is held by a frame of its making

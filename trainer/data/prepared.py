@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from search_spaces.config import DataConfig
+from search_spaces.config import Task
 from trainer.data.cache import (
     CachedArrays,
     cache_folder,
@@ -72,9 +72,7 @@ class PreparedSplits:
     class_sizes: tuple[int, ...]
 
 
-def prepare_once(
-    config: DataConfig, data_dir: Path | None, decode: Callable[[], PreparedSplits]
-) -> PreparedSplits:
+def prepare_once(config: Task, data_dir: Path | None, decode: Callable[[], PreparedSplits]) -> PreparedSplits:
     """The splits of `config`, mapped from this node's cache, or else decoded and put there under a lock.
 
     An entry belongs to a configuration, a data directory, and the path, size and time of change of each of
@@ -106,7 +104,7 @@ def prepare_once(
     return _load(folder, prefix, config, data_dir) or decoded
 
 
-def _entry_name(prefix: str, config: DataConfig, data_dir: Path) -> str | None:
+def _entry_name(prefix: str, config: Task, data_dir: Path) -> str | None:
     """The cache entry's name, or None while the data set's files are missing."""
     files = source_files(config.source, data_dir)
     try:
@@ -116,7 +114,7 @@ def _entry_name(prefix: str, config: DataConfig, data_dir: Path) -> str | None:
     return f"{prefix}-{_digest(identity)}" if files else None
 
 
-def _load(folder: Path, prefix: str, config: DataConfig, data_dir: Path) -> PreparedSplits | None:
+def _load(folder: Path, prefix: str, config: Task, data_dir: Path) -> PreparedSplits | None:
     name = _entry_name(prefix, config, data_dir)
     cached = None if name is None else load_arrays(folder / name)
     return None if cached is None else _from_arrays(cached)

@@ -1,4 +1,4 @@
-"""Disjoint training pool, validation and test split of a binary task."""
+"""Disjoint training pool, validation and test split of a task."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from search_spaces.config import DataConfig
+from search_spaces.config import Task
 from search_spaces.errors import DataError
 from trainer.data.sources.images import Images, Origin, RawData
 from trainer.seeds import draw
+from trainer.tasks.base import task_arrays
 
 # Validation and test are drawn once for all replicates, whose own seeds draw under other purposes.
 _FIXED_SEED = 0
@@ -45,7 +46,7 @@ class Splits:
     removed: int
 
 
-def make_splits(raw: RawData, config: DataConfig) -> Splits:
+def make_splits(raw: RawData, config: Task) -> Splits:
     """Hold out test and then validation, the same examples for every seed, ratio and trial.
 
     Images with equal pixels count as copies of one picture. A copy of a test image is neither drawn for
@@ -53,7 +54,7 @@ def make_splits(raw: RawData, config: DataConfig) -> Splits:
     test or validation image leaves the pool. Copies within one split stay.
 
     Raises DataError if the data set lacks a split that the configuration does not draw, if a class
-    has too few examples to draw from, and if validation or test have no negative or no positive.
+    has too few examples to draw from, and if validation or test lack what the task's metrics need.
     """
     train, digests = raw.train, _digests(raw.train)
     everything = np.arange(len(digests))
@@ -64,7 +65,7 @@ def make_splits(raw: RawData, config: DataConfig) -> Splits:
     )
     taken |= frozenset(_digests(validation.images))
     pool = _without(rest, digests, taken)
-    classes = len(config.negative) + len(config.positive)
+    classes = len(config.labels)
     return Splits(
         pool=train.take(pool),
         validation=validation,
@@ -82,7 +83,7 @@ def _hold_out(
     digests: Sequence[bytes],
     rest: NDArray[np.int64],
     taken: Collection[bytes],
-    config: DataConfig,
+    config: Task,
 ) -> tuple[HeldOut, NDArray[np.int64]]:
     """Draw `per_class` of each class out of `rest`, or take the `own` split; never a picture in `taken`.
 
@@ -101,19 +102,16 @@ def _hold_out(
             f"{data_set} has no {name} split of its own: expected {name}_per_class, how many examples "
             f"of each class to hold out, given none"
         )
-    positive = held_out.images.classes >= len(config.negative)
-    if positive.all() or not positive.any():
-        side, labels = ("negative", config.negative) if positive.any() else ("positive", config.positive)
-        raise DataError(f"{data_set}: the {name} split has no {side} example (class {_listed(labels)})")
+    task_arrays(config).check_split(name, held_out.images.classes, data_set)
     return held_out, rest
 
 
 def _draw_per_class(
-    name: Origin, count: int, train: Images, candidates: NDArray[np.int64], config: DataConfig
+    name: Origin, count: int, train: Images, candidates: NDArray[np.int64], config: Task
 ) -> NDArray[np.int64]:
     """Sorted positions in `train` of `count` examples of each class."""
     drawn = []
-    for index, label in enumerate(config.negative + config.positive):
+    for index, label in enumerate(config.labels):
         members = candidates[train.classes[candidates] == index]
         if len(members) < count:
             raise DataError(
@@ -133,7 +131,3 @@ def _without(
 def _digests(images: Images) -> list[bytes]:
     """A hash of each image's pixels. All images of a data set have one shape."""
     return [hashlib.blake2b(pixels.tobytes(), digest_size=16).digest() for pixels in images.pixels]
-
-
-def _listed(labels: Sequence[object]) -> str:
-    return ", ".join(map(repr, labels))

@@ -1,4 +1,4 @@
-"""The binary task of a trial: its images, split, and what each seed trains on."""
+"""The data of a trial: its images, their split, and what each seed trains on."""
 
 from __future__ import annotations
 
@@ -13,97 +13,94 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from search_spaces.config import DataConfig
+from search_spaces.config import Task
 from search_spaces.errors import DataError
 from trainer.data.prepared import PreparedSplits, Split, prepare_once
 from trainer.data.sources.images import Images, Origin
 from trainer.data.sources.read import read_source, source_statistics
 from trainer.data.splits import make_splits
-from trainer.data.subset import class_counts, draw_subset
+from trainer.data.subset import draw_subset
+from trainer.tasks.base import TaskArrays, task_arrays
 
 _SMALLEST_STD = 1 / 255
 
 
 @dataclass(frozen=True, eq=False)
-class BinaryTask:
-    """A binary task. Tasks of one data set and the same roles share their tensors: do not write to them.
+class TaskData:
+    """A task's data. Tasks of one data set and the same classes share their tensors: do not write to them.
 
-    pool                        what seeds draw their training subsets from
-    mean, std                   per channel, in 0..1 units
-    sha256                      of pixels, targets and ids of the splits, whatever the ratio and file format
-    removed_from_pool           training images left out as copies of validation or test images
-    removed_from_validation     images of the own validation split left out as copies of test images
-    members                     per class, negative then positive: its positions in the pool
-    counts                      per class: how many of them a seed draws
+    splits      pool, validation and test; seeds draw their training subsets from the pool
+    counts      per class, in the task's order: how many of them a seed draws
     """
 
-    pool: Split
-    validation: Split
-    test: Split
-    channels: int
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-    sha256: str
-    removed_from_pool: int
-    removed_from_validation: int
-    members: tuple[NDArray[np.int64], ...]
+    splits: PreparedSplits
     counts: tuple[int, ...]
     _drawn: dict[int, Tensor] = field(default_factory=dict, repr=False)
 
+    @property
+    def pool(self) -> Split:
+        """What seeds draw their training subsets from."""
+        return self.splits.pool
+
+    @property
+    def validation(self) -> Split:
+        """What selects; the same for every seed."""
+        return self.splits.validation
+
+    @property
+    def test(self) -> Split:
+        """What selects nothing; the same for every seed."""
+        return self.splits.test
+
+    @property
+    def sha256(self) -> str:
+        """Of pixels, targets and ids of the splits, whatever the ratio and file format."""
+        return self.splits.sha256
+
+    @property
+    def image_shape(self) -> torch.Size:
+        """[C, H, W] of every image."""
+        return self.pool.pixels.shape[1:]
+
     def train_indices(self, seed: int) -> Tensor:
-        """Sorted positions in the pool of the subset that a seed draws, int64 [negatives + positives]."""
+        """Sorted positions in the pool of the subset that a seed draws, int64 [sum of counts]."""
         if seed not in self._drawn:
-            drawn = draw_subset(self.pool.ids, self.members, self.counts, seed)
+            drawn = draw_subset(self.pool.ids, self.splits.members, self.counts, seed)
             self._drawn[seed] = torch.from_numpy(drawn)
         return self._drawn[seed]
 
 
-def load_task(config: DataConfig, data_dir: Path | None, download: bool = False) -> BinaryTask:
-    """Read a data set and make the binary task of it (reference, section 3).
+def load_task(config: Task, data_dir: Path | None, download: bool = False) -> TaskData:
+    """Read a data set and make the data of a task of it (reference, section 3).
 
     Validation and test are the same for every seed, ratio and training share, so trials that differ in these
     alone share their images: decoded once per node (see `prepared`), the last two data sets kept open.
 
     Raises DataError if files are missing or malformed, a class is unknown, or there are too few examples.
     """
-    read = _read_splits(_without_ratio(config), data_dir, download)
-    counts = class_counts(config, read.class_sizes, [len(m) for m in read.members])
-    return BinaryTask(
-        pool=read.pool,
-        validation=read.validation,
-        test=read.test,
-        channels=read.pool.pixels.shape[1],
-        mean=read.mean,
-        std=read.std,
-        sha256=read.sha256,
-        removed_from_pool=read.removed_from_pool,
-        removed_from_validation=read.removed_from_validation,
-        members=read.members,
-        counts=counts,
-    )
-
-
-def _without_ratio(config: DataConfig) -> DataConfig:
-    return config.model_copy(update={"imbalance_ratio": None, "train_share": 1.0})
+    splits = _read_splits(config.whole(), data_dir, download)
+    available = [len(members) for members in splits.members]
+    counts = task_arrays(config).class_counts(splits.class_sizes, available, config.source.title)
+    return TaskData(splits, counts)
 
 
 @lru_cache(maxsize=2)
-def _read_splits(config: DataConfig, data_dir: Path | None, download: bool) -> PreparedSplits:
+def _read_splits(config: Task, data_dir: Path | None, download: bool) -> PreparedSplits:
     return prepare_once(config, data_dir, lambda: _decode(config, data_dir, download))
 
 
-def _decode(config: DataConfig, data_dir: Path | None, download: bool) -> PreparedSplits:
-    roles = config.negative + config.positive
-    raw = read_source(config.source, roles, data_dir, download=download)
+def _decode(config: Task, data_dir: Path | None, download: bool) -> PreparedSplits:
+    raw = read_source(config.source, config.labels, data_dir, download=download)
     shapes = {part.pixels.shape[1:] for part in (raw.train, raw.validation, raw.test) if part is not None}
     if len(shapes) > 1:
         raise DataError(
             f"{config.source.title}: expected images of one shape, found {', '.join(map(str, shapes))}"
         )
     splits = make_splits(raw, config)
-    pool = _tensors(splits.pool, "train", config)
-    validation = _tensors(splits.validation.images, splits.validation.origin, config)
-    test = _tensors(splits.test.images, splits.test.origin, config)
+    arrays = task_arrays(config)
+    pool = _tensors(splits.pool, "train", arrays)
+    validation = _tensors(splits.validation.images, splits.validation.origin, arrays)
+    test = _tensors(splits.test.images, splits.test.origin, arrays)
     statistics = source_statistics(config.source) or channel_statistics(splits.pool.pixels)
     return PreparedSplits(
         pool=pool,
@@ -114,14 +111,14 @@ def _decode(config: DataConfig, data_dir: Path | None, download: bool) -> Prepar
         sha256=_sha256((pool, validation, test)),
         removed_from_pool=splits.removed,
         removed_from_validation=splits.validation.removed,
-        members=tuple(np.flatnonzero(splits.pool.classes == index) for index in range(len(roles))),
+        members=tuple(np.flatnonzero(splits.pool.classes == index) for index in range(len(config.labels))),
         class_sizes=splits.class_sizes,
     )
 
 
-def _tensors(images: Images, origin: Origin, config: DataConfig) -> Split:
-    targets = (images.classes >= len(config.negative)).astype(np.uint8)
-    return Split(torch.from_numpy(images.pixels), torch.from_numpy(targets), images.ids, origin)
+def _tensors(images: Images, origin: Origin, arrays: TaskArrays) -> Split:
+    targets = torch.from_numpy(arrays.targets(images.classes))
+    return Split(torch.from_numpy(images.pixels), targets, images.ids, origin)
 
 
 def channel_statistics(pixels: NDArray[np.uint8]) -> tuple[tuple[float, ...], tuple[float, ...]]:

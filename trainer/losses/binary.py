@@ -20,6 +20,7 @@ from torch import Tensor
 from torch.nn.functional import logsigmoid
 
 from search_spaces.errors import InputError
+from trainer.losses.columns import Masks, TaskTensors
 
 
 def _class_mean(positive_terms: Tensor, negative_terms: Tensor, targets: Tensor) -> Tensor:
@@ -169,3 +170,32 @@ def score(logits: Tensor) -> Tensor:
     if logits.dim() == 2 and logits.shape[1] in (1, 2):
         return logits[:, -1]
     raise InputError(f"expected outputs of shape [B], [B, 1] or [B, 2], given {list(logits.shape)}")
+
+
+class BinaryTensors(TaskTensors):
+    """Targets float32, 1 = positive; one column, whose score is the positive's logit."""
+
+    target_dtype = torch.float32
+
+    def outputs(self, logits: Tensor) -> Tensor:
+        """The score [B]."""
+        return score(logits)
+
+    def scores(self, logits: Tensor) -> Tensor:
+        """The score [B, 1]."""
+        return score(logits)[:, None]
+
+    def masks(self, targets: Tensor) -> Masks:
+        """Positives, and all others as negatives, [B, 1]."""
+        positive = targets.bool()[:, None]
+        return Masks(positive, ~positive)
+
+    def ratio_of(self, counts: tuple[int, ...]) -> float:
+        """Negatives per positive."""
+        negatives, positives = counts
+        return negatives / positives
+
+    def target_counts(self, targets: Tensor) -> tuple[int, ...]:
+        """Negatives and positives."""
+        positives = int(targets.sum())
+        return len(targets) - positives, positives

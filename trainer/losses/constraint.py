@@ -1,30 +1,27 @@
-"""The critical-class constraint and its augmented Lagrangian as pure functions, and the penalty's schedule.
+"""The critical-class constraint and its augmented Lagrangian.
 
 Sangalli et al., "Constrained Optimization to Train Neural Networks on Critical and Under-Represented
 Classes", NeurIPS 2021, section 3: every positive's score should exceed every negative's by the margin
-(delta). For a mini-batch with positives P and negatives N, scores s, one multiplier lambda_j >= 0 per
-positive training example and the penalty mu:
+(delta). For a mini-batch and one column with positives P and negatives N, scores s, one multiplier
+lambda_j >= 0 per positive training example and the penalty mu:
 
     q_j      = sum over k in N of max(0, delta - (s_j - s_k))                        for j in P
     L        = F(s, y) + 1 / (|P| |N|) * sum over j in P of [mu / 2 * q_j^2 + lambda_j * q_j]
     lambda_j <- lambda_j + mu * q_j                                                  after every batch
 
-Batches are tensors [B] with targets 1 = positive, 0 = negative (bool, integer or float). Classes are told
-apart by masks, never by indexing, so shapes do not depend on the targets and nothing is copied to the host:
-all of it can be captured in a CUDA graph. A batch without positives or without negatives contributes exactly
-0.
+A binary task has one column. Several critical classes have a column each, or one per pair of classes (see
+`trainer.losses.columns`): their terms add up, each with its own 1 / (|P| |N|), under one penalty and one
+margin. That is this project's reading of the paper's two multi-class extensions.
 
-The multipliers of a run live in one tensor [examples], indexed by an example's position in the training pool;
-a step gathers the batch's [B], computes the term, and raises them:
-
-    q = violations(scores, targets, margin)
-    loss = base + augmented_term(q, gather(multipliers, positions), targets, penalty)
-    ...; raise_multipliers(multipliers, positions, q, penalty)
+`violations`, `augmented_term` and `raise_multipliers` are pure functions of tensors [B, R]; `Constraint` owns
+what they change. Examples are told apart by masks, never by indexing, so shapes do not depend on the targets
+and nothing is copied to the host: all of it can be captured in a CUDA graph.
 """
 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -32,6 +29,7 @@ from torch.nn.functional import relu
 
 from search_spaces.config import ConstraintConfig
 from search_spaces.errors import CheckpointError
+from trainer.losses.columns import Masks
 
 RELEASED_CODE_FALL = 0.05
 # Counted from `introduce_at`: the epoch that raises whatever happened, and the first that is compared.
@@ -39,57 +37,40 @@ RELEASED_CODE_FORCED_EPOCH = 2
 RELEASED_CODE_FIRST_COMPARED = 3
 
 
-def violations(scores: Tensor, targets: Tensor, margin: float) -> Tensor:
-    """q [B] >= 0: of each positive, summed over the batch's negatives; 0 for negatives. Differentiable.
+def violations(scores: Tensor, masks: Masks, margin: float) -> Tensor:
+    """q [B, R] >= 0: of each column's positives, summed over its negatives; 0 elsewhere. Differentiable.
 
-    q_j = sum over k in N of max(0, margin - (s_j - s_k)).
+    q_jr = sum over k in N_r of max(0, margin - (s_jr - s_kr)).
 
-    >>> violations(torch.tensor([1.0, 0.75, -1.0]), torch.tensor([1, 0, 0]), margin=0.5).tolist()
-    [0.25, 0.0, 0.0]
+    >>> positive = torch.tensor([[True], [False], [False]])
+    >>> scores = torch.tensor([[1.0], [0.75], [-1.0]])
+    >>> violations(scores, Masks(positive, ~positive), margin=0.5).tolist()
+    [[0.25], [0.0], [0.0]]
     """
-    positive = targets.bool()
-    shortfall = relu(margin - (scores[:, None] - scores[None, :]))
-    pairs = positive[:, None] & ~positive[None, :]
+    shortfall = relu(margin - (scores[:, None] - scores[None, :]))  # [B, B, R]
+    pairs = masks.positive[:, None] & masks.negative[None, :]
     return torch.where(pairs, shortfall, 0).sum(dim=1)
 
 
-def augmented_term(q: Tensor, multipliers: Tensor, targets: Tensor, penalty: float | Tensor) -> Tensor:
-    """1 / (|P| |N|) * sum over j in P of [penalty / 2 * q_j^2 + multiplier_j * q_j]; a scalar >= 0.
+def augmented_term(q: Tensor, multipliers: Tensor, masks: Masks, penalty: float | Tensor) -> Tensor:
+    """Sum over columns of 1 / (|P| |N|) * sum over j in P of [penalty / 2 * q_j^2 + multiplier_j * q_j].
 
-    `multipliers` [B] are those of the batch's examples and are held constant; `penalty` is a number or a
-    tensor without dimensions. A batch without positives or without negatives gives exactly 0.
+    A scalar >= 0. `multipliers` [B, R] are those of the batch's examples and are held constant; `penalty` is
+    a number or a tensor without dimensions. A column without a positive or without a negative gives 0.
 
-    >>> q, multipliers = torch.tensor([2.0, 0.0, 0.0]), torch.tensor([0.5, 0.0, 0.0])
-    >>> augmented_term(q, multipliers, torch.tensor([1, 0, 0]), penalty=1.0).item()  # (2 + 1) / (1 * 2)
+    >>> positive = torch.tensor([[True], [False], [False]])
+    >>> q, multipliers = torch.tensor([[2.0], [0.0], [0.0]]), torch.tensor([[0.5], [0.0], [0.0]])
+    >>> augmented_term(q, multipliers, Masks(positive, ~positive), penalty=1.0).item()  # (2 + 1) / (1 * 2)
     1.5
     """
-    positive = targets.bool()
-    positives, negatives = positive.sum(), (~positive).sum()
+    pairs = masks.positive.sum(dim=0) * masks.negative.sum(dim=0)  # [R]
     terms = penalty / 2 * q**2 + multipliers.detach() * q
-    return torch.where(positive, terms, 0).sum() / (positives * negatives).clamp_min(1)
-
-
-def multiplier_step(multipliers: Tensor, q: Tensor, penalty: float | Tensor) -> Tensor:
-    """lambda + penalty * q, with q held constant: same shape as `multipliers`, never below them.
-
-    >>> multiplier_step(torch.tensor([0.5, 0.0]), torch.tensor([2.0, 0.0]), penalty=0.1).tolist()
-    [0.699999988079071, 0.0]
-    """
-    return multipliers + penalty * q.detach()
-
-
-def initial_multipliers(examples: int, device: torch.device | str = "cpu") -> Tensor:
-    """A run's multipliers: zeros [examples], float32."""
-    return torch.zeros(examples, dtype=torch.float32, device=device)
-
-
-def gather(multipliers: Tensor, positions: Tensor) -> Tensor:
-    """The multipliers [B] of the examples at integer `positions` [B]."""
-    return multipliers.index_select(0, positions)
+    per_column = torch.where(masks.positive, terms, 0).sum(dim=0) / pairs.clamp_min(1)
+    return per_column.sum()
 
 
 def raise_multipliers(multipliers: Tensor, positions: Tensor, q: Tensor, penalty: float | Tensor) -> None:
-    """`multiplier_step` in place, for the examples at `positions` [B].
+    """lambda <- lambda + penalty * q in place, for the examples at `positions` [B] of `multipliers` [N, R].
 
     An example that a sampler drew twice into the batch is raised by both its violations. With three or more
     copies the order of that sum on a GPU is free unless `torch.use_deterministic_algorithms(True)` stands.
@@ -98,18 +79,80 @@ def raise_multipliers(multipliers: Tensor, positions: Tensor, q: Tensor, penalty
     multipliers.index_add_(0, positions, step)
 
 
+class Constraint:
+    """The constraint of one training run; it owns the multipliers, the penalty and its schedule.
+
+    A step asks for the `term`, and calls `after_step` when the weights have moved; an epoch asks
+    `begin_epoch` first and `end_epoch` last. What a step touches are tensors that stay where they are.
+
+    multipliers   float32 [N, R], from 0, one per example of the pool and column; only positives' ever rise
+    violation     the violations' sum over the epoch's batches so far, without dimensions
+    """
+
+    def __init__(
+        self, config: ConstraintConfig, *, examples: int, columns: int, device: torch.device | str = "cpu"
+    ) -> None:
+        self.config = config
+        self.schedule = PenaltySchedule(config)
+        self.multipliers = torch.zeros((examples, columns), dtype=torch.float32, device=device)
+        self.violation = torch.zeros((), device=device)
+        self._penalty = torch.zeros((), device=device)
+
+    @property
+    def penalty(self) -> float:
+        """mu now."""
+        return self.schedule.penalty
+
+    def active(self, epoch: int) -> bool:
+        """Whether the constraint is part of the loss in that epoch (from 0)."""
+        return self.schedule.active(epoch)
+
+    def begin_epoch(self) -> None:
+        """Bring the penalty to the device, and forget the last epoch's violations."""
+        self._penalty.fill_(self.penalty)
+        self.violation.zero_()
+
+    def term(self, scores: Tensor, masks: Masks, positions: Tensor) -> tuple[Tensor, Tensor]:
+        """The augmented term of a batch, to be added to the loss, and its violations q [B, R].
+
+        `scores` [B, R] and `masks` are the batch's columns, `positions` [B] its examples' in the pool.
+        """
+        q = violations(scores, masks, self.config.margin)
+        held = self.multipliers.index_select(0, positions)
+        return augmented_term(q, held, masks, self._penalty), q
+
+    def after_step(self, positions: Tensor, q: Tensor) -> None:
+        """Raise the batch's multipliers by the violations that `term` returned, and add these up."""
+        raise_multipliers(self.multipliers, positions, q, self._penalty)
+        self.violation.add_(q.detach().sum())
+
+    def end_epoch(self, epoch: int, value: float) -> None:
+        """Take in the steering metric of `epoch` (from 0) on the validation split: the penalty may rise."""
+        self.schedule.update(epoch, value)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint must hold for the constraint to go on as if it had not been stopped."""
+        return {"multipliers": self.multipliers, "schedule": self.schedule.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over a `state_dict`. Raises CheckpointError for one of another schedule."""
+        self.multipliers.copy_(state["multipliers"])
+        self.schedule.load_state_dict(state["schedule"])
+
+
 class PenaltySchedule:
     """The penalty mu of a run, raised by the factor `growth` (rho) after an epoch that calls for it.
 
-    `update` is called once per epoch, after validation. No growth before epoch `introduce_at`, none for an
-    undefined AUROC, none once the cap is hit or once a validation AUROC of 1.0 was seen. The cap is
-    `ConstraintConfig.growth_step_limit` steps: the paper's mu_0 * rho^5 for mu_0 < 1e-3, else mu_0 * rho^3.
+    `update` is called once per epoch, after validation, with the task's steering metric (of a binary task the
+    AUROC). No growth before epoch `introduce_at`, none for an undefined metric, none once the cap is hit or
+    once 1.0 was seen. The cap is `ConstraintConfig.growth_step_limit` steps: the paper's mu_0 * rho^5 for
+    mu_0 < 1e-3, else mu_0 * rho^3.
 
-    `no_improvement` (the paper) raises when the AUROC is not above the previous epoch's. `released_code`
+    `no_improvement` (the paper) raises when the metric is not above the previous epoch's. `released_code`
     never raises before epoch `introduce_at + 2`, raises there without comparing, and from the next epoch on
     when it fell by more than 0.05. In that code `introduce_at` delays nothing else; here the constraint
     itself begins there too, under both rules.
-    The previous epoch is the last one whose AUROC was defined, be it before `introduce_at`.
+    The previous epoch is the last one whose metric was defined, be it before `introduce_at`.
 
     >>> schedule = PenaltySchedule(ConstraintConfig(penalty=1.0, growth_rule="released_code"))
     >>> raised = [schedule.update(epoch, auroc) for epoch, auroc in enumerate([0.9, 0.8, 0.82, 0.8, 0.7])]
@@ -132,26 +175,26 @@ class PenaltySchedule:
         """Whether the constraint is part of the loss in that epoch (from 0)."""
         return epoch >= self.config.introduce_at
 
-    def update(self, epoch: int, auroc: float) -> bool:
-        """Take in the validation AUROC of `epoch` (from 0); returns whether the penalty was raised."""
-        if math.isnan(auroc):
+    def update(self, epoch: int, value: float) -> bool:
+        """Take in the validation metric of `epoch` (from 0); returns whether the penalty was raised."""
+        if math.isnan(value):
             return False
-        previous, self._previous = self._previous, auroc
-        self._perfect = self._perfect or auroc >= 1.0
+        previous, self._previous = self._previous, value
+        self._perfect = self._perfect or value >= 1.0
         if self._perfect or not self.active(epoch) or self.steps >= self.config.growth_step_limit:
             return False
-        if not self._calls_for_growth(epoch, auroc, previous):
+        if not self._calls_for_growth(epoch, value, previous):
             return False
         self.steps += 1
         return True
 
-    def _calls_for_growth(self, epoch: int, auroc: float, previous: float | None) -> bool:
+    def _calls_for_growth(self, epoch: int, value: float, previous: float | None) -> bool:
         if self.config.growth_rule == "no_improvement":
-            return previous is not None and auroc <= previous
+            return previous is not None and value <= previous
         age = epoch - self.config.introduce_at
         if age < RELEASED_CODE_FIRST_COMPARED:
             return age == RELEASED_CODE_FORCED_EPOCH
-        return previous is not None and previous - auroc > RELEASED_CODE_FALL
+        return previous is not None and previous - value > RELEASED_CODE_FALL
 
     def state_dict(self) -> dict[str, int | float | bool | None]:
         """What a checkpoint must hold for the schedule to go on as if it had not been stopped."""

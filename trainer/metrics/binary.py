@@ -20,19 +20,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from search_spaces.config import DEFAULT_TARGETS, Targets
+from search_spaces.config.metrics import fpr_at_tpr as fpr_metric
+from search_spaces.config.metrics import tpr_at_fpr as tpr_metric
 from search_spaces.errors import InputError
 from trainer.metrics.ranking import Floats, Ranking, checked, rank, reason
-
-TARGET_TPRS = (0.98, 0.95, 0.9)
-TARGET_FPRS = (0.01, 0.05, 0.1)
-FPR_AT_TPR = {f"fpr_at_tpr_{round(100 * tpr):02d}": tpr for tpr in TARGET_TPRS}  # names and targets
-SUMMARY = (
-    "auroc",
-    *FPR_AT_TPR,
-    *(f"tpr_at_fpr_{round(100 * fpr):02d}" for fpr in TARGET_FPRS),
-    "average_precision",
-    "balanced_accuracy",
-)
 
 
 class RocPoints(NamedTuple):
@@ -195,37 +187,43 @@ def balanced_accuracy(targets: ArrayLike, scores: ArrayLike, threshold: float = 
 
 
 def summarize_rows(
-    targets: ArrayLike, scores: ArrayLike, *, decides_at_zero: bool = True
+    targets: ArrayLike, scores: ArrayLike, *, rates: Targets = DEFAULT_TARGETS, decides_at_zero: bool = True
 ) -> dict[str, Floats]:
     """All metrics of rows of scores [rows, N] against the same targets [N]: a value [rows] for each name.
 
-    Names: auroc, fpr_at_tpr_98, _95, _90, tpr_at_fpr_01, _05, _10, average_precision, balanced_accuracy (at
-    0). A row with a NaN score gets NaN; the other rows do not suffer from it. Where 0 is not the threshold at
-    which the scores' loss decides (`decides_at_zero`), balanced_accuracy is undefined: NaN.
+    Names: auroc, fpr_at_tpr_98 and others of `rates`, tpr_at_fpr_1 and others of `rates`, average_precision,
+    balanced_accuracy (at 0). A row with a NaN score gets NaN; the other rows do not suffer from it. Where 0
+    is not the threshold at which the scores' loss decides (`decides_at_zero`), balanced_accuracy is
+    undefined: NaN.
     """
     positive, rows = checked(targets, scores)
-    if reason(positive, rows[:0]):
-        return {name: np.full(len(rows), np.nan) for name in SUMMARY}
+    fprs = {fpr_metric(rate).name: rate for rate in rates.tpr}
+    tprs = {tpr_metric(rate).name: rate for rate in rates.fpr}
+    undefined = np.full(len(rows), np.nan)
+    if reason(positive, rows[:0]):  # without a positive, or without a negative, there is no ranking
+        return dict.fromkeys(["auroc", *fprs, *tprs, "average_precision", "balanced_accuracy"], undefined)
     ranking = rank(positive, rows)
-    columns = [
-        _auroc(ranking),
-        *(_fpr_at_tpr(ranking, tpr) for tpr in TARGET_TPRS),
-        *(_tpr_at_fpr(ranking, fpr) for fpr in TARGET_FPRS),
-        _average_precision(ranking),
-        _balanced_accuracy(ranking, 0.0) if decides_at_zero else np.full(len(rows), np.nan),
-    ]
-    undefined = np.isnan(rows).any(axis=1)
-    return {name: np.where(undefined, np.nan, column) for name, column in zip(SUMMARY, columns, strict=True)}
+    found = {"auroc": _auroc(ranking)}
+    for name, rate in fprs.items():
+        found[name] = _fpr_at_tpr(ranking, rate)
+    for name, rate in tprs.items():
+        found[name] = _tpr_at_fpr(ranking, rate)
+    found["average_precision"] = _average_precision(ranking)
+    found["balanced_accuracy"] = _balanced_accuracy(ranking, 0.0) if decides_at_zero else undefined
+    without = np.isnan(rows).any(axis=1)
+    return {name: np.where(without, np.nan, values) for name, values in found.items()}
 
 
-def summarize(targets: ArrayLike, scores: ArrayLike, *, decides_at_zero: bool = True) -> dict[str, float]:
+def summarize(
+    targets: ArrayLike, scores: ArrayLike, *, rates: Targets = DEFAULT_TARGETS, decides_at_zero: bool = True
+) -> dict[str, float]:
     """All metrics of one row of scores [N]: the names and options of `summarize_rows`, a number each.
 
     >>> summary = summarize([1, 1, 0, 0], [0.9, 0.4, 0.4, 0.1])
-    >>> summary["auroc"], summary["fpr_at_tpr_98"], summary["tpr_at_fpr_05"]
+    >>> summary["auroc"], summary["fpr_at_tpr_98"], summary["tpr_at_fpr_5"]
     (0.875, 0.5, 0.5)
     """
     if np.ndim(scores) != 1:
         raise InputError(f"expected scores of shape [N], given {np.shape(scores)}")
-    rows = summarize_rows(targets, scores, decides_at_zero=decides_at_zero)
+    rows = summarize_rows(targets, scores, rates=rates, decides_at_zero=decides_at_zero)
     return {name: float(column[0]) for name, column in rows.items()}

@@ -9,11 +9,8 @@ from torch import Tensor, nn
 
 from search_spaces.config import TrialConfig
 from search_spaces.sizes import output_count
-from trainer.data.task import BinaryTask
 from trainer.device.precision import autocast
 from trainer.models.build import build_model
-
-EVALUATION_BATCH = 512
 
 
 def logits_of(model: nn.Module, batches: Iterable[Tensor], precision: str) -> Tensor:
@@ -27,13 +24,15 @@ def logits_of(model: nn.Module, batches: Iterable[Tensor], precision: str) -> Te
         return torch.cat(parts)
 
 
-def build_replicate_model(config: TrialConfig, task: BinaryTask, generator: torch.Generator) -> nn.Module:
-    """The network that a trial's loss and data ask for, its weights drawn from `generator`."""
+def build_replicate_model(
+    config: TrialConfig, image_shape: torch.Size, generator: torch.Generator
+) -> nn.Module:
+    """The network that a trial's loss and images [C, H, W] ask for, its weights drawn from `generator`."""
     return build_model(
         config.model,
-        channels=task.channels,
+        channels=image_shape[0],
         outputs=output_count(config),
-        image_size=task.pool.pixels.shape[-1],
+        image_size=image_shape[-1],
         generator=generator,
         head=config.loss.head,
     )

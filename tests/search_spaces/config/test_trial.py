@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from search_spaces.config import Bce, Cifar10, ConstraintConfig, DataConfig, Sgd, TrialConfig
+from search_spaces.config import Bce, Binary, Cifar10, ConstraintConfig, Sgd, TrialConfig
 from search_spaces.paper.presets import preset
 from tests.search_spaces.strategies import trials
 
@@ -103,7 +103,7 @@ def test_a_class_has_one_role() -> None:
     with pytest.raises(
         ValidationError, match=r"expected every class in one role and once, given negative=\[1\]"
     ):
-        DataConfig(source=Cifar10(), negative=(1,), positive=(1,))
+        Binary(source=Cifar10(), negative=(1,), positive=(1,))
 
 
 def test_configurations_cannot_be_changed() -> None:

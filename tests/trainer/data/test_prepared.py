@@ -11,21 +11,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from search_spaces.config import Cifar10, DataConfig, ImageFolder, MedMnist
+from search_spaces.config import Binary, Cifar10, ImageFolder, MedMnist
 from search_spaces.errors import DataError
 from tests.processes import PATIENCE
 from tests.trainer.image_files import random_images, write_class_folders, write_npz, write_parquet
 from trainer.data import task as data
-from trainer.data.task import BinaryTask, load_task
+from trainer.data.task import TaskData, load_task
 
-CONFIG = DataConfig(
-    source=Cifar10(), negative=(1,), positive=(9,), imbalance_ratio=3.0, validation_per_class=2
-)
+CONFIG = Binary(source=Cifar10(), negative=(1,), positive=(9,), imbalance_ratio=3.0, validation_per_class=2)
 # Says on a line of its own how often it decoded, then the data's hash.
 PROGRAM = """
 import sys, time
 from pathlib import Path
-from search_spaces.config import DataConfig
+from search_spaces.config import Binary, Binary
 from trainer.data import task as data
 calls = []
 read = data.read_source
@@ -36,7 +34,7 @@ def counted(*arguments, **options):
 data.read_source = counted
 print("ready", flush=True)
 sys.stdin.readline()
-task = data.load_task(DataConfig.model_validate_json(sys.argv[1]), Path(sys.argv[2]))
+task = data.load_task(Binary.model_validate_json(sys.argv[1]), Path(sys.argv[2]))
 print(len(calls), task.sha256)
 """
 
@@ -65,13 +63,13 @@ def decodings(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     return calls
 
 
-def fresh_load(config: DataConfig, folder: Path) -> BinaryTask:
+def fresh_load(config: Binary, folder: Path) -> TaskData:
     """As a new process does it."""
     data._read_splits.cache_clear()
     return load_task(config, folder)
 
 
-def assert_equal(one: BinaryTask, other: BinaryTask) -> None:
+def assert_equal(one: TaskData, other: TaskData) -> None:
     for name in ("pool", "validation", "test"):
         ours, theirs = getattr(one, name), getattr(other, name)
         assert ours.pixels.equal(theirs.pixels)
@@ -79,17 +77,11 @@ def assert_equal(one: BinaryTask, other: BinaryTask) -> None:
         assert np.array_equal(ours.ids, theirs.ids)
         assert ours.ids.dtype == theirs.ids.dtype
         assert ours.origin == theirs.origin
-    assert all(np.array_equal(a, b) for a, b in zip(one.members, other.members, strict=True))
-    for name in (
-        "mean",
-        "std",
-        "sha256",
-        "counts",
-        "channels",
-        "removed_from_pool",
-        "removed_from_validation",
-    ):
-        assert getattr(one, name) == getattr(other, name)
+    for ours, theirs in zip(one.splits.members, other.splits.members, strict=True):
+        assert np.array_equal(ours, theirs)
+    for name in ("mean", "std", "sha256", "class_sizes", "removed_from_pool", "removed_from_validation"):
+        assert getattr(one.splits, name) == getattr(other.splits, name)
+    assert one.counts == other.counts
     assert one.train_indices(1).equal(other.train_indices(1))
 
 
@@ -132,7 +124,7 @@ def test_other_layouts_are_cached_too(
         }
         write_npz(tmp_path / "breastmnist.npz", splits)
         source, roles, held = MedMnist(subset="breastmnist"), ((1,), (0,)), {}
-    config = DataConfig(source=source, negative=roles[0], positive=roles[1], **held)
+    config = Binary(source=source, negative=roles[0], positive=roles[1], **held)
     first, second = fresh_load(config, tmp_path), fresh_load(config, tmp_path)
     assert len(decodings) == 1
     assert_equal(first, second)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from search_spaces.config import DataConfig, MedMnist
+from search_spaces.config import Binary, MedMnist
 from search_spaces.errors import DataError
 from tests.trainer.image_files import random_images
 from trainer.data.sources.images import Images, RawData
@@ -15,9 +15,9 @@ def _images(classes: list[int], seed: int = 0) -> Images:
     return Images(pixels, np.array(classes), np.arange(len(classes)) * 10)
 
 
-def _config(validation: int | None = None, test: int | None = None) -> DataConfig:
+def _config(validation: int | None = None, test: int | None = None) -> Binary:
     """Classes 0 and 1 of the images are negative, class 2 is positive."""
-    return DataConfig(
+    return Binary(
         source=MedMnist(subset="some"),
         negative=(5, 6),
         positive=(7,),
@@ -105,7 +105,7 @@ def test_a_draw_does_not_depend_on_the_other_classes() -> None:
     raw = RawData(_images([0, 1, 2] * 20), None, _images([0, 2], 9))
     fewer = raw.train.take(np.flatnonzero(raw.train.classes != 1))
     swapped = Images(fewer.pixels, fewer.classes // 2, fewer.ids)
-    config = DataConfig(source=MedMnist(subset="some"), negative=(5,), positive=(7,), validation_per_class=4)
+    config = Binary(source=MedMnist(subset="some"), negative=(5,), positive=(7,), validation_per_class=4)
     alone = make_splits(RawData(swapped, None, _images([0, 1], 9)), config)
     whole = make_splits(raw, _config(validation=4))
     assert set(alone.validation.images.ids.tolist()) <= set(whole.validation.images.ids.tolist())

@@ -1,20 +1,27 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from search_spaces.config import Cifar10, Cifar100, ClassLabel, DataConfig, Source
+from search_spaces.config import Binary, Cifar10, Cifar100, ClassLabel, Source
 from search_spaces.errors import DataError
-from trainer.data.subset import class_counts, draw_subset
+from trainer.data.subset import draw_subset
+from trainer.tasks.base import task_arrays
+
+
+def class_counts(task: Binary, sizes: Sequence[int], available: Sequence[int]) -> tuple[int, ...]:
+    return task_arrays(task).class_counts(sizes, available, task.source.name)
 
 
 def _config(
     negatives: int, positives: int, ratio: float | None, share: float = 0.9, source: Source | None = None
-) -> DataConfig:
+) -> Binary:
     labels: tuple[ClassLabel, ...] = tuple(range(negatives + positives))
-    return DataConfig(
+    return Binary(
         source=source or Cifar10(),
         negative=labels[:negatives],
         positive=labels[negatives:],

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from search_spaces.config import Cifar10, Cifar100, DataConfig, Digits, ImageFolder, MedMnist
+from search_spaces.config import Binary, Cifar10, Cifar100, Digits, ImageFolder, MedMnist
 from search_spaces.errors import DataError
 from tests.trainer.image_files import (
     random_images,
@@ -18,9 +18,9 @@ from tests.trainer.image_files import (
     write_parquet,
 )
 from trainer.data import task as data
-from trainer.data.task import BinaryTask, Split, channel_statistics, load_task
+from trainer.data.task import Split, TaskData, channel_statistics, load_task
 
-DIGITS = DataConfig(
+DIGITS = Binary(
     source=Digits(),
     negative=(8,),
     positive=(9, 3),
@@ -28,17 +28,17 @@ DIGITS = DataConfig(
     validation_per_class=30,
     test_per_class=40,
 )
-CIFAR10 = DataConfig(
+CIFAR10 = Binary(
     source=Cifar10(), negative=(1,), positive=(9,), imbalance_ratio=100.0, validation_per_class=100
 )
-CIFAR100 = DataConfig(
+CIFAR100 = Binary(
     source=Cifar100(),
     negative=(72, 4, 95, 30, 55),
     positive=(73,),
     imbalance_ratio=100.0,
     validation_per_class=50,
 )
-BREAST = DataConfig(source=MedMnist(subset="breastmnist"), negative=(1,), positive=(0,), imbalance_ratio=10.0)
+BREAST = Binary(source=MedMnist(subset="breastmnist"), negative=(1,), positive=(0,), imbalance_ratio=10.0)
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def real_data() -> Path:
     return Path(folder)
 
 
-def _with(config: DataConfig, **fields: object) -> DataConfig:
+def _with(config: Binary, **fields: object) -> Binary:
     return config.model_copy(update=fields)
 
 
@@ -57,7 +57,7 @@ def _ids(split: Split) -> set[tuple[str, object]]:
     return {(split.origin, name) for name in split.ids.tolist()}
 
 
-def _check_task(task: BinaryTask) -> None:
+def _check_task(task: TaskData) -> None:
     """What holds for every task: disjoint by id and by content, targets and subsets that fit."""
     splits = (task.pool, task.validation, task.test)
     for one, other in combinations(splits, 2):
@@ -67,20 +67,20 @@ def _check_task(task: BinaryTask) -> None:
     for split in splits:
         assert len(_ids(split)) == len(split) == len(split.pixels)
         assert split.pixels.dtype == torch.uint8
-        assert split.pixels.shape[1] == task.channels == len(task.mean) == len(task.std)
+        assert split.pixels.shape[1] == task.image_shape[0] == len(task.splits.mean) == len(task.splits.std)
         assert set(split.targets.tolist()) == {0, 1}
     subsets = [task.train_indices(seed) for seed in (1, 2, 3)]
     for subset in subsets:
         assert subset.dtype == torch.int64
         assert subset.equal(torch.unique(subset))
         assert len(subset) == sum(task.counts)
-        for members, count in zip(task.members, task.counts, strict=True):
+        for members, count in zip(task.splits.members, task.counts, strict=True):
             assert np.isin(subset.numpy(), members).sum() == count
     assert not any(one.equal(other) for one, other in combinations(subsets, 2))
     assert task.train_indices(1).equal(subsets[0])
 
 
-def _check_fixed_splits(config: DataConfig, data_dir: Path | None, ratios: tuple[float | None, ...]) -> None:
+def _check_fixed_splits(config: Binary, data_dir: Path | None, ratios: tuple[float | None, ...]) -> None:
     tasks = []
     for ratio in ratios:
         data._read_splits.cache_clear()
@@ -140,7 +140,7 @@ def test_trials_of_a_block_share_what_was_read(monkeypatch: pytest.MonkeyPatch) 
     assert len(calls) == 2
 
 
-def _small_cifar(**fields: object) -> DataConfig:
+def _small_cifar(**fields: object) -> Binary:
     values = {"imbalance_ratio": 3.0, "validation_per_class": 2, **fields}
     return _with(CIFAR10, **values)
 
@@ -154,10 +154,10 @@ def test_the_same_images_in_two_formats_are_the_same_task(tmp_path: Path) -> Non
         write_parquet(tmp_path / "b" / "cifar10" / f"{name}.parquet", images, classes)
     tasks = [load_task(_small_cifar(), tmp_path / folder) for folder in ("a", "b")]
     assert tasks[0].sha256 == tasks[1].sha256
-    assert tasks[0].removed_from_pool == 1
+    assert tasks[0].splits.removed_from_pool == 1
     for task in tasks:
         _check_task(task)
-        assert (task.mean, task.std) == ((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010))
+        assert (task.splits.mean, task.splits.std) == ((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010))
         assert task.train_indices(4).equal(tasks[0].train_indices(4))
 
 
@@ -185,7 +185,7 @@ def test_the_hash_sees_every_change(changed: str, tmp_path: Path) -> None:
 def test_folders_end_to_end(tmp_path: Path) -> None:
     images = {"benign": random_images(40, (3, 8, 8), 1), "malignant": random_images(20, (3, 8, 8), 2)}
     write_class_folders(tmp_path / "slides", images)
-    config = DataConfig(
+    config = Binary(
         source=ImageFolder(folder="slides", size=8),
         negative=("benign",),
         positive=("malignant",),
@@ -240,19 +240,19 @@ def test_cifar100_has_the_papers_counts(real_data: Path, ratio: float, positives
     task = load_task(_with(CIFAR100, imbalance_ratio=ratio), real_data)
     assert task.counts == (405, 405, 405, 405, 405, positives)
     assert [len(s) for s in (task.validation, task.test)] == [300, 600]
-    assert task.removed_from_pool >= 3
-    assert len(task.pool) == 2700 - task.removed_from_pool
+    assert task.splits.removed_from_pool >= 3
+    assert len(task.pool) == 2700 - task.splits.removed_from_pool
 
 
 def test_breastmnist_has_one_training_image_in_test(real_data: Path) -> None:
     task = load_task(BREAST, real_data)
-    assert (task.removed_from_pool, task.removed_from_validation) == (1, 0)
+    assert (task.splits.removed_from_pool, task.splits.removed_from_validation) == (1, 0)
     assert [len(s) for s in (task.pool, task.validation, task.test)] == [545, 78, 156]
     assert task.counts == (359, 35)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("config", [CIFAR10, CIFAR100, BREAST], ids=["cifar10", "cifar100", "breastmnist"])
-def test_real_tasks_are_disjoint_and_their_splits_fixed(real_data: Path, config: DataConfig) -> None:
+def test_real_tasks_are_disjoint_and_their_splits_fixed(real_data: Path, config: Binary) -> None:
     _check_task(load_task(config, real_data))
     _check_fixed_splits(config, real_data, (100.0, 200.0))

@@ -21,14 +21,13 @@ from search_spaces.config import Bce, ConstraintConfig, Ldam, ResNet10, TrialCon
 from search_spaces.errors import InputError
 from search_spaces.paper.presets import preset
 from trainer.checkpoint import dump_replicates, restore_replicates
-from trainer.data.task import BinaryTask, load_task
+from trainer.data.task import TaskData, load_task
 from trainer.device import compiled as compiling
 from trainer.device.compiled import check_compiler, compiled
 from trainer.fit import fit, train_epoch
-from trainer.held_setup import let_go
 from trainer.options import TrialOptions
 from trainer.replicate import Replicate
-from trainer.setup import TrialSetup
+from trainer.setup import TrialSetup, let_go
 from trainer.store import Store
 from trainer.trial import run_trial
 from trainer.trial_probe import measure_trial
@@ -57,7 +56,7 @@ def config(**changes: Any) -> TrialConfig:
 
 
 @pytest.fixture(scope="module")
-def task() -> BinaryTask:
+def task() -> TaskData:
     return load_task(config().data, None)
 
 
@@ -155,7 +154,7 @@ def test_code_of_another_processor_lies_elsewhere(tmp_path: Path, monkeypatch: p
 
 @needs_compiler
 def test_replicates_and_trials_of_a_kind_share_what_was_compiled(
-    task: BinaryTask, interpreted: Callable[[], int]
+    task: TaskData, interpreted: Callable[[], int]
 ) -> None:
     for wanted in (config(), config(constraint=None), config(seeds=(3,))):
         setup = TrialSetup(wanted, task, CPU, COMPILED)
@@ -171,7 +170,7 @@ def test_replicates_and_trials_of_a_kind_share_what_was_compiled(
 @pytest.mark.group(name="compiled")
 @needs_compiler
 def test_any_number_of_kinds_is_compiled(
-    task: BinaryTask, interpreted: Callable[[], int], monkeypatch: pytest.MonkeyPatch
+    task: TaskData, interpreted: Callable[[], int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """More than the 8 that torch admits by default, and more than we do."""
     monkeypatch.setattr(compiling, "MOST_KINDS", 9)
@@ -199,7 +198,7 @@ def test_what_is_measured_of_a_trial_is_compiled(
 
 
 @needs_compiler
-def test_batches_of_another_size_are_not_compiled(task: BinaryTask, interpreted: Callable[[], int]) -> None:
+def test_batches_of_another_size_are_not_compiled(task: TaskData, interpreted: Callable[[], int]) -> None:
     replicate = Replicate(TrialSetup(config(), task, CPU, COMPILED), 1)
     replicate.begin_epoch()
     assert replicate.batch_sizes[-1] < config().batch_size
@@ -208,7 +207,7 @@ def test_batches_of_another_size_are_not_compiled(task: BinaryTask, interpreted:
 
 
 @needs_compiler
-def test_what_was_compiled_holds_no_replicate(task: BinaryTask, interpreted: Callable[[], int]) -> None:
+def test_what_was_compiled_holds_no_replicate(task: TaskData, interpreted: Callable[[], int]) -> None:
     replicate = Replicate(TrialSetup(config(), task, CPU, COMPILED), 1)
     train_epoch([replicate])
     assert interpreted() == 1
@@ -227,7 +226,7 @@ def test_what_was_compiled_holds_no_replicate(task: BinaryTask, interpreted: Cal
     ids=["float32", "bf16"],
 )
 def test_compiled_steps_give_the_plain_ones_scores(
-    task: BinaryTask, changes: dict[str, Any], share: float
+    task: TaskData, changes: dict[str, Any], share: float
 ) -> None:
     """Every epoch's scores (RMS): compiled and plain differ by a small share of what two seeds do."""
     wanted = config(**changes)
@@ -236,15 +235,15 @@ def test_compiled_steps_give_the_plain_ones_scores(
     before = counters["stats"]["unique_graphs"]
     for _ in range(wanted.epochs):
         train_epoch(replicates)
-        first, again, other = (replicate._last_scores for replicate in replicates)
+        first, again, other = (replicate.validation_outputs for replicate in replicates)
         assert rms(again - first) < share * rms(other - first)
     assert counters["stats"]["unique_graphs"] == before + 1
-    assert replicates[1].multipliers.max() > 0
+    assert replicates[1].constraint.multipliers.max() > 0  # type: ignore[union-attr]
 
 
 @pytest.mark.group(name="compiled")
 @needs_compiler
-def test_a_compiled_resnet_has_the_plain_ones_gradients(task: BinaryTask) -> None:
+def test_a_compiled_resnet_has_the_plain_ones_gradients(task: TaskData) -> None:
     """After one step; later ones amplify any rounding, as that of another number of threads or layout."""
     wanted = config(model=ResNet10(width=16))
     made = [Replicate(TrialSetup(wanted, task, CPU, options), 1) for options in (PLAIN, COMPILED)]
@@ -264,7 +263,7 @@ def rms(difference: Any) -> float:
 @pytest.mark.group(name="compiled")
 @needs_compiler
 def test_a_compiled_trial_goes_on_exactly_and_says_that_it_was_compiled(
-    task: BinaryTask, tmp_path: Path
+    task: TaskData, tmp_path: Path
 ) -> None:
     wanted, store = config(), Store(tmp_path)
     setup = TrialSetup(wanted, task, CPU, COMPILED)
@@ -281,7 +280,7 @@ def test_a_compiled_trial_goes_on_exactly_and_says_that_it_was_compiled(
     run_trial(wanted, store, CPU, COMPILED)
     ended = store.replicates.ended(wanted.trial_id)
     for first, second in zip(through, resumed, strict=True):
-        assert np.array_equal(first._last_scores, second._last_scores)
+        assert np.array_equal(first.validation_outputs, second.validation_outputs)
         result = store.replicates.read_result(ended[first.seed])
         assert (result["compiled"], result["metrics"]["val/auroc"]) == (True, first.scored.held[0].auroc)
 
@@ -289,9 +288,7 @@ def test_a_compiled_trial_goes_on_exactly_and_says_that_it_was_compiled(
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device and -m gpu")
 @pytest.mark.parametrize("precision", ["float32", "bf16"])
-def test_compiled_steps_are_captured(
-    task: BinaryTask, precision: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_compiled_steps_are_captured(task: TaskData, precision: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Replayed kernels are those of the plain calls; atomic additions may differ in the last bits."""
     monkeypatch.setattr(torch.backends.cudnn, "deterministic", True)
     wanted, device = config(precision=precision), torch.device("cuda")
@@ -304,5 +301,5 @@ def test_compiled_steps_are_captured(
         made.append(replicates)
     assert any(step.graph is not None for step in made[0][0].step._steps.values())
     for captured, eager in zip(*made, strict=True):
-        theirs = eager._last_scores
-        np.testing.assert_allclose(captured._last_scores, theirs, rtol=0, atol=0.02 * theirs.std())
+        theirs = eager.validation_outputs
+        np.testing.assert_allclose(captured.validation_outputs, theirs, rtol=0, atol=0.02 * theirs.std())

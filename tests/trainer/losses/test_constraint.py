@@ -12,7 +12,8 @@ from search_spaces.config import ConstraintConfig
 from search_spaces.errors import CheckpointError
 from tests import reference
 from trainer.losses import constraint
-from trainer.losses.constraint import PenaltySchedule, augmented_term, multiplier_step, violations
+from trainer.losses.columns import Masks
+from trainer.losses.constraint import Constraint, PenaltySchedule
 
 NAN = math.nan
 
@@ -25,6 +26,29 @@ EDGE_BATCHES = {
     "wrong by far": ([1e4, -1e4, 800.0, -800.0], [0, 1, 0, 1]),
     "right by far": ([1e4, -1e4, 800.0, -800.0], [1, 0, 1, 0]),
 }
+
+
+def masks(targets: torch.Tensor) -> Masks:
+    """One column: positives against all others."""
+    positive = targets.bool()[:, None]
+    return Masks(positive, ~positive)
+
+
+def violations(scores: torch.Tensor, targets: torch.Tensor, margin: float) -> torch.Tensor:
+    return constraint.violations(scores[:, None], masks(targets), margin)[:, 0]
+
+
+def augmented_term(
+    q: torch.Tensor, multipliers: torch.Tensor, targets: torch.Tensor, mu: float | torch.Tensor
+) -> torch.Tensor:
+    return constraint.augmented_term(q[:, None], multipliers[:, None], masks(targets), mu)
+
+
+def multiplier_step(multipliers: torch.Tensor, q: torch.Tensor, mu: float | torch.Tensor) -> torch.Tensor:
+    """The multipliers of a batch whose examples are the whole pool."""
+    raised = multipliers.clone()[:, None]
+    constraint.raise_multipliers(raised, torch.arange(len(q)), q[:, None], mu)
+    return raised[:, 0]
 
 
 @st.composite
@@ -180,17 +204,22 @@ def test_penalty_may_be_a_tensor_on_the_device() -> None:
     assert torch.equal(multiplier_step(ones, q, mu), multiplier_step(ones, q, 0.5))
 
 
+def step(
+    held: Constraint, scores: torch.Tensor, targets: torch.Tensor, positions: torch.Tensor
+) -> torch.Tensor:
+    """What a training step does with the constraint."""
+    value, q = held.term(scores[:, None], masks(targets), positions)
+    held.after_step(positions, q)
+    return value
+
+
 def test_nothing_depends_on_the_data_but_the_values() -> None:
     """The meta device has no values: a copy to the host or a data-dependent shape would raise there."""
     scores = torch.zeros(4, device="meta", requires_grad=True)
-    table, positions = (
-        constraint.initial_multipliers(10, "meta"),
-        torch.zeros(4, dtype=torch.int64, device="meta"),
-    )
-    mu = torch.zeros((), device="meta")
-    q = violations(scores, torch.zeros(4, device="meta"), 0.5)
-    augmented_term(q, constraint.gather(table, positions), torch.zeros(4, device="meta"), mu).backward()
-    constraint.raise_multipliers(table, positions, q, mu)
+    held = Constraint(ConstraintConfig(penalty=0.1), examples=10, columns=1, device="meta")
+    held.begin_epoch()
+    positions = torch.zeros(4, dtype=torch.int64, device="meta")
+    step(held, scores, torch.zeros(4, device="meta"), positions).backward()
     assert scores.grad is not None
 
 
@@ -199,34 +228,49 @@ def test_nothing_depends_on_the_data_but_the_values() -> None:
 def test_capture_in_a_cuda_graph() -> None:
     scores = torch.tensor([0.5, 0.25, 0.0, 1.0], device="cuda")
     targets = torch.tensor([1.0, 0.0, 1.0, 0.0], device="cuda")
-    table, positions = constraint.initial_multipliers(6, "cuda"), torch.tensor([5, 0, 2, 1], device="cuda")
-    mu = torch.tensor(0.1, device="cuda")
-
-    def step() -> torch.Tensor:
-        q = violations(scores, targets, 0.5)
-        value = augmented_term(q, constraint.gather(table, positions), targets, mu)
-        constraint.raise_multipliers(table, positions, q, mu)
-        return value
-
-    expected = step().item()
-    table.zero_()
+    positions = torch.tensor([5, 0, 2, 1], device="cuda")
+    held = Constraint(ConstraintConfig(penalty=0.1, margin=0.5), examples=6, columns=1, device="cuda")
+    held.begin_epoch()
+    expected = step(held, scores, targets, positions).item()
+    held.multipliers.zero_()
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
-        captured = step()
-    table.zero_()
+        captured = step(held, scores, targets, positions)
+    held.multipliers.zero_()
     graph.replay()
     assert captured.item() == expected
-    assert table.tolist() == pytest.approx([0, 0, 0.225, 0, 0, 0.125])
+    assert held.multipliers[:, 0].tolist() == pytest.approx([0, 0, 0.225, 0, 0, 0.125])
 
 
-def test_multipliers_are_gathered_and_raised_by_position() -> None:
-    table = constraint.initial_multipliers(5)
-    assert table.dtype == torch.float32
+def test_multipliers_are_raised_by_position() -> None:
+    table = torch.zeros(5, 1)
     positions = torch.tensor([4, 1, 4])  # example 4 was drawn twice: both violations count
-    constraint.raise_multipliers(table, positions, torch.tensor([1.0, 2.0, 3.0], requires_grad=True), 0.5)
-    assert table.tolist() == [0.0, 1.0, 0.0, 0.0, 2.0]
-    assert constraint.gather(table, positions).tolist() == [2.0, 1.0, 2.0]
+    q = torch.tensor([[1.0], [2.0], [3.0]], requires_grad=True)
+    constraint.raise_multipliers(table, positions, q, 0.5)
+    assert table[:, 0].tolist() == [0.0, 1.0, 0.0, 0.0, 2.0]
     assert not table.requires_grad
+
+
+def test_the_constraint_owns_multipliers_penalty_and_violations() -> None:
+    held = Constraint(ConstraintConfig(penalty=0.1, margin=0.5), examples=6, columns=1)
+    assert held.multipliers.dtype == torch.float32
+    scores, targets = torch.tensor([0.5, 0.25, 0.0, 1.0]), torch.tensor([1, 0, 1, 0])
+    positions = torch.tensor([5, 0, 2, 1])
+    held.begin_epoch()
+    step(held, scores, targets, positions)
+    assert held.violation.item() == pytest.approx(1.25 + 2.25)
+    assert held.multipliers[:, 0].tolist() == pytest.approx([0, 0, 0.225, 0, 0, 0.125])
+    held.end_epoch(0, 0.9)
+    held.end_epoch(1, 0.8)
+    assert held.penalty == 0.2
+    other = Constraint(held.config, examples=6, columns=1)
+    other.load_state_dict(held.state_dict())
+    for one in (held, other):
+        one.begin_epoch()
+        assert one.violation.item() == 0
+    values = [step(one, scores, targets, positions).item() for one in (held, other)]
+    assert values[0] == values[1] > 0
+    assert torch.equal(held.multipliers, other.multipliers)
 
 
 def run(schedule: PenaltySchedule, aurocs: list[float]) -> list[int]:

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from search_spaces.config import SCHEMA_VERSION, Bce, DataConfig, Digits, TrialConfig
+from search_spaces.config import SCHEMA_VERSION, Bce, Binary, Digits, TrialConfig
 from search_spaces.errors import InputError, StoreError
 from trainer.store import STORE_SCHEMA, Store, SweepManifest
 
@@ -14,9 +14,7 @@ TRIAL = "0123456789abcdef"
 
 
 def config(**changes: object) -> TrialConfig:
-    data = DataConfig(
-        source=Digits(), negative=(1,), positive=(8,), validation_per_class=20, test_per_class=20
-    )
+    data = Binary(source=Digits(), negative=(1,), positive=(8,), validation_per_class=20, test_per_class=20)
     return TrialConfig(data=data, loss=Bce(), **changes)  # type: ignore[arg-type]
 
 

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 import torch
 
-import trainer.held_setup
+import trainer.setup
 from search_spaces.config import AugmentationConfig, Bce, Ldam, Sgd, TrialConfig
 from search_spaces.paper.presets import preset
-from trainer.held_setup import let_go, trial_setup
 from trainer.options import TrialOptions
 from trainer.replicate import TrialSetup
+from trainer.setup import held_setup, let_go
 from trainer.store import Store
 from trainer.trial import run_trial
 
@@ -34,13 +34,12 @@ def config(ratio: float = 20, **changes: Any) -> TrialConfig:
 
 
 def held(wanted: TrialConfig) -> TrialSetup:
-    return trial_setup(wanted, CPU, TrialOptions())
+    return held_setup(wanted, CPU, TrialOptions())
 
 
 def test_trials_of_a_block_share_tensors_and_not_settings() -> None:
     first, second = held(config()), held(config(loss=Ldam(), optimizer=Sgd(learning_rate=0.5)))
-    assert second.validation_images is first.validation_images
-    assert second.targets is first.targets
+    assert second.examples is first.examples
     assert first.config == config()
     assert second.config.loss == Ldam()
 
@@ -51,8 +50,8 @@ def test_trials_of_a_block_share_tensors_and_not_settings() -> None:
 )
 def test_what_prepares_the_data_makes_another_setup(other: TrialConfig) -> None:
     first = held(config())
-    assert held(other).validation_images is not first.validation_images
-    assert held(other).task.counts == trainer.held_setup.load_task(other.data, None).counts
+    assert held(other).examples is not first.examples
+    assert held(other).data.counts == trainer.setup.load_task(other.data, None).counts
 
 
 def test_a_trial_after_another_scores_as_one_alone(tmp_path: Path) -> None:

@@ -1,0 +1,119 @@
+"""What is measured, declared once: a metric's name, which way is better, and how tables write it.
+
+A task lists its metrics (`search_spaces.config.tasks`). The rates at which ROC curves are read are data of a
+sweep, `Targets`: no part of a trial's identity, as stored scores give any of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator
+
+from search_spaces.config.base import Frozen
+
+Rate = Annotated[float, Field(gt=0, lt=1)]
+
+# Where a metric is shown. "headline": everywhere, from the ensemble's curves to the tables, and it may be an
+# objective. "curve": per epoch of each replicate, and at the end. "summary": at the end.
+Role = Literal["headline", "curve", "summary"]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One number of scores against targets.
+
+    name     as in records, tables' columns and MLflow, there behind "val/" or "test/"
+    better   which way is better
+    header   as a table's head has it, with the unit of `scale`
+    words    as a sentence has it
+    scale    by what a table multiplies the value: 100 for per cent
+    """
+
+    name: str
+    better: Literal["higher", "lower"]
+    header: str
+    words: str
+    scale: float = 1.0
+    role: Role = "summary"
+
+    def gain(self, value: float) -> float:
+        """The value, signed so that higher is better."""
+        return value if self.better == "higher" else -value
+
+
+class Targets(Frozen):
+    """The rates at which a ROC curve is read: FPR at each of `tpr`, TPR at each of `fpr`."""
+
+    tpr: tuple[Rate, ...] = (0.98, 0.95, 0.9)
+    fpr: tuple[Rate, ...] = (0.01, 0.05, 0.1)
+
+    @field_validator("tpr", "fpr")
+    @classmethod
+    def _are_distinct(cls, rates: tuple[float, ...]) -> tuple[float, ...]:
+        names = [percent(rate) for rate in rates]
+        if len(set(names)) != len(names):
+            raise ValueError(f"expected distinct rates, given {list(rates)}")
+        return rates
+
+
+DEFAULT_TARGETS = Targets()
+
+
+def percent(rate: float) -> str:
+    """A rate in per cent, in its shortest form.
+
+    >>> percent(0.98), percent(0.995), percent(0.05)
+    ('98', '99.5', '5')
+    """
+    return f"{100 * rate:.10g}"
+
+
+def fpr_at_tpr(rate: float, *, of: str = "") -> Metric:
+    """The false positive rate at a true positive rate, `of` a column where a task has several.
+
+    >>> fpr_at_tpr(0.995).name, fpr_at_tpr(0.98, of="8").header
+    ('fpr_at_tpr_99.5', 'FPR@98 of 8 (%)')
+    """
+    text = percent(rate)
+    return Metric(
+        name=_of_column(f"fpr_at_tpr_{text}", of),
+        better="lower",
+        header=f"FPR@{text}{_of_words(of)} (%)",
+        words=f"FPR at {text} % TPR{_of_words(of)}",
+        scale=100.0,
+        role="headline",
+    )
+
+
+def tpr_at_fpr(rate: float, *, of: str = "") -> Metric:
+    """The true positive rate at a false positive rate, `of` a column where a task has several."""
+    text = percent(rate)
+    return Metric(
+        name=_of_column(f"tpr_at_fpr_{text}", of),
+        better="higher",
+        header=f"TPR@{text}{_of_words(of)} (%)",
+        words=f"TPR at {text} % FPR{_of_words(of)}",
+        scale=100.0,
+    )
+
+
+def recall(*, of: str) -> Metric:
+    """The share of a class's examples that are taken for it."""
+    header, words = f"Recall of {of} (%)", f"recall of {of}"
+    return Metric(_of_column("recall", of), "higher", header, words, 100.0, "headline")
+
+
+def auroc(*, of: str = "", role: Role = "headline") -> Metric:
+    """The area under the ROC curve, `of` a column where a task has several."""
+    which = _of_words(of)
+    return Metric(_of_column("auroc", of), "higher", f"AUC{which}", f"AUROC{which}", role=role)
+
+
+def _of_column(name: str, column: str) -> str:
+    return f"{name}/{column}" if column else name
+
+
+def _of_words(column: str) -> str:
+    return f" of {column}" if column else ""

@@ -1,0 +1,273 @@
+"""The kinds of task: which classes there are, which are critical, and how their examples are split.
+
+A task is the `data` of a trial. It says what else depends on its kind: its metrics and which of them steers,
+its outputs, the columns of its constraint. Nobody else asks what kind it is. What is computed stands in
+`trainer.tasks` and `trainer.losses`, in a file of the task's own each, which `arrays` and `tensors` name.
+
+Words: positive = critical = 1; `imbalance_ratio` = majority per minority.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, TypeAlias
+
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
+
+from search_spaces.config.base import Frozen, number
+from search_spaces.config.metrics import Metric, Targets, auroc, fpr_at_tpr, recall, tpr_at_fpr
+from search_spaces.config.sources import ClassLabel, SourceConfig
+
+# Which examples a critical class is compared with (reference, section 3): with all others, or with those of
+# one other class at a time.
+Comparison: TypeAlias = Literal["one_vs_rest", "pairwise"]
+
+
+class Task(Frozen, ABC):
+    """What every task has and says.
+
+    The metric that `steers` chooses the best epoch, ends patience, raises the penalty, stops early, selects.
+
+    kind      the name by which losses say that they fit
+    arrays    "module:class" of its metrics on stored outputs (see `trainer.tasks.base`)
+    tensors   "module:class" of its targets, scores and columns on a device (see `trainer.losses.columns`)
+    """
+
+    kind: ClassVar[str]
+    arrays: ClassVar[str]
+    tensors: ClassVar[str]
+
+    if TYPE_CHECKING:
+        # Every task has these fields. It declares them itself: their order is that of labels.
+        source: SourceConfig
+        validation_per_class: int | None
+        test_per_class: int | None
+        train_share: float
+
+    @property
+    @abstractmethod
+    def labels(self) -> tuple[ClassLabel, ...]:
+        """The classes that are asked of the source; an example's class is its position among them."""
+
+    @property
+    @abstractmethod
+    def steers(self) -> str:
+        """The name of the metric that steers, of which higher is better."""
+
+    @abstractmethod
+    def metrics(self, targets: Targets) -> tuple[Metric, ...]:
+        """Every metric, in the order of a table's columns."""
+
+    @abstractmethod
+    def columns(self, comparison: Comparison) -> tuple[str, ...]:
+        """A name for each of the R columns of the constraint."""
+
+    @property
+    @abstractmethod
+    def ratio(self) -> float | None:
+        """Examples of the most frequent class per example of the rarest; None where that is left as it is."""
+
+    @abstractmethod
+    def with_ratio(self, ratio: float | None) -> Self:
+        """The same task at another ratio. Raises pydantic's ValidationError for an impossible one."""
+
+    @abstractmethod
+    def ratio_words(self) -> str:
+        """The ratio in a label: "1:100", "all data"."""
+
+    @abstractmethod
+    def whole(self) -> Self:
+        """The same task with all training examples: tasks that differ in their share alone share images."""
+
+
+class Binary(Task):
+    """Which classes are negative, which positive (critical), and how the examples are split.
+
+    `validation_per_class` examples of every class are held out of the training pool, the same ones for every
+    seed; None takes the data set's own validation split. `test_per_class` likewise for the test split.
+    Of the rest a seed draws `train_share` of each negative class, and `negatives // imbalance_ratio`
+    positives; without a ratio it draws `train_share` of each positive class too.
+    """
+
+    kind: ClassVar[str] = "binary"
+    arrays: ClassVar[str] = "trainer.tasks.binary:BinaryArrays"
+    tensors: ClassVar[str] = "trainer.losses.binary:BinaryTensors"
+
+    source: SourceConfig
+    negative: tuple[ClassLabel, ...] = Field(min_length=1)
+    positive: tuple[ClassLabel, ...] = Field(min_length=1)
+    imbalance_ratio: float | None = Field(default=None, ge=1)
+    validation_per_class: int | None = Field(default=None, ge=1)
+    test_per_class: int | None = Field(default=None, ge=1)
+    train_share: float = Field(default=0.9, gt=0, le=1)
+
+    @model_validator(mode="after")
+    def _roles_are_disjoint(self) -> Binary:
+        if len(set(self.labels)) != len(self.labels):
+            given = f"negative={list(self.negative)} positive={list(self.positive)}"
+            raise ValueError(f"expected every class in one role and once, given {given}")
+        return self
+
+    @property
+    def labels(self) -> tuple[ClassLabel, ...]:
+        return self.negative + self.positive
+
+    @property
+    def steers(self) -> str:
+        return "auroc"
+
+    def metrics(self, targets: Targets) -> tuple[Metric, ...]:
+        return (
+            auroc(),
+            *(fpr_at_tpr(rate) for rate in targets.tpr),
+            *(tpr_at_fpr(rate) for rate in targets.fpr),
+            Metric("average_precision", "higher", "AP", "average precision", role="curve"),
+            Metric("balanced_accuracy", "higher", "Balanced accuracy (%)", "balanced accuracy", 100.0),
+        )
+
+    def columns(self, comparison: Comparison) -> tuple[str, ...]:
+        return ("positive",)
+
+    @property
+    def ratio(self) -> float | None:
+        return self.imbalance_ratio
+
+    def with_ratio(self, ratio: float | None) -> Self:
+        if ratio is None:
+            return self.model_copy(update={"imbalance_ratio": None})
+        return type(self)(**{**dict(self), "imbalance_ratio": ratio})
+
+    def ratio_words(self) -> str:
+        return "all data" if self.imbalance_ratio is None else f"1:{number(self.imbalance_ratio)}"
+
+    def whole(self) -> Self:
+        return self.model_copy(update={"imbalance_ratio": None, "train_share": 1.0})
+
+
+class Imbalance(Frozen):
+    """A long tail: class c of C keeps floor(n_max * factor^(-c / (C - 1))) examples, n_max of the first.
+
+    Cui et al., CVPR 2019, section 5. `factor` = examples of the first class per example of the last.
+    """
+
+    profile: Literal["exponential"] = "exponential"
+    factor: float = Field(ge=1)
+
+
+class MultiClass(Task):
+    """Several classes, of which some are critical, with a long tail or without.
+
+    `critical` are among `classes`. `validation_per_class` and `test_per_class` are those of `Binary`. Of the
+    rest a seed draws `train_share` of each class; with `imbalance` the class of most examples, which is the
+    first, keeps as many, and the others follow the profile.
+
+    `steering` is the metric that steers; "critical_auroc" is the mean over critical classes of the
+    one-vs-rest AUROC.
+    """
+
+    kind: ClassVar[str] = "multiclass"
+    arrays: ClassVar[str] = "trainer.tasks.multiclass:MultiClassArrays"
+    tensors: ClassVar[str] = "trainer.losses.multiclass:MultiClassTensors"
+
+    task: Literal["multiclass"] = "multiclass"
+    source: SourceConfig
+    classes: tuple[ClassLabel, ...] = Field(min_length=2)
+    critical: tuple[ClassLabel, ...] = Field(min_length=1)
+    imbalance: Imbalance | None = None
+    steering: Literal["critical_auroc"] = "critical_auroc"
+    validation_per_class: int | None = Field(default=None, ge=1)
+    test_per_class: int | None = Field(default=None, ge=1)
+    train_share: float = Field(default=0.9, gt=0, le=1)
+
+    @field_validator("classes", "critical")
+    @classmethod
+    def _are_distinct(cls, labels: tuple[ClassLabel, ...]) -> tuple[ClassLabel, ...]:
+        if len(set(labels)) != len(labels):
+            raise ValueError(f"expected every class once, given {list(labels)}")
+        return labels
+
+    @model_validator(mode="after")
+    def _critical_are_classes(self) -> MultiClass:
+        unknown = [label for label in self.critical if label not in self.classes]
+        if unknown:
+            raise ValueError(f"expected critical classes among {list(self.classes)}, given {unknown}")
+        return self
+
+    @property
+    def labels(self) -> tuple[ClassLabel, ...]:
+        return self.classes
+
+    @property
+    def steers(self) -> str:
+        return self.steering
+
+    def metrics(self, targets: Targets) -> tuple[Metric, ...]:
+        critical = [str(label) for label in self.critical]
+        accuracy = Metric("balanced_accuracy", "higher", "Balanced accuracy (%)", "balanced accuracy", 100.0)
+        found = [
+            Metric("critical_auroc", "higher", "Critical AUC", "mean critical AUROC", role="headline"),
+            Metric("macro_f1", "higher", "Macro F1", "macro F1", role="headline"),
+            replace(accuracy, role="headline"),
+        ]
+        for label in critical:
+            found += [fpr_at_tpr(rate, of=label) for rate in targets.tpr]
+        for label in critical:
+            found.append(auroc(of=label, role="curve"))
+        for label in map(str, self.classes):
+            found.append(recall(of=label))
+        for label in critical:
+            found += [tpr_at_fpr(rate, of=label) for rate in targets.fpr]
+        return tuple(found)
+
+    def columns(self, comparison: Comparison) -> tuple[str, ...]:
+        if comparison == "one_vs_rest":
+            return tuple(str(label) for label in self.critical)
+        names = []
+        for critical in self.critical:
+            names += [f"{critical}>{other}" for other in self.classes if other != critical]
+        return tuple(names)
+
+    @property
+    def ratio(self) -> float | None:
+        return None if self.imbalance is None else self.imbalance.factor
+
+    def with_ratio(self, ratio: float | None) -> Self:
+        """Of a long tail the ratio is the factor; its profile stays."""
+        if ratio is None:
+            return self.model_copy(update={"imbalance": None})
+        tail = Imbalance(**{**dict(self.imbalance or {}), "factor": ratio})
+        return self.model_copy(update={"imbalance": tail})
+
+    def ratio_words(self) -> str:
+        if self.imbalance is None:
+            return "all data"
+        return f"{self.imbalance.profile} 1:{number(self.imbalance.factor)}"
+
+    def whole(self) -> Self:
+        return self.model_copy(update={"imbalance": None, "train_share": 1.0})
+
+
+# Registered tasks: a new one is added here.
+TASKS: tuple[type[Task], ...] = (Binary, MultiClass)
+
+
+def _kind_of(given: Any) -> Any:
+    """The kind of a task, given as one or as a mapping: what its key `task` says, and without one binary."""
+    if isinstance(given, Task):
+        return given.kind
+    return given.get("task", Binary.kind) if isinstance(given, dict) else Binary.kind
+
+
+def without_default_kind(given: Mapping[str, object]) -> dict[str, object]:
+    """A task as a person may write it, `task: binary` left out: no stored configuration says so."""
+    fields = dict(given)
+    if fields.get("task") == Binary.kind:
+        del fields["task"]
+    return fields
+
+
+DataConfig: TypeAlias = Annotated[
+    Annotated[Binary, Tag("binary")] | Annotated[MultiClass, Tag("multiclass")], Discriminator(_kind_of)
+]

@@ -1,0 +1,47 @@
+"""Metrics of several classes, of logits [rows, N, K] against the index of the true class [N].
+
+Everything depends on differences of an example's logits alone: cross-entropy leaves a constant per example
+free. What does not depend on a threshold is scikit-learn's.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainer.metrics.ranking import Floats
+
+
+def log_odds(logits: Floats, of: int) -> Floats:
+    """The log-odds [..., N] of class `of`: s^c - logsumexp of the other classes' logits [..., N, K].
+
+    For two classes it is the difference of the two logits, which is the binary logit.
+
+    >>> log_odds(np.array([[0.0, 2.0]]), of=1).tolist()
+    [2.0]
+    """
+    others = np.delete(logits, of, axis=-1)
+    odds: Floats = logits[..., of] - np.logaddexp.reduce(others, axis=-1)
+    return odds
+
+
+def decisions(logits: Floats) -> NDArray[np.int64]:
+    """The class [..., N] of the highest logit, of equal ones the first."""
+    decided: NDArray[np.int64] = np.argmax(logits, axis=-1)
+    return decided
+
+
+def macro_f1(targets: NDArray[np.int64], decided: NDArray[np.int64], classes: int) -> float:
+    """The mean over classes of F1, in [0, 1]; 0 for a class that is neither there nor decided for."""
+    from sklearn.metrics import f1_score
+
+    known = range(classes)
+    return float(f1_score(targets, decided, labels=list(known), average="macro", zero_division=0))
+
+
+def recalls(targets: NDArray[np.int64], decided: NDArray[np.int64], classes: int) -> Floats:
+    """Each class's recall [classes], in [0, 1]; NaN for a class without an example."""
+    from sklearn.metrics import recall_score
+
+    found = recall_score(targets, decided, labels=list(range(classes)), average=None, zero_division=np.nan)
+    return np.asarray(found, dtype=np.float64)

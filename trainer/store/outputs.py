@@ -1,0 +1,55 @@
+"""What a network says about each example, as a table: id, target, and a score or a logit per class.
+
+split        "val" or "test"
+example_id   the example's id in its published split, as text
+target       int8 or int16
+score        float32, of a binary task; or
+outputs      fixed-size list of float32, a logit per class
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+
+class Outputs(NamedTuple):
+    """Ids [N] (str), targets [N] and outputs [N] or [N, K] (float32) of one split, as they were stored."""
+
+    ids: NDArray[np.str_]
+    targets: NDArray[np.int16]
+    outputs: NDArray[np.float32]
+
+
+def outputs_table(
+    split: str, ids: Any, targets: NDArray[np.generic], outputs: NDArray[np.float32]
+) -> pa.Table:
+    """A split's outputs [N] or [N, K] as a table of N rows."""
+    columns = {
+        "split": pa.array([split] * len(outputs)),
+        "example_id": pa.array([str(i) for i in ids]),
+    }
+    values = pa.array(outputs.astype(np.float32).reshape(-1))
+    if outputs.ndim == 1:
+        columns["target"], columns["score"] = pa.array(targets.astype(np.int8)), values
+    else:
+        columns["target"] = pa.array(targets.astype(np.int16))
+        columns["outputs"] = pa.FixedSizeListArray.from_arrays(values, outputs.shape[1])
+    return pa.table(columns)
+
+
+def outputs_of(table: pa.Table, split: str) -> Outputs:
+    """One split of a stored table, in its rows' order. Raises KeyError for a table without outputs."""
+    part = table.filter(pc.equal(table["split"], split))
+    if "score" in part.column_names:
+        values = part["score"].to_numpy()
+    else:
+        lists = part["outputs"].combine_chunks()
+        values = lists.values.to_numpy(zero_copy_only=False)[lists.offset * lists.type.list_size :]
+        values = values[: len(lists) * lists.type.list_size].reshape(len(lists), lists.type.list_size)
+    ids = np.asarray(part["example_id"].to_pylist(), dtype=np.str_)
+    return Outputs(ids, part["target"].to_numpy().astype(np.int16), values)

@@ -1,0 +1,104 @@
+"""What a kind of task computes from labels and stored outputs; NumPy only, so that analysis may import it.
+
+Outputs are what a trial stores of an example: a score [N] for a binary task, a logit per class [N, K] for
+several classes. Several rows of them (replicates, or their mean) are [rows, N] or [rows, N, K].
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from search_spaces.config import DEFAULT_TARGETS, Metric, Targets, Task
+from trainer.metrics.ranking import Floats
+from trainer.registry import resolve
+
+
+@dataclass(frozen=True, eq=False)
+class Column:
+    """One comparison: of whom is the score to be higher than whose?
+
+    scores     float64 [rows, N], higher = more critical
+    positive   bool [N]
+    negative   bool [N]; what is neither is left out of this comparison
+    """
+
+    name: str
+    scores: Floats
+    positive: NDArray[np.bool_]
+    negative: NDArray[np.bool_]
+
+
+class TaskArrays(ABC):
+    """A task's targets, counts, columns and metrics. `rates` are those at which ROC curves are read."""
+
+    def __init__(self, task: Task, rates: Targets = DEFAULT_TARGETS) -> None:
+        self.rates = rates
+        self.metrics: tuple[Metric, ...] = task.metrics(rates)
+
+    def names(self, *roles: str) -> list[str]:
+        """Names of the metrics of these roles, in their order."""
+        return [metric.name for metric in self.metrics if metric.role in roles]
+
+    def metric(self, name: str) -> Metric:
+        """The metric of that name. Raises KeyError for one that the task has not."""
+        return {metric.name: metric for metric in self.metrics}[name]
+
+    @abstractmethod
+    def targets(self, classes: NDArray[np.int64]) -> NDArray[np.generic]:
+        """Targets [N], as they are stored, of examples whose class is a position among the task's labels."""
+
+    @abstractmethod
+    def check_split(self, split: str, classes: NDArray[np.int64], data_set: str) -> None:
+        """Raise DataError where a validation or test split lacks examples that a metric needs."""
+
+    @abstractmethod
+    def class_counts(self, sizes: Sequence[int], available: Sequence[int], data_set: str) -> tuple[int, ...]:
+        """How many training examples a seed draws of each class.
+
+        `sizes` are a class's training examples that are not held out; `available` is what is left of these
+        when copies of held-out images are taken away: no class gives more. Raises DataError where a class
+        would give none, or less than the task asks for.
+        """
+
+    @abstractmethod
+    def count_facts(self, targets: NDArray[np.generic]) -> dict[str, int]:
+        """The training targets [N] of a replicate, counted, by the names under which a result has them."""
+
+    @abstractmethod
+    def summarize_rows(
+        self, targets: ArrayLike, outputs: ArrayLike, *, decides_at_zero: bool = True
+    ) -> dict[str, Floats]:
+        """Every metric of rows of outputs against the same targets [N]: a value [rows] for each name.
+
+        What is undefined is NaN. `decides_at_zero` says whether the outputs' loss decides at score 0.
+        """
+
+    @abstractmethod
+    def undefined_reason(self, targets: ArrayLike, outputs: ArrayLike) -> str | None:
+        """Why the metrics of a row of outputs are NaN, or None where they are defined."""
+
+    @abstractmethod
+    def columns(self, targets: ArrayLike, outputs: ArrayLike) -> tuple[Column, ...]:
+        """What ROC curves and operating points are read of: one column per critical class."""
+
+    @abstractmethod
+    def strata(self, targets: ArrayLike) -> tuple[NDArray[np.int64], ...]:
+        """Positions of the examples of each stratum, from which a stratified bootstrap draws."""
+
+    def summarize(
+        self, targets: ArrayLike, outputs: ArrayLike, *, decides_at_zero: bool = True
+    ) -> dict[str, float]:
+        """Every metric of one row of outputs: a number for each name."""
+        rows = self.summarize_rows(targets, np.asarray(outputs)[None], decides_at_zero=decides_at_zero)
+        return {name: float(values[0]) for name, values in rows.items()}
+
+
+def task_arrays(task: Task, rates: Targets = DEFAULT_TARGETS) -> TaskArrays:
+    """What a task computes from stored outputs, with ROC curves read at these rates."""
+    arrays: TaskArrays = resolve(task.arrays)(task, rates)
+    return arrays

@@ -1,0 +1,51 @@
+"""How many examples classes give, in whole numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from fractions import Fraction
+
+from search_spaces.config import ClassLabel, Task
+from search_spaces.errors import DataError
+
+
+def shares(share: float, sizes: Sequence[int], available: Sequence[int]) -> list[int]:
+    """A share of each size, rounded down, and never more than what is available.
+
+    The share counts as it is written: 0.29 of 100 is 29, not 28.
+
+    >>> shares(0.29, [100, 10], [100, 1])
+    [29, 1]
+    """
+    exact = Fraction(str(share))
+    return [min(int(exact * size), left) for size, left in zip(sizes, available, strict=True)]
+
+
+def exponential(most: int, factor: float, classes: int) -> list[int]:
+    """Examples of each class of a long tail: floor(most * factor^(-c / (classes - 1))) of class c.
+
+    Cui et al., "Class-balanced loss based on effective number of samples", CVPR 2019, section 5.
+
+    >>> exponential(100, 10, 3), exponential(500, 100, 2)
+    ([100, 31, 10], [500, 5])
+    """
+    counts = []
+    for position in range(classes):
+        wanted = most * factor ** (-position / (classes - 1))
+        # A power that is a whole number may come out a little below it.
+        nearest = round(wanted)
+        counts.append(nearest if math.isclose(wanted, nearest, rel_tol=1e-12) else math.floor(wanted))
+    return counts
+
+
+def check_each(
+    task: Task, counts: Sequence[int], labels: Sequence[ClassLabel], sizes: Sequence[int], data_set: str
+) -> None:
+    """Raise DataError for a class of whose examples `train_share` takes none."""
+    for count, label, size in zip(counts, labels, sizes, strict=True):
+        if count == 0:
+            raise DataError(
+                f"{data_set}: train_share {task.train_share:g} asks for 0 of the {size} "
+                f"training examples of class {label!r}, at least 1 is needed"
+            )

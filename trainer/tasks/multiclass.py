@@ -1,0 +1,137 @@
+"""Several classes, some critical: a target is a class, outputs are logits, a column is a critical class."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from search_spaces.config import DEFAULT_TARGETS, MultiClass, Targets
+from search_spaces.errors import DataError, InputError
+from trainer.metrics import binary as ranking
+from trainer.metrics import multiclass as metrics
+from trainer.metrics.ranking import Floats
+from trainer.tasks.base import Column, TaskArrays
+from trainer.tasks.counts import check_each, exponential, shares
+
+
+class MultiClassArrays(TaskArrays):
+    """See `TaskArrays`. Targets are positions among the task's classes, int16; outputs are logits."""
+
+    def __init__(self, task: MultiClass, rates: Targets = DEFAULT_TARGETS) -> None:
+        super().__init__(task, rates)
+        self.task = task
+        self.critical = [task.classes.index(label) for label in task.critical]
+
+    def targets(self, classes: NDArray[np.int64]) -> NDArray[np.generic]:
+        """The classes themselves, int16 [N]."""
+        return classes.astype(np.int16)
+
+    def check_split(self, split: str, classes: NDArray[np.int64], data_set: str) -> None:
+        """Raise DataError for a split that lacks a class."""
+        for position, label in enumerate(self.task.classes):
+            if not np.any(classes == position):
+                raise DataError(f"{data_set}: the {split} split has no example of class {label!r}")
+
+    def class_counts(self, sizes: Sequence[int], available: Sequence[int], data_set: str) -> tuple[int, ...]:
+        """`train_share` of each class; of a long tail as many of the first, and its profile from there."""
+        task = self.task
+        given = shares(task.train_share, sizes, available)
+        check_each(task, given, task.classes, sizes, data_set)
+        if task.imbalance is None:
+            return tuple(given)
+        counts = exponential(given[0], task.imbalance.factor, len(given))
+        for count, label, left in zip(counts, task.classes, given, strict=True):
+            if not 0 < count <= left:
+                raise DataError(
+                    f"{data_set}: {task.ratio_words()} of {given[0]} asks for {count} training examples of "
+                    f"class {label!r}, expected 1 to {left}"
+                )
+        return tuple(counts)
+
+    def count_facts(self, targets: NDArray[np.generic]) -> dict[str, int]:
+        """The training set's examples of each class: "train/8"."""
+        counts = np.bincount(targets.astype(np.int64), minlength=len(self.task.classes))
+        names = [f"train/{label}" for label in self.task.classes]
+        return dict(zip(names, counts.tolist(), strict=True))
+
+    def summarize_rows(
+        self, targets: ArrayLike, outputs: ArrayLike, *, decides_at_zero: bool = True
+    ) -> dict[str, Floats]:
+        """Critical AUROC, macro F1, balanced accuracy, recalls, and each critical class's ranking metrics.
+
+        A class is decided for by its logit, whatever `decides_at_zero`.
+        """
+        classes, logits = self._checked(targets, outputs)
+        found = {metric.name: np.full(len(logits), np.nan) for metric in self.metrics}
+        defined = ~np.isnan(logits).any(axis=(1, 2))
+        if not classes.size or not defined.any():
+            return found
+        for name, values in self._ranking_metrics(classes, logits[defined]).items():
+            found[name][defined] = values
+        for row in np.flatnonzero(defined):
+            for name, value in self._decision_metrics(classes, logits[row]).items():
+                found[name][row] = value
+        return found
+
+    def _ranking_metrics(self, classes: NDArray[np.int64], logits: Floats) -> dict[str, Floats]:
+        known = {metric.name for metric in self.metrics}
+        found: dict[str, Floats] = {}
+        areas = []
+        for column in self.columns(classes, logits):
+            values = ranking.summarize_rows(column.positive, column.scores, rates=self.rates)
+            areas.append(values["auroc"])
+            for name, value in values.items():
+                if f"{name}/{column.name}" in known:
+                    found[f"{name}/{column.name}"] = value
+        found["critical_auroc"] = np.mean(areas, axis=0)
+        return found
+
+    def _decision_metrics(self, classes: NDArray[np.int64], logits: Floats) -> dict[str, float]:
+        decided, count = metrics.decisions(logits), len(self.task.classes)
+        recalls = metrics.recalls(classes, decided, count)
+        found = {f"recall/{label}": float(recalls[i]) for i, label in enumerate(self.task.classes)}
+        found["balanced_accuracy"] = float(np.mean(recalls))
+        found["macro_f1"] = metrics.macro_f1(classes, decided, count)
+        return found
+
+    def undefined_reason(self, targets: ArrayLike, outputs: ArrayLike) -> str | None:
+        """Why metrics are NaN: a class without an example, a logit that is NaN."""
+        classes, logits = self._checked(targets, outputs)
+        if not classes.size:
+            return "no examples"
+        for position, label in enumerate(self.task.classes):
+            if not np.any(classes == position):
+                return f"no examples of class {label}"
+        return "a logit is NaN" if np.isnan(logits).any() else None
+
+    def columns(self, targets: ArrayLike, outputs: ArrayLike) -> tuple[Column, ...]:
+        """A column per critical class, against all others: its score is its log-odds."""
+        classes, logits = self._checked(targets, outputs)
+        found = []
+        for position in self.critical:
+            positive = classes == position
+            name = str(self.task.classes[position])
+            found.append(Column(name, metrics.log_odds(logits, position), positive, ~positive))
+        return tuple(found)
+
+    def strata(self, targets: ArrayLike) -> tuple[NDArray[np.int64], ...]:
+        """The examples of each class."""
+        classes = np.asarray(targets)
+        return tuple(np.flatnonzero(classes == position) for position in range(len(self.task.classes)))
+
+    def _checked(self, targets: ArrayLike, outputs: ArrayLike) -> tuple[NDArray[np.int64], Floats]:
+        """Classes [N] and logits [rows, N, K]; raises InputError for other shapes or values."""
+        classes, logits = np.asarray(targets), np.asarray(outputs, dtype=np.float64)
+        count = len(self.task.classes)
+        if logits.ndim == 2:
+            logits = logits[None]
+        if classes.ndim != 1 or logits.ndim != 3 or logits.shape[1:] != (len(classes), count):
+            raise InputError(
+                f"expected targets [N] and logits [N, {count}] or [rows, N, {count}], given shapes "
+                f"{np.shape(targets)} and {np.shape(outputs)}"
+            )
+        if classes.size and not (classes.min() >= 0 and classes.max() < count):
+            raise InputError(f"expected targets 0 to {count - 1}, given {classes.min()} to {classes.max()}")
+        return classes.astype(np.int64), logits
