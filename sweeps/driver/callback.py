@@ -106,11 +106,8 @@ class SweepCallback(tune.Callback):  # type: ignore[misc]
         config = self._config(trial)
         result = trial.last_result or {}
         state = result.get("state", "failed")
-        if state in (
-            "done",
-            "diverged",
-            "pruned",
-        ):  # the worker did its work, whatever came of the replicates
+        # In these the worker did its work, whatever came of the replicates.
+        if state in ("done", "diverged", "pruned"):
             self._errors = None
             error = "replicates diverged" if state == "diverged" else None
             self.progress.ended(config, error, pruned=state == "pruned")
