@@ -1,7 +1,5 @@
 """A search's study in the result store: what was suggested so far, and what came of it.
 
-    <output>/studies/<sweep>/<number>.json    one suggestion each: trial id, origin, and the values as drawn
-
 A suggestion is written before its trial starts; its outcome is the trial's result in the store. A killed
 search is therefore whole again as soon as it is opened: suggestions whose replicates are missing are trained,
 and new ones follow until there are as many as asked. No trial is suggested twice, and what other sweeps have
@@ -12,37 +10,26 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Any
 
 from search_spaces.config import TrialConfig
 from search_spaces.domains import share
 from search_spaces.errors import StoreError, TrialSchemaError
 from search_spaces.problem import Problem
 from search_spaces.search import Point, Search
-from sweeps.search.advisor import Advisor, from_json, settled, to_json
+from sweeps.search.advisor import Advisor, settled
 from sweeps.search.outcome import RUNNING, Outcome, read_outcome
-from trainer.store import Done, Store, SweepManifest, layout
+from sweeps.search.suggestions import Suggestion, read_suggestions, write_suggestion
+from trainer.store import Done, Store, SweepManifest
 
 log = logging.getLogger(__name__)
 
-STUDY_SCHEMA = 1
 # Draws of the sampler that may repeat known trials before a new one is drawn at random.
 REPEATS = 20
 RANDOM_DRAWS = 1000
 # Share of a search's time that may go into writing its manifest.
 MANIFEST_SHARE = 0.05
-
-
-@dataclass(frozen=True)
-class Suggestion:
-    """One trial of the search: its number from 0, where it comes from ("start", "sampler" or "random")."""
-
-    number: int
-    origin: str
-    config: TrialConfig
 
 
 def stored_configs(store: Store) -> dict[str, TrialConfig]:
@@ -79,16 +66,15 @@ class SearchStudy:
         self.suggestions: dict[str, Suggestion] = {}
         self.exhausted = False
         self._numbers: dict[str, int] = {}
-        self._next = 0
         self._advisor = Advisor(search)
         self._manifest_due = 0.0
-        earlier = self._read()
+        earlier, self._next = read_suggestions(store, name, search)
         self.samples = max(samples, len(earlier))
-        known = [*earlier.values(), *self._start(earlier)]
-        self.warm = self._learn([s.config for s, _ in known], {i: p for i, (_, p) in earlier.items()})
-        for suggestion, drawn in known[len(earlier) :]:
-            self._write(suggestion, drawn)
-        self.suggestions = {s.config.trial_id: s for s, _ in known}
+        first = self._start(earlier)
+        self.warm = self._learn([*earlier.values(), *first], set(earlier))
+        for suggestion in first:
+            self._write(suggestion)
+        self.suggestions = {**earlier, **{s.config.trial_id: s for s in first}}
 
     @property
     def remaining(self) -> int:
@@ -111,10 +97,10 @@ class SearchStudy:
                 self.exhausted = True
                 log.warning("search %s: it has no more than %d trials", self.name, len(self.suggestions))
                 break
-            suggestion, drawn, asked = found
+            suggestion, asked = found
             trial_id = suggestion.config.trial_id
             try:
-                self._write(suggestion, drawn)
+                self._write(suggestion)
             except StoreError:
                 self._advisor.discard(asked)
                 raise
@@ -137,8 +123,8 @@ class SearchStudy:
 
     # Suggestions
 
-    def _sampled(self) -> tuple[Suggestion, Point, int] | None:
-        """A new trial of the sampler's, or None where it only repeats itself.
+    def _sampled(self) -> tuple[Suggestion, int] | None:
+        """A new trial of the sampler's and its number there, or None where it only repeats itself.
 
         A repeated draw counts as under way until the end, so that the next one keeps away from it.
         """
@@ -153,14 +139,14 @@ class SearchStudy:
                     repeated.append(asked)
                     continue
                 if config.trial_id not in self.suggestions:
-                    return Suggestion(self._next, "sampler", config), drawn, asked
+                    return Suggestion(self._next, "sampler", config, drawn), asked
                 repeated.append(asked)
             return None
         finally:
             for number in repeated:
                 self._advisor.discard(number)
 
-    def _random(self) -> tuple[Suggestion, Point, int] | None:
+    def _random(self) -> tuple[Suggestion, int] | None:
         """A trial that was not suggested yet, where the sampler only repeats itself."""
         for point in self._candidates():
             try:
@@ -169,7 +155,7 @@ class SearchStudy:
                 continue
             if config.trial_id not in self.suggestions:
                 asked = self._advisor.add(point, Outcome(RUNNING))
-                return Suggestion(self._next, "random", config), point, asked
+                return Suggestion(self._next, "random", config, point), asked
         return None
 
     def _candidates(self) -> Iterable[Point]:
@@ -179,33 +165,37 @@ class SearchStudy:
             return (self.search.random_point(self.search.seed, index) for index in indices)
         return sorted(every, key=lambda point: share(self.search.seed, repr(point), 0))
 
-    def _start(self, earlier: Mapping[str, object]) -> list[tuple[Suggestion, Point]]:
+    def _start(self, earlier: Mapping[str, Suggestion]) -> list[Suggestion]:
         """The known first points that were not suggested yet, as far as there is room."""
-        points = {self.search.trial(point).trial_id: point for point in self.search.start}
-        fresh = [(i, point) for i, point in points.items() if i not in earlier]
-        return [
-            (Suggestion(self._next + i, "start", self.search.trial(point)), point)
-            for i, (_, point) in enumerate(fresh[: self.samples - len(earlier)])
-        ]
+        found: dict[str, Suggestion] = {}
+        for point in self.search.start:
+            config = self.search.trial(point)
+            has_room = len(earlier) + len(found) < self.samples
+            if has_room and config.trial_id not in earlier and config.trial_id not in found:
+                found[config.trial_id] = Suggestion(self._next + len(found), "start", config, point)
+        return list(found.values())
 
     # Outcomes
 
-    def _learn(self, known: list[TrialConfig], drawn: Mapping[str, Point]) -> int:
-        """Tell the advisor of all that the store holds; returns how many trials of other sweeps that were."""
-        ids = {config.trial_id for config in known}
-        others = self._others(ids)
-        stored = [*others, *known]
+    def _learn(self, suggested: Sequence[Suggestion], earlier: Collection[str]) -> int:
+        """Tell the advisor of all that the store holds; returns how many trials of other sweeps that were.
+
+        Of an `earlier` suggestion it learns the values as drawn, which the sampler may have rounded since.
+        """
+        drawn = {s.config.trial_id: s.drawn for s in suggested if s.config.trial_id in earlier}
+        own = {s.config.trial_id for s in suggested}
+        stored = [*self._others(own), *(s.config for s in suggested)]
         done = self.store.all_replicates({config.trial_id: config.seeds for config in stored})
+        warm = 0
         with ThreadPoolExecutor(max_workers=8) as pool:
             outcomes = pool.map(lambda c: self._outcome(c, done.get(c.trial_id, {})), stored)
-            warm = 0
             for config, outcome in zip(stored, outcomes, strict=True):
-                if config.trial_id not in ids and outcome.state == RUNNING:
+                if config.trial_id not in own and outcome.state == RUNNING:
                     continue
                 point = drawn.get(config.trial_id) or self.search.locate(config)
                 if point is not None:
                     self._numbers[config.trial_id] = self._advisor.add(point, outcome)
-                    warm += config.trial_id not in ids
+                    warm += config.trial_id not in own
         return warm
 
     def _others(self, known: set[str]) -> list[TrialConfig]:
@@ -225,47 +215,8 @@ class SearchStudy:
 
     # Files
 
-    def _read(self) -> dict[str, tuple[Suggestion, Point]]:
-        """Earlier suggestions by trial id, in the order of their numbers, each with its values as drawn."""
-        names = sorted(self.store.storage.list_files(layout.study(self.name), recursive=False))
-        with ThreadPoolExecutor(max_workers=16) as pool:
-            contents = list(pool.map(self.store.storage.read_json, names))
-        found: dict[str, tuple[Suggestion, Point]] = {}
-        try:
-            for content in sorted((c for c in contents if c is not None), key=lambda c: int(c["number"])):
-                self._next = int(content["number"]) + 1
-                read = self._suggestion(content)
-                if read is not None:
-                    found.setdefault(read[0].config.trial_id, read)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise StoreError(f"study {self.name}: a file holds no suggestion: {error!r}") from error
-        return found
-
-    def _suggestion(self, content: Mapping[str, Any]) -> tuple[Suggestion, Point] | None:
-        if content.get("schema") != STUDY_SCHEMA:
-            raise StoreError(
-                f"study {self.name}: expected schema {STUDY_SCHEMA}, found {content.get('schema')!r}"
-            )
-        drawn = from_json(self.search, content["values"])
-        if drawn is None:
-            return None
-        point = settled(self.search, drawn) if content["origin"] == "sampler" else drawn
-        config = self.search.trial(point)
-        if config.trial_id != content["trial_id"]:
-            return None
-        return Suggestion(int(content["number"]), str(content["origin"]), config), drawn
-
-    def _write(self, suggestion: Suggestion, drawn: Point) -> None:
-        self.store.storage.write_json(
-            layout.suggestion(self.name, suggestion.number),
-            {
-                "schema": STUDY_SCHEMA,
-                "number": suggestion.number,
-                "trial_id": suggestion.config.trial_id,
-                "origin": suggestion.origin,
-                "values": to_json(self.search, drawn),
-            },
-        )
+    def _write(self, suggestion: Suggestion) -> None:
+        write_suggestion(self.store, self.name, self.search, suggestion)
         self._next = suggestion.number + 1
 
     def _write_manifest(self) -> None:
