@@ -1,9 +1,10 @@
-"""Scores of several replicates side by side: the same example in the same column, checked by id."""
+"""Outputs of several replicates side by side: the same example in the same column, checked by id."""
 
 from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -12,7 +13,9 @@ from numpy.typing import NDArray
 
 from search_spaces.errors import StoreError
 
-COLUMNS = ("split", "example_id", "target", "score")
+COLUMNS = ("split", "example_id", "target")
+# One score per example, or one output per class.
+SCORE, OUTPUTS = "score", "outputs"
 
 
 @dataclass(frozen=True)
@@ -21,7 +24,7 @@ class Examples:
 
     origin: str
     ids: pa.Array
-    targets: NDArray[np.int8]
+    targets: NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -29,12 +32,12 @@ class _Layout:
     """An order of ids and targets that was met in a file, and the permutation that sorts it by id."""
 
     ids: pa.Array
-    targets: NDArray[np.int8]
+    targets: NDArray[Any]
     order: NDArray[np.int64]
 
 
 class SplitAligner:
-    """Brings the scores of one split, of all replicates of a block, into one order. Safe to use from threads.
+    """Brings the outputs of one split, of all replicates of a block, into one order. Safe in threads.
 
     The first table decides which examples the block has; every later one must hold the same ids with the
     same targets, in any order.
@@ -47,23 +50,30 @@ class SplitAligner:
         self._lock = threading.Lock()
 
     def align(self, table: pa.Table, origin: str) -> NDArray[np.float32]:
-        """Scores [examples] of a replicate, sorted by example id; `origin` names it in errors.
+        """Outputs [examples] or [examples, classes] of a replicate, sorted by example id.
 
-        Raises StoreError when columns are missing, ids are repeated, or ids or targets are not the block's.
+        `origin` names it in errors. Raises StoreError when columns are missing, ids are repeated, or ids or
+        targets are not the block's.
         """
-        missing = [c for c in COLUMNS if c not in table.column_names]
+        held = OUTPUTS if OUTPUTS in table.column_names else SCORE
+        missing = [c for c in (*COLUMNS, held) if c not in table.column_names]
         if missing:
             raise StoreError(f"{origin}: scores lack the columns {', '.join(missing)}")
         rows = table.filter(pc.equal(table.column("split"), self.split))
         if rows.num_rows == 0:
             raise StoreError(f"{origin}: scores hold no example of the split {self.split!r}")
         ids = rows.column("example_id").combine_chunks()
-        targets = rows.column("target").to_numpy().astype(np.int8)
-        scores: NDArray[np.float32] = rows.column("score").to_numpy().astype(np.float32)
-        aligned: NDArray[np.float32] = scores[self._order(ids, targets, origin)]
+        targets = rows.column("target").to_numpy()
+        aligned: NDArray[np.float32] = _outputs(rows.column(held))[self._order(ids, targets, origin)]
         return aligned
 
-    def _order(self, ids: pa.Array, targets: NDArray[np.int8], origin: str) -> NDArray[np.int64]:
+    def targets(self) -> NDArray[Any]:
+        """Targets [examples] of the block, sorted by example id. Raises StoreError before any table came."""
+        if self.examples is None:
+            raise StoreError(f"no scores of the split {self.split!r} were read")
+        return self.examples.targets
+
+    def _order(self, ids: pa.Array, targets: NDArray[Any], origin: str) -> NDArray[np.int64]:
         layout = self._layout
         if layout is not None and ids.equals(layout.ids) and np.array_equal(targets, layout.targets):
             return layout.order
@@ -88,3 +98,14 @@ class SplitAligner:
             raise StoreError(f"{where}: expected the same example ids, found others ({counts})")
         if not np.array_equal(found.targets, known.targets):
             raise StoreError(f"{where}: expected the same target for the same example id, found others")
+
+
+def _outputs(column: pa.ChunkedArray) -> NDArray[np.float32]:
+    """A column as [examples], or as [examples, classes] where each of its values is a list."""
+    joined = column.combine_chunks()
+    if not pa.types.is_fixed_size_list(joined.type):
+        scores: NDArray[np.float32] = joined.to_numpy(zero_copy_only=False).astype(np.float32)
+        return scores
+    flat = joined.flatten().to_numpy(zero_copy_only=False).astype(np.float32)
+    outputs: NDArray[np.float32] = flat.reshape(len(joined), joined.type.list_size)
+    return outputs

@@ -1,35 +1,35 @@
-"""Intervals of a trial's test metrics: its scores, bootstrapped over test examples within each class.
+"""Intervals of a trial's test metrics: its outputs, bootstrapped over test examples within each stratum.
 
-Positives are drawn with replacement from the positives, negatives from the negatives, so that every resample
-has the class ratio of the test set (stratified bootstrap; Efron and Tibshirani 1993, chapter 13, percentile
-interval). It tells what other test examples of the same kind might give for these very networks; what other
-seeds or another machine's rounding might give comes on top. With few positives the FPR at 98 % TPR hangs on
-one or two of them, and its interval is wide and goes in steps.
+The strata are the task's. For a binary task positives are drawn with replacement from the positives, and
+negatives from the negatives, so that every resample has the class ratio of the test set (stratified
+bootstrap; Efron and Tibshirani 1993, chapter 13, percentile interval). It tells what other test examples of
+the same kind might give for these very networks; what other seeds or another machine's rounding might give
+comes on top. With few positives the FPR at 98 % TPR hangs on one or two of them, and its interval is wide and
+goes in steps.
 
-The draws depend on the numbers of positives and negatives alone: trials that were tested on the same examples
-are resampled alike.
+Ranking metrics of the task's columns have intervals, and those that are the mean of one over the columns. The
+draws depend on the strata's sizes alone: trials that were tested on the same examples are resampled alike.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from search_spaces.config import DEFAULT_TARGETS
-from search_spaces.config.metrics import fpr_at_tpr
-from trainer.metrics import binary as metrics
+from search_spaces.config import Targets
+from search_spaces.config.metrics import auroc, fpr_at_tpr, tpr_at_fpr
+from trainer.metrics.binary import negatives_allowed, positives_needed
 from trainer.seeds import seed_for
+from trainer.tasks.base import Column, TaskArrays
 
 RESAMPLES = 1000
 LEVEL = 0.95
-FPR_AT_TPR = {fpr_at_tpr(rate).name: rate for rate in DEFAULT_TARGETS.tpr}
-METRICS = ("auroc", *FPR_AT_TPR)  # those that have intervals
-_CHUNK = 2_000_000  # counts of one class held at once
+_CHUNK = 2_000_000  # counts of one stratum held at once
 _CACHED = 16  # chunks: the cells of one block need the same ones one after another
 
 Counts = NDArray[np.int32]
@@ -47,46 +47,71 @@ UNDEFINED = Interval(math.nan, math.nan)
 
 
 def bootstrap_intervals(
-    targets: ArrayLike, scores: ArrayLike, *, resamples: int = RESAMPLES, level: float = LEVEL, seed: int = 0
+    arrays: TaskArrays,
+    targets: NDArray[Any],
+    outputs: NDArray[Any],
+    *,
+    resamples: int = RESAMPLES,
+    level: float = LEVEL,
+    seed: int = 0,
 ) -> dict[str, Interval]:
-    """Percentile intervals of AUROC and of the FPR at each target TPR, by the names in `METRICS`.
+    """Percentile intervals of the task's metrics that have one, by their names.
 
-    targets   [N] in {0, 1}, 1 = positive; scores [N], higher is more critical (the ensemble's, for example)
+    targets   [N]; outputs [N] or [N, classes] (the ensemble's, for example)
     level     the share of resamples between the two ends, in (0, 1); the ends are linear quantiles
 
-    All are NaN where the metrics themselves are undefined (no positives, no negatives, a score that is NaN).
-    Raises InputError for wrong shapes or targets.
-
-    >>> intervals = bootstrap_intervals([1, 1, 1, 0, 0, 0], [6.0, 5.0, 4.0, 3.0, 2.0, 1.0])
-    >>> intervals["auroc"], intervals["fpr_at_tpr_98"]
-    (Interval(low=1.0, high=1.0), Interval(low=0.0, high=0.0))
+    There are none where the metrics themselves are undefined (no positives, no negatives, a score that is
+    NaN). Raises InputError for wrong shapes or targets.
     """
-    if metrics.undefined_reason(targets, scores) is not None:
-        return dict.fromkeys(METRICS, UNDEFINED)
-    labels = np.asarray(targets) == 1
-    values = np.asarray(scores, dtype=np.float64)
-    positives, negatives = values[labels], values[~labels]
-    drawn: dict[str, list[Values]] = {name: [] for name in METRICS}
-    for positive_counts, negative_counts in draw_resamples(len(positives), len(negatives), resamples, seed):
-        found = resampled_metrics(positives, negatives, positive_counts, negative_counts)
-        for name, column in found.items():
-            drawn[name].append(column)
+    if arrays.undefined_reason(targets, outputs) is not None:
+        return {}
+    columns = arrays.columns(targets, outputs)
+    strata = arrays.strata(targets)
+    drawn: dict[str, list[Values]] = {}
+    for counts in draw_resamples([len(stratum) for stratum in strata], resamples, seed):
+        of_examples = example_counts(strata, counts, len(targets))
+        for name, values in _resampled(arrays, columns, of_examples).items():
+            drawn.setdefault(name, []).append(values)
     ends = [(1 - level) / 2, (1 + level) / 2]
     intervals = {}
-    for name, columns in drawn.items():
-        low, high = np.quantile(np.concatenate(columns), ends)
+    for name, parts in drawn.items():
+        low, high = np.quantile(np.concatenate(parts), ends)
         intervals[name] = Interval(float(low), float(high))
     return intervals
 
 
-def resampled_metrics(
-    positives: Values, negatives: Values, positive_counts: Counts, negative_counts: Counts
-) -> dict[str, Values]:
-    """AUROC and FPR at each target TPR [draws] of test sets in which each example stands so many times.
+def _resampled(arrays: TaskArrays, columns: Sequence[Column], counts: Counts) -> dict[str, Values]:
+    """Of those metrics that have intervals, the values [draws] of resamples."""
+    names = {metric.name for metric in arrays.metrics}
+    areas, found = [], {}
+    for column in columns:
+        values = resampled_metrics(column, arrays.rates, counts[column.positive], counts[column.negative])
+        areas.append(values[auroc().name])
+        for name, value in values.items():
+            found[column_metric(name, column.name, names)] = value
+    for metric in arrays.metrics:
+        if metric.mean_of == auroc().name:
+            found[metric.name] = np.mean(areas, axis=0)
+    return found
 
-    positives, negatives   scores of the two classes, [P] and [N]
-    ..._counts             how often each is in a draw, [P, draws] and [N, draws]; they sum to P and N
+
+def column_metric(name: str, column: str, known: Container[str]) -> str:
+    """The name of a column's metric: a task that has but one column names its metrics without it."""
+    of_column = f"{name}/{column}"
+    return of_column if of_column in known else name
+
+
+def resampled_metrics(
+    column: Column, rates: Targets, positive_counts: Counts, negative_counts: Counts
+) -> dict[str, Values]:
+    """AUROC, FPR and TPR at each target rate [draws] of test sets in which each example stands so many times.
+
+    column       its first row of scores counts
+    ..._counts   how often each of its positives (negatives) is in a draw, [P, draws] and [N, draws]; they sum
+                 to P and N
     """
+    scores = column.scores[0]
+    positives, negatives = scores[column.positive], scores[column.negative]
     # Both classes by falling score; a threshold calls positive all that score at least as high.
     by_positive = np.argsort(-positives, kind="stable")
     by_negative = np.argsort(-negatives, kind="stable")
@@ -100,27 +125,40 @@ def resampled_metrics(
     # Twice the pairs in the wrong order, ties counted half: whole numbers, so the sum is exact.
     wrong = np.einsum("pd,pd->d", positive_counts[by_positive].astype(np.int64), above + at_or_above)
     pairs = len(positives) * len(negatives)
-    found = {"auroc": 1 - wrong / (2 * pairs)}
-    for name, tpr in FPR_AT_TPR.items():
-        needed = metrics.positives_needed(tpr, len(positives))
+    found = {auroc().name: 1 - wrong / (2 * pairs)}
+    for rate in rates.tpr:
+        needed = positives_needed(rate, len(positives))
         first = np.argmax(true_positives >= needed, axis=0)
-        found[name] = np.take_along_axis(at_or_above, first[None, :], axis=0)[0] / len(negatives)
+        false_positives = np.take_along_axis(at_or_above, first[None, :], axis=0)[0]
+        found[fpr_at_tpr(rate).name] = false_positives / len(negatives)
+    for rate in rates.fpr:
+        allowed = at_or_above <= negatives_allowed(rate, len(negatives))
+        found[tpr_at_fpr(rate).name] = np.where(allowed, true_positives, 0).max(axis=0) / len(positives)
     return found
 
 
-def draw_resamples(
-    positives: int, negatives: int, resamples: int, seed: int
-) -> Iterator[tuple[Counts, Counts]]:
-    """How often each example of a class stands in a resample, in parts of [P, draws] and [N, draws]."""
-    size = max(1, min(resamples, _CHUNK // max(positives, negatives)))
-    for number, start in enumerate(range(0, resamples, size)):
-        yield _counts(positives, negatives, min(size, resamples - start), seed, number)
+def draw_resamples(sizes: Sequence[int], resamples: int, seed: int) -> Iterator[tuple[Counts, ...]]:
+    """How often each example of a stratum stands in a resample: in parts of [size, draws] per stratum."""
+    most = max(1, min(resamples, _CHUNK // max(sizes)))
+    for number, start in enumerate(range(0, resamples, most)):
+        yield _counts(tuple(sizes), min(most, resamples - start), seed, number)
+
+
+def example_counts(
+    strata: Sequence[NDArray[np.int64]], counts: Sequence[NDArray[Any]], examples: int
+) -> NDArray[Any]:
+    """The counts of strata, [size, draws] each, as those of examples, [examples, draws]."""
+    of_examples = np.zeros((examples, counts[0].shape[1]), dtype=counts[0].dtype)
+    for stratum, of_stratum in zip(strata, counts, strict=True):
+        of_examples[stratum] = of_stratum
+    return of_examples
 
 
 @lru_cache(maxsize=_CACHED)
-def _counts(positives: int, negatives: int, draws: int, seed: int, chunk: int) -> tuple[Counts, Counts]:
-    generator = np.random.default_rng(seed_for(seed, f"bootstrap/{positives}/{negatives}/{chunk}"))
-    return _draw(generator, positives, draws), _draw(generator, negatives, draws)
+def _counts(sizes: tuple[int, ...], draws: int, seed: int, chunk: int) -> tuple[Counts, ...]:
+    purpose = "/".join(["bootstrap", *map(str, sizes), str(chunk)])
+    generator = np.random.default_rng(seed_for(seed, purpose))
+    return tuple(_draw(generator, size, draws) for size in sizes)
 
 
 def _draw(generator: np.random.Generator, examples: int, draws: int) -> Counts:
@@ -130,13 +168,3 @@ def _draw(generator: np.random.Generator, examples: int, draws: int) -> Counts:
     counts = np.bincount(place.ravel(), minlength=examples * draws).astype(np.int32).reshape(examples, draws)
     counts.setflags(write=False)
     return counts
-
-
-def as_columns(intervals: Mapping[str, Interval]) -> dict[str, float]:
-    """The ends under the names of table columns: "auc_low", "auc_high", "fpr_at_tpr_98_low" ..."""
-    columns = {}
-    for name, interval in intervals.items():
-        column = "auc" if name == "auroc" else name
-        columns[f"{column}_low"] = interval.low
-        columns[f"{column}_high"] = interval.high
-    return columns

@@ -9,23 +9,29 @@ from dataclasses import dataclass, replace
 
 from analysis.load import SweepRecords, read_test
 from analysis.mixture import mixture
-from analysis.records import TestRecord, TrialRecord, shortfall
-from analysis.select import DEFAULT_RULE, decided_by, rule_by_name, select
-from search_spaces.config import FAMILIES, DataConfig, TrialConfig
+from analysis.records import Missing, TestRecord, TrialRecord, shortfall
+from analysis.select import Rule, decided_by, rule_of, select
+from search_spaces.config import Targets, Task, TrialConfig
 from search_spaces.errors import InputError
-from search_spaces.labels import block_key, block_label, flat, row_label
+from search_spaces.labels import block_label
+from search_spaces.rows import CellKey, cell_key, row_label, row_order, without_constraint
 from trainer.store import Store
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell. `chosen` and `test` are None when no candidate has a result that can be ranked."""
+    """One cell. `chosen` and `test` are None when no candidate has a result that can be ranked.
 
-    data: DataConfig
+    pair          the label of its row without the constraint: cells of a pair differ in it alone
+    constrained   whether it is the one of its pair with the constraint; False where that makes no row
+    """
+
+    data: Task
     block: str
     row: str
-    family: str
+    pair: str
     constrained: bool
+    rule: Rule
     candidates: tuple[TrialRecord, ...]
     chosen: TrialRecord | None
     decided_by: str
@@ -39,12 +45,14 @@ class Cell:
     @property
     def expected(self) -> int:
         """Wanted replicates of the chosen trial; of the most demanding candidate when none is chosen."""
-        return max(c.expected for c in self.candidates) if self.chosen is None else self.chosen.expected
+        if self.chosen is None:
+            return max(candidate.expected for candidate in self.candidates)
+        return self.chosen.expected
 
     @property
     def candidates_complete(self) -> int:
         """Number of candidates with every wanted replicate."""
-        return sum(c.complete for c in self.candidates)
+        return sum(candidate.complete for candidate in self.candidates)
 
     @property
     def complete(self) -> bool:
@@ -52,7 +60,9 @@ class Cell:
 
         Divergence and pruning of other candidates are final and leave the cell complete: the choice stands.
         """
-        return self.chosen is not None and self.chosen.complete and all(c.final for c in self.candidates)
+        if self.chosen is None or not self.chosen.complete:
+            return False
+        return all(candidate.final for candidate in self.candidates)
 
     @property
     def candidates_pruned(self) -> int:
@@ -61,7 +71,7 @@ class Cell:
         Not always against each other: a search prunes across the losses of a block. So a cell with any is
         never set bold, for its best candidate may be among them.
         """
-        return sum(c.pruned for c in self.candidates)
+        return sum(candidate.pruned for candidate in self.candidates)
 
     @property
     def comparable(self) -> bool:
@@ -71,112 +81,109 @@ class Cell:
     def note(self) -> str:
         """Why the cell is incomplete or not to be compared, in words; empty when nothing is to be said."""
         if self.chosen is None:
-            everything = tuple(m for c in self.candidates for m in c.missing)
-            undefined = {c.validation.undefined or "" for c in self.candidates if c.validation is not None}
-            reasons = [shortfall(everything), *sorted(undefined)]
-            return f"no result: {'; '.join(r for r in reasons if r)}"
+            return f"no result: {'; '.join(self._reasons())}"
+        of_all = len(self.candidates)
         parts = []
         if self.chosen.missing:
             parts.append(f"{self.found}/{self.expected} replicates: {shortfall(self.chosen.missing)}")
-        others = tuple(c for c in self.candidates if c is not self.chosen and not c.final)
+        others = [c for c in self.candidates if c is not self.chosen and not c.final]
         if others:
-            told = shortfall(tuple(m for c in others for m in c.missing))
-            parts.append(f"{len(others)} of {len(self.candidates)} candidates unfinished: replicates {told}")
+            told = shortfall(_missing(others))
+            parts.append(f"{len(others)} of {of_all} candidates unfinished: replicates {told}")
         if self.candidates_pruned:
-            parts.append(f"{self.candidates_pruned} of {len(self.candidates)} candidates pruned")
+            parts.append(f"{self.candidates_pruned} of {of_all} candidates pruned")
         return "; ".join(parts)
+
+    def _reasons(self) -> list[str]:
+        """Why no candidate can be ranked."""
+        undefined = set()
+        for candidate in self.candidates:
+            if candidate.validation is not None and candidate.validation.undefined:
+                undefined.add(candidate.validation.undefined)
+        missing = shortfall(_missing(self.candidates))
+        return [missing, *sorted(undefined)] if missing else sorted(undefined)
 
     def mixture(self) -> str:
         """In which ways its candidates' replicates were rounded differently, in words; "" for none."""
         return mixture(source for candidate in self.candidates for source in candidate.sources)
 
 
-def build_cells(store: Store, records: SweepRecords, rule: str = DEFAULT_RULE) -> tuple[Cell, ...]:
+def build_cells(store: Store, records: SweepRecords, rule: str | None = None) -> tuple[Cell, ...]:
     """Every cell that the sweep's trials span, in the tables' order; test scores of the chosen trials only.
 
-    Blocks stand in the order of data set and ratio; rows in the paper's: all losses without the constraint,
-    then all with it. Raises InputError for an unknown rule and for candidates of a cell that want different
-    seeds, StoreError for damaged results.
+    Blocks stand in the order of data set and ratio, rows in that of `search_spaces.rows`. `rule` names a
+    selection rule; None is each task's default. Raises InputError for an unknown rule and for candidates of a
+    cell that want different seeds, StoreError for damaged results.
     """
-    rule_by_name(rule)
-    check_seeds([t.config for t in records.trials])
-    groups: dict[tuple[str, str], list[TrialRecord]] = {}
-    for trial in sorted(records.trials, key=_table_order):
-        groups.setdefault((block_key(trial.config.data), row_label(trial.config)), []).append(trial)
-    cells = [_cell(row, trials, rule) for (_, row), trials in groups.items()]
+    reading = records.reading
+    check_seeds((trial.config for trial in records.trials), reading.rows)
+    ordered = sorted(records.trials, key=lambda trial: _table_order(trial.config, reading.rows))
+    cells = []
+    for trials in by_cell(ordered, reading.rows).values():
+        chosen_by = rule_of(trials[0].config.data, rule, records.rates, reading.targets)
+        cells.append(_cell(trials, reading.rows, chosen_by))
     with ThreadPoolExecutor(max_workers=4) as pool:
-        return tuple(pool.map(lambda c: _with_test(store, c), cells))
+        return tuple(pool.map(lambda cell: _with_test(store, cell, records.rates), cells))
 
 
-def check_seeds(configs: Iterable[TrialConfig]) -> None:
+def by_cell(records: Iterable[TrialRecord], rows: tuple[str, ...]) -> dict[CellKey, list[TrialRecord]]:
+    """Records by the cell that they compete for, in their order."""
+    cells: dict[CellKey, list[TrialRecord]] = {}
+    for record in records:
+        cells.setdefault(cell_key(record.config, rows), []).append(record)
+    return cells
+
+
+def best(records: Iterable[TrialRecord], rule: Rule) -> TrialRecord | None:
+    """The record that a rule prefers; None where none has a result to rank."""
+    by_id = {record.trial_id: record for record in records}
+    choice = select([r.validation for r in by_id.values() if r.validation is not None], rule)
+    return None if choice is None else by_id[choice.trial_id]
+
+
+def check_seeds(configs: Iterable[TrialConfig], rows: tuple[str, ...]) -> None:
     """Raises InputError when trials of one cell want different seeds.
 
     Averaging over more replicates raises the AUROC by itself, so selection would prefer the larger ensemble.
     """
-    first: dict[tuple[str, str], TrialConfig] = {}
+    first: dict[CellKey, TrialConfig] = {}
     for config in configs:
-        known = first.setdefault((block_key(config.data), row_label(config)), config)
+        known = first.setdefault(cell_key(config, rows), config)
         if set(known.seeds) != set(config.seeds):
+            where = f"{block_label(config.data)}, row {row_label(config, rows)}"
             raise InputError(
-                f"{block_label(config.data)}, row {row_label(config)}: expected candidates that want the "
-                f"same seeds, given {sorted(known.seeds)} for {known.trial_id} and {sorted(config.seeds)} "
-                f"for {config.trial_id}; --replicates N gives all of them the seeds 1 to N"
+                f"{where}: expected candidates that want the same seeds, given {sorted(known.seeds)} for "
+                f"{known.trial_id} and {sorted(config.seeds)} for {config.trial_id}; --replicates N gives "
+                "all of them the seeds 1 to N"
             )
 
 
-def _cell(row: str, trials: Sequence[TrialRecord], rule: str) -> Cell:
-    candidates = [t.validation for t in trials if t.validation is not None]
-    choice = select(candidates, rule)
-    config = trials[0].config
+def _cell(trials: Sequence[TrialRecord], rows: tuple[str, ...], rule: Rule) -> Cell:
+    candidates = [trial.validation for trial in trials if trial.validation is not None]
+    config, apart = trials[0].config, without_constraint(rows)
     return Cell(
         data=config.data,
         block=block_label(config.data),
-        row=row,
-        family=config.loss.family,
-        constrained=config.constraint is not None,
+        row=row_label(config, rows),
+        pair=row_label(config, apart),
+        constrained=config.constraint is not None and apart != rows,
+        rule=rule,
         candidates=tuple(trials),
-        chosen=None if choice is None else next(t for t in trials if t.trial_id == choice.trial_id),
+        chosen=best(trials, rule),
         decided_by=decided_by(candidates, rule),
     )
 
 
-def _with_test(store: Store, cell: Cell) -> Cell:
-    return cell if cell.chosen is None else replace(cell, test=read_test(store, cell.chosen))
+def _with_test(store: Store, cell: Cell, rates: Targets) -> Cell:
+    return cell if cell.chosen is None else replace(cell, test=read_test(store, cell.chosen, rates))
 
 
-def _table_order(trial: TrialRecord) -> tuple[str, str, float, str, bool, int, str]:
-    config = trial.config
+def _missing(candidates: Iterable[TrialRecord]) -> list[Missing]:
+    return [missing for candidate in candidates for missing in candidate.missing]
+
+
+def _table_order(config: TrialConfig, rows: tuple[str, ...]) -> tuple[object, ...]:
     data = config.data
     source = json.dumps(data.source.model_dump(mode="json"), sort_keys=True)
-    return (
-        data.source.name,
-        source,
-        data.ratio or 0.0,
-        block_key(data),
-        config.constraint is not None,
-        FAMILIES.index(config.loss.family),
-        config.trial_id,
-    )
-
-
-def varying_settings(configs: Sequence[TrialConfig]) -> tuple[str, ...]:
-    """Dotted names of the fields that differ between configurations and that no other column shows.
-
-    Data, loss and constraint have columns of their own; seeds are no part of a trial's identity.
-    """
-    values: dict[str, set[str]] = {}
-    for config in configs:
-        for name, value in _settings(config).items():
-            values.setdefault(name, set()).add(value)
-    return tuple(sorted(name for name, seen in values.items() if len(seen) > 1))
-
-
-def settings_text(config: TrialConfig, names: Sequence[str]) -> str:
-    """The named settings of a configuration: "model.width=16, optimizer.learning_rate=0.01"."""
-    settings = _settings(config)
-    return ", ".join(f"{name}={settings[name]}" for name in names if name in settings)
-
-
-def _settings(config: TrialConfig) -> dict[str, str]:
-    fields = config.model_dump(mode="json", exclude={"data", "loss", "constraint", "seeds"})
-    return {name: str(value) for name, value in flat(fields).items()}
+    block = (data.source.name, source, data.ratio or 0.0, cell_key(config, rows).block)
+    return (*block, row_order(config, rows), config.trial_id)

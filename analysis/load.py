@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,23 +21,30 @@ from analysis.records import (
     TestRecord,
     TrialRecord,
     ValidationRecord,
-    ensemble_scores,
+    ensemble_outputs,
 )
-from search_spaces.config import TrialConfig
+from search_spaces.config import Targets, TrialConfig
 from search_spaces.errors import StoreError
 from search_spaces.labels import block_key, trial_label
-from trainer.metrics import binary as metrics
+from search_spaces.reading import Reading
 from trainer.store import Done, Standing, Store, SweepManifest, standing, states_of
+from trainer.tasks.base import task_arrays
 
 _REASON_LENGTH = 300
 
 
 @dataclass(frozen=True)
 class SweepRecords:
-    """What a sweep left: a record per trial of its manifest, sorted by trial id."""
+    """What a sweep left: a record per trial of its manifest, sorted by trial id.
+
+    reading   how the sweep says that its results are read
+    rates     those at which the records' metrics are known: the sweep's own, and what else was asked for
+    """
 
     name: str
     trials: tuple[TrialRecord, ...]
+    reading: Reading
+    rates: Targets
 
 
 class _Block:
@@ -48,8 +55,12 @@ class _Block:
         self.test = SplitAligner("test")
 
 
-def load_sweep(store: Store, manifest: SweepManifest, *, workers: int = 16) -> SweepRecords:
+def load_sweep(
+    store: Store, manifest: SweepManifest, more: Targets | None = None, *, workers: int = 16
+) -> SweepRecords:
     """Read a sweep's stored results, `workers` trials at a time.
+
+    `more` are rates at which metrics are wanted besides the sweep's own.
 
     Only replicates that completed and that the manifest wants count as found. Raises StoreError when
     replicates of a trial or of a block differ in example ids, targets or data hash, or a file is damaged.
@@ -63,29 +74,37 @@ def load_sweep(store: Store, manifest: SweepManifest, *, workers: int = 16) -> S
     done = store.all_replicates({c.trial_id: c.seeds for c in trials})
     blocks = {block_key(c.data): _Block() for c in trials}
 
+    reading = manifest.reading
+    rates = reading.targets if more is None else reading.targets.joined(more)
+
     def load(config: TrialConfig) -> TrialRecord:
-        return _load_trial(store, config, done.get(config.trial_id, {}), blocks[block_key(config.data)])
+        markers = done.get(config.trial_id, {})
+        return _load_trial(store, config, markers, blocks[block_key(config.data)], rates)
 
     with ThreadPoolExecutor(max_workers=workers) as pool:
         records = tuple(pool.map(load, trials))
     _check_data_hashes(records)
-    return SweepRecords(manifest.name, records)
+    return SweepRecords(manifest.name, records, reading, rates)
 
 
-def load_trial(store: Store, config: TrialConfig, done: Mapping[int, Done] | None = None) -> TrialRecord:
+def load_trial(
+    store: Store, config: TrialConfig, rates: Targets, done: Mapping[int, Done] | None = None
+) -> TrialRecord:
     """Read one trial's stored results, given its DONE markers by seed where the caller has them.
+
+    `rates` are those at which its metrics are wanted.
 
     Raises StoreError as `load_sweep` does.
     """
     if done is None:
         done = store.all_replicates({config.trial_id: config.seeds}).get(config.trial_id, {})
-    record = _load_trial(store, config, done, _Block())
+    record = _load_trial(store, config, done, _Block(), rates)
     _check_data_hashes([record])
     return record
 
 
-def read_test(store: Store, trial: TrialRecord) -> TestRecord | None:
-    """Test scores and metrics of a trial, or None when no replicate was found.
+def read_test(store: Store, trial: TrialRecord, rates: Targets) -> TestRecord | None:
+    """Test outputs and metrics of a trial at these rates, or None when no replicate was found.
 
     Raises StoreError when its replicates differ in their test examples, or when a file is damaged.
     """
@@ -93,35 +112,43 @@ def read_test(store: Store, trial: TrialRecord) -> TestRecord | None:
         return None
     aligner = SplitAligner("test")
     label = _label(trial.config)
-    scores = np.stack(
-        [aligner.align(store.replicates.read_scores(d), f"{label} seed {d.seed}") for d in trial.done]
-    )
-    targets = _targets(aligner)
-    ensemble, each, undefined = _summary(trial.config, targets, scores)
+    outputs = []
+    for done in trial.done:
+        outputs.append(aligner.align(store.replicates.read_scores(done), f"{label} seed {done.seed}"))
+    summary = _summary(trial.config, rates, aligner.targets(), np.stack(outputs))
     return TestRecord(
-        trial_id=trial.trial_id,
+        config=trial.config,
+        rates=rates,
         seeds=tuple(d.seed for d in trial.done),
-        targets=targets,
-        scores=scores,
-        metrics=ensemble,
-        replicate_auroc=each,
-        auroc_mean=float(each.mean()),
-        auroc_std=float(each.std(ddof=0)),
-        undefined=undefined,
+        targets=aligner.targets(),
+        outputs=np.stack(outputs),
+        metrics=summary.ensemble,
+        steering=summary.steering,
+        undefined=summary.undefined,
     )
+
+
+class _Summary(NamedTuple):
+    """Metrics of the ensemble, the steering metric [replicates] of each replicate, why any of them is NaN."""
+
+    ensemble: dict[str, float]
+    steering: NDArray[np.float64]
+    undefined: str | None
 
 
 def _summary(
-    config: TrialConfig, targets: NDArray[np.int8], scores: NDArray[np.float32]
-) -> tuple[dict[str, float], NDArray[np.float64], str | None]:
-    """Metrics of the ensemble, AUROC [replicates] of each replicate, and why any of them is NaN."""
-    rows = np.vstack([ensemble_scores(scores), scores])
-    values = metrics.summarize_rows(targets, rows, decides_at_zero=config.loss.decides_at_zero)
+    config: TrialConfig, rates: Targets, targets: NDArray[Any], outputs: NDArray[np.float32]
+) -> _Summary:
+    arrays = task_arrays(config.data, rates)
+    rows = np.concatenate([ensemble_outputs(outputs)[None], outputs])
+    values = arrays.summarize_rows(targets, rows, decides_at_zero=config.loss.decides_at_zero)
     ensemble = {name: float(column[0]) for name, column in values.items()}
-    return ensemble, values["auroc"][1:], metrics.undefined_reason(targets, rows)
+    return _Summary(ensemble, values[config.data.steers][1:], arrays.undefined_reason(targets, rows))
 
 
-def _load_trial(store: Store, config: TrialConfig, done: Mapping[int, Done], block: _Block) -> TrialRecord:
+def _load_trial(
+    store: Store, config: TrialConfig, done: Mapping[int, Done], block: _Block, rates: Targets
+) -> TrialRecord:
     found, failure = _standing(store, config, done)
     completed = tuple(done[s] for s in sorted(config.seeds) if found.states[s] == "completed")
     label = _label(config)
@@ -139,21 +166,21 @@ def _load_trial(store: Store, config: TrialConfig, done: Mapping[int, Done], blo
         done=completed,
         sources=tuple(sources),
         missing=_missing(store, found, done, failure or {}),
-        validation=_validation(config, np.stack(rows), _targets(block.validation)) if rows else None,
+        validation=_validation(config, rates, block.validation, rows) if rows else None,
     )
 
 
 def _validation(
-    config: TrialConfig, scores: NDArray[np.float32], targets: NDArray[np.int8]
+    config: TrialConfig, rates: Targets, aligner: SplitAligner, outputs: Sequence[NDArray[np.float32]]
 ) -> ValidationRecord:
-    ensemble, each, undefined = _summary(config, targets, scores)
+    summary = _summary(config, rates, aligner.targets(), np.stack(outputs))
     return ValidationRecord(
         trial_id=config.trial_id,
-        found=len(scores),
+        found=len(outputs),
         expected=len(config.seeds),
-        metrics=ensemble,
-        mean_auroc=float(each.mean()),
-        undefined=undefined,
+        metrics=summary.ensemble,
+        mean_steering=float(summary.steering.mean()),
+        undefined=summary.undefined,
     )
 
 
@@ -260,9 +287,3 @@ def _few(names: Sequence[str]) -> str:
 
 def _label(config: TrialConfig) -> str:
     return f"trial {config.trial_id} ({trial_label(config)})"
-
-
-def _targets(aligner: SplitAligner) -> NDArray[np.int8]:
-    if aligner.examples is None:
-        raise StoreError(f"no scores of the split {aligner.split!r} were read")
-    return aligner.examples.targets

@@ -2,34 +2,53 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from analysis.bootstrap import LEVEL, RESAMPLES, Interval
+from analysis.bootstrap import LEVEL, RESAMPLES, UNDEFINED, Interval
 from analysis.cells import Cell
 from analysis.records import ReplicateSource, TestRecord, TrialRecord
-from analysis.select import CRITERIA, rule_by_name
+from analysis.select import Rule
+from analysis.table_columns import TableColumns
 from search_spaces.config import SCHEMA_VERSION
 from search_spaces.labels import trial_label
-from trainer.store import STORE_SCHEMA
+from trainer.store import STORE_SCHEMA, SweepManifest
 
 PROVENANCE_SCHEMA = 1
 
 
-def provenance(sweep: str, cells: Sequence[Cell], rule: str) -> dict[str, Any]:
-    """The content of provenance.json. Undefined numbers stand as null. No time, host or path is in it."""
-    chosen = rule_by_name(rule)
+def provenance(
+    manifest: SweepManifest, cells: Sequence[Cell], columns: Mapping[str, TableColumns]
+) -> dict[str, Any]:
+    """The content of provenance.json. Undefined numbers stand as null. No time, host or path is in it.
+
+    `columns` are the metrics that a block's table shows. The rates and rows of the sweep stand in it where
+    they are not the default.
+    """
     return {
         "schema": PROVENANCE_SCHEMA,
         "store_schema": STORE_SCHEMA,
         "trial_schema": SCHEMA_VERSION,
-        "sweep": sweep,
+        "sweep": manifest.name,
+        **manifest.reading.as_keys(),
         "interval": {"level": LEVEL, "resamples": RESAMPLES, "over": "test examples of each class"},
-        "rule": {"name": rule, "description": chosen.description, "order": list(CRITERIA)},
+        **_rules(cells),
         "commits": commits(cells),
-        "cells": [_cell(cell, rule) for cell in cells],
+        "cells": [_cell(cell, columns[cell.block]) for cell in cells],
     }
+
+
+def _rules(cells: Sequence[Cell]) -> dict[str, Any]:
+    """The selection rule, or the rules of a sweep over several kinds of task."""
+    told: dict[str, dict[str, Any]] = {}
+    for cell in cells:
+        rule = cell.rule
+        entry = {"name": rule.name, "description": rule.description, "order": list(rule.criteria)}
+        told.setdefault(json.dumps(entry), entry)
+    entries = list(told.values())
+    return {"rule": entries[0]} if len(entries) == 1 else {"rules": entries}
 
 
 def commits(cells: Sequence[Cell]) -> list[str]:
@@ -37,7 +56,7 @@ def commits(cells: Sequence[Cell]) -> list[str]:
     return sorted({s.commit for c in cells if c.chosen is not None for s in c.chosen.sources})
 
 
-def _cell(cell: Cell, rule: str) -> dict[str, Any]:
+def _cell(cell: Cell, columns: TableColumns) -> dict[str, Any]:
     return {
         "block": cell.block,
         "row": cell.row,
@@ -49,9 +68,9 @@ def _cell(cell: Cell, rule: str) -> dict[str, Any]:
         "found": cell.found,
         "expected": cell.expected,
         **_chosen(cell.chosen),
-        **_test(cell.test),
+        **_test(cell.test, columns),
         "data_sha256": sorted({s.data_sha256 for t in cell.candidates for s in t.sources}),
-        "candidates": [_candidate(t, rule) for t in cell.candidates],
+        "candidates": [_candidate(t, cell.rule) for t in cell.candidates],
     }
 
 
@@ -70,11 +89,14 @@ def _chosen(trial: TrialRecord | None) -> dict[str, Any]:
     }
 
 
-def _test(test: TestRecord | None) -> dict[str, Any]:
-    """The chosen trial's test metrics and their intervals; None where it has none."""
+def _test(test: TestRecord | None, columns: TableColumns) -> dict[str, Any]:
+    """The chosen trial's test metrics, and the intervals of those shown; None where it has none."""
     if test is None:
         return {"test": None, "test_intervals": None}
-    return {"test": _numbers(test.metrics), "test_intervals": _ends(test.intervals)}
+    intervals = {}
+    for metric in columns.shown:
+        intervals[metric.name] = test.intervals.get(metric.name, UNDEFINED)
+    return {"test": _numbers(test.metrics), "test_intervals": _ends(intervals)}
 
 
 def _config(trial: TrialRecord) -> dict[str, Any]:
@@ -110,15 +132,17 @@ def _missing(trial: TrialRecord) -> list[dict[str, Any]]:
     return missing
 
 
-def _candidate(trial: TrialRecord, rule: str) -> dict[str, Any]:
-    record = trial.validation
+def _candidate(trial: TrialRecord, rule: Rule) -> dict[str, Any]:
+    record, steers = trial.validation, trial.config.data.steers
+    value = math.nan if record is None else rule.metric.gain(rule.value(record))
+    steering = math.nan if record is None else record.metrics[steers]
     return {
         "trial_id": trial.trial_id,
         "label": trial_label(trial.config),
         "found": trial.found,
         "expected": trial.expected,
-        "rule_value": None if record is None else _number(rule_by_name(rule).value(record)),
-        "val_auroc": None if record is None else _number(record.metrics["auroc"]),
+        "rule_value": _number(value),
+        f"val_{steers}": _number(steering),
         "missing": _missing(trial),
     }
 

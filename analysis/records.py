@@ -5,19 +5,18 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analysis.bootstrap import Interval, bootstrap_intervals
-from search_spaces.config import TrialConfig
+from search_spaces.config import Targets, TrialConfig
 from trainer.store import Done, Standing
-
-OPERATING_POINTS = (98, 95, 90)  # true positive rates, in percent, at which false positive rates are given
+from trainer.tasks.base import task_arrays
 
 
 @dataclass(frozen=True)
@@ -64,16 +63,16 @@ class Missing:
 class ValidationRecord:
     """A trial on the validation examples.
 
-    metrics     of the ensemble (scores averaged over replicates), by their names in `trainer.metrics.binary`
-    mean_auroc  mean over replicates of each one's own AUROC
-    undefined   why metrics are NaN, or None
+    metrics        of the ensemble (outputs averaged over replicates), by their names in the task
+    mean_steering  mean over replicates of each one's own value of the metric that steers
+    undefined      why metrics are NaN, or None
     """
 
     trial_id: str
     found: int
     expected: int
     metrics: Mapping[str, float]
-    mean_auroc: float
+    mean_steering: float
     undefined: str | None = None
 
     @property
@@ -86,31 +85,46 @@ class ValidationRecord:
 class TestRecord:
     """A trial on the test examples, which are sorted by example id.
 
-    targets           [examples] int8, 1 = positive
-    scores            [replicates, examples] float32, a row per seed in `seeds`
-    metrics           of the ensemble (scores averaged over replicates)
-    replicate_auroc   [replicates] float64
-    auroc_mean, _std  over replicates; the deviation has ddof 0, as in the reference
-    undefined         why metrics are NaN, or None
-    intervals         of the ensemble's metrics over test examples (`analysis.bootstrap`); made when asked for
+    rates       those at which ROC curves are read
+    targets     [examples], whole numbers as the task has them; binary: 1 = positive
+    outputs     [replicates, examples] or [replicates, examples, classes] float32, a row per seed in `seeds`
+    metrics     of the ensemble (outputs averaged over replicates)
+    steering    [replicates] float64: of each one, the metric that steers
+    undefined   why metrics are NaN, or None
+    intervals   of the ensemble's metrics over test examples (`analysis.bootstrap`); made when asked for
     """
 
     __test__ = False  # tells pytest that this is no test class
 
-    trial_id: str
+    config: TrialConfig
+    rates: Targets
     seeds: tuple[int, ...]
-    targets: NDArray[np.int8]
-    scores: NDArray[np.float32]
+    targets: NDArray[Any]
+    outputs: NDArray[np.float32]
     metrics: Mapping[str, float]
-    replicate_auroc: NDArray[np.float64]
-    auroc_mean: float
-    auroc_std: float
+    steering: NDArray[np.float64]
     undefined: str | None = None
+
+    @property
+    def trial_id(self) -> str:
+        """The trial's id."""
+        return self.config.trial_id
+
+    @property
+    def steering_mean(self) -> float:
+        """Mean over replicates of the metric that steers."""
+        return float(self.steering.mean())
+
+    @property
+    def steering_std(self) -> float:
+        """Its deviation over replicates, with ddof 0 as in the reference."""
+        return float(self.steering.std(ddof=0))
 
     @cached_property
     def intervals(self) -> Mapping[str, Interval]:
-        """95 % intervals of the ensemble's AUROC and FPR at each target TPR, by the metrics' names."""
-        return bootstrap_intervals(self.targets, ensemble_scores(self.scores))
+        """95 % intervals of those of the ensemble's metrics that have one, by the metrics' names."""
+        arrays = task_arrays(self.config.data, self.rates)
+        return bootstrap_intervals(arrays, self.targets, ensemble_outputs(self.outputs))
 
 
 @dataclass(frozen=True)
@@ -151,21 +165,27 @@ class TrialRecord:
         return not self.standing.missing
 
 
-def ensemble_scores(scores: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Mean over replicates of scores [replicates, examples], as float64; NaN where infinities cancel."""
+def ensemble_outputs(outputs: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Mean over replicates, the first axis, as float64; NaN where infinities cancel."""
     with np.errstate(invalid="ignore"):
-        mean: NDArray[np.float64] = scores.mean(axis=0, dtype=np.float64)
+        mean: NDArray[np.float64] = outputs.mean(axis=0, dtype=np.float64)
     return mean
 
 
-def shortfall(missing: tuple[Missing, ...]) -> str:
+def shortfall(missing: Sequence[Missing]) -> str:
     """Why replicates are missing, in words: "2 diverged (loss is nan), 1 failed (out of memory)"."""
-    counts = Counter(m.state for m in missing)
     parts = []
     for state in ("diverged", "pruned", "failed", "pending"):
-        if counts[state]:
-            reasons = sorted({m.reason for m in missing if m.state == state and m.reason})
-            more = f"; and {len(reasons) - 2} other reasons" if len(reasons) > 2 else ""
-            told = f" ({'; '.join(reasons[:2])}{more})" if reasons else ""
-            parts.append(f"{counts[state]} {state}{told}")
+        alike = [m for m in missing if m.state == state]
+        if alike:
+            reasons = sorted({m.reason for m in alike if m.reason})
+            parts.append(f"{len(alike)} {state}{_in_brackets(reasons)}")
     return ", ".join(parts)
+
+
+def _in_brackets(reasons: Sequence[str]) -> str:
+    """The first two reasons; how many more there are."""
+    if not reasons:
+        return ""
+    more = f"; and {len(reasons) - 2} other reasons" if len(reasons) > 2 else ""
+    return f" ({'; '.join(reasons[:2])}{more})"

@@ -4,10 +4,10 @@ The order is lexicographic. Earlier criteria outweigh later ones, and the last o
 
     1. a complete candidate before a partial one; all want the same seeds (`analysis.cells.check_seeds`), so
        complete ones are ensembles of one size
-    2. the rule's value, higher first
-    3. ensemble validation AUROC, higher first
-    4. ensemble validation FPR at 98, then 95, then 90 % TPR, lower first
-    5. trial id, in alphabetical order
+    2. the rule's value, the better one first
+    3. the metric that steers the task, then its other headline metrics at the sweep's own rates, each of the
+       ensemble on validation: for a binary task AUROC, then FPR at 98, 95 and 90 % TPR
+    4. trial id, in alphabetical order
 
 A candidate whose rule value is undefined (NaN) is never chosen.
 """
@@ -15,95 +15,120 @@ A candidate whose rule value is undefined (NaN) is never chosen.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from analysis.records import ValidationRecord
+from search_spaces.config import Metric, Targets, Task
 from search_spaces.errors import InputError, unknown_name
+from search_spaces.search import objective_name
+
+_OF_ENSEMBLE = "ensemble-val-"
+_OF_REPLICATES = "mean-val-"
 
 
 @dataclass(frozen=True)
 class Rule:
-    """A selection rule: what it says, its value of a candidate (higher is better), and the metric behind it.
+    """A selection rule of a task.
 
-    `metric` is the ensemble's that early stopping may go by as well; None where it cannot.
+    name       like "ensemble-val-auroc"; a false positive rate is short for what it is: "ensemble-val-fpr98"
+    metric     what it goes by
+    averaged   whether by the mean over replicates of each one's own value, not by that of the ensemble
+    ties       metrics of the ensemble that decide between equal values, one after another
     """
 
-    description: str
-    value: Callable[[ValidationRecord], float]
-    metric: str | None = None
+    name: str
+    metric: Metric
+    averaged: bool
+    ties: tuple[Metric, ...]
+
+    @property
+    def description(self) -> str:
+        """What is chosen, in words."""
+        direction = _direction(self.metric, "highest", "lowest")
+        if self.averaged:
+            return f"{direction} mean over replicates of the validation {self.metric.words}"
+        return f"{direction} validation {self.metric.words} of the scores averaged over replicates"
+
+    @property
+    def objective(self) -> str | None:
+        """The ensemble's metric that early stopping may go by as well ("val/auroc"); None where it cannot."""
+        return None if self.averaged else objective_name(self.metric)
+
+    @property
+    def criteria(self) -> tuple[str, ...]:
+        """What decides, in words, the most important first."""
+        words = []
+        for metric in self.ties:
+            words.append(f"{_direction(metric, 'higher', 'lower')} ensemble validation {metric.words}")
+        return ("complete before partial", "rule value", *words, "trial id in alphabetical order")
+
+    def value(self, record: ValidationRecord) -> float:
+        """What the rule goes by, as it is: whether more is better says its metric. NaN where undefined."""
+        return record.mean_steering if self.averaged else record.metrics[self.metric.name]
 
 
-DEFAULT_RULE = "ensemble-val-auroc"
-RULES: dict[str, Rule] = {
-    "ensemble-val-auroc": Rule(
-        "highest validation AUROC of the scores averaged over replicates",
-        lambda r: r.metrics["auroc"],
-        "val/auroc",
-    ),
-    "mean-val-auroc": Rule("highest mean over replicates of the validation AUROC", lambda r: r.mean_auroc),
-    "ensemble-val-fpr98": Rule(
-        "lowest validation FPR at 98 % TPR of the scores averaged over replicates",
-        lambda r: -r.metrics["fpr_at_tpr_98"],
-        "val/fpr_at_tpr_98",
-    ),
-    "ensemble-val-fpr95": Rule(
-        "lowest validation FPR at 95 % TPR of the scores averaged over replicates",
-        lambda r: -r.metrics["fpr_at_tpr_95"],
-        "val/fpr_at_tpr_95",
-    ),
-    "ensemble-val-fpr90": Rule(
-        "lowest validation FPR at 90 % TPR of the scores averaged over replicates",
-        lambda r: -r.metrics["fpr_at_tpr_90"],
-        "val/fpr_at_tpr_90",
-    ),
-}
+def rules_of(task: Task, targets: Targets, ties: Targets | None = None) -> dict[str, Rule]:
+    """Every rule for trials of a task, by name; the first is the default.
 
-CRITERIA = (
-    "complete before partial",
-    "rule value",
-    "higher ensemble validation AUROC",
-    "lower ensemble validation FPR at 98 % TPR",
-    "lower ensemble validation FPR at 95 % TPR",
-    "lower ensemble validation FPR at 90 % TPR",
-    "trial id in alphabetical order",
-)
+    targets   the rates at which the records' metrics are known
+    ties      those of them by which ties are broken: the sweep's own, whatever else is asked for
+    """
+    steering = task.steering_metric
+    own = task.headline(targets if ties is None else ties)
+    order = (steering, *(metric for metric in own if metric != steering))
+    rules = [
+        Rule(_OF_ENSEMBLE + steering.name, steering, False, order),
+        Rule(_OF_REPLICATES + steering.name, steering, True, order),
+    ]
+    for metric in task.headline(targets):
+        if metric != steering:
+            short = metric.name.replace("fpr_at_tpr_", "fpr")
+            rules.append(Rule(_OF_ENSEMBLE + short, metric, False, order))
+    return {rule.name: rule for rule in rules}
 
 
-def rule_by_name(name: str) -> Rule:
-    """The rule of that name. Raises InputError, which lists the known ones."""
-    if name not in RULES:
-        raise InputError(unknown_name("selection rule", name, list(RULES)))
-    return RULES[name]
+def rule_of(task: Task, name: str | None, targets: Targets, ties: Targets | None = None) -> Rule:
+    """The rule of that name, or the task's default. Raises InputError, which lists the known ones."""
+    rules = rules_of(task, targets, ties)
+    if name is None:
+        return next(iter(rules.values()))
+    if name not in rules:
+        raise InputError(unknown_name("selection rule", name, list(rules)))
+    return rules[name]
 
 
-def ranked(candidates: Sequence[ValidationRecord], rule: str = DEFAULT_RULE) -> list[ValidationRecord]:
-    """The candidates that may be chosen, best first. Raises InputError for an unknown rule."""
-    value = rule_by_name(rule).value
-    eligible = [c for c in candidates if not math.isnan(value(c))]
-    return sorted(eligible, key=lambda c: _key(c, value))
+def check_rule(name: str | None, tasks: Iterable[Task], targets: Targets) -> None:
+    """Raise InputError for a rule that one of these tasks has not."""
+    for task in tasks:
+        rule_of(task, name, targets)
 
 
-def select(candidates: Sequence[ValidationRecord], rule: str = DEFAULT_RULE) -> ValidationRecord | None:
-    """The candidate to report, or None when none may be chosen. Raises InputError for an unknown rule."""
+def ranked(candidates: Sequence[ValidationRecord], rule: Rule) -> list[ValidationRecord]:
+    """The candidates that may be chosen, best first."""
+    eligible = [c for c in candidates if not math.isnan(rule.value(c))]
+    return sorted(eligible, key=lambda c: _key(c, rule))
+
+
+def select(candidates: Sequence[ValidationRecord], rule: Rule) -> ValidationRecord | None:
+    """The candidate to report, or None when none may be chosen."""
     best = ranked(candidates, rule)
     return best[0] if best else None
 
 
-def decided_by(candidates: Sequence[ValidationRecord], rule: str = DEFAULT_RULE) -> str:
+def decided_by(candidates: Sequence[ValidationRecord], rule: Rule) -> str:
     """The first criterion in which the chosen candidate differs from the runner-up, and by how much.
 
     A lead of one pair of examples (one in positives x negatives, for an AUROC) is a lead by the order of
     criteria, and no evidence: rounding alone moves trained results by more (docs/rounding.md). For example
     "rule value: 0.954125 against 0.954, a lead of 0.000125".
     """
-    value = rule_by_name(rule).value
     best = ranked(candidates, rule)
     if len(best) < 2:
         return "only candidate" if best else "no candidate"
-    first, second = _key(best[0], value), _key(best[1], value)
+    first, second = _key(best[0], rule), _key(best[1], rule)
     place = next(i for i, (a, b) in enumerate(zip(first, second, strict=True)) if a != b)
-    return CRITERIA[place] + _lead(place, best[0], best[1], first[place], second[place])
+    return rule.criteria[place] + _lead(place, best[0], best[1], first[place], second[place])
 
 
 def _lead(
@@ -119,20 +144,15 @@ def _lead(
     return f": {abs(key):.6g} against {abs(other):.6g}, a lead of {abs(key - other):.3g}"
 
 
-def _key(
-    record: ValidationRecord, value: Callable[[ValidationRecord], float]
-) -> tuple[bool, float, float, float, float, float, str]:
-    metric = record.metrics
-    return (
-        not record.complete,
-        -value(record),
-        _last_if_nan(-metric["auroc"]),
-        _last_if_nan(metric["fpr_at_tpr_98"]),
-        _last_if_nan(metric["fpr_at_tpr_95"]),
-        _last_if_nan(metric["fpr_at_tpr_90"]),
-        record.trial_id,
-    )
+def _key(record: ValidationRecord, rule: Rule) -> tuple[bool | float | str, ...]:
+    """Smaller is better, in every place."""
+    ties = [_last_if_nan(-metric.gain(record.metrics[metric.name])) for metric in rule.ties]
+    return (not record.complete, -rule.metric.gain(rule.value(record)), *ties, record.trial_id)
 
 
 def _last_if_nan(value: float) -> float:
     return math.inf if math.isnan(value) else value
+
+
+def _direction(metric: Metric, higher: str, lower: str) -> str:
+    return higher if metric.better == "higher" else lower

@@ -1,4 +1,4 @@
-"""With against without the constraint: a paired comparison of per-replicate test AUROC.
+"""With against without the constraint: a paired comparison of each replicate's steering metric on test.
 
 Pairs are formed by seed: a seed draws the same training subset for both. The test examples are the same for
 all replicates, so they too are resampled together. No correction for the number of comparisons is made.
@@ -6,6 +6,7 @@ all replicates, so they too are resampled together. No correction for the number
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -13,9 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import wilcoxon
 
+from analysis.bootstrap import example_counts
 from analysis.cells import Cell
 from analysis.records import TestRecord
+from search_spaces.config.metrics import Metric, auroc
 from search_spaces.errors import StoreError
+from trainer.tasks.base import Column, task_arrays
 
 RESAMPLES = 1000
 LEVEL = 0.95
@@ -24,12 +28,14 @@ LEVEL = 0.95
 MIN_PAIRS = 6
 _CHUNK = 2_000_000  # weights held at once
 
+_Values = NDArray[np.float64]
+
 
 @dataclass(frozen=True)
 class Comparison:
-    """Row + ALM against row, on the test AUROC of replicates with the same seed.
+    """A row with the constraint against the same without, on replicates with the same seed.
 
-    mean_difference   mean over seeds of (with - without), in AUROC (-1 to 1)
+    mean_difference   mean over seeds of (with - without), in the metric that steers
     low, high         percentile bootstrap interval of it, over seeds and examples: what other seeds and other
                       test examples of the same kind might give
     p_value           Wilcoxon's signed-rank test of the per-seed differences, two-sided: what other seeds
@@ -38,11 +44,11 @@ class Comparison:
     """
 
     pairs: int
-    mean_difference: float
-    low: float
-    high: float
-    p_value: float
-    reason: str
+    mean_difference: float = math.nan
+    low: float = math.nan
+    high: float = math.nan
+    p_value: float = math.nan
+    reason: str = ""
 
 
 def paired_comparison(
@@ -50,68 +56,102 @@ def paired_comparison(
 ) -> Comparison:
     """Compare two trials of a block over the seeds that both have.
 
-    The interval is a bootstrap over seeds and, within each class, over test examples: `resamples` draws from
-    a generator seeded with `seed`. Raises StoreError when the two were tested on different targets.
+    The interval is a bootstrap over seeds and, within each stratum, over test examples: `resamples` draws
+    from a generator seeded with `seed`. Raises StoreError when the two were tested on different targets.
     """
     if not np.array_equal(without.targets, with_constraint.targets):
         raise StoreError(
             f"trials {without.trial_id} and {with_constraint.trial_id}: expected the same test targets, "
             "found others"
         )
+    metric = without.config.data.steering_metric
     seeds = sorted(set(without.seeds) & set(with_constraint.seeds))
     first = [without.seeds.index(s) for s in seeds]
     second = [with_constraint.seeds.index(s) for s in seeds]
-    differences = with_constraint.replicate_auroc[second] - without.replicate_auroc[first]
-    if not seeds or not np.isfinite(differences).all():
-        reason = "no seed in common" if not seeds else "the test AUROC of a replicate is undefined"
-        return Comparison(len(seeds), *(float("nan"),) * 4, reason=reason)
+    differences = with_constraint.steering[second] - without.steering[first]
+    pairs = len(seeds)
+    if not seeds:
+        return Comparison(pairs, reason="no seed in common")
+    if not np.isfinite(differences).all():
+        return Comparison(pairs, reason=f"the test {metric.words} of a replicate is undefined")
     mean = float(differences.mean())
-    if len(seeds) < MIN_PAIRS:
-        reason = f"{len(seeds)} pairs are too few for an interval or a test (at least {MIN_PAIRS})"
-        return Comparison(len(seeds), mean, *(float("nan"),) * 3, reason=reason)
-    draws = _bootstrap(without, with_constraint, first, second, resamples, np.random.default_rng(seed))
-    low, high = (float(q) for q in np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]))
+    if pairs < MIN_PAIRS:
+        few = f"{pairs} pairs are too few for an interval or a test (at least {MIN_PAIRS})"
+        return Comparison(pairs, mean, reason=few)
+    low = high = math.nan
+    if _is_of_columns(metric):
+        generator = np.random.default_rng(seed)
+        draws = _bootstrap(_Pairs(without, with_constraint, first, second), resamples, generator)
+        low, high = (float(q) for q in np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]))
     if not differences.any():
-        return Comparison(len(seeds), mean, low, high, float("nan"), "no test: all differences are zero")
-    return Comparison(len(seeds), mean, low, high, float(wilcoxon(differences).pvalue), "")
+        return Comparison(pairs, mean, low, high, reason="no test: all differences are zero")
+    return Comparison(pairs, mean, low, high, float(wilcoxon(differences).pvalue))
 
 
 def constraint_comparisons(cells: Sequence[Cell]) -> list[tuple[Cell, Cell, Comparison]]:
-    """(cell without, cell with the constraint, comparison) per block and loss that has results of both."""
-    with_constraint = {(c.block, c.family): c for c in cells if c.constrained and c.test is not None}
+    """(cell without, cell with the constraint, comparison) per pair of rows that has results of both."""
+    without = {}
+    for cell in cells:
+        if not cell.constrained and cell.test is not None:
+            without[cell.block, cell.pair] = cell
     found = []
     for cell in cells:
-        other = with_constraint.get((cell.block, cell.family))
-        if not cell.constrained and cell.test is not None and other is not None and other.test is not None:
-            found.append((cell, other, paired_comparison(cell.test, other.test)))
+        other = without.get((cell.block, cell.pair))
+        if cell.constrained and cell.test is not None and other is not None and other.test is not None:
+            found.append((other, cell, paired_comparison(other.test, cell.test)))
     return found
 
 
-def _bootstrap(
-    without: TestRecord,
-    with_constraint: TestRecord,
-    first: Sequence[int],
-    second: Sequence[int],
-    resamples: int,
-    generator: np.random.Generator,
-) -> NDArray[np.float64]:
-    """Mean AUROC difference [resamples]: seeds and, per class, examples drawn with replacement."""
-    positive = without.targets == 1
-    seeds = len(first)
+@dataclass(frozen=True)
+class _Pairs:
+    """Two trials of a block, and the rows of each that have the same seeds."""
+
+    without: TestRecord
+    with_constraint: TestRecord
+    first: Sequence[int]
+    second: Sequence[int]
+
+    def columns(self) -> tuple[tuple[Column, ...], tuple[Column, ...]]:
+        """The task's columns of both, a row of scores per pair."""
+        arrays = task_arrays(self.without.config.data, self.without.rates)
+        targets = self.without.targets
+        plain = arrays.columns(targets, self.without.outputs[self.first])
+        constrained = arrays.columns(targets, self.with_constraint.outputs[self.second])
+        return plain, constrained
+
+    def strata(self) -> tuple[NDArray[np.int64], ...]:
+        """Places of the test examples, stratum by stratum."""
+        return task_arrays(self.without.config.data, self.without.rates).strata(self.without.targets)
+
+
+def _is_of_columns(metric: Metric) -> bool:
+    """Whether a metric is the AUROC of a task's one column, or the mean over its columns."""
+    return auroc().name in (metric.name, metric.mean_of)
+
+
+def _bootstrap(pairs: _Pairs, resamples: int, generator: np.random.Generator) -> _Values:
+    """Mean difference [resamples]: seeds and, per stratum, examples drawn with replacement."""
+    strata, (plain, constrained) = pairs.strata(), pairs.columns()
+    seeds, examples = len(pairs.first), len(pairs.without.targets)
     values = []
-    for draws in _chunks(resamples, len(positive)):
+    for draws in _chunks(resamples, examples):
         seed_weights = generator.multinomial(seeds, [1 / seeds] * seeds, size=draws)
-        weights = [_draw(generator, int(mask.sum()), draws) for mask in (positive, ~positive)]
-        difference = np.stack(
-            [
-                _weighted_auroc(with_constraint.scores[b], positive, *weights)
-                - _weighted_auroc(without.scores[a], positive, *weights)
-                for a, b in zip(first, second, strict=True)
-            ],
-            axis=1,
-        )
-        values.append((difference * seed_weights).sum(axis=1) / seeds)
+        weights = example_counts(strata, [_draw(generator, len(s), draws) for s in strata], examples)
+        differences = []
+        for row in range(seeds):
+            differences.append(_mean_auroc(constrained, row, weights) - _mean_auroc(plain, row, weights))
+        values.append((np.stack(differences, axis=1) * seed_weights).sum(axis=1) / seeds)
     return np.concatenate(values)
+
+
+def _mean_auroc(columns: Sequence[Column], row: int, weights: _Values) -> _Values:
+    """Mean over columns of the AUROC [draws] of a row of scores, with weights [examples, draws]."""
+    areas = []
+    for column in columns:
+        positives, negatives = column.scores[row][column.positive], column.scores[row][column.negative]
+        areas.append(weighted_auroc(positives, negatives, weights[column.positive], weights[column.negative]))
+    mean: _Values = np.mean(areas, axis=0)
+    return mean
 
 
 def _chunks(resamples: int, examples: int) -> Iterator[int]:
@@ -120,29 +160,28 @@ def _chunks(resamples: int, examples: int) -> Iterator[int]:
         yield min(size, resamples - start)
 
 
-def _draw(generator: np.random.Generator, examples: int, draws: int) -> NDArray[np.float64]:
+def _draw(generator: np.random.Generator, examples: int, draws: int) -> _Values:
     """How often each example is drawn, [examples, draws]; each column sums to `examples`."""
     counts = generator.multinomial(examples, np.full(examples, 1 / examples), size=draws)
     return np.ascontiguousarray(counts.T, dtype=np.float64)
 
 
-def _weighted_auroc(
-    scores: NDArray[np.float32],
-    positive: NDArray[np.bool_],
-    positive_weights: NDArray[np.float64],
-    negative_weights: NDArray[np.float64],
-) -> NDArray[np.float64]:
-    """AUROC [draws] of weighted examples: the weighted share of pairs in the right order, ties counted half.
+def weighted_auroc(
+    positives: NDArray[np.floating],
+    negatives: NDArray[np.floating],
+    positive_weights: _Values,
+    negative_weights: _Values,
+) -> _Values:
+    """AUROC [draws] of weighted scores: the weighted share of pairs in the right order, ties counted half.
 
-    Weights are [examples of the class, draws]. Each column's weights sum to the number of examples.
+    Weights are [scores of the class, draws]. Each column's weights sum to the number of scores.
     """
-    negatives, positives = scores[~positive], scores[positive]
     order = np.argsort(negatives, kind="stable")
     below = np.zeros((len(negatives) + 1, negative_weights.shape[1]))
     np.cumsum(negative_weights[order], axis=0, out=below[1:])
-    ranked = negatives[order]
-    low = np.searchsorted(ranked, positives, side="left")
-    high = np.searchsorted(ranked, positives, side="right")
+    ordered = negatives[order]
+    low = np.searchsorted(ordered, positives, side="left")
+    high = np.searchsorted(ordered, positives, side="right")
     credit = 0.5 * (below[low] + below[high])
-    value: NDArray[np.float64] = np.einsum("pd,pd->d", positive_weights, credit)
+    value: _Values = np.einsum("pd,pd->d", positive_weights, credit)
     return value / (len(positives) * len(negatives))

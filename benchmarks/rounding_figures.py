@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.records import ValidationRecord
-from analysis.select import DEFAULT_RULE, select
+from analysis.select import Rule, rule_of, select
 from benchmarks.rounding_runs import Curve, Scores
-from search_spaces.config import ScoredBy, TrialConfig
-from search_spaces.labels import block_key, row_label
+from search_spaces.config import DEFAULT_TARGETS, ScoredBy, TrialConfig
+from search_spaces.rows import CellKey, cell_key
 from trainer.metrics import binary as metrics
 from trainer.scored import ScoredEpochs, mean_scores
 
@@ -84,12 +84,13 @@ def figures(
             values[trial_id, rounding] = metrics.summarize(of_test, test)
             found = metrics.summarize(of_validation, validation)
             records[trial_id, rounding] = ValidationRecord(
-                trial_id, len(own), len(own), found, mean_auroc=float("nan")
+                trial_id, len(own), len(own), found, mean_steering=float("nan")
             )
     ids = [config.trial_id for config in configs]
     auroc = np.array([[values[i, r]["auroc"] for r in roundings] for i in ids])
     fpr = 100 * np.array([[values[i, r][FPR] for r in roundings] for i in ids])
-    shares = [_agreement(cell, records, roundings) for cell in _cells(configs)]
+    rule = rule_of(configs[0].data, None, DEFAULT_TARGETS)
+    shares = [_agreement(cell, records, roundings, rule) for cell in _cells(configs)]
     over_roundings, over_seeds = _spread(curves, targets, option)
     equal, replicates, difference, largest = _differences(curves, option)
     return Figures(
@@ -110,19 +111,22 @@ def figures(
 
 def _cells(configs: Sequence[TrialConfig]) -> list[list[str]]:
     """Trial ids of each table cell that has something to choose from."""
-    cells: dict[tuple[str, str], list[str]] = {}
+    cells: dict[CellKey, list[str]] = {}
     for config in configs:
-        cells.setdefault((block_key(config.data), row_label(config)), []).append(config.trial_id)
+        cells.setdefault(cell_key(config), []).append(config.trial_id)
     return [ids for ids in cells.values() if len(ids) > 1]
 
 
 def _agreement(
-    ids: Sequence[str], records: Mapping[tuple[str, int], ValidationRecord], roundings: Sequence[int]
+    ids: Sequence[str],
+    records: Mapping[tuple[str, int], ValidationRecord],
+    roundings: Sequence[int],
+    rule: Rule,
 ) -> float:
     """The share of pairs of roundings in which the table's rule chooses the same of these trials."""
     choices = []
     for rounding in roundings:
-        chosen = select([records[i, rounding] for i in ids], DEFAULT_RULE)
+        chosen = select([records[i, rounding] for i in ids], rule)
         choices.append("" if chosen is None else chosen.trial_id)
     same = sum(count * (count - 1) // 2 for count in Counter(choices).values())
     return same / len(list(combinations(choices, 2)))

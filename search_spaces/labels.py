@@ -36,11 +36,6 @@ def block_key(data: Task) -> str:
     return json.dumps(data.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
 
 
-def row_label(config: TrialConfig) -> str:
-    """The row of the paper's tables: the loss's family, with or without the constraint ("S-LM + ALM")."""
-    return config.loss.family if config.constraint is None else f"{config.loss.family} + ALM"
-
-
 def settings_label(config: TrialConfig) -> str:
     """The settings beside block, loss, constraint and seeds that are not the preset's; "" if all are.
 

@@ -12,22 +12,14 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias, cast
 
-from search_spaces.config import TrialConfig
+from search_spaces.config import Metric, Task, TrialConfig
 from search_spaces.domains import Choice, Domain, IntUniform, share
 from search_spaces.labels import flat
 from search_spaces.problem import Problem
+from search_spaces.reading import DEFAULT_READING, Reading
 from search_spaces.settings import Setting, TrialBuilder, comparable, setting
 
 Point: TypeAlias = Mapping[str, object]
-
-# Metrics of the ensemble on the validation split that a search may pursue, and which way is better.
-OBJECTIVES = {
-    "val/auroc": "maximize",
-    "val/fpr_at_tpr_98": "minimize",
-    "val/fpr_at_tpr_95": "minimize",
-    "val/fpr_at_tpr_90": "minimize",
-}
-DEFAULT_OBJECTIVES = ("val/auroc",)
 
 # Keys whose value stands for more than what a configuration shows under that key.
 _PARTS = {"dataset", "data", "model", "loss", "constraint", "augmentation", "optimizer"}
@@ -55,7 +47,9 @@ class Dimension:
 class Search:
     """A search: what is the same in every trial, what is chosen, and what is good.
 
-    objectives   names of OBJECTIVES, the most important first
+    tasks        those of its trials, one of each kind of metrics
+    goals        metrics of the ensemble on validation that it pursues, the most important first
+    reading      how its results are read
     start        points to try before any other, in this order
     samples      number of trials where the command line says none; None: it must say one
     seed         of the sampler
@@ -63,11 +57,18 @@ class Search:
 
     fixed: tuple[Setting, ...]
     dimensions: tuple[Dimension, ...]
-    objectives: tuple[str, ...] = DEFAULT_OBJECTIVES
+    tasks: tuple[Task, ...] = ()
+    goals: tuple[Metric, ...] = ()
+    reading: Reading = DEFAULT_READING
     start: tuple[Point, ...] = ()
     samples: int | None = None
     seed: int = 0
     _builder: TrialBuilder = field(default_factory=TrialBuilder, repr=False, compare=False)
+
+    @property
+    def objectives(self) -> tuple[str, ...]:
+        """The names of the goals, as records have them ("val/auroc")."""
+        return tuple(objective_name(goal) for goal in self.goals)
 
     def with_seeds(self, seeds: tuple[int, ...]) -> Search:
         """The same search with these replicates."""
@@ -170,6 +171,16 @@ def _candidates(dimension: Dimension, values: Mapping[str, object]) -> list[obje
         text = comparable(key, value)
         return [option for option in domain.options if comparable(key, option) == text]
     return [value] if domain.contains(value) else []
+
+
+def objective_name(metric: Metric) -> str:
+    """A metric as an objective: that of the ensemble on validation.
+
+    >>> from search_spaces.config.metrics import fpr_at_tpr
+    >>> objective_name(fpr_at_tpr(0.995))
+    'val/fpr_at_tpr_99.5'
+    """
+    return f"val/{metric.name}"
 
 
 def is_none(option: object) -> bool:

@@ -10,7 +10,7 @@
         alm: {choice: [none, ALM_14_beg]}
         alm.penalty: {log_uniform: [1e-9, 1e-2]}    # applies where the constraint is not none
         delta: {uniform: [0, 1]}                    # likewise
-      objectives: [val/auroc, val/fpr_at_tpr_98]    # default: val/auroc
+      objectives: [val/auroc, val/fpr_at_tpr_98]    # default: what steers the task, of the ensemble
       start: published                        # or a list of settings: tried before any other
       samples: 200                            # default of --num-samples
       seed: 1                                 # default of --seed
@@ -24,17 +24,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from search_spaces.config import Metric, Task
 from search_spaces.domains import Choice, parse_domain
 from search_spaces.paper.published import published_settings
 from search_spaces.problem import Problem, join, shown
-from search_spaces.search import DEFAULT_OBJECTIVES, OBJECTIVES, Dimension, Point, Search, is_none
+from search_spaces.reading import DEFAULT_READING, Reading
+from search_spaces.search import Dimension, Point, Search, is_none, objective_name
 from search_spaces.settings import Setting, TrialBuilder, comparable, setting
 
 _KEYS = ("domains", "objectives", "start", "samples", "seed")
 PUBLISHED = "published"
 
 
-def parse_search(fixed: Sequence[Setting], block: object) -> Search:
+def parse_search(fixed: Sequence[Setting], block: object, reading: Reading = DEFAULT_READING) -> Search:
     """The search of a block `search` beside these fixed settings.
 
     Raises Problem, at its place below `search`, for what is not as the module says, and for domains of which
@@ -47,14 +49,19 @@ def parse_search(fixed: Sequence[Setting], block: object) -> Search:
     search = Search(
         fixed=tuple(fixed),
         dimensions=_dimensions(fixed, given.get("domains")),
-        objectives=_objectives(given.get("objectives", DEFAULT_OBJECTIVES)),
+        reading=reading,
         samples=None if "samples" not in given else _whole("search.samples", given["samples"], 1),
         seed=_whole("search.seed", given.get("seed", 0), 0),
     )
+    # Those of one source at several ratios are one here.
+    by_metrics: dict[tuple[Metric, ...], Task] = {}
     for point in _extremes(search):
-        search.trial(point)
+        task = search.trial(point).data
+        by_metrics.setdefault(task.headline(reading.targets), task)
+    tasks = tuple(by_metrics.values())
+    goals = _goals(tasks, reading, given)
     start = tuple(_start(search, given.get("start", ())))
-    return replace(search, start=start)
+    return replace(search, tasks=tasks, goals=goals, start=start)
 
 
 def _dimensions(fixed: Sequence[Setting], block: object) -> tuple[Dimension, ...]:
@@ -143,16 +150,24 @@ def _reaching(dimension: Dimension, by_key: Mapping[str, Dimension]) -> list[dic
     return ways
 
 
-def _objectives(given: object) -> tuple[str, ...]:
+def _goals(tasks: Sequence[Task], reading: Reading, block: Mapping[str, object]) -> tuple[Metric, ...]:
+    """What the block's objectives name: headline metrics that all tasks of the search have."""
+    offered = {objective_name(metric): metric for metric in tasks[0].headline(reading.targets)}
+    for task in tasks[1:]:
+        known = task.headline(reading.targets)
+        offered = {name: metric for name, metric in offered.items() if metric in known}
+    given = block.get("objectives", [objective_name(tasks[0].steering_metric)])
     if not isinstance(given, list | tuple) or not given:
         raise Problem("search.objectives", "a list of at least one value", shown(given))
+    goals: list[Metric] = []
     for i, name in enumerate(given):
         path = f"search.objectives[{i}]"
-        if name not in OBJECTIVES:
-            raise Problem(path, f"one of {', '.join(OBJECTIVES)}", shown(name))
-        if name in given[:i]:
+        if not isinstance(name, str) or name not in offered:
+            raise Problem(path, f"one of {', '.join(offered)}", shown(name))
+        if offered[name] in goals:
             raise Problem(path, "every objective once", shown(name))
-    return tuple(given)
+        goals.append(offered[name])
+    return tuple(goals)
 
 
 def _start(search: Search, given: object) -> Iterator[Point]:

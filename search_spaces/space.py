@@ -24,6 +24,7 @@ from search_spaces.axis import check_axis, check_name, check_size
 from search_spaces.config import TrialConfig
 from search_spaces.errors import SpaceError
 from search_spaces.problem import Problem
+from search_spaces.reading import DEFAULT_READING, Reading
 from search_spaces.search import Search
 from search_spaces.search_block import parse_search
 from search_spaces.settings import Setting, TrialBuilder, setting
@@ -36,7 +37,8 @@ Axes: TypeAlias = Mapping[str, Sequence[object]]
 class SearchSpace:
     """A named, non-empty set of trials in a fixed order, no two with the same `trial_id`.
 
-    With a `search` the trials are only those that are known before it starts, which may be none.
+    With a `search` the trials are only those that are known before it starts, which may be none. `reading`
+    says how its results are read.
 
     Raises SpaceError for a name that cannot name a folder, for no trials and for a repeated trial.
     """
@@ -45,6 +47,7 @@ class SearchSpace:
     trials: tuple[TrialConfig, ...]
     description: str = ""
     search: Search | None = None
+    reading: Reading = DEFAULT_READING
 
     def __post_init__(self) -> None:
         try:
@@ -57,7 +60,13 @@ class SearchSpace:
             raise SpaceError(f"search space {self.name}: expected distinct trials, given one more than once")
 
     @classmethod
-    def of(cls, name: str, settings: Iterable[Settings], description: str = "") -> SearchSpace:
+    def of(
+        cls,
+        name: str,
+        settings: Iterable[Settings],
+        description: str = "",
+        reading: Reading = DEFAULT_READING,
+    ) -> SearchSpace:
         """The space of the trials with these settings; equal trials become one with the seeds of all.
 
         Raises SpaceError that names space, key, what was expected and what was given.
@@ -67,21 +76,26 @@ class SearchSpace:
             trials = [builder.build(_settings(given)) for given in settings]
         except Problem as problem:
             raise SpaceError(f"search space {name}: {problem}") from None
-        return cls(name, collapse(trials), description)
+        return cls(name, collapse(trials), description, reading=reading)
 
     @classmethod
     def searched(
-        cls, name: str, fixed: Settings, search: Mapping[str, object], description: str = ""
+        cls,
+        name: str,
+        fixed: Settings,
+        search: Mapping[str, object],
+        description: str = "",
+        reading: Reading = DEFAULT_READING,
     ) -> SearchSpace:
         """The space of a search, its blocks written as in YAML (see `search_spaces.search_block`).
 
         Raises SpaceError as `of` does.
         """
         try:
-            found = parse_search(_settings(fixed), search)
+            found = parse_search(_settings(fixed), search, reading)
         except Problem as problem:
             raise SpaceError(f"search space {name}: {problem}") from None
-        return cls(name, collapse(map(found.trial, found.start)), description, found)
+        return cls(name, collapse(map(found.trial, found.start)), description, found, reading)
 
     @property
     def replicates(self) -> int:
@@ -96,12 +110,13 @@ class SearchSpace:
 
     def filter(self, keep: Callable[[TrialConfig], bool], name: str | None = None) -> SearchSpace:
         """The trials for which `keep` is true, in the same order. Raises SpaceError if there are none."""
-        return SearchSpace(name or self.name, tuple(filter(keep, self.trials)), self.description)
+        kept = tuple(filter(keep, self.trials))
+        return SearchSpace(name or self.name, kept, self.description, reading=self.reading)
 
     def union(self, *others: SearchSpace, name: str | None = None) -> SearchSpace:
         """The trials of this space and then those of the others that are new; seeds of equal trials unite."""
         trials = itertools.chain(self.trials, *others)
-        return SearchSpace(name or self.name, collapse(trials), self.description)
+        return SearchSpace(name or self.name, collapse(trials), self.description, reading=self.reading)
 
 
 def product(*factors: Axes | Sequence[Settings]) -> list[dict[str, object]]:

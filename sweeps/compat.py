@@ -5,8 +5,13 @@ Each says what it uses, and what the public interface lacks. Ray is imported whe
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+# Successive halving lets the best of so many go on.
+ASHA_REDUCTION = 3
 
 
 def free_resources() -> dict[str, dict[str, float]]:
@@ -53,3 +58,60 @@ def autoscaler_config() -> Path | None:
 def database_engine(client: Any) -> Any:
     """The SQLAlchemy engine of an MLflow client that works on a database; None of one that asks a server."""
     return getattr(getattr(getattr(client, "_tracking_client", None), "store", None), "engine", None)
+
+
+@dataclass(frozen=True)
+class _Peer:
+    """All that Ray's schedulers ask of a trial, when they do not have to stop it themselves."""
+
+    trial_id: str
+
+
+class StoppingRule:
+    """One of Ray's rules of early stopping, "asha" or "median", over the trials of one group.
+
+    Ray has the rules inside its schedulers, which Tune's controller asks about its own trials. Here they are
+    asked about trials of which they know an id, without a controller, as our groups are none of Tune's.
+    """
+
+    def __init__(self, kind: str, better: Literal["higher", "lower"], *, grace: int, longest: int) -> None:
+        """`grace`: epochs before a trial may be stopped; `longest`: the most epochs that one trains."""
+        from ray.tune.schedulers import ASHAScheduler, MedianStoppingRule
+
+        self._knows_ends = kind == "median"
+        self._known: set[str] = set()
+        mode = "max" if better == "higher" else "min"
+        common = {"time_attr": "epochs", "metric": "value", "mode": mode, "grace_period": grace}
+        if self._knows_ends:
+            # Ray's own answer to few comparisons, to pause a trial, would cost more than it saves.
+            self._scheduler: Any = MedianStoppingRule(**common, min_time_slice=math.inf)
+        else:
+            # A trial in its last epoch has nothing to save any more.
+            most = {"max_t": max(longest, grace + 1), "stop_last_trials": False}
+            self._scheduler = ASHAScheduler(**common, **most, reduction_factor=ASHA_REDUCTION)
+
+    def would_stop(self, trial_id: str, epochs: int, value: float) -> bool:
+        """Whether a trial with this value after so many epochs falls behind; it is learned from, too."""
+        from ray.tune.schedulers import TrialScheduler
+
+        answer = self._scheduler.on_trial_result(None, self._peer(trial_id), _result(epochs, value))
+        return bool(answer == TrialScheduler.STOP)
+
+    def learn(self, trial_id: str, epochs: int, value: float) -> None:
+        """Learn from a trial that has ended."""
+        peer = self._peer(trial_id)
+        if self._knows_ends:
+            self._scheduler.on_trial_complete(None, peer, _result(epochs, value))
+        else:
+            self._scheduler.on_trial_result(None, peer, _result(epochs, value))
+
+    def _peer(self, trial_id: str) -> _Peer:
+        peer = _Peer(trial_id)
+        if trial_id not in self._known:
+            self._known.add(trial_id)
+            self._scheduler.on_trial_add(None, peer)
+        return peer
+
+
+def _result(epochs: int, value: float) -> dict[str, float]:
+    return {"epochs": epochs, "value": value}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from typing import Literal
 
-from analysis.select import DEFAULT_RULE
 from search_spaces.config.base import Frozen
 from trainer.options import TrialOptions
 
@@ -20,7 +19,7 @@ class RunOptions(Frozen):
     address          a running Ray cluster ("auto", "host:port", "ray://…"); None starts Ray on this machine
     gpus_per_trial   share of a GPU per trial; None decides from measured memory where the cluster has any
     max_concurrent   most trials at a time; None lets resources and measured memory decide
-    rule             selection rule that says which trial of a cell is best
+    rule             selection rule that says which trial of a cell is best; None is that of its task
     tracking_uri     MLflow server or database; None is the SQLite database in the output folder
     no_tracking      True turns MLflow off
     take_over        take the sweep from a driver that holds its lease
@@ -32,7 +31,7 @@ class RunOptions(Frozen):
     address: str | None = None
     gpus_per_trial: float | None = None
     max_concurrent: int | None = None
-    rule: str = DEFAULT_RULE
+    rule: str | None = None
     tracking_uri: str | None = None
     no_tracking: bool = False
     take_over: bool = False

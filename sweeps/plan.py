@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from itertools import islice
 
 from search_spaces.config import TrialConfig
-from search_spaces.labels import block_label, row_label
+from search_spaces.labels import block_label
+from search_spaces.rows import DEFAULT_ROWS, CellKey, cell_key
 from search_spaces.sizes import weight_count
 from trainer.store import Store, TrialFiles
 
@@ -94,9 +95,12 @@ class DiskNeed:
     measured: bool
 
 
-def disk_need(plan: Plan, store: Store, *, keep_weights: str, concurrent: int) -> DiskNeed:
+def disk_need(
+    plan: Plan, store: Store, *, keep_weights: str, concurrent: int, rows: tuple[str, ...] = DEFAULT_ROWS
+) -> DiskNeed:
     """Disk for a whole sweep under a weight policy: "all", "selected" (one trial per cell) or "none".
 
+    `rows` says what makes a row of the table, and so a cell.
     A replicate's weights are one set per epoch that it is scored by.
     Scores and curves count as the stored replicates' mean size when there are any, else as an assumed one.
     """
@@ -105,9 +109,9 @@ def disk_need(plan: Plan, store: Store, *, keep_weights: str, concurrent: int) -
     if keep_weights == "all":
         kept = sum(weights.values())
     elif keep_weights == "selected":
-        cells: dict[tuple[str, str], int] = {}
+        cells: dict[CellKey, int] = {}
         for t in plan.trials:
-            cell = (t.block, row_label(t.config))
+            cell = cell_key(t.config, rows)
             cells[cell] = max(cells.get(cell, 0), weights[t.trial_id])
         kept = sum(cells.values())
     else:

@@ -6,42 +6,39 @@ Drawn with matplotlib's objects and its Agg canvas; nothing global is touched, s
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from io import BytesIO
+from itertools import cycle
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
-from analysis.records import OPERATING_POINTS, ensemble_scores
 from analysis.render.escape import single_line
 from analysis.render.layout import is_final
+from analysis.render.roc import BLUE, DIAGONAL, GREY, GRID, INK, ORANGE, RocPicture, roc_picture
+from analysis.table_columns import TableColumns, column_name, interval_columns
 from analysis.tables import Tables, write_whole
-from trainer.metrics import binary as metrics
+from search_spaces.config import Metric
 
-_INK, _GREY, _BLUE, _ORANGE = "#222222", "#8c96a3", "#1f5fa8", "#d9722e"
 _LINE = 64  # characters that fit above a panel
-_MARKERS = ("o", "s", "D")
+_MARKERS = ("o", "s", "D", "^", "v", "P", "X")
+_APART = 0.14  # of the two rows of a pair
 
 
-def roc_figure(targets: NDArray[np.int8], scores: NDArray[np.float32], *, title: str) -> Figure:
-    """ROC curves of a trial: each replicate thin, the ensemble bold, its operating points marked.
-
-    targets [examples] in {0, 1}; scores [replicates, examples], higher is more critical. Where the curve is
-    undefined the figure says why.
-    """
+def roc_figure(picture: RocPicture, *, title: str) -> Figure:
+    """The ROC curves of a trial. Where they are undefined the figure says why."""
     figure = Figure(figsize=(6.0, 6.2), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
-    ensemble = ensemble_scores(scores)
-    reason = metrics.undefined_reason(targets, ensemble)
-    if reason is None:
-        _draw_roc(axes, targets, scores, ensemble)
+    if picture.undefined is None:
+        _draw_roc(axes, picture)
     else:
-        axes.text(50, 50, f"ROC curve undefined: {_plain(reason)}", ha="center", color=_INK, wrap=True)
+        told = f"ROC curve undefined: {_plain(picture.undefined)}"
+        axes.text(50, 50, told, ha="center", color=INK, wrap=True)
     axes.set(
         xlim=(-1, 101),
         ylim=(-1, 101),
@@ -51,41 +48,41 @@ def roc_figure(targets: NDArray[np.int8], scores: NDArray[np.float32], *, title:
     )
     axes.set_title(_plain(title), fontsize=10, wrap=True)
     _quiet(axes)
-    axes.grid(color="#e6e8eb", linewidth=0.8)
+    axes.grid(color=GRID, linewidth=0.8)
     return figure
 
 
-def table_figure(frame: pd.DataFrame) -> Figure:
-    """FPR at 98 % TPR per loss, with and without the constraint, a panel per block; less is better.
+def table_figure(frame: pd.DataFrame, columns: Mapping[str, TableColumns]) -> Figure:
+    """One metric per loss, with and without the constraint, a panel per block.
 
-    Thin bars are the 95 % intervals over test examples. `frame` is `analysis.tables.Tables.frame`. Cells that
-    are incomplete or have pruned candidates are hollow. The two of a loss stand a little apart, so that equal
-    values show.
+    Of a binary task it is the FPR at the first target TPR, of which less is better. Thin bars are the 95 %
+    intervals over test examples. Cells that are incomplete or have pruned candidates are hollow. The two of a
+    loss stand a little apart, so that equal values show.
+
+    frame     as `analysis.frames.best_frame` gives it
+    columns   the metrics that a block's table shows, by the block's label
     """
     blocks = list(frame["block"].drop_duplicates())
-    columns = min(2, max(1, len(blocks)))
-    lines = max(1, math.ceil(len(blocks) / columns))
-    tallest = max((int(frame.loc[frame["block"] == b, "family"].nunique()) for b in blocks), default=1)
-    size = (5.2 * columns, lines * (1.2 + 0.42 * tallest) + 0.7)
+    across = min(2, max(1, len(blocks)))
+    lines = max(1, math.ceil(len(blocks) / across))
+    tallest = int(frame.groupby("block")["family"].nunique().max())
+    size = (5.2 * across, lines * (1.2 + 0.42 * tallest) + 0.7)
     figure = Figure(figsize=size, layout="constrained")
     FigureCanvasAgg(figure)
-    grid = figure.subplots(lines, columns, squeeze=False).ravel()
+    grid = figure.subplots(lines, across, squeeze=False).ravel()
     for axes, block in zip(grid, blocks, strict=False):
-        _draw_block(axes, frame[frame["block"] == block], str(block))
+        _draw_block(axes, frame[frame["block"] == block], columns[block].pictured, str(block))
     for axes in grid[len(blocks) :]:
         axes.set_axis_off()
-    handles = [
-        axes_line
-        for label, color in (("without constraint", _GREY), ("with ALM constraint", _BLUE))
-        for axes_line in grid[0].plot([], [], "o", color=color, label=label)
-    ]
+    handles = []
+    for label, color in (("without constraint", GREY), ("with ALM constraint", BLUE)):
+        handles += grid[0].plot([], [], "o", color=color, label=label)
     if not all(is_final(record) for record in frame.to_dict("records")):
-        handles += grid[0].plot(
-            [], [], "o", color=_INK, markerfacecolor="white", label="incomplete or pruned"
-        )
+        hollow = "incomplete or pruned"
+        handles += grid[0].plot([], [], "o", color=INK, markerfacecolor="white", label=hollow)
     # As wide as one panel at most.
     figure.legend(
-        handles=handles, loc="outside lower center", ncols=2 if columns == 1 else 3, frameon=False, fontsize=9
+        handles=handles, loc="outside lower center", ncols=2 if across == 1 else 3, frameon=False, fontsize=9
     )
     return figure
 
@@ -100,70 +97,72 @@ def png(figure: Figure, *, dpi: int = 150) -> bytes:
 def write_figures(tables: Tables, out_dir: str | Path) -> tuple[Path, ...]:
     """Write `table.png` and, per cell with a result, `roc-<trial id>.png`; returns their paths."""
     folder = Path(out_dir)
-    files = [write_whole(folder / "table.png", png(table_figure(tables.frame)))]
+    files = [write_whole(folder / "table.png", png(table_figure(tables.frame, tables.columns)))]
     for cell in tables.cells:
         if cell.test is not None:
-            figure = roc_figure(cell.test.targets, cell.test.scores, title=f"{cell.block}  {cell.row}")
-            files.append(write_whole(folder / f"roc-{cell.test.trial_id}.png", png(figure)))
+            test = cell.test
+            picture = roc_picture(cell.data, tables.rates, test.targets, test.outputs)
+            figure = roc_figure(picture, title=f"{cell.block}  {cell.row}")
+            files.append(write_whole(folder / f"roc-{test.trial_id}.png", png(figure)))
     return tuple(files)
 
 
-def _draw_roc(
-    axes: Axes, targets: NDArray[np.int8], scores: NDArray[np.float32], ensemble: NDArray[np.float64]
-) -> None:
-    axes.plot([0, 100], [0, 100], color="#c9ced4", linewidth=1, linestyle=(0, (4, 4)))
-    label: str | None = f"replicates ({len(scores)})"
-    for row in scores:
-        points = metrics.roc_points(targets, row)
-        axes.plot(100 * points.fpr, 100 * points.tpr, color=_GREY, linewidth=0.8, alpha=0.6, label=label)
-        label = None
-    points = metrics.roc_points(targets, ensemble)
-    area = metrics.auroc(targets, ensemble)
-    axes.plot(
-        100 * points.fpr, 100 * points.tpr, color=_BLUE, linewidth=2.4, label=f"ensemble, AUC {area:.4f}"
-    )
-    for percent, marker in zip(OPERATING_POINTS, _MARKERS, strict=True):
-        rate = metrics.fpr_at_tpr(targets, ensemble, percent / 100)
-        reached = float(points.tpr[points.fpr <= rate].max())
+def _draw_roc(axes: Axes, picture: RocPicture) -> None:
+    axes.plot([0, 100], [0, 100], color=DIAGONAL, linewidth=1, linestyle=(0, (4, 4)))
+    for curve in picture.curves:
         axes.plot(
-            [100 * rate],
-            [100 * reached],
+            100 * curve.points.fpr,
+            100 * curve.points.tpr,
+            color=curve.color,
+            linewidth=2.4 if curve.is_ensemble else 0.8,
+            alpha=None if curve.is_ensemble else 0.6,
+            label=curve.label or None,
+        )
+    for mark, marker in zip(picture.marks, cycle(_MARKERS), strict=False):
+        axes.plot(
+            [100 * mark.fpr],
+            [100 * mark.tpr],
             marker,
-            color=_ORANGE,
+            color=ORANGE,
             markeredgecolor="white",
             markersize=8,
             zorder=5,
-            label=f"TPR ≥ {percent} %: FPR {100 * rate:.1f} %",
+            label=mark.label,
         )
     axes.legend(loc="lower right", frameon=False, fontsize=9)
 
 
-def _draw_block(axes: Axes, rows: pd.DataFrame, title: str) -> None:
+def _draw_block(axes: Axes, rows: pd.DataFrame, metric: Metric, title: str) -> None:
     families = list(rows["family"].drop_duplicates())
     for position, family in enumerate(families):
-        pair = rows[rows["family"] == family].dropna(subset=["fpr_at_tpr_98"]).to_dict("records")
-        places = [
-            (100 * float(r["fpr_at_tpr_98"]), position + (0.14 if r["constrained"] else -0.14)) for r in pair
-        ]
-        axes.plot([x for x, _ in places], [y for _, y in places], color="#d5dae0", linewidth=3, zorder=1)
-        for record, (rate, height) in zip(pair, places, strict=True):
-            color = _BLUE if record["constrained"] else _GREY
-            face = color if is_final(record) else "white"
-            ends = [100 * float(record[f"fpr_at_tpr_98_{end}"]) for end in ("low", "high")]
-            axes.plot(
-                ends, [height, height], color=color, linewidth=1.2, marker="|", markersize=5, zorder=1.5
-            )
-            axes.plot([rate], [height], "o", color=color, markerfacecolor=face, markersize=8, zorder=2)
+        pair = rows[rows["family"] == family].dropna(subset=[column_name(metric)]).to_dict("records")
+        _draw_pair(axes, pair, metric, position)
         if not pair:
             across = axes.get_yaxis_transform()
-            axes.text(0.02, position, "no result", transform=across, va="center", color=_GREY, fontsize=9)
+            axes.text(0.02, position, "no result", transform=across, va="center", color=GREY, fontsize=9)
     axes.set_yticks(range(len(families)), families)
     axes.set_ylim(len(families) - 0.4, -0.6)
     axes.margins(x=0.08)
-    axes.set_xlabel("FPR at 98 % TPR (%), test ensemble, 95 % interval", fontsize=9)
+    unit = " (%)" if metric.scale == 100 else ""
+    axes.set_xlabel(f"{metric.words}{unit}, test ensemble, 95 % interval", fontsize=9)
     axes.set_title(_plain(title, _LINE), fontsize=10, loc="left")
     _quiet(axes)
-    axes.grid(axis="x", color="#e6e8eb", linewidth=0.8)
+    axes.grid(axis="x", color=GRID, linewidth=0.8)
+
+
+def _draw_pair(axes: Axes, pair: Sequence[Mapping[Any, Any]], metric: Metric, position: int) -> None:
+    """Rows that differ in the constraint, joined by a line; each with its interval."""
+    values, heights = [], []
+    for record in pair:
+        values.append(metric.scale * float(record[column_name(metric)]))
+        heights.append(position + (_APART if record["constrained"] else -_APART))
+    axes.plot(values, heights, color="#d5dae0", linewidth=3, zorder=1)
+    for record, value, height in zip(pair, values, heights, strict=True):
+        color = BLUE if record["constrained"] else GREY
+        face = color if is_final(record) else "white"
+        ends = [metric.scale * float(record[column]) for column in interval_columns(metric)]
+        axes.plot(ends, [height, height], color=color, linewidth=1.2, marker="|", markersize=5, zorder=1.5)
+        axes.plot([value], [height], "o", color=color, markerfacecolor=face, markersize=8, zorder=2)
 
 
 def _quiet(axes: Axes) -> None:
@@ -171,7 +170,7 @@ def _quiet(axes: Axes) -> None:
         axes.spines[side].set_visible(False)
     for side in ("left", "bottom"):
         axes.spines[side].set_color("#b8bec6")
-    axes.tick_params(colors=_INK, labelsize=9, length=3)
+    axes.tick_params(colors=INK, labelsize=9, length=3)
     axes.set_axisbelow(True)
 
 

@@ -3,49 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
+from analysis.render.captions import best_caption, comparison_caption
+from analysis.table_columns import TableColumns, column_name, interval_columns
+from search_spaces.config import Metric
+
 MISSING = "–"
 
-# Frame column -> True where higher is better; the best comparable cell of a block is set bold.
-_BEST = {
-    "auc": True,
-    "fpr_at_tpr_98": False,
-    "fpr_at_tpr_95": False,
-    "fpr_at_tpr_90": False,
-    "auc_mean": True,
-}
-_HEADER = (
-    "Loss",
-    "Replicates",
-    "Candidates",
-    "AUC",
-    "FPR@98 (%)",
-    "FPR@95 (%)",
-    "FPR@90 (%)",
-    "AUC mean ± std",
-    "Loss config",
-    "ALM config",
-    "δ",
-)
+_BEFORE = ("Loss", "Replicates", "Candidates")
+_BEHIND = ("Loss config", "ALM config", "δ")
 _TEXT_COLUMNS = ("Loss", "Loss config", "ALM config", "Settings", "Remark")
-_CAPTION = (
-    "Test scores averaged over replicates (the ensemble): AUC, and false positive rate in % at a true "
-    "positive rate of at least 98, 95 and 90 %; in brackets 95 % intervals, a stratified bootstrap over test "
-    "examples of these very networks; AUC mean ± standard deviation (ddof 0) over replicates. "
-    "Candidates: complete / all."
-)
-_COMPARISON_CAPTION = (
-    "Mean over seeds of the difference in test AUC, with the constraint minus without; 95 % percentile "
-    "bootstrap interval over seeds and test examples; Wilcoxon's signed-rank test over seeds, two-sided, not "
-    "corrected for the number of rows. The interval asks what other seeds and other test examples would "
-    "give, p what other seeds would give on these test examples: one may exclude 0 and the other not. "
-    "†: a cell of the row is incomplete or has pruned candidates."
-)
+
+_Record = Mapping[Any, Any]
 
 
 @dataclass(frozen=True)
@@ -91,94 +65,142 @@ class Document:
     tables: tuple[BlockTable, ...]
 
 
-def best_document(title: str, facts: tuple[str, ...], frame: pd.DataFrame) -> Document:
-    """The best-configuration tables; `frame` as `analysis.tables.best_frame` gives it."""
-    return Document(title, _CAPTION, facts, block_tables(frame))
+def best_document(
+    title: str, facts: tuple[str, ...], frame: pd.DataFrame, columns: Mapping[str, TableColumns]
+) -> Document:
+    """The best-configuration tables.
+
+    frame     as `analysis.frames.best_frame` gives it
+    columns   the metrics that a block's table shows, by the block's label
+    """
+    return Document(title, best_caption(columns.values()), facts, block_tables(frame, columns))
 
 
-def comparison_document(title: str, frame: pd.DataFrame) -> Document:
-    """With against without the constraint; `frame` as `analysis.tables.comparison_frame` gives it."""
-    header = ("Loss", "Pairs", "Δ AUC", "95 % interval", "p", "Remark")
+def comparison_document(title: str, frame: pd.DataFrame, columns: Mapping[str, TableColumns]) -> Document:
+    """With against without the constraint; `frame` as `analysis.frames.comparison_frame` gives it."""
     tables = []
-    for block in frame["block"].drop_duplicates():
-        records = frame[frame["block"] == block].to_dict("records")
-        rows = tuple(_comparison_row(r) for r in records)
-        tables.append(BlockTable(str(block), header, rows, ()))
-    return Document(title, _COMPARISON_CAPTION, (), tuple(tables))
+    for block, records in _blocks(frame):
+        steering = columns[block].steering
+        header = ("Loss", "Pairs", f"Δ {steering.header}", "95 % interval", "p", "Remark")
+        rows = tuple(_comparison_row(record) for record in records)
+        tables.append(BlockTable(block, header, rows, ()))
+    return Document(title, comparison_caption(columns.values()), (), tuple(tables))
 
 
-def _comparison_row(record: Mapping[Any, Any]) -> tuple[Entry, ...]:
-    def number(column: str, form: str) -> str:
-        return MISSING if math.isnan(record[column]) else format(float(record[column]), form)
-
-    interval = f"{number('low', '+.4f')} to {number('high', '+.4f')}"
-    return (
-        Entry(str(record["row"]), marked=not record["complete"]),
-        Entry(str(record["pairs"])),
-        Entry(number("mean_difference", "+.4f")),
-        Entry(MISSING if math.isnan(record["low"]) else interval),
-        Entry(number("p_value", ".3g")),
-        Entry(str(record["remark"]) or MISSING),
-    )
-
-
-def block_tables(frame: pd.DataFrame) -> tuple[BlockTable, ...]:
-    """The frame of `analysis.tables.best_frame`, block by block, in its order."""
-    has_settings = bool((frame["settings"] != "").any())
-    header = (*_HEADER, "Settings") if has_settings else _HEADER
+def block_tables(frame: pd.DataFrame, columns: Mapping[str, TableColumns]) -> tuple[BlockTable, ...]:
+    """The frame of `analysis.frames.best_frame`, block by block, in its order."""
+    settings = ("Settings",) if (frame["settings"] != "").any() else ()
     tables = []
-    for block in frame["block"].drop_duplicates():
-        records = frame[frame["block"] == block].to_dict("records")
-        best = {name: _best(records, name, higher) for name, higher in _BEST.items()}
-        rows = tuple(_row(r, best, has_settings) for r in records)
-        notes = tuple(
-            Note(str(r["row"]), str(r["note"]), marked=not is_final(r)) for r in records if r["note"]
-        )
-        tables.append(BlockTable(str(block), header, rows, notes))
+    for block, records in _blocks(frame):
+        of_block = columns[block]
+        of_metrics = [metric.header for metric in of_block.shown]
+        header = (*_BEFORE, *of_metrics, f"{of_block.steering.header} mean ± std", *_BEHIND, *settings)
+        writer = _RowWriter(of_block, records, bool(settings))
+        rows = tuple(writer.row(record) for record in records)
+        tables.append(BlockTable(block, header, rows, _notes(records)))
     return tuple(tables)
 
 
-def _best(records: list[dict[Any, Any]], column: str, higher: bool) -> float:
-    values = [float(r[column]) for r in records if is_final(r) and not math.isnan(r[column])]
-    return (max(values) if higher else min(values)) if values else math.nan
-
-
-def is_final(record: Mapping[Any, Any]) -> bool:
+def is_final(record: _Record) -> bool:
     """Whether the cell's choice is final and was made among trials that were all trained to their end."""
     return bool(record["complete"]) and not record["candidates_pruned"]
 
 
-def _row(record: Mapping[Any, Any], best: Mapping[str, float], has_settings: bool) -> tuple[Entry, ...]:
-    def number(column: str, text: str, detail: str = "") -> Entry:
+def _blocks(frame: pd.DataFrame) -> list[tuple[str, list[_Record]]]:
+    """The blocks of a frame in its order, each with its rows."""
+    blocks = []
+    for block in frame["block"].drop_duplicates():
+        blocks.append((str(block), frame[frame["block"] == block].to_dict("records")))
+    return blocks
+
+
+def _notes(records: Sequence[_Record]) -> tuple[Note, ...]:
+    notes = []
+    for record in records:
+        if record["note"]:
+            notes.append(Note(str(record["row"]), str(record["note"]), marked=not is_final(record)))
+    return tuple(notes)
+
+
+class _RowWriter:
+    """Writes the rows of one block's table; the best final value of a column is set bold."""
+
+    def __init__(self, columns: TableColumns, records: Sequence[_Record], has_settings: bool) -> None:
+        self.columns, self.has_settings = columns, has_settings
+        self.mean = f"{column_name(columns.steering)}_mean"
+        self.best = {self.mean: _best(records, self.mean, columns.steering)}
+        for metric in columns.shown:
+            self.best[column_name(metric)] = _best(records, column_name(metric), metric)
+
+    def row(self, record: _Record) -> tuple[Entry, ...]:
+        """The entries of a row, in the header's order."""
+        entries = [
+            Entry(str(record["row"]), marked=not is_final(record)),
+            Entry(str(record["n"])),
+            Entry(f"{record['candidates_complete']}/{record['candidates_total']}"),
+        ]
+        for metric in self.columns.shown:
+            entries.append(self._metric(record, metric))
+        entries += [self._mean(record), *_configuration(record)]
+        if self.has_settings:
+            entries.append(Entry(str(record["settings"]) or MISSING))
+        return tuple(entries)
+
+    def _metric(self, record: _Record, metric: Metric) -> Entry:
+        value = metric.scale * record[column_name(metric)]
+        is_share = metric.scale != 1
+        text = f"{value:.2f}" if is_share else f"{value:.4f}"
+        detail = _interval(record, metric, ".1f" if is_share else ".3f")
+        return self._number(record, column_name(metric), text, detail)
+
+    def _mean(self, record: _Record) -> Entry:
+        scale, deviation = self.columns.steering.scale, self.mean.replace("_mean", "_std")
+        text = f"{scale * record[self.mean]:.4f} ± {scale * record[deviation]:.4f}"
+        return self._number(record, self.mean, text)
+
+    def _number(self, record: _Record, column: str, text: str, detail: str = "") -> Entry:
         value = float(record[column])
         if math.isnan(value):
             return Entry(MISSING)
-        return Entry(text, bold=is_final(record) and value == best[column], detail=detail)
-
-    def rate(percent: int) -> Entry:
-        column = f"fpr_at_tpr_{percent}"
-        return number(column, f"{100 * record[column]:.2f}", _interval(record, column, 100, ".1f"))
-
-    entries = [
-        Entry(str(record["row"]), marked=not is_final(record)),
-        Entry(str(record["n"])),
-        Entry(f"{record['candidates_complete']}/{record['candidates_total']}"),
-        number("auc", f"{record['auc']:.4f}", _interval(record, "auc", 1, ".3f")),
-        *(rate(percent) for percent in (98, 95, 90)),
-        number("auc_mean", f"{record['auc_mean']:.4f} ± {record['auc_std']:.4f}"),
-    ]
-    if record["trial_id"]:
-        alm = MISSING if record["alm_config"] == "none" else str(record["alm_config"])
-        margin = MISSING if math.isnan(record["delta"]) else f"{record['delta']:g}"
-        entries += [Entry(str(record["loss_config"])), Entry(alm), Entry(margin)]
-    else:
-        entries += [Entry("missing"), Entry(MISSING), Entry(MISSING)]
-    if has_settings:
-        entries.append(Entry(str(record["settings"]) or MISSING))
-    return tuple(entries)
+        return Entry(text, bold=is_final(record) and value == self.best[column], detail=detail)
 
 
-def _interval(record: Mapping[Any, Any], column: str, scale: float, form: str) -> str:
-    """The interval of a column in brackets, "(0.931–0.972)"; "" where it is undefined."""
-    low, high = (scale * float(record[f"{column}_{end}"]) for end in ("low", "high"))
+def _best(records: Sequence[_Record], column: str, metric: Metric) -> float:
+    values = []
+    for record in records:
+        if is_final(record) and not math.isnan(record[column]):
+            values.append(float(record[column]))
+    return max(values, key=metric.gain, default=math.nan)
+
+
+def _configuration(record: _Record) -> list[Entry]:
+    """What was chosen: the loss, the constraint and its margin."""
+    if not record["trial_id"]:
+        return [Entry("missing"), Entry(MISSING), Entry(MISSING)]
+    alm = MISSING if record["alm_config"] == "none" else str(record["alm_config"])
+    margin = MISSING if math.isnan(record["delta"]) else f"{record['delta']:g}"
+    return [Entry(str(record["loss_config"])), Entry(alm), Entry(margin)]
+
+
+def _interval(record: _Record, metric: Metric, form: str) -> str:
+    """The interval of a metric in brackets, "(0.931–0.972)"; "" where it is undefined."""
+    low, high = (metric.scale * float(record[column]) for column in interval_columns(metric))
     return "" if math.isnan(low) else f"({low:{form}}–{high:{form}})"
+
+
+def _comparison_row(record: _Record) -> tuple[Entry, ...]:
+    interval = MISSING
+    if not math.isnan(record["low"]):
+        interval = f"{record['low']:+.4f} to {record['high']:+.4f}"
+    return (
+        Entry(str(record["row"]), marked=not record["complete"]),
+        Entry(str(record["pairs"])),
+        Entry(_number(record["mean_difference"], "+.4f")),
+        Entry(interval),
+        Entry(_number(record["p_value"], ".3g")),
+        Entry(str(record["remark"]) or MISSING),
+    )
+
+
+def _number(value: float, form: str) -> str:
+    return MISSING if math.isnan(value) else format(float(value), form)

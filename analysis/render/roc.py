@@ -1,75 +1,159 @@
-"""A trial's ROC curve as SVG text, written in a millisecond: every trial of a sweep gets one.
+"""The ROC picture of a trial: what is drawn, and its form as SVG, written in a millisecond.
 
-The figures of the tables are matplotlib's (`figures`); importing it and drawing one takes 100 times as long.
+Every trial of a sweep gets the SVG. The figures beside the tables are matplotlib's (`figures`); importing it
+and drawing one takes 100 times as long.
+
+One column: each replicate thin, the ensemble bold, its operating points marked. Several columns: the ensemble
+of each in a colour of its own.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from html import escape
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.records import OPERATING_POINTS, ensemble_scores
+from analysis.records import ensemble_outputs
+from search_spaces.config import Targets, Task, percent
 from trainer.metrics import binary as metrics
+from trainer.tasks.base import Column, task_arrays
 
-_INK, _GREY, _BLUE, _ORANGE = "#222222", "#8c96a3", "#1f5fa8", "#d9722e"
+INK, GREY, BLUE, ORANGE = "#222222", "#8c96a3", "#1f5fa8", "#d9722e"
+DIAGONAL, GRID = "#c9ced4", "#e6e8eb"
+# Of several columns, one after another.
+_COLORS = (BLUE, ORANGE, "#2e8b57", "#7d4fa8", "#b8860b", "#c0395b", "#3f9fb5", "#6b6b6b")
 _WIDTH, _HEIGHT = 640, 660
 _LEFT, _TOP, _SIDE = 60, 40, 560
 _TITLE_LENGTH = 90
 
 
-def roc_svg(targets: NDArray[np.int8], scores: NDArray[np.float32], *, title: str) -> str:
-    """ROC curves of a trial: each replicate thin, the ensemble bold, its operating points marked.
+@dataclass(frozen=True)
+class Curve:
+    """A ROC curve to draw; `label` "" for one that the legend does not tell."""
 
-    targets [examples] in {0, 1}; scores [replicates, examples], higher is more critical. Where the curve is
-    undefined the picture says why.
+    points: metrics.RocPoints
+    color: str
+    label: str
+    is_ensemble: bool
+
+
+@dataclass(frozen=True)
+class Mark:
+    """An operating point: its two rates (0 to 1)."""
+
+    fpr: float
+    tpr: float
+    label: str
+
+
+@dataclass(frozen=True)
+class RocPicture:
+    """What a ROC picture shows, in the order of drawing; nothing but why, where it is `undefined`."""
+
+    curves: tuple[Curve, ...] = ()
+    marks: tuple[Mark, ...] = ()
+    undefined: str | None = None
+
+
+def roc_picture(
+    task: Task, rates: Targets, targets: NDArray[Any], outputs: NDArray[np.float32]
+) -> RocPicture:
+    """The ROC curves of a trial, and its operating points at each true positive rate of `rates`.
+
+    targets [examples]; outputs [replicates, examples] or [replicates, examples, classes].
     """
-    ensemble = ensemble_scores(scores)
-    reason = metrics.undefined_reason(targets, ensemble)
-    if reason is None:
-        content = _curves(targets, scores, ensemble)
+    arrays = task_arrays(task, rates)
+    ensemble = ensemble_outputs(outputs)
+    reason = arrays.undefined_reason(targets, ensemble)
+    if reason is not None:
+        return RocPicture(undefined=reason)
+    columns = arrays.columns(targets, ensemble)
+    if len(columns) > 1:
+        return RocPicture(tuple(_curve_of_several(column, i) for i, column in enumerate(columns)))
+    ranked, (scores,) = _compared(columns[0])
+    _, rows = _compared(arrays.columns(targets, outputs)[0])
+    curves = []
+    for number, row in enumerate(rows):
+        label = f"replicates ({len(outputs)})" if number == 0 else ""
+        curves.append(Curve(metrics.roc_points(ranked, row), GREY, label, is_ensemble=False))
+    label = f"ensemble, AUC {metrics.auroc(ranked, scores):.4f}"
+    points = metrics.roc_points(ranked, scores)
+    curves.append(Curve(points, BLUE, label, is_ensemble=True))
+    marks = [_mark(points, metrics.fpr_at_tpr(ranked, scores, rate), rate) for rate in rates.tpr]
+    return RocPicture(tuple(curves), tuple(marks))
+
+
+def roc_svg(picture: RocPicture, *, title: str) -> str:
+    """The picture as SVG text. Where the curve is undefined it says why."""
+    if picture.undefined is None:
+        content = _drawn(picture)
     else:
-        content = [_text(_LEFT + _SIDE / 2, _TOP + _SIDE / 2, f"ROC curve undefined: {reason}", "middle")]
+        told = f"ROC curve undefined: {picture.undefined}"
+        content = [_text(_LEFT + _SIDE / 2, _TOP + _SIDE / 2, told, "middle")]
     shown = title if len(title) <= _TITLE_LENGTH else title[: _TITLE_LENGTH - 1] + "…"
     head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{_HEIGHT}" '
-        f'viewBox="0 0 {_WIDTH} {_HEIGHT}" font-family="sans-serif" font-size="13" fill="{_INK}">'
+        f'viewBox="0 0 {_WIDTH} {_HEIGHT}" font-family="sans-serif" font-size="13" fill="{INK}">'
     )
     ground = f'<rect width="{_WIDTH}" height="{_HEIGHT}" fill="white"/>'
     return "\n".join([head, ground, *_frame(shown), *content, "</svg>"])
 
 
-def _curves(
-    targets: NDArray[np.int8], scores: NDArray[np.float32], ensemble: NDArray[np.float64]
-) -> list[str]:
-    parts = [_line(metrics.roc_points(targets, row), _GREY, 0.8) for row in scores]
-    points = metrics.roc_points(targets, ensemble)
-    parts.append(_line(points, _BLUE, 2.4))
-    legend = [f"replicates ({len(scores)})", f"ensemble, AUC {metrics.auroc(targets, ensemble):.4f}"]
-    for percent in OPERATING_POINTS:
-        rate = metrics.fpr_at_tpr(targets, ensemble, percent / 100)
-        x, y = _place(rate, float(points.tpr[points.fpr <= rate].max()))
-        parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="5" fill="{_ORANGE}" stroke="white"/>')
-        legend.append(f"TPR ≥ {percent} %: FPR {100 * rate:.1f} %")
-    for number, words in enumerate(reversed(legend)):
-        parts.append(_text(_LEFT + _SIDE - 12, _TOP + _SIDE - 14 - 20 * number, words, "end"))
+def _curve_of_several(column: Column, number: int) -> Curve:
+    ranked, (scores,) = _compared(column)
+    label = f"{column.name}, AUC {metrics.auroc(ranked, scores):.4f}"
+    color = _COLORS[number % len(_COLORS)]
+    return Curve(metrics.roc_points(ranked, scores), color, label, is_ensemble=True)
+
+
+def _compared(column: Column) -> tuple[NDArray[np.int8], NDArray[Any]]:
+    """Targets [n] and scores [rows, n] of the n examples that a column compares, in their order."""
+    taken = column.positive | column.negative
+    return column.positive[taken].astype(np.int8), column.scores[:, taken]
+
+
+def _mark(points: metrics.RocPoints, fpr: float, rate: float) -> Mark:
+    reached = float(points.tpr[points.fpr <= fpr].max())
+    return Mark(fpr, reached, f"TPR ≥ {percent(rate)} %: FPR {100 * fpr:.1f} %")
+
+
+def _drawn(picture: RocPicture) -> list[str]:
+    parts, legend = [], []
+    for curve in picture.curves:
+        parts.append(_line(curve.points, curve.color, 2.4 if curve.is_ensemble else 0.8))
+        if curve.label:
+            legend.append((curve.label, curve.color))
+    for mark in picture.marks:
+        x, y = _place(mark.fpr, mark.tpr)
+        parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="5" fill="{ORANGE}" stroke="white"/>')
+        legend.append((mark.label, ORANGE))
+    # One curve needs no key to its colour.
+    has_key = not picture.marks and len(picture.curves) > 1
+    for number, (words, color) in enumerate(reversed(legend)):
+        x, y = _LEFT + _SIDE - 12, _TOP + _SIDE - 14 - 20 * number
+        if has_key:
+            parts.append(f'<path d="M{x - 16} {y - 4}H{x}" stroke="{color}" stroke-width="2.4"/>')
+        parts.append(_text(x - 24 if has_key else x, y, words, "end"))
     return parts
 
 
 def _frame(title: str) -> list[str]:
     parts = [_text(_LEFT + _SIDE / 2, 24, title, "middle")]
-    for percent in range(0, 101, 20):
-        x, y = _place(percent / 100, percent / 100)
+    for tick in range(0, 101, 20):
+        x, y = _place(tick / 100, tick / 100)
         parts += [
-            f'<path d="M{x:.0f} {_TOP}V{_TOP + _SIDE}M{_LEFT} {y:.0f}H{_LEFT + _SIDE}" stroke="#e6e8eb"/>',
-            _text(x, _TOP + _SIDE + 20, str(percent), "middle"),
-            _text(_LEFT - 8, y + 4, str(percent), "end"),
+            f'<path d="M{x:.0f} {_TOP}V{_TOP + _SIDE}M{_LEFT} {y:.0f}H{_LEFT + _SIDE}" stroke="{GRID}"/>',
+            _text(x, _TOP + _SIDE + 20, str(tick), "middle"),
+            _text(_LEFT - 8, y + 4, str(tick), "end"),
         ]
     middle = _TOP + _SIDE / 2
     return [
         *parts,
-        f'<path d="M{_LEFT} {_TOP + _SIDE}L{_LEFT + _SIDE} {_TOP}" stroke="#c9ced4" stroke-dasharray="4 4"/>',
+        f'<path d="M{_LEFT} {_TOP + _SIDE}L{_LEFT + _SIDE} {_TOP}" stroke="{DIAGONAL}" '
+        'stroke-dasharray="4 4"/>',
         _text(_LEFT + _SIDE / 2, _HEIGHT - 14, "False positive rate (%)", "middle"),
         f'<g transform="rotate(-90 16 {middle})">{_text(16, middle, "True positive rate (%)", "middle")}</g>',
     ]
@@ -80,9 +164,11 @@ def _line(points: metrics.RocPoints, color: str, width: float) -> str:
     flat, steep = np.diff(points.fpr) == 0, np.diff(points.tpr) == 0
     between = (flat[:-1] & flat[1:]) | (steep[:-1] & steep[1:])
     kept = np.r_[True, ~between, True] if len(points.fpr) > 1 else np.array([True])
-    places = (_place(x, y) for x, y in zip(points.fpr[kept], points.tpr[kept], strict=True))
-    path = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
-    return f'<polyline points="{path}" fill="none" stroke="{color}" stroke-width="{width}"/>'
+    pairs = []
+    for fpr, tpr in zip(points.fpr[kept], points.tpr[kept], strict=True):
+        x, y = _place(fpr, tpr)
+        pairs.append(f"{x:.1f},{y:.1f}")
+    return f'<polyline points="{" ".join(pairs)}" fill="none" stroke="{color}" stroke-width="{width}"/>'
 
 
 def _place(fpr: float, tpr: float) -> tuple[float, float]:

@@ -29,6 +29,7 @@ class Metric:
     header   as a table's head has it, with the unit of `scale`
     words    as a sentence has it
     scale    by what a table multiplies the value: 100 for per cent
+    mean_of  of which metric of its task's columns it is the mean ("auroc"); "" for none
     """
 
     name: str
@@ -37,6 +38,7 @@ class Metric:
     words: str
     scale: float = 1.0
     role: Role = "summary"
+    mean_of: str = ""
 
     def gain(self, value: float) -> float:
         """The value, signed so that higher is better."""
@@ -56,6 +58,10 @@ class Targets(Frozen):
         if len(set(names)) != len(names):
             raise ValueError(f"expected distinct rates, given {list(rates)}")
         return rates
+
+    def joined(self, other: Targets) -> Targets:
+        """These rates, and behind them those of the other that are new."""
+        return Targets(tpr=_joined(self.tpr, other.tpr), fpr=_joined(self.fpr, other.fpr))
 
 
 DEFAULT_TARGETS = Targets()
@@ -109,6 +115,11 @@ def auroc(*, of: str = "", role: Role = "headline") -> Metric:
     """The area under the ROC curve, `of` a column where a task has several."""
     which = _of_words(of)
     return Metric(_of_column("auroc", of), "higher", f"AUC{which}", f"AUROC{which}", role=role)
+
+
+def _joined(first: tuple[float, ...], second: tuple[float, ...]) -> tuple[float, ...]:
+    known = {percent(rate) for rate in first}
+    return first + tuple(rate for rate in second if percent(rate) not in known)
 
 
 def _of_column(name: str, column: str) -> str:

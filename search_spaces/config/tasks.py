@@ -17,7 +17,15 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, TypeA
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from search_spaces.config.base import Frozen, number
-from search_spaces.config.metrics import Metric, Targets, auroc, fpr_at_tpr, recall, tpr_at_fpr
+from search_spaces.config.metrics import (
+    DEFAULT_TARGETS,
+    Metric,
+    Targets,
+    auroc,
+    fpr_at_tpr,
+    recall,
+    tpr_at_fpr,
+)
 from search_spaces.config.sources import ClassLabel, SourceConfig
 
 # Which examples a critical class is compared with (reference, section 3): with all others, or with those of
@@ -59,6 +67,15 @@ class Task(Frozen, ABC):
     @abstractmethod
     def metrics(self, targets: Targets) -> tuple[Metric, ...]:
         """Every metric, in the order of a table's columns."""
+
+    def headline(self, targets: Targets) -> tuple[Metric, ...]:
+        """The metrics that are shown everywhere and may be pursued, in the order of `metrics`."""
+        return tuple(metric for metric in self.metrics(targets) if metric.role == "headline")
+
+    @property
+    def steering_metric(self) -> Metric:
+        """The metric that steers."""
+        return next(metric for metric in self.metrics(DEFAULT_TARGETS) if metric.name == self.steers)
 
     @abstractmethod
     def columns(self, comparison: Comparison) -> tuple[str, ...]:
@@ -207,7 +224,14 @@ class MultiClass(Task):
         critical = [str(label) for label in self.critical]
         accuracy = Metric("balanced_accuracy", "higher", "Balanced accuracy (%)", "balanced accuracy", 100.0)
         found = [
-            Metric("critical_auroc", "higher", "Critical AUC", "mean critical AUROC", role="headline"),
+            Metric(
+                "critical_auroc",
+                "higher",
+                "Critical AUC",
+                "mean critical AUROC",
+                role="headline",
+                mean_of="auroc",
+            ),
             Metric("macro_f1", "higher", "Macro F1", "macro F1", role="headline"),
             replace(accuracy, role="headline"),
         ]

@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from search_spaces.config import TrialConfig
-from search_spaces.labels import block_key, row_label
 from search_spaces.paper.named import CONSTRAINTS, LOSSES, MARGINS, constraint_by_name
+from search_spaces.rows import CellKey, cell_key
 from search_spaces.space import SearchSpace, product
 
 TWO_STAGE = "paper-two-stage"
@@ -39,7 +39,7 @@ def second_stage(chosen: Iterable[TrialConfig]) -> tuple[TrialConfig, ...]:
 
 def stand_ins(first: Sequence[TrialConfig]) -> tuple[TrialConfig, ...]:
     """A second stage on the first loss of each row: as many trials, and as costly, as that to be chosen."""
-    rows: dict[tuple[str, str], TrialConfig] = {}
+    cells: dict[CellKey, TrialConfig] = {}
     for trial in first:
-        rows.setdefault((block_key(trial.data), row_label(trial)), trial)
-    return second_stage(rows.values())
+        cells.setdefault(cell_key(trial), trial)
+    return second_stage(cells.values())

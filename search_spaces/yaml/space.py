@@ -19,6 +19,9 @@
       domains:
         optimizer.learning_rate: {log_uniform: [1e-3, 1e-1]}
 
+Beside the blocks stand `tpr_targets` and `fpr_targets`, the rates at which ROC curves are read, and `rows`,
+what makes a row of the table: see `search_spaces.reading`.
+
 With a block `search` the trials are not listed but chosen one by one: see `search_spaces.search_block`.
 It stands beside `fixed` alone.
 
@@ -40,12 +43,14 @@ from search_spaces.config import TrialConfig
 from search_spaces.domains import Domain, parse_domain, share
 from search_spaces.errors import SpaceError
 from search_spaces.problem import Problem, join, shown
+from search_spaces.reading import READING_KEYS, Reading, parse_reading
+from search_spaces.search import Search
 from search_spaces.search_block import parse_search
 from search_spaces.settings import Setting, TrialBuilder, setting
 from search_spaces.space import SearchSpace, collapse
 from search_spaces.yaml.file import read_yaml
 
-_KEYS = ("name", "description", "fixed", "choices", "grid", "random", "search")
+_KEYS = ("name", "description", *READING_KEYS, "fixed", "choices", "grid", "random", "search")
 
 # The settings of one alternative, and an axis: alternatives of which a trial takes one.
 Alternative: TypeAlias = tuple[Setting, ...]
@@ -70,8 +75,10 @@ def _space(content: object, default_name: str) -> SearchSpace:
     description = given.get("description", "")
     if not isinstance(description, str):
         raise Problem("description", "text", shown(description))
+    reading = parse_reading(given)
     if "search" in given:
-        return _searched(name, description, given)
+        search = _search(given, reading)
+        return SearchSpace(name, collapse(map(search.trial, search.start)), description, search, reading)
     blocks = _Blocks()
     for block, read in (
         ("fixed", blocks.fixed),
@@ -81,10 +88,10 @@ def _space(content: object, default_name: str) -> SearchSpace:
     ):
         if block in given:
             read(given[block])
-    return SearchSpace(name, collapse(blocks.trials()), description)
+    return SearchSpace(name, collapse(blocks.trials()), description, reading=reading)
 
 
-def _searched(name: str, description: str, given: Mapping[str, object]) -> SearchSpace:
+def _search(given: Mapping[str, object], reading: Reading) -> Search:
     for block in ("choices", "grid", "random"):
         if block in given:
             raise Problem(block, "no other block than fixed beside search", f"{block} too")
@@ -93,8 +100,7 @@ def _searched(name: str, description: str, given: Mapping[str, object]) -> Searc
         blocks = _Blocks()
         blocks.fixed(given["fixed"])
         fixed = list(blocks.only())
-    search = parse_search(fixed, given["search"])
-    return SearchSpace(name, collapse(map(search.trial, search.start)), description, search)
+    return parse_search(fixed, given["search"], reading)
 
 
 class _Blocks:

@@ -48,14 +48,11 @@ def with_options(declared: type) -> Callable[[Command], Command]:
 def run_options(context: typer.Context) -> RunOptions:
     """Where and how a sweep runs: this command's options, each in the field of its name, else the defaults.
 
-    Raises InputError for a choice that there is not, or an unknown selection rule.
+    Raises InputError for a choice that there is not.
     """
-    from analysis.select import rule_by_name
     from sweeps.options import RunOptions
 
-    options = RunOptions(trial=trial_options(context), **_fields(RunOptions, context))
-    rule_by_name(options.rule)
-    return options
+    return RunOptions(trial=trial_options(context), **_fields(RunOptions, context))
 
 
 def trial_options(context: typer.Context) -> TrialOptions:

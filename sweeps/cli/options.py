@@ -10,7 +10,6 @@ import typer
 from search_spaces.redaction import has_credentials
 
 DEFAULT_OUTPUT = "results"
-DEFAULT_RULE = "ensemble-val-auroc"
 
 
 def without_credentials(
@@ -45,7 +44,14 @@ Replicates = Annotated[
         "--replicates", min=1, help="Seeds 1 to N instead of the space's, or the stored sweep's, own."
     ),
 ]
-Rule = Annotated[str, typer.Option("--rule", help="Selection rule; it reads validation results only.")]
+Rule = Annotated[
+    str | None,
+    typer.Option(
+        "--rule",
+        help="Selection rule; it reads validation results only; default: ensemble-val- and what steers the "
+        "task, like ensemble-val-auroc.",
+    ),
+]
 TrackingUri = Annotated[
     str | None,
     typer.Option(
@@ -121,7 +127,7 @@ class ForRetry(ForPlan):
     take_over: Annotated[
         bool, typer.Option("--take-over", help="Take the sweep from a driver that holds its lease.")
     ] = False
-    rule: Rule = DEFAULT_RULE
+    rule: Rule = None
 
 
 class ForRun(ForRetry):

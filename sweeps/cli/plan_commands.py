@@ -53,7 +53,13 @@ def plan(
     console = Console()
     found = forecast(made, sweep.store, options, console, measure=probe)
     at_a_time = max_concurrent or found.packing.concurrent
-    disk = disk_need(made, sweep.store, keep_weights=options.trial.keep_weights, concurrent=at_a_time)
+    disk = disk_need(
+        made,
+        sweep.store,
+        keep_weights=options.trial.keep_weights,
+        concurrent=at_a_time,
+        rows=whole.reading.rows,
+    )
     report.print_plan(console, made)
     report.print_samples(console, sweep.manifest)
     report.print_stages(console, sweep.manifest, whole)

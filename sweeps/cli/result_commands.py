@@ -11,9 +11,10 @@ from rich.text import Text
 
 from search_spaces.errors import InputError
 from sweeps.cli.guard import guarded
-from sweeps.cli.options import DEFAULT_OUTPUT, DEFAULT_RULE, Output, Replicates, Rule, Sweep, TrackingUri
+from sweeps.cli.options import DEFAULT_OUTPUT, Output, Replicates, Rule, Sweep, TrackingUri
 
 if TYPE_CHECKING:
+    from search_spaces.config import Targets
     from trainer.store import Store, SweepManifest
 
 
@@ -29,12 +30,23 @@ def tables(
     ],
     output: Output = DEFAULT_OUTPUT,
     replicates: Replicates = None,
-    rule: Rule = DEFAULT_RULE,
+    rule: Rule = None,
+    tpr: Annotated[
+        list[float] | None,
+        typer.Option("--tpr", help="Tell the false positive rate at this true positive rate; repeatable."),
+    ] = None,
+    fpr: Annotated[
+        list[float] | None,
+        typer.Option("--fpr", help="Tell the true positive rate at this false positive rate; repeatable."),
+    ] = None,
 ) -> None:
     """Select the best configuration per cell on validation, and write the tables again.
 
+    Without --tpr they tell the false positive rates at the sweep's own true positive rates.
+
     Of an output folder, sweeps of another trial schema get none: the others do, then they are an error.
     """
+    from search_spaces.config import Targets
     from sweeps.driver.opened import each_stored
     from trainer.store import Store
 
@@ -46,9 +58,11 @@ def tables(
     if not names:
         store.check_trial_schema()
         raise InputError(f"{space}: expected a result store with a sweep in it, found none")
+    at_tpr, at_fpr = _rates("--tpr", tpr), _rates("--fpr", fpr)
     complete = True
     for sweep in each_stored(names, store, replicates):
-        complete &= write_tables_of(console, store, sweep.manifest, rule)
+        shown = Targets(tpr=at_tpr or sweep.manifest.reading.targets.tpr, fpr=at_fpr)
+        complete &= write_tables_of(console, store, sweep.manifest, rule, shown)
     if not complete:
         raise typer.Exit(1)
 
@@ -85,8 +99,24 @@ def ui(
     serve(output, tracking_uri, host=host, port=port)
 
 
-def write_tables_of(console: Console, store: Store, manifest: SweepManifest, rule: str) -> bool:
-    """Write and print a sweep's tables; returns whether every cell is complete."""
+def _rates(option: str, given: list[float] | None) -> tuple[float, ...]:
+    """The rates of an option that was given; none where it was not. Raises InputError for what is no rate."""
+    from search_spaces.problem import Problem
+    from search_spaces.reading import parse_rates
+
+    try:
+        return parse_rates("", given) if given else ()
+    except Problem as problem:
+        raise InputError(str(problem.at(option))) from None
+
+
+def write_tables_of(
+    console: Console, store: Store, manifest: SweepManifest, rule: str | None, shown: Targets | None = None
+) -> bool:
+    """Write and print a sweep's tables; returns whether every cell is complete.
+
+    `rule` and `shown` as `analysis.tables.make_tables` takes them.
+    """
     from analysis.render.figures import write_figures
     from analysis.tables import write_tables
 
@@ -94,7 +124,7 @@ def write_tables_of(console: Console, store: Store, manifest: SweepManifest, rul
         console.print(Text(f"{manifest.name}: no trial has been chosen yet, so there is no table"))
         return False
     root = Path(store.storage.root) if store.storage.is_local else Path()
-    written = write_tables(store, manifest, root / "tables" / manifest.name, rule=rule)
+    written = write_tables(store, manifest, root / "tables" / manifest.name, rule=rule, shown=shown)
     write_figures(written, root / "figures" / manifest.name)
     console.print(Text(written.text), soft_wrap=True)
     console.print(Text(f"tables: {written.files[0].parent}/"), soft_wrap=True)

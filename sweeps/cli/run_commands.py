@@ -101,6 +101,7 @@ def _go(
     yes: bool,
 ) -> None:
     """Train here, or submit this command as a job; a large run is asked about at a terminal."""
+    from analysis.select import check_rule
     from sweeps.plan import make_plan
 
     def confirm(plan: Plan) -> None:
@@ -108,6 +109,7 @@ def _go(
         if replicates > LARGE_RUN and not typer.confirm(f"Train {replicates:,} replicates?"):
             raise typer.Exit(1)
 
+    check_rule(options.rule, sweep.tasks, sweep.manifest.reading.targets)
     asks = not yes and _may_ask()
     if not job:
         train_sweep(sweep, options, retry=retry, confirm=confirm if asks else _agree)

@@ -50,8 +50,9 @@ def train_sweep(
         raise typer.Exit(1)
 
 
-def _second_stage(console: Console, sweep: OpenedSweep, rule: str) -> OpenedSweep | None:
+def _second_stage(console: Console, sweep: OpenedSweep, rule: str | None) -> OpenedSweep | None:
     """A two-stage study with its second stage, when the first has ended; None for any other sweep."""
+    from analysis.select import rule_of
     from sweeps.driver.two_stage import is_first_stage, unfinished, with_second_stage
 
     if not is_first_stage(sweep.manifest):
@@ -61,5 +62,6 @@ def _second_stage(console: Console, sweep: OpenedSweep, rule: str) -> OpenedSwee
         return None
     later = with_second_stage(sweep.store, sweep.manifest, rule)
     added = len(later.trials) - len(sweep.manifest.trials)
-    console.print(f"stage 2: {added:,} trials on the losses that {rule} chose in stage 1", highlight=False)
+    by = rule_of(sweep.tasks[0], rule, sweep.manifest.reading.targets).name
+    console.print(f"stage 2: {added:,} trials on the losses that {by} chose in stage 1", highlight=False)
     return replace(sweep, manifest=later)

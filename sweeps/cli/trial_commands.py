@@ -16,7 +16,7 @@ from sweeps.cli.guard import guarded
 from sweeps.cli.options import DEFAULT_OUTPUT, DataDir, Download, ForTrain, Output, Threads
 
 if TYPE_CHECKING:
-    from search_spaces.config import TrialConfig
+    from search_spaces.config import Metric, Task, TrialConfig
     from trainer.evaluate import Evaluation
     from trainer.fit import Round
     from trainer.store import Store
@@ -73,7 +73,7 @@ def train(
         store,
         _device(device, options.threads),
         options,
-        on_round=lambda round_: _print_round(console, round_, config.epochs),
+        on_round=lambda round_: _print_round(console, round_, config),
     )
     complete = _print_result(console, config, store)
     console.print(Text(f"stored: {store.storage.path(layout.trial(config.trial_id))}"), soft_wrap=True)
@@ -93,7 +93,7 @@ def evaluate(
     device: Device = None,
     threads: Threads = 1,
 ) -> None:
-    """Score a stored trial's weights on a data set again: AUC and FPR at 98, 95 and 90 % TPR."""
+    """Score a stored trial's weights on a data set again, by the metrics of its table."""
     from search_spaces.paper.presets import preset
     from trainer.data.task import load_task
     from trainer.evaluate import evaluate as score
@@ -108,7 +108,7 @@ def evaluate(
     found = score(config, store, task, _device(device, threads), "test" if split == "test" else "validation")
     console = Console()
     _say_what(console, config)
-    _print_evaluation(console, found, split)
+    _print_evaluation(console, found, split, data)
 
 
 def _config(
@@ -183,30 +183,32 @@ def _say_what(console: Console, config: TrialConfig) -> None:
     console.print(Text(f"trial {config.trial_id}: {trial_label(config)}"), soft_wrap=True)
 
 
-def _print_round(console: Console, round_: Round, epochs: int) -> None:
+def _print_round(console: Console, round_: Round, config: TrialConfig) -> None:
     records = list(round_.records.values())
     loss = sum(r["train/loss"] for r in records) / len(records)
+    steering = config.data.steering_metric
+    value = round_.ensemble[f"ensemble/val/{steering.name}"]
     line = (
-        f"epoch {round_.epoch + 1:3}/{epochs}  {len(records)} replicate(s)  train loss {loss:.4f}  "
-        f"ensemble val AUROC {round_.ensemble['ensemble/val/auroc']:.4f}  {round_.seconds:.2f} s"
+        f"epoch {round_.epoch + 1:3}/{config.epochs}  {len(records)} replicate(s)  train loss {loss:.4f}  "
+        f"ensemble val {steering.words} {value:.4f}  {round_.seconds:.2f} s"
     )
     console.print(line, highlight=False)
 
 
 def _print_result(console: Console, config: TrialConfig, store: Store) -> bool:
     """Print the trial's table row; returns whether every replicate completed."""
+    from analysis.table_columns import column_name
     from analysis.tables import make_tables
     from trainer.store import SweepManifest
 
     made = make_tables(store, SweepManifest("trial", (config,)))
-    row = made.frame.iloc[0]
-    table = Table("replicates", "AUC", "FPR@98", "FPR@95", "FPR@90", "AUC mean ± sd")
-    table.add_row(
-        str(row["n"]),
-        f"{row['auc']:.4f}",
-        *(f"{100 * row[f'fpr_at_tpr_{t}']:.1f} %" for t in (98, 95, 90)),
-        f"{row['auc_mean']:.4f} ± {row['auc_std']:.4f}",
-    )
+    row, (columns,) = made.frame.iloc[0], made.columns.values()
+    steering = column_name(columns.steering)
+    headers = [_header(metric) for metric in columns.shown]
+    values = [_value(metric, row[column_name(metric)]) for metric in columns.shown]
+    table = Table("replicates", *headers, f"{_header(columns.steering)} mean ± sd")
+    spread = f"{row[f'{steering}_mean']:.4f} ± {row[f'{steering}_std']:.4f}"
+    table.add_row(str(row["n"]), *values, spread)
     console.print(f"test, ensemble; replicates scored by {config.scored}:", highlight=False)
     console.print(table)
     if row["note"]:
@@ -214,11 +216,22 @@ def _print_result(console: Console, config: TrialConfig, store: Store) -> bool:
     return bool(row["complete"])
 
 
-def _print_evaluation(console: Console, found: Evaluation, split: str) -> None:
+def _print_evaluation(console: Console, found: Evaluation, split: str, data: Task) -> None:
+    from search_spaces.config import DEFAULT_TARGETS
+
     console.print(f"{split}: {found.examples} examples, {found.positives} of them positive", highlight=False)
-    table = Table("weights", "AUC", "FPR@98", "FPR@95", "FPR@90")
+    metrics = data.headline(DEFAULT_TARGETS)
+    table = Table("weights", *map(_header, metrics))
     rows = [(f"seed {seed}", values) for seed, values in found.replicates.items()]
     for name, values in [*rows, ("ensemble", found.ensemble)]:
-        rates = (f"{100 * values[f'fpr_at_tpr_{t}']:.1f} %" for t in (98, 95, 90))
-        table.add_row(name, f"{values['auroc']:.4f}", *rates)
+        table.add_row(name, *[_value(metric, values[metric.name]) for metric in metrics])
     console.print(table)
+
+
+def _header(metric: Metric) -> str:
+    """A metric's header without its unit, which stands with each value."""
+    return metric.header.removesuffix(" (%)")
+
+
+def _value(metric: Metric, value: float) -> str:
+    return f"{100 * value:.1f} %" if metric.scale == 100 else f"{value:.4f}"

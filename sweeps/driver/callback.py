@@ -99,7 +99,8 @@ class SweepCallback(tune.Callback):  # type: ignore[misc]
         if self.tracker is not None and records:
             self.tracker.epochs(config, records)
         if result["epoch"] >= 0:
-            self.progress.epoch(config, result["epoch"], result.get("ensemble/val/auroc", float("nan")))
+            value = result.get(f"ensemble/val/{config.data.steers}", float("nan"))
+            self.progress.epoch(config, result["epoch"], value)
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial's function has returned: it completed, diverged, stopped, or reported an error."""

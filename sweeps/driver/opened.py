@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from search_spaces.catalog import load_space
+from search_spaces.config import Task
 from search_spaces.errors import InputError, TrialSchemaError
 from search_spaces.search import Search
 from search_spaces.space import SearchSpace
@@ -31,6 +32,14 @@ class OpenedSweep:
     def name(self) -> str:
         """The sweep's name in the store."""
         return self.manifest.name
+
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        """The tasks of its trials, those of a search too that are not suggested yet."""
+        tasks: list[Task] = [config.data for config in self.manifest.trials]
+        if self.search is not None:
+            tasks += self.search.tasks
+        return tuple(dict.fromkeys(tasks))
 
 
 def open_sweep(
@@ -67,16 +76,16 @@ def open_stored(space: str, store: Store, replicates: int | None = None) -> Open
     """A sweep with the trials and seeds that it was last run with: what a report starts from.
 
     The store knows them, not the space: `run` may have been told other seeds. A space that was never run is
-    opened as `open_sweep` opens it.
+    opened as `open_sweep` opens it. How results are read says the space's file, where one is named.
     """
     names = store.sweep_names()
-    name = space
-    if name not in names:
-        found = load_space(space)
-        name = found.name
-        if name not in names:
-            return _as_asked(_of_space(found, store), replicates)
-    return _as_asked(OpenedSweep(store, store.read_sweep(name)), replicates)
+    if space in names:
+        return _as_asked(OpenedSweep(store, store.read_sweep(space)), replicates)
+    found = load_space(space)
+    if found.name not in names:
+        return _as_asked(_of_space(found, store), replicates)
+    stored = replace(store.read_sweep(found.name), reading=found.reading)
+    return _as_asked(OpenedSweep(store, stored), replicates)
 
 
 def each_stored(names: Sequence[str], store: Store, replicates: int | None = None) -> Iterator[OpenedSweep]:
@@ -104,12 +113,12 @@ def each_stored(names: Sequence[str], store: Store, replicates: int | None = Non
 def _of_space(space: SearchSpace, store: Store) -> OpenedSweep:
     """A space's sweep; what the store knows of its search, or of its second stage, is in it."""
     store.check_trial_schema(space.name)
-    manifest = SweepManifest(space.name, space.trials)
+    manifest = SweepManifest(space.name, space.trials, reading=space.reading)
     is_known = space.name in store.sweep_names()
     if space.search is not None:
         manifest = replace(manifest, samples=space.search.samples)
         if is_known:
-            manifest = _with_samples(store.read_sweep(space.name), space.search.samples)
+            manifest = _with_samples(store.read_sweep(space.name), space)
     elif space.name == TWO_STAGE and is_known:
         stored = store.read_sweep(space.name)
         if not is_first_stage(stored):
@@ -117,9 +126,10 @@ def _of_space(space: SearchSpace, store: Store) -> OpenedSweep:
     return OpenedSweep(store, manifest, space.search)
 
 
-def _with_samples(stored: SweepManifest, samples: int | None) -> SweepManifest:
+def _with_samples(stored: SweepManifest, space: SearchSpace) -> SweepManifest:
     """A search's sweep with the larger of the numbers of samples: the last run's, and the space's now."""
-    return replace(stored, samples=max(stored.samples or 0, samples or 0) or None)
+    given = 0 if space.search is None else space.search.samples or 0
+    return replace(stored, samples=max(stored.samples or 0, given) or None, reading=space.reading)
 
 
 def _as_asked(

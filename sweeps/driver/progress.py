@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.text import Text
 
-from search_spaces.config import TrialConfig
+from search_spaces.config import Metric, TrialConfig
 from search_spaces.labels import trial_label
 
 PLAIN_INTERVAL_SECONDS = 10.0
@@ -19,7 +19,7 @@ PLAIN_INTERVAL_SECONDS = 10.0
 
 @dataclass
 class SweepProgress:
-    """Counts of a running sweep, and its best trial so far by the ensemble's validation AUROC.
+    """Counts of a running sweep, and its best trial so far by the ensemble's validation metric that steers.
 
     `total` trials belong to the sweep, `done` and `failed` of them before it started. The share of work
     done counts a trial under way by its epochs; the time left follows as if all trials took as long.
@@ -30,9 +30,9 @@ class SweepProgress:
     failed: int
     to_run: int
     console: Console = field(default_factory=Console)
-    best_auroc: float = float("nan")
-    best_label: str = ""
     pruned: int = 0
+    # By metric, as values of different tasks do not compare: the best value, and whose it is.
+    best: dict[Metric, tuple[float, str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._started = time.monotonic()
@@ -57,13 +57,15 @@ class SweepProgress:
         elif self._ended:
             self._print_line()
 
-    def epoch(self, config: TrialConfig, epoch: int, auroc: float) -> None:
-        """A trial has reached an epoch (from 0), with this validation AUROC of its ensemble."""
+    def epoch(self, config: TrialConfig, epoch: int, value: float) -> None:
+        """A trial has reached an epoch (from 0), with this validation value of its ensemble."""
         self._running[config.trial_id] = (epoch + 1) / config.epochs
         if self._first is None:
             self._first = (time.monotonic(), self._share())
-        if not math.isnan(auroc) and not auroc <= self.best_auroc:
-            self.best_auroc, self.best_label = auroc, trial_label(config)
+        metric = config.data.steering_metric
+        known = self.best.get(metric)
+        if not math.isnan(value) and (known is None or metric.gain(value) > metric.gain(known[0])):
+            self.best[metric] = (value, trial_label(config))
         if self._live is None and time.monotonic() - self._last_line >= PLAIN_INTERVAL_SECONDS:
             self._print_line()
 
@@ -112,8 +114,8 @@ class SweepProgress:
             f"{len(self._running)} running",
             f"ETA {'unknown' if left is None else duration(left)}",
         ]
-        if self.best_label:
-            parts.append(f"best so far: val AUROC {self.best_auroc:.4f} ({self.best_label})")
+        for metric, (value, label) in self.best.items():
+            parts.append(f"best so far: val {metric.words} {value:.4f} ({label})")
         return " · ".join(parts)
 
     def _panel(self) -> Group:

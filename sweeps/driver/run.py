@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from rich.console import Console
 
 from analysis.cells import check_seeds
+from analysis.select import check_rule
+from search_spaces.config import Targets
 from search_spaces.errors import AlmsweepError, InputError, Interrupted, SweepStopped
 from sweeps.driver.lease import Lease
 from sweeps.driver.opened import OpenedSweep
@@ -63,13 +65,17 @@ def run_sweep(
     Raises TrialSchemaError, before anything is written, when the store holds this sweep under another trial
     schema (of a new sweep: anything), LeaseError when another driver runs this sweep, and InputError when the
     cluster cannot be reached or has not the resources for one trial, when trials of one cell want different
-    seeds, or when a scheduler is to judge a search's trials and the search is not given.
+    seeds, when a task has not the selection rule, or when a scheduler is to judge a search's trials and the
+    search is not given.
     Failed trials are in the outcome's plan; they raise nothing.
     One SIGINT or SIGTERM lets the running epochs end and be checkpointed; a second raises KeyboardInterrupt.
     """
-    check_seeds(sweep.manifest.trials)
+    reading = sweep.manifest.reading
+    check_seeds(sweep.manifest.trials, reading.rows)
+    check_rule(options.rule, sweep.tasks, reading.targets)
     _check_scheduler(sweep, options)
     sweep.store.check_trial_schema(sweep.name)
+    options = _at_rates(options, reading.targets)
     with Lease(sweep.store, sweep.name, take_over=options.take_over) as lease:
         work = find_work(sweep, console, retry)
         confirm(work.plan)
@@ -87,6 +93,12 @@ def run_sweep(
             untracked=_bring_tracking_level(work, options),
             stopped=stopped,
         )
+
+
+def _at_rates(options: RunOptions, rates: Targets) -> RunOptions:
+    """The options, by which trials tell their curves at these rates."""
+    trial = options.trial.model_copy(update={"targets": rates})
+    return options.model_copy(update={"trial": trial})
 
 
 def _check_scheduler(sweep: OpenedSweep, options: RunOptions) -> None:

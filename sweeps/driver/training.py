@@ -61,7 +61,7 @@ class Training:
         if not options.no_tracking:
             from sweeps.tracking.tracker import Tracker
 
-            self._tracker = Tracker(options.tracking_uri, work.store, work.manifest.name)
+            self._tracker = Tracker(options.tracking_uri, work.store, work.manifest, work.tasks)
         try:
             with ray_session(options) as resources:
                 packing = admit(work, options, resources)
@@ -142,11 +142,9 @@ class Training:
         )
 
     def _scheduler(self) -> PeerScheduler | None:
-        from sweeps.search.schedulers import GRID_OBJECTIVE, make_scheduler
+        from sweeps.search.schedulers import make_scheduler
 
-        work, objective = self.work, GRID_OBJECTIVE
-        if work.study is not None:
-            objective = work.study.search.objectives[0]
+        work = self.work
         reopened = {trial.trial_id for trial in work.again}
         ended = [trial for trial in work.plan.of("done", "pruned") if trial.trial_id not in reopened]
         return make_scheduler(
@@ -154,9 +152,9 @@ class Training:
             work.store,
             self.configs,
             [trial.config for trial in ended],
-            searching=work.manifest.samples is not None,
+            rows=work.manifest.reading.rows,
+            search=None if work.study is None else work.study.search,
             grace=self.options.grace_epochs,
-            objective=objective,
         )
 
     def _searcher(self, callback: SweepCallback) -> StudySearcher | None:

@@ -9,11 +9,11 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 
+from analysis.cells import best, by_cell
 from analysis.load import load_sweep
-from analysis.records import TrialRecord
-from analysis.select import select
+from analysis.select import rule_of
 from search_spaces.config import TrialConfig
-from search_spaces.labels import block_key, row_label
+from search_spaces.rows import row_label
 from search_spaces.spaces.two_stage import TWO_STAGE, second_stage, stand_ins
 from trainer.store import Store, SweepManifest
 
@@ -37,21 +37,21 @@ def unfinished(store: Store, manifest: SweepManifest) -> int:
     return sum(not record.final for record in load_sweep(store, manifest).trials)
 
 
-def with_second_stage(store: Store, manifest: SweepManifest, rule: str) -> SweepManifest:
+def with_second_stage(store: Store, manifest: SweepManifest, rule: str | None = None) -> SweepManifest:
     """The manifest with the second stage on the trial of each block and row that `rule` prefers.
 
     A row of which no trial has a result to rank has no second stage. Raises InputError for an unknown rule.
     """
-    rows: dict[tuple[str, str], list[TrialRecord]] = {}
-    for record in load_sweep(store, manifest).trials:
-        rows.setdefault((block_key(record.config.data), row_label(record.config)), []).append(record)
+    reading = manifest.reading
     chosen: set[str] = set()
-    for (_, row), records in rows.items():
-        best = select([r.validation for r in records if r.validation is not None], rule)
-        if best is None:
+    for records in by_cell(load_sweep(store, manifest).trials, reading.rows).values():
+        config = records[0].config
+        winner = best(records, rule_of(config.data, rule, reading.targets))
+        if winner is None:
+            row = row_label(config, reading.rows)
             log.warning("row %s of %s: no result to choose from, so no second stage", row, manifest.name)
         else:
-            chosen.add(best.trial_id)
+            chosen.add(winner.trial_id)
     first = tuple(config for config in manifest.trials if config.trial_id in chosen)
     return replace(manifest, trials=(*manifest.trials, *second_stage(first)))
 

@@ -6,11 +6,12 @@ import logging
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from analysis.cells import best
 from analysis.load import load_trial
 from analysis.records import TrialRecord
-from analysis.select import ranked
+from analysis.select import rule_of
 from search_spaces.config import TrialConfig
-from search_spaces.labels import block_key, row_label
+from search_spaces.rows import CellKey, cell_key
 from trainer.store import Store, SweepManifest
 
 log = logging.getLogger(__name__)
@@ -23,19 +24,18 @@ class WeightKeeper:
     weights are deleted by a thread, one trial after another, until `close`.
     """
 
-    def __init__(self, store: Store, manifest: SweepManifest, rule: str) -> None:
-        self.store = store
-        self.rule = rule
+    def __init__(self, store: Store, manifest: SweepManifest, rule: str | None = None) -> None:
+        self.store, self.reading, self.rule = store, manifest.reading, rule
         others = (other for name, other in store.read_sweeps().items() if name != manifest.name)
         self.shared = {config.trial_id for other in others for config in other.trials}
-        self.kept: dict[tuple[str, str], list[TrialConfig]] = {}
+        self.kept: dict[CellKey, list[TrialConfig]] = {}
         self._records: dict[str, TrialRecord] = {}
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="weights")
         held = store.scan({config.trial_id: config.seeds for config in manifest.trials})
         for config in manifest.trials:
             files = held.get(config.trial_id)
             if files is not None and not files.standing(config.seeds).missing:
-                self.kept.setdefault(_cell(config), []).append(config)
+                self.kept.setdefault(self._cell(config), []).append(config)
 
     def trial_done(self, config: TrialConfig) -> None:
         """A trial has ended, in whatever way: keep the weights of the best of its cell only.
@@ -49,32 +49,37 @@ class WeightKeeper:
         self._pool.shutdown(wait=not hurried, cancel_futures=hurried)
 
     def _thin_out(self, config: TrialConfig) -> None:
-        rivals = self.kept.setdefault(_cell(config), [])
+        cell = self._cell(config)
+        rivals = self.kept.setdefault(cell, [])
         if config not in rivals:
             rivals.append(config)
         if len(rivals) == 1:
             return
         try:
             records = self._read(rivals)
-            order = ranked([r.validation for r in records if r.validation is not None], self.rule)
-            losers = [r for r in records if order and r.trial_id != order[0].trial_id]
-            for record in losers:
-                self._records.pop(record.trial_id, None)
-                if record.trial_id not in self.shared:
-                    for done in record.done:
-                        self.store.replicates.delete_weights(done)
-            ids = {record.trial_id for record in losers}
-            self.kept[_cell(config)] = [c for c in rivals if c.trial_id not in ids]
+            winner = best(records, rule_of(config.data, self.rule, self.reading.targets))
+            if winner is None:
+                return
+            for record in records:
+                if record.trial_id != winner.trial_id:
+                    self._forget(record)
+            self.kept[cell] = [rival for rival in rivals if rival.trial_id == winner.trial_id]
         except Exception:  # a worker thread's exception would be seen by nobody
-            log.warning("weights of cell %s could not be thinned out", _cell(config)[1], exc_info=True)
+            log.warning("weights of cell %s could not be thinned out", cell.row, exc_info=True)
+
+    def _forget(self, record: TrialRecord) -> None:
+        """Delete the weights of a trial, unless another sweep expects it too."""
+        self._records.pop(record.trial_id, None)
+        if record.trial_id not in self.shared:
+            for done in record.done:
+                self.store.replicates.delete_weights(done)
 
     def _read(self, rivals: Sequence[TrialConfig]) -> list[TrialRecord]:
         """Records of trials; those of the best so far are known from the last time."""
         for config in rivals:
             if config.trial_id not in self._records:
-                self._records[config.trial_id] = load_trial(self.store, config)
+                self._records[config.trial_id] = load_trial(self.store, config, self.reading.targets)
         return [self._records[c.trial_id] for c in rivals]
 
-
-def _cell(config: TrialConfig) -> tuple[str, str]:
-    return block_key(config.data), row_label(config)
+    def _cell(self, config: TrialConfig) -> CellKey:
+        return cell_key(config, self.reading.rows)

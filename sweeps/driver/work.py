@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from search_spaces.config import TrialConfig
+from search_spaces.config import Task, TrialConfig
 from search_spaces.errors import CheckpointError
 from sweeps.driver.opened import OpenedSweep
 from sweeps.plan import Plan, PlannedTrial, make_plan
@@ -23,6 +23,7 @@ class Work:
     """What a run is to do.
 
     store     where results lie
+    tasks     those of its trials, known or not yet
     plan      the sweep's trials and how they stand
     wanted    the trials to be run
     again     those of them that had ended: to be reopened once the cluster is known to be able to run them
@@ -31,6 +32,7 @@ class Work:
 
     store: Store
     opened: SweepManifest
+    tasks: tuple[Task, ...]
     plan: Plan
     wanted: Sequence[PlannedTrial]
     again: Sequence[PlannedTrial]
@@ -85,4 +87,4 @@ def find_work(sweep: OpenedSweep, console: Console, retry: Collection[str] = ())
     plan = make_plan(manifest.name, manifest.trials, store, trust_index=False)
     again = plan.of(*retry)
     wanted = again if retry else plan.to_run()
-    return Work(store, manifest, plan, wanted, again, study)
+    return Work(store, manifest, sweep.tasks, plan, wanted, again, study)

@@ -19,7 +19,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from optuna.trial import TrialState, create_trial
 
 from search_spaces.domains import Choice, Domain, IntUniform, LogUniform
-from search_spaces.search import OBJECTIVES, Dimension, Point, Search
+from search_spaces.search import Dimension, Point, Search
 from search_spaces.search_block import label
 from sweeps.search.outcome import RUNNING, Outcome
 from trainer.seeds import seed_for
@@ -34,7 +34,8 @@ class Advisor:
     def __init__(self, search: Search) -> None:
         self.search = search
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        self.study = optuna.create_study(directions=[OBJECTIVES[name] for name in search.objectives])
+        directions = ["maximize" if goal.better == "higher" else "minimize" for goal in search.goals]
+        self.study = optuna.create_study(directions=directions)
         self._running: dict[int, optuna.Trial] = {}
 
     def add(self, point: Point, outcome: Outcome) -> int:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from analysis.load import load_trial
 from search_spaces.config import TrialConfig
+from search_spaces.search import Search
 from sweeps.tracking.view import curves
 from trainer.store import Done, Store, standing, states_of
 
@@ -29,13 +30,12 @@ class Outcome:
     curve: Mapping[int, float] = field(default_factory=dict)
 
 
-def read_outcome(
-    store: Store, config: TrialConfig, done: Mapping[int, Done], objectives: Sequence[str]
-) -> Outcome:
+def read_outcome(store: Store, config: TrialConfig, done: Mapping[int, Done], search: Search) -> Outcome:
     """The outcome of a trial, given its DONE markers by seed. Raises StoreError for damaged results.
 
     A pruned trial is one with a pruned replicate, whatever the others did: it was stopped as a whole.
     """
+    objectives = search.objectives
     ended = {seed: done[seed] for seed in config.seeds if seed in done}
     found = standing(config.seeds, states_of(ended))
     if found.status == "pruned":
@@ -44,10 +44,10 @@ def read_outcome(
         return Outcome(RUNNING)
     if found.status != "done":
         return Outcome("failed")
-    record = load_trial(store, config, done)
+    record = load_trial(store, config, search.reading.targets, done)
     if record.validation is None:
         return Outcome("failed")
-    values = tuple(record.validation.metrics[name.removeprefix("val/")] for name in objectives)
+    values = tuple(record.validation.metrics[goal.name] for goal in search.goals)
     return Outcome("completed" if all(map(math.isfinite, values)) else "failed", values)
 
 

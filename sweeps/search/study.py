@@ -83,7 +83,8 @@ class SearchStudy:
 
     def manifest(self) -> SweepManifest:
         """The trials that were suggested so far, and how many are wanted."""
-        return SweepManifest(self.name, tuple(s.config for s in self.suggestions.values()), self.samples)
+        trials = tuple(suggestion.config for suggestion in self.suggestions.values())
+        return SweepManifest(self.name, trials, self.samples, self.search.reading)
 
     def suggest(self) -> TrialConfig | None:
         """The next trial to train, none of those suggested before; None when there are enough, or no more.
@@ -208,7 +209,7 @@ class SearchStudy:
 
     def _outcome(self, config: TrialConfig, done: Mapping[int, Done]) -> Outcome:
         try:
-            return read_outcome(self.store, config, done, self.search.objectives)
+            return read_outcome(self.store, config, done, self.search)
         except StoreError as error:
             log.warning("search %s: nothing is learned from trial %s: %s", self.name, config.trial_id, error)
             return Outcome("failed")

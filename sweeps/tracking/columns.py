@@ -7,36 +7,56 @@ table shows no metric at all. The form is that of MLflow 3.16 and 3.17: an envel
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterable, Sequence
+
+from search_spaces.config import Targets, Task
 
 VIEW_KEY = "results"
 VIEW_TAG = f"mlflow.sharedViewState.{VIEW_KEY}"
 VIEW_NAME = "Results"
 
-# Sorted by what selection reads; test metrics are for reading only.
-ORDER_BY = "metrics.`final/val/auroc`"
-METRICS = (
-    "final/val/auroc",
-    "final/test/auroc",
-    "final/test/fpr_at_tpr_98",
-    "final/test/fpr_at_tpr_95",
-    "final/test/fpr_at_tpr_90",
-    "final/test/auroc_mean",
-    "final/test/auroc_std",
-)
+# Characters that MLflow refuses in the name of a metric.
+_FORBIDDEN = re.compile(r"[^/\w.\- :]")
 TAGS = ("state", "replicates")
 WIDTHS = {"attributes.`Run Name`": 380, "runDateAndNestInfo": 140, "duration": 70}  # pixels
 METRIC_WIDTH = 150
 TAG_WIDTH = 100
 
 
-def saved_view(created: int) -> str:
-    """Value of the experiment's tag VIEW_TAG; `created` in milliseconds since 1970."""
-    metrics = [f"metrics.`{name}`" for name in METRICS]
+def shown_metrics(tasks: Iterable[Task], targets: Targets) -> tuple[str, ...]:
+    """The metrics to show of trials of these tasks: of a binary one final/val/auroc, final/test/auroc ...
+
+    The first is what selection reads; test metrics are for reading only.
+    """
+    names: list[str] = []
+    for headline, steers in dict.fromkeys((task.headline(targets), task.steers) for task in tasks):
+        names.append(f"final/val/{steers}")
+        names += [f"final/test/{metric.name}" for metric in headline]
+        names += [f"final/test/{steers}_mean", f"final/test/{steers}_std"]
+    return tuple(mlflow_name(name) for name in names)
+
+
+def mlflow_name(metric: str) -> str:
+    """A metric's name as MLflow takes it: other characters, of a class's label, are written as their number.
+
+    >>> mlflow_name("val/recall/a(b"), mlflow_name("val/fpr_at_tpr_99.5")
+    ('val/recall/a_28b', 'val/fpr_at_tpr_99.5')
+    """
+    return _FORBIDDEN.sub(lambda found: f"_{ord(found.group()):x}", metric)
+
+
+def saved_view(created: int, metric_names: Sequence[str]) -> str:
+    """Value of the experiment's tag VIEW_TAG; `created` in milliseconds since 1970.
+
+    Runs are sorted by the first of the metrics.
+    """
+    metrics = [f"metrics.`{name}`" for name in metric_names]
     tags = [f"tags.`{name}`" for name in TAGS]
     widths = WIDTHS | dict.fromkeys(metrics, METRIC_WIDTH) | dict.fromkeys(tags, TAG_WIDTH)
     state = {
         "searchFilter": "",
-        "orderByKey": ORDER_BY,
+        "orderByKey": metrics[0],
         "orderByAsc": False,
         "startTime": "ALL",
         "lifecycleFilter": "Active",

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 from search_spaces.config import SCHEMA_VERSION, TrialConfig
-from search_spaces.labels import block_label, flat, row_label
+from search_spaces.labels import block_label, flat
 from search_spaces.paper.named import constraint_name, loss_name
+from search_spaces.rows import row_label
 from sweeps.tracking.columns import VIEW_TAG, saved_view
 from sweeps.tracking.run import Run
 
@@ -21,8 +23,10 @@ RUNS_PER_PAGE = 1000
 STORE_TAG = "almsweep.store"
 
 
-def open_experiment(client: Any, name: str, store_id: str, artifact_folder: str | None) -> str:
-    """The id of a sweep's experiment, which is found or created, with a view that shows its metrics.
+def open_experiment(
+    client: Any, name: str, store_id: str, artifact_folder: str | None, shown: Sequence[str]
+) -> str:
+    """The id of a sweep's experiment, which is found or created, with a view that shows these metrics.
 
     An experiment belongs to one result store, told by `store_id`: where the one of the sweep's name is
     another store's, this store's has a name that tells the store too. `artifact_folder` is where a new
@@ -36,9 +40,10 @@ def open_experiment(client: Any, name: str, store_id: str, artifact_folder: str 
         longer = f"{name}-{store_id}"
         log.warning("MLflow's experiment %s is another output folder's; using %s", name, longer)
         experiment = _named(client, longer, store_id, artifact_folder)
-    view = saved_view(created=experiment.creation_time or 0)
-    if experiment.tags.get(VIEW_TAG) != view:
-        client.set_experiment_tag(experiment.experiment_id, VIEW_TAG, view)
+    if shown:  # nothing is known of a search that has suggested nothing yet
+        view = saved_view(experiment.creation_time or 0, shown)
+        if experiment.tags.get(VIEW_TAG) != view:
+            client.set_experiment_tag(experiment.experiment_id, VIEW_TAG, view)
     return str(experiment.experiment_id)
 
 
@@ -84,8 +89,8 @@ def params(config: TrialConfig) -> dict[str, str]:
     return {name: _text(value) for name, value in values.items()}
 
 
-def identity_tags(config: TrialConfig, sweep_name: str) -> dict[str, str]:
-    """Tags by which a person finds a trial."""
+def identity_tags(config: TrialConfig, sweep_name: str, rows: tuple[str, ...]) -> dict[str, str]:
+    """Tags by which a person finds a trial; `rows` says what makes a row of the table."""
     ratio, constraint = config.data.ratio, config.constraint
     return {
         "sweep": sweep_name,
@@ -93,7 +98,7 @@ def identity_tags(config: TrialConfig, sweep_name: str) -> dict[str, str]:
         "schema": str(SCHEMA_VERSION),
         "dataset": config.data.source.title,
         "block": block_label(config.data),
-        "row": row_label(config),
+        "row": row_label(config, rows),
         "ratio": "none" if ratio is None else f"{ratio:g}",
         "loss": loss_name(config.loss),
         "constraint": constraint_name(constraint),

@@ -6,34 +6,41 @@ Everything here raises what MLflow raises; the tracker and `reconcile` decide wh
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from search_spaces.config import TrialConfig
+from search_spaces.config import Task, TrialConfig
 from search_spaces.labels import trial_label
 from sweeps.compat import database_engine
+from sweeps.tracking.columns import shown_metrics
 from sweeps.tracking.connection import checked_uri, creation_lock, default_tracking_uri, import_mlflow
 from sweeps.tracking.experiment import identity_tags, load_runs, open_experiment, params
 from sweeps.tracking.run import EPOCHS_TAG, FINGERPRINT, TABLE_TAG, Point, Run, local_folder
 from sweeps.tracking.view import STATUS, Curves, TrialState, TrialView, trial_view
-from trainer.store import Store
+from trainer.store import Store, SweepManifest
 
 _ENDING_TAGS = ("reason", "error")
 
 
 def sweep_runs(
-    store: Store, sweep_name: str, tracking_uri: str | None, commit: str | None = None
+    store: Store,
+    sweep: SweepManifest,
+    tracking_uri: str | None,
+    tasks: Iterable[Task] = (),
+    commit: str | None = None,
 ) -> SweepRuns:
     """The MLflow side of a sweep: by default an SQLite database and an artifact folder in the output folder.
 
-    Raises InputError for a URI of an unknown kind, and for none where the store is remote.
+    `tasks` are those of trials that are not in the manifest yet. Raises InputError for a URI of an unknown
+    kind, and for none where the store is remote.
     """
     uri = default_tracking_uri(store) if tracking_uri is None else checked_uri(tracking_uri)
     has_server = uri.startswith(("http", "databricks"))
     folder = None
     if store.storage.is_local and not has_server:
         folder = f"file://{store.storage.root}/mlartifacts"
-    return SweepRuns(uri, sweep_name, folder, commit, store.identity)
+    known = dict.fromkeys([*(config.data for config in sweep.trials), *tasks])
+    return SweepRuns(uri, sweep, known, folder, commit, store.identity)
 
 
 class SweepRuns:
@@ -42,18 +49,20 @@ class SweepRuns:
     def __init__(
         self,
         tracking_uri: str,
-        sweep_name: str,
+        sweep: SweepManifest,
+        tasks: Iterable[Task],
         artifact_folder: str | None,
         commit: str | None,
         store_id: Callable[[], str],
     ) -> None:
         """`artifact_folder` is where a new experiment keeps artifacts; None leaves it to the server.
 
-        `store_id` gives the result store's identity: another store's sweep of this name, on the same server,
-        keeps its experiment.
+        `tasks` are those of the sweep's trials: the table of runs shows their metrics. `store_id` gives the
+        result store's identity: another store's sweep of this name, on the same server, keeps its experiment.
         """
         self.tracking_uri = tracking_uri
-        self.sweep_name = sweep_name
+        self.sweep_name, self._rows = sweep.name, sweep.reading.rows
+        self._shown = shown_metrics(tasks, sweep.reading.targets)
         self._artifact_folder = artifact_folder
         self._commit = commit
         self._store_id = store_id
@@ -69,7 +78,7 @@ class SweepRuns:
         with creation_lock(self.tracking_uri):
             client = mlflow.MlflowClient(self.tracking_uri)
             self._experiment_id = open_experiment(
-                client, self.sweep_name, self._store_id(), self._artifact_folder
+                client, self.sweep_name, self._store_id(), self._artifact_folder, self._shown
             )
         self._runs = load_runs(client, self._experiment_id)
         self._client = client
@@ -172,7 +181,7 @@ class SweepRuns:
         return run
 
     def _create(self, config: TrialConfig, started: int, extra_tags: Mapping[str, str]) -> Run:
-        tags = {"state": "running", **extra_tags, **identity_tags(config, self.sweep_name)}
+        tags = {"state": "running", **extra_tags, **identity_tags(config, self.sweep_name, self._rows)}
         tags["mlflow.source.name"] = "almsweep"
         if self._commit:
             tags.setdefault("commit", self._commit)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from search_spaces.config import TrialConfig
 from search_spaces.errors import AlmsweepError
 from search_spaces.redaction import redacted
 from sweeps.tracking.connection import first_line, import_mlflow
@@ -38,11 +36,11 @@ def reconcile(
     Trials of which the store holds nothing get no run. Raises AlmsweepError when MLflow cannot be reached;
     a trial whose files are damaged is logged and counted as failed.
     """
-    runs = sweep_runs(store, manifest.name, tracking_uri)
+    runs = sweep_runs(store, manifest, tracking_uri)
     try:
         import_mlflow()
         runs.connect()
-        return _reconcile(runs, store, manifest.trials, is_running)
+        return _reconcile(runs, store, manifest, is_running)
     except AlmsweepError:
         raise
     except Exception as error:
@@ -52,11 +50,9 @@ def reconcile(
         runs.disconnect()
 
 
-def _reconcile(
-    runs: SweepRuns, store: Store, trials: Sequence[TrialConfig], is_running: bool
-) -> ReconcileCounts:
+def _reconcile(runs: SweepRuns, store: Store, manifest: SweepManifest, is_running: bool) -> ReconcileCounts:
     counts = ReconcileCounts()
-    for trial in _trial_states(store, trials):
+    for trial in _trial_states(store, manifest):
         run = runs.known().get(trial.config.trial_id)
         if is_running and run is not None and run.status == "RUNNING":
             counts.unchanged += 1
@@ -75,14 +71,15 @@ def _reconcile(
     return counts
 
 
-def _trial_states(store: Store, trials: Sequence[TrialConfig]) -> list[TrialState]:
+def _trial_states(store: Store, manifest: SweepManifest) -> list[TrialState]:
     """How each trial stands; a failure is read only where the store's listing shows one."""
-    wanted = {config.trial_id: config.seeds for config in trials}
+    wanted = {config.trial_id: config.seeds for config in manifest.trials}
     files, ended = store.scan(wanted), store.all_replicates(wanted)
     found = []
-    for config in trials:
+    for config in manifest.trials:
         failure: dict[str, Any] | None = None
         if config.trial_id in files and files[config.trial_id].failure:
             failure = store.notes.read_failure(config.trial_id)
-        found.append(trial_state(config, ended.get(config.trial_id, {}), failure))
+        done = ended.get(config.trial_id, {})
+        found.append(trial_state(config, done, failure, manifest.reading))
     return found

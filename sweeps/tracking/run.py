@@ -146,8 +146,8 @@ class Run:
         columns = list(view.replicates[0])
         rows = [[row[c] for c in columns] for row in view.replicates]
         texts = {"replicates.json": json.dumps({"columns": columns, "data": rows})}
-        if "test" in view.scores:
-            texts["roc.svg"] = roc_svg(*view.scores["test"], title=f"{trial_label(config)}, test")
+        if view.roc is not None:
+            texts["roc.svg"] = roc_svg(view.roc, title=f"{trial_label(config)}, test")
         if self.folder:  # as MLflow's client would, without its four queries
             Path(self.folder).mkdir(parents=True, exist_ok=True)
             for name, text in texts.items():

@@ -9,17 +9,17 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from search_spaces.config import TrialConfig
+from search_spaces.config import Task, TrialConfig
 from search_spaces.errors import AlmsweepError
 from search_spaces.redaction import redacted
 from sweeps.tracking.connection import first_line, import_mlflow
 from sweeps.tracking.mirror import sweep_runs
 from sweeps.tracking.queue import TrackingQueue, Work
-from sweeps.tracking.view import curves, read_trial_state
-from trainer.store import Store
+from sweeps.tracking.view import read_trial_state, shown_curves
+from trainer.store import Store, SweepManifest
 
 log = logging.getLogger(__name__)
 
@@ -37,15 +37,21 @@ class Tracker:
     """Tells MLflow about the trials of one sweep. Its methods return at once and raise nothing of its."""
 
     def __init__(
-        self, tracking_uri: str | None, store: Store, sweep_name: str, commit: str | None = None
+        self,
+        tracking_uri: str | None,
+        store: Store,
+        sweep: SweepManifest,
+        tasks: Iterable[Task] = (),
+        commit: str | None = None,
     ) -> None:
         """`tracking_uri` None: SQLite in the output folder. `commit` tags runs until results tell theirs.
 
-        Raises InputError for a tracking URI of an unknown kind, and for none where the store is remote.
+        `tasks` are those of trials that are not in the manifest yet. Raises InputError for a tracking URI of
+        an unknown kind, and for none where the store is remote.
         """
-        self._arguments = (tracking_uri, store, sweep_name, commit)
-        self._store = store
-        self._runs = sweep_runs(store, sweep_name, tracking_uri, commit)
+        self._arguments = (tracking_uri, store, sweep, tuple(tasks), commit)
+        self._store, self._reading = store, sweep.reading
+        self._runs = sweep_runs(store, sweep, tracking_uri, tasks, commit)
         self._queue = TrackingQueue(QUEUE_LIMIT, LIVE_SECONDS)
         self._thread = threading.Thread(target=self._work, name="mlflow-tracker", daemon=True)
         self._unmirrored: dict[str, Work] = {}
@@ -145,9 +151,10 @@ class Tracker:
         if work.records or (work.started and work.ending is None):
             self._runs.start(config)
         if work.records:
-            self._runs.log_epochs(config, curves(work.records, constrained=config.constraint is not None))
+            self._runs.log_epochs(config, shown_curves(config, work.records))
         if work.ending == "finished":
-            self._runs.bring_level(read_trial_state(self._store, config), self._store)
+            trial = read_trial_state(self._store, config, self._reading)
+            self._runs.bring_level(trial, self._store)
         elif work.ending == "interrupted":
             self._runs.kill(config)
 

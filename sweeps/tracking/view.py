@@ -1,6 +1,6 @@
 """What MLflow shows of a trial, computed from its configuration and the result store alone.
 
-Metric names:
+Metric names, here of a binary task:
 
     val/auroc, val/fpr_at_tpr_98 ...         per epoch, of the ensemble (averaged logits of the replicates)
     val/auroc_mean, train/loss_mean ...      per epoch, mean over the replicates that trained in it
@@ -8,7 +8,8 @@ Metric names:
     final/test/auroc_mean, ..._std           mean and standard deviation (ddof 0) over replicates
     final/replicates_found, ..._expected     how many replicates the ensemble holds, and how many it should
 
-A value that is undefined (NaN) is not shown at all.
+What is final is computed from the stored scores at the rates that the sweep says now; curves have those of
+the time when the trial trained. A value that is undefined (NaN) is not shown at all.
 """
 
 from __future__ import annotations
@@ -21,18 +22,20 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from analysis.alignment import SplitAligner
-from analysis.records import ensemble_scores
+from analysis.records import ensemble_outputs
+from analysis.render.roc import RocPicture, roc_picture
 from search_spaces.config import TrialConfig
-from search_spaces.errors import StoreError
-from trainer.metrics.binary import summarize
+from search_spaces.reading import DEFAULT_READING, Reading
+from search_spaces.rows import row_label
+from sweeps.tracking.columns import mlflow_name
 from trainer.store import Done, Store, standing, states_of
+from trainer.tasks.base import task_arrays
 
 # Raise it when this file or the ROC picture changes what is shown: finished runs are then brought up to date.
-VIEW_VERSION = 4
+VIEW_VERSION = 5
 
 STATUS = {
     "running": "RUNNING",
@@ -45,26 +48,26 @@ STATUS = {
 # A trial's state in MLflow's words, where they are others than those of `trainer.store.Standing`.
 _WORDS = {"done": "completed", "partial": "interrupted", "pending": "interrupted"}
 SPLITS = ("val", "test")
-SPREAD_METRICS = ("auroc", "fpr_at_tpr_98", "fpr_at_tpr_95", "fpr_at_tpr_90")
 _CONSTRAINT_CURVES = ("train/violation", "train/penalty", "train/multiplier_mean", "train/multiplier_max")
 _MEAN_NAMES = {"train/multiplier_mean": "train/multiplier_mean", "learning_rate": "train/learning_rate"}
 _REASON_LENGTH = 500
 _ERROR_LENGTH = 4000
 
 Curves = dict[int, dict[str, float]]
-Scores = tuple[NDArray[np.int8], NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
 class TrialState:
     """How a trial stands in the store, from markers alone.
 
+    reading       how the sweep says that its results are read
     state         a key of STATUS
     is_complete   whether a relaunch would train nothing
     fingerprint   changes whenever something that MLflow shows may have changed
     """
 
     config: TrialConfig
+    reading: Reading
     replicates: Mapping[int, Done]
     failure: Mapping[str, Any] | None
     state: str
@@ -76,20 +79,22 @@ class TrialState:
 class TrialView:
     """What MLflow shows of a trial: curves by epoch, summary metrics, tags, rows of replicates, seconds.
 
-    `scores` holds, by split, targets [examples] and scores [completed replicates, examples]; it is empty when
-    no replicate completed.
+    `roc` is its ROC curves on test; None when no replicate completed.
     """
 
     curves: Curves
     summary: dict[str, float]
     tags: dict[str, str]
     replicates: list[dict[str, Any]]
-    scores: dict[str, Scores]
+    roc: RocPicture | None
     seconds: float
 
 
 def trial_state(
-    config: TrialConfig, replicates: Mapping[int, Done], failure: Mapping[str, Any] | None
+    config: TrialConfig,
+    replicates: Mapping[int, Done],
+    failure: Mapping[str, Any] | None,
+    reading: Reading = DEFAULT_READING,
 ) -> TrialState:
     """How a trial stands, given its DONE markers by seed and its `failure.json`."""
     wanted = {seed: replicates[seed] for seed in config.seeds if seed in replicates}
@@ -99,52 +104,122 @@ def trial_state(
         "view": VIEW_VERSION,
         "seeds": sorted(config.seeds),
         "state": state,
+        "reading": reading.as_keys(),
         "failure": failure if state == "failed" else None,
         "files": [
             [d.seed, d.state, d.attempt, sorted(f.sha256 for f in d.files.values())] for d in wanted.values()
         ],
     }
     digest = hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
-    return TrialState(config, wanted, failure, state, not found.missing, digest[:16])
+    return TrialState(config, reading, wanted, failure, state, not found.missing, digest[:16])
 
 
-def read_trial_state(store: Store, config: TrialConfig) -> TrialState:
+def read_trial_state(store: Store, config: TrialConfig, reading: Reading = DEFAULT_READING) -> TrialState:
     """How a trial stands now; a failure is read only where replicates are missing."""
     done = store.replicates.ended(config.trial_id)
     found = standing(config.seeds, states_of(done))
     failure = store.notes.read_failure(config.trial_id) if found.missing else None
-    return trial_state(config, done, failure)
+    return trial_state(config, done, failure, reading)
 
 
 def trial_view(trial: TrialState, store: Store) -> TrialView:
     """Read what MLflow shows of a trial. Raises StoreError when files are missing, damaged or at odds."""
-    completed = [d for _, d in sorted(trial.replicates.items()) if d.state == "completed"]
-    results = {seed: store.replicates.read_result(done) for seed, done in trial.replicates.items()}
-    records = [
-        r for done in trial.replicates.values() for r in store.replicates.read_epochs(done).to_pylist()
-    ]
-    tables = {done.seed: store.replicates.read_scores(done) for done in completed}
-    scores = {split: _aligned(trial, tables, split) for split in SPLITS} if tables else {}
-    summary: dict[str, float] = {}
-    for split, (targets, rows) in scores.items():
-        ensemble = summarize(
-            targets, ensemble_scores(rows), decides_at_zero=trial.config.loss.decides_at_zero
-        )
-        summary |= {f"final/{split}/{name}": value for name, value in ensemble.items()}
-    summary |= _spread([results[done.seed]["metrics"] for done in completed])
-    summary["final/replicates_found"] = len(completed)
-    summary["final/replicates_expected"] = len(trial.config.seeds)
+    results, records = {}, []
+    for seed, done in sorted(trial.replicates.items()):
+        results[seed] = store.replicates.read_result(done)
+        records += store.replicates.read_epochs(done).to_pylist()
+    splits = _read_splits(trial, store)
+    completed = splits[0].seeds if splits else ()
     seconds = math.fsum(result["wall_seconds"] for result in results.values())
+    summary: dict[str, float] = {
+        "final/replicates_found": len(completed),
+        "final/replicates_expected": len(trial.config.seeds),
+    }
     if results:
         summary["final/train_seconds"] = seconds
+    for split in splits:
+        summary |= split.summary()
+    data, rates = trial.config.data, trial.reading.targets
+    roc = roc_picture(data, rates, splits[-1].targets, splits[-1].outputs) if splits else None
     return TrialView(
-        curves=curves(records, constrained=trial.config.constraint is not None),
-        summary={name: float(value) for name, value in summary.items() if math.isfinite(value)},
+        curves=shown_curves(trial.config, records),
+        summary=_shown(summary),
         tags=_ending_tags(trial, len(completed), results),
-        replicates=[_replicate_row(seed, result) for seed, result in sorted(results.items())],
-        scores=scores,
+        replicates=[_replicate_row(trial, seed, result, splits) for seed, result in results.items()],
+        roc=roc,
         seconds=seconds,
     )
+
+
+@dataclass(frozen=True)
+class _Split:
+    """The completed replicates of a trial on one split.
+
+    targets    [examples]
+    outputs    [replicates, examples] or [replicates, examples, classes], a row per seed in `seeds`
+    values     by the metrics' names [1 + replicates]: of the ensemble, then of each replicate
+    headline   names of those of which MLflow shows more than the ensemble's
+    """
+
+    name: str
+    seeds: tuple[int, ...]
+    targets: NDArray[Any]
+    outputs: NDArray[np.float32]
+    values: Mapping[str, NDArray[np.float64]]
+    headline: Sequence[str]
+
+    def summary(self) -> dict[str, float]:
+        """The ensemble's metrics; mean and deviation (ddof 0, as in the tables) over replicates."""
+        found = {}
+        for name, values in self.values.items():
+            found[f"final/{self.name}/{name}"] = float(values[0])
+        for name in self.headline:
+            each = self.values[name][1:]
+            found[f"final/{self.name}/{name}_mean"] = float(each.mean())
+            found[f"final/{self.name}/{name}_std"] = float(each.std())
+        return found
+
+    def replicate(self, seed: int, name: str) -> float | None:
+        """A metric of one replicate; None where it is undefined, as JSON cannot hold NaN."""
+        if seed not in self.seeds:
+            return None
+        value = float(self.values[name][1 + self.seeds.index(seed)])
+        return None if math.isnan(value) else value
+
+
+def _read_splits(trial: TrialState, store: Store) -> list[_Split]:
+    """The completed replicates on validation and test; nothing where there are none."""
+    config, tables = trial.config, {}
+    for seed, done in sorted(trial.replicates.items()):
+        if done.state == "completed":
+            tables[seed] = store.replicates.read_scores(done)
+    splits = []
+    for name in SPLITS if tables else ():
+        aligner = SplitAligner(name)
+        rows = []
+        for seed, table in tables.items():
+            rows.append(aligner.align(table, f"trial {config.trial_id} seed {seed}"))
+        outputs, targets = np.stack(rows), aligner.targets()
+        arrays = task_arrays(config.data, trial.reading.targets)
+        all_rows = np.concatenate([ensemble_outputs(outputs)[None], outputs])
+        values = arrays.summarize_rows(targets, all_rows, decides_at_zero=config.loss.decides_at_zero)
+        splits.append(_Split(name, tuple(tables), targets, outputs, values, _headline(trial)))
+    return splits
+
+
+def _headline(trial: TrialState) -> list[str]:
+    return [metric.name for metric in trial.config.data.headline(trial.reading.targets)]
+
+
+def shown_curves(config: TrialConfig, records: Iterable[Mapping[str, Any]]) -> Curves:
+    """Per-epoch metrics of a trial as MLflow shows them, from its replicates' epoch records."""
+    points = curves(records, constrained=config.constraint is not None)
+    return {epoch: _shown(point) for epoch, point in points.items()}
+
+
+def _shown(values: Mapping[str, float]) -> dict[str, float]:
+    """The values that are defined, under MLflow's names."""
+    return {mlflow_name(name): float(value) for name, value in values.items() if math.isfinite(value)}
 
 
 def curves(records: Iterable[Mapping[str, Any]], *, constrained: bool) -> Curves:
@@ -176,29 +251,11 @@ def _epoch_point(values: Mapping[str, list[float]], constrained: bool) -> dict[s
     return point
 
 
-def _aligned(trial: TrialState, tables: Mapping[int, pa.Table], split: str) -> Scores:
-    """Targets and a row of scores per replicate, sorted by example id, as `analysis` sees them."""
-    aligner = SplitAligner(split)
-    origin = f"trial {trial.config.trial_id} seed"
-    scores = np.stack([aligner.align(table, f"{origin} {seed}") for seed, table in tables.items()])
-    if aligner.examples is None:
-        raise StoreError(f"{origin}s {list(tables)}: no scores of the split {split!r} were read")
-    return aligner.examples.targets, scores
-
-
-def _spread(metrics: Sequence[Mapping[str, float | None]]) -> dict[str, float]:
-    """Mean and deviation (ddof 0, as in the tables) over replicates, where all define it."""
-    spread: dict[str, float] = {}
-    for name in (f"{split}/{name}" for split in SPLITS for name in SPREAD_METRICS if metrics):
-        values = np.array([m.get(name) for m in metrics], dtype=np.float64)
-        spread[f"final/{name}_mean"], spread[f"final/{name}_std"] = float(values.mean()), float(values.std())
-    return spread
-
-
 def _ending_tags(
     trial: TrialState, completed: int, results: Mapping[int, Mapping[str, Any]]
 ) -> dict[str, str]:
     tags = {"state": trial.state, "replicates": f"{completed}/{len(trial.config.seeds)}"}
+    tags["row"] = row_label(trial.config, trial.reading.rows)
     commits = sorted({str(result["commit"]) for result in results.values()})
     if commits:
         tags["commit"] = ", ".join(commits)
@@ -213,14 +270,21 @@ def _ending_tags(
     return tags
 
 
-def _replicate_row(seed: int, result: Mapping[str, Any]) -> dict[str, Any]:
-    metrics = result["metrics"]
+def _replicate_row(
+    trial: TrialState, seed: int, result: Mapping[str, Any], splits: Sequence[_Split]
+) -> dict[str, Any]:
+    by_name = {split.name: split for split in splits}
+    metrics: dict[str, float | None] = {}
+    for split in SPLITS:
+        for name in _headline(trial):
+            known = by_name.get(split)
+            metrics[f"{split}/{name}"] = None if known is None else known.replicate(seed, name)
     return {
         "seed": seed,
         "state": result["state"],
         "scored_epochs": result["scored_epochs"],
         "epochs": result["epochs"],
-        **{f"{split}/{name}": metrics.get(f"{split}/{name}") for split in SPLITS for name in SPREAD_METRICS},
+        **metrics,
         "wall_seconds": result["wall_seconds"],
         "device": result["device"],
         "processor": result.get("processor"),

@@ -19,8 +19,10 @@ from search_spaces.config import (
     ConstraintConfig,
     DataConfig,
     ImageFolder,
+    Imbalance,
     Ldam,
     LossConfig,
+    MultiClass,
     SymmetricMargin,
     TrialConfig,
 )
@@ -29,6 +31,13 @@ from trainer.store import Store, SweepManifest
 SIZES = {"val": (10, 20), "test": (20, 60)}  # positives, negatives
 SEEDS = (1, 2, 3, 4)
 CIFAR = Binary(source=Cifar10(), negative=(1,), positive=(9,), imbalance_ratio=100, validation_per_class=100)
+LONG_TAIL = MultiClass(
+    source=Cifar10(),
+    classes=(1, 8, 9),
+    critical=(8, 9),
+    imbalance=Imbalance(factor=10),
+    validation_per_class=10,
+)
 FOLDER = Binary(source=ImageFolder(folder="scans"), negative=("healthy",), positive=("ill",))
 
 

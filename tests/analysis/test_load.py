@@ -3,7 +3,7 @@ import pytest
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from analysis.load import load_sweep, read_test
-from search_spaces.config import Bce, Ldam, SymmetricMargin
+from search_spaces.config import DEFAULT_TARGETS, Bce, Ldam, SymmetricMargin
 from search_spaces.errors import StoreError
 from sweeps.plan import make_plan
 from tests.analysis.stored_sweep import (
@@ -37,7 +37,7 @@ def fpr_by_sklearn(targets: np.ndarray, scores: np.ndarray, tpr: float) -> float
 def test_numbers_agree_with_scikit_learn_on_the_stored_scores(builder: SweepBuilder) -> None:
     config = builder.complete(trial(Bce()), "a", 1.0, 0.5)
     (record,) = load_sweep(builder.store, builder.manifest()).trials
-    test = read_test(builder.store, record)
+    test = read_test(builder.store, record, DEFAULT_TARGETS)
     assert record.validation is not None
     assert test is not None
     for split, metrics in (("val", record.validation.metrics), ("test", test.metrics)):
@@ -49,19 +49,19 @@ def test_numbers_agree_with_scikit_learn_on_the_stored_scores(builder: SweepBuil
             assert metrics[f"fpr_at_tpr_{percent}"] == pytest.approx(expected, abs=1e-12)
     targets, scores = stored_scores(builder, config.trial_id, "test")
     each = [roc_auc_score(targets, row) for row in scores]
-    assert test.replicate_auroc == pytest.approx(each, abs=1e-12)
-    assert test.auroc_mean == pytest.approx(np.mean(each), abs=1e-12)
-    assert test.auroc_std == pytest.approx(np.std(each, ddof=0), abs=1e-12)
+    assert test.steering == pytest.approx(each, abs=1e-12)
+    assert test.steering_mean == pytest.approx(np.mean(each), abs=1e-12)
+    assert test.steering_std == pytest.approx(np.std(each, ddof=0), abs=1e-12)
     targets, scores = stored_scores(builder, config.trial_id, "val")
     mean = np.mean([roc_auc_score(targets, row) for row in scores])
-    assert record.validation.mean_auroc == pytest.approx(mean, abs=1e-12)
+    assert record.validation.mean_steering == pytest.approx(mean, abs=1e-12)
 
 
 def test_only_a_loss_that_decides_at_zero_has_a_balanced_accuracy(builder: SweepBuilder) -> None:
     for loss, defined in ((Bce(), True), (Ldam(), False)):
         builder.complete(trial(loss), loss.name, 1.0, 0.5)
         (record,) = (t for t in load_sweep(builder.store, builder.manifest()).trials if t.config.loss == loss)
-        test = read_test(builder.store, record)
+        test = read_test(builder.store, record, DEFAULT_TARGETS)
         assert test is not None
         assert record.validation is not None
         for found in (record.validation, test):
@@ -120,7 +120,7 @@ def test_a_trial_without_results_has_no_validation_record(builder: SweepBuilder)
     builder.add(trial(Bce()))
     (record,) = load_sweep(builder.store, builder.manifest()).trials
     assert record.validation is None
-    assert read_test(builder.store, record) is None
+    assert read_test(builder.store, record, DEFAULT_TARGETS) is None
     assert {m.state for m in record.missing} == {"pending"}
 
 
@@ -137,10 +137,13 @@ def test_rows_in_another_order_are_brought_back_by_example_id(builder: SweepBuil
     assert first.validation is not None
     assert second.validation is not None
     assert first.validation.metrics == second.validation.metrics
-    one, other = read_test(builder.store, first), read_test(builder.store, second)
+    one, other = (
+        read_test(builder.store, first, DEFAULT_TARGETS),
+        read_test(builder.store, second, DEFAULT_TARGETS),
+    )
     assert one is not None
     assert other is not None
-    assert np.array_equal(one.scores, other.scores)
+    assert np.array_equal(one.outputs, other.outputs)
 
 
 @pytest.mark.parametrize("split", ["val", "test"])

@@ -6,22 +6,25 @@ from scipy.stats import wilcoxon
 from sklearn.metrics import roc_auc_score
 
 from analysis.records import TestRecord
-from analysis.statistics import _weighted_auroc, paired_comparison
+from analysis.statistics import paired_comparison, weighted_auroc
+from search_spaces.config import DEFAULT_TARGETS, Bce
 from search_spaces.errors import StoreError
+from tests.analysis.stored_sweep import LONG_TAIL, trial
+from trainer.tasks.base import task_arrays
 
 
-def record(seeds: list[int], shift: float, *, seed: int = 0, trial_id: str = "t") -> TestRecord:
+def record(seeds: list[int], shift: float, *, seed: int = 0) -> TestRecord:
     generator = np.random.default_rng(seed)
     targets = np.repeat(np.array([1, 0], np.int8), [15, 40])
     scores = (generator.normal(size=(len(seeds), 55)) + shift * targets).astype(np.float32).round(1)
     each = np.array([roc_auc_score(targets, row) for row in scores])
-    return TestRecord(trial_id, tuple(seeds), targets, scores, {}, each, each.mean(), each.std())
+    return TestRecord(trial(Bce()), DEFAULT_TARGETS, tuple(seeds), targets, scores, {}, each)
 
 
 def test_pairs_are_formed_by_seed() -> None:
     without, with_constraint = record([1, 2, 3, 4, 5, 6, 7], 1.0), record([2, 3, 4, 5, 6, 7, 9], 1.5, seed=1)
     found = paired_comparison(without, with_constraint)
-    differences = with_constraint.replicate_auroc[:6] - without.replicate_auroc[1:]
+    differences = with_constraint.steering[:6] - without.steering[1:]
     assert found.pairs == 6
     assert found.mean_difference == pytest.approx(differences.mean())
     assert found.p_value == pytest.approx(wilcoxon(differences).pvalue)
@@ -41,12 +44,12 @@ def test_other_seeds_of_a_trial_and_their_order_change_nothing() -> None:
 def placed(known: TestRecord, seeds: list[int]) -> TestRecord:
     """The record with its rows at these seeds, and rows of another trial where it has none."""
     other = record(seeds, 3.0, seed=9)
-    scores, each = other.scores.copy(), other.replicate_auroc.copy()
+    scores, each = other.outputs.copy(), other.steering.copy()
     for row, seed in enumerate(seeds):
         if seed in known.seeds:
-            scores[row] = known.scores[known.seeds.index(seed)]
-            each[row] = known.replicate_auroc[known.seeds.index(seed)]
-    return replace(known, seeds=tuple(seeds), scores=scores, replicate_auroc=each)
+            scores[row] = known.outputs[known.seeds.index(seed)]
+            each[row] = known.steering[known.seeds.index(seed)]
+    return replace(known, seeds=tuple(seeds), outputs=scores, steering=each)
 
 
 def test_the_same_input_gives_the_same_interval() -> None:
@@ -63,10 +66,11 @@ def test_weighted_auroc_is_the_auroc_of_repeated_examples() -> None:
     generator = np.random.default_rng(3)
     positives = generator.multinomial(15, np.full(15, 1 / 15), size=8).T.astype(float)
     negatives = generator.multinomial(40, np.full(40, 1 / 40), size=8).T.astype(float)
-    found = _weighted_auroc(one.scores[0], positive, positives, negatives)
+    scores = one.outputs[0]
+    found = weighted_auroc(scores[positive], scores[~positive], positives, negatives)
     for draw in range(8):
         times = np.concatenate([positives[:, draw], negatives[:, draw]]).astype(int)
-        expected = roc_auc_score(one.targets.repeat(times), one.scores[0].repeat(times))
+        expected = roc_auc_score(one.targets.repeat(times), one.outputs[0].repeat(times))
         assert found[draw] == pytest.approx(expected, abs=1e-12)
 
 
@@ -83,8 +87,8 @@ def test_the_interval_agrees_with_a_slow_bootstrap() -> None:
         seeds = generator.integers(6, size=6)
         rows = np.concatenate([generator.integers(15, size=15), 15 + generator.integers(40, size=40)])
         areas = [
-            [slow_auroc(targets[rows], trial.scores[s][rows]) for s in seeds]
-            for trial in (with_constraint, without)
+            [slow_auroc(targets[rows], one.outputs[s][rows]) for s in seeds]
+            for one in (with_constraint, without)
         ]
         values.append(np.mean(areas[0]) - np.mean(areas[1]))
     found = paired_comparison(without, with_constraint, resamples=4000)
@@ -117,3 +121,20 @@ def test_other_targets_are_an_error() -> None:
     other.targets[0] = 0
     with pytest.raises(StoreError, match="targets"):
         paired_comparison(one, other)
+
+
+def test_several_columns_are_compared_by_their_mean() -> None:
+    generator = np.random.default_rng(5)
+    targets = np.repeat([0, 1, 2], [30, 12, 15]).astype(np.int16)
+    arrays = task_arrays(LONG_TAIL, DEFAULT_TARGETS)
+    records = []
+    for strength in (1.0, 1.6):
+        outputs = generator.normal(size=(7, 57, 3)) + strength * np.eye(3)[targets]
+        outputs = outputs.astype(np.float32)
+        each = arrays.summarize_rows(targets, outputs, decides_at_zero=False)["critical_auroc"]
+        config = trial(Bce(), data=LONG_TAIL)
+        records.append(TestRecord(config, DEFAULT_TARGETS, tuple(range(7)), targets, outputs, {}, each))
+    found = paired_comparison(*records)
+    assert found.mean_difference == pytest.approx((records[1].steering - records[0].steering).mean())
+    assert found.low < found.mean_difference < found.high
+    assert found.p_value == pytest.approx(wilcoxon(records[1].steering - records[0].steering).pvalue)

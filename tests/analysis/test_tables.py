@@ -13,6 +13,7 @@ from analysis import tables
 from analysis.bootstrap import bootstrap_intervals
 from analysis.tables import Tables, make_tables, write_tables, write_whole
 from search_spaces.config import (
+    DEFAULT_TARGETS,
     FAMILIES,
     Bce,
     ConstraintConfig,
@@ -24,6 +25,7 @@ from search_spaces.config import (
 )
 from search_spaces.errors import InputError, StoreError
 from tests.analysis.stored_sweep import (
+    CIFAR,
     SweepBuilder,
     add_golden_trials,
     permutation,
@@ -33,6 +35,7 @@ from tests.analysis.stored_sweep import (
     with_column,
 )
 from trainer.store import SweepManifest
+from trainer.tasks.base import task_arrays
 
 GOLDEN = Path(__file__).parent / "golden"
 ALM = ConstraintConfig(penalty=1e-6, margin=0.25)
@@ -349,7 +352,9 @@ def test_headline_numbers_carry_the_interval_of_the_ensemble(golden: SweepBuilde
     made = make_tables(golden.store, golden.manifest())
     record, markdown = cell(made, "S-LM + ALM"), made.markdown
     (test,) = [c.test for c in made.cells if c.test is not None and c.test.trial_id == record["trial_id"]]
-    expected = bootstrap_intervals(test.targets, test.scores.mean(axis=0, dtype=np.float64))
+    ensemble = test.outputs.mean(axis=0, dtype=np.float64)
+    arrays = task_arrays(CIFAR, DEFAULT_TARGETS)
+    expected = bootstrap_intervals(arrays, test.targets, ensemble)
     for column, name in (("auc", "auroc"), ("fpr_at_tpr_98", "fpr_at_tpr_98"), ("fpr_at_tpr_90",) * 2):
         assert (record[f"{column}_low"], record[f"{column}_high"]) == expected[name]
     low, high = expected["auroc"]

@@ -16,7 +16,7 @@ from search_spaces.errors import InputError
 from sweeps.tracking.tracker import Tracker
 from sweeps.tracking.ui import free_port, running_ui
 from tests.processes import PATIENCE, wait_until
-from trainer.store import Store
+from trainer.store import Store, SweepManifest
 
 
 def test_missing_database_is_the_users_error(tmp_path: Path) -> None:
@@ -45,7 +45,7 @@ def test_taken_port_is_the_users_error(tmp_path: Path) -> None:
 @pytest.mark.group(name="tracking")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ends_without_leaving_processes(tmp_path: Path, number: int) -> None:
-    tracker = Tracker(None, Store(tmp_path), "demo")
+    tracker = Tracker(None, Store(tmp_path), SweepManifest("demo", ()))
     tracker.start()
     assert tracker.close() == 0
     port = free_port()

@@ -14,14 +14,14 @@ from sweeps.tracking.reconcile import ReconcileCounts, reconcile
 from sweeps.tracking.tracker import Tracker
 from sweeps.tracking.ui import free_port, running_ui
 from tests.sweeps import synthetic_store as synthetic
-from trainer.store import Store
+from trainer.store import Store, SweepManifest
 
 pytestmark = pytest.mark.group(name="tracking")
 
 
 def test_tracker_writes_through_a_server(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     server_folder, store = tmp_path / "server", Store(tmp_path / "output")
-    runs = sweep_runs(Store(server_folder), "unused", None)
+    runs = sweep_runs(Store(server_folder), SweepManifest("unused", ()), None)
     runs.connect()
     runs.disconnect()
     config = synthetic.trials()[1]
@@ -29,7 +29,7 @@ def test_tracker_writes_through_a_server(tmp_path: Path, capfd: pytest.CaptureFi
     port = free_port()
     with running_ui(server_folder, port=port):
         address = f"http://127.0.0.1:{port}"
-        tracker = Tracker(address, store, synthetic.SWEEP)
+        tracker = Tracker(address, store, synthetic.manifest())
         tracker.start()
         tracker.trial_started(config)
         for epoch in range(3):

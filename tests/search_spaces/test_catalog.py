@@ -12,8 +12,9 @@ import pytest
 
 from search_spaces.catalog import NAMED_SPACES, load_space
 from search_spaces.errors import SpaceError
-from search_spaces.labels import block_label, row_label, trial_label
+from search_spaces.labels import block_label, trial_label
 from search_spaces.paper.named import CONSTRAINTS, LOSSES, MARGINS, constraint_name, loss_name
+from search_spaces.rows import row_label
 
 # An id changes with every field of the configuration, so an intended change is made here too,
 # and stored results of the old ids are then no longer found.

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 
 from search_spaces.config import Binary, Digits, ImageFolder, MedMnist, TrialConfig
-from search_spaces.labels import block_key, block_label, row_label, settings_label, trial_label
+from search_spaces.labels import block_key, block_label, settings_label, trial_label
+from search_spaces.rows import row_label
 from search_spaces.space import SearchSpace
 from tests.search_spaces.strategies import data_configs, trials
 

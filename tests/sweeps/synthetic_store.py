@@ -35,6 +35,11 @@ def trials(seeds: tuple[int, ...] = (1, 2, 3)) -> list[TrialConfig]:
     ]
 
 
+def manifest() -> SweepManifest:
+    """That of the sweep of these four trials."""
+    return SweepManifest(SWEEP, tuple(trials()))
+
+
 def epoch_records(config: TrialConfig, seed: int, epochs: int = EPOCHS) -> list[dict[str, float]]:
     """A replicate's epoch records; every replicate of a trial carries the same ensemble values."""
     own = np.random.default_rng(seed_for(seed, config.trial_id)).random((epochs, 4))

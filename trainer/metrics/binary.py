@@ -58,6 +58,15 @@ def positives_needed(tpr: float, positives: int) -> int:
     return math.ceil(_exact(tpr * positives))
 
 
+def negatives_allowed(fpr: float, negatives: int) -> int:
+    """The largest number of `negatives` whose share is at most `fpr`.
+
+    >>> negatives_allowed(0.05, 150), negatives_allowed(0.07, 100)
+    (7, 7)
+    """
+    return math.floor(_exact(fpr * negatives))
+
+
 def _check_rate(name: str, rate: float) -> None:
     if not 0 <= rate <= 1:
         raise InputError(f"expected {name} in [0, 1], given {rate}")
@@ -82,7 +91,7 @@ def _fpr_at_tpr(ranking: Ranking, tpr: float) -> Floats:
 
 
 def _tpr_at_fpr(ranking: Ranking, fpr: float) -> Floats:
-    allowed = math.floor(_exact(fpr * ranking.negatives))
+    allowed = negatives_allowed(fpr, ranking.negatives)
     within = ranking.ends & (ranking.false_positives <= allowed)
     rate: Floats = np.where(within, ranking.true_positives, 0).max(axis=1) / ranking.positives
     return rate

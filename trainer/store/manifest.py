@@ -9,6 +9,8 @@ from pydantic import BaseModel
 
 from search_spaces.config import TrialConfig
 from search_spaces.errors import StoreError
+from search_spaces.problem import Problem
+from search_spaces.reading import DEFAULT_READING, Reading, parse_reading
 from trainer.store import schema
 from trainer.store.storage import json_object
 
@@ -19,12 +21,14 @@ _REASON_LENGTH = 300
 class SweepManifest:
     """What a sweep expects: its name and its trials, each with the replicate seeds that it wants.
 
-    Of a search these are the trials suggested so far, and `samples` is how many are wanted in all.
+    Of a search these are the trials suggested so far, and `samples` is how many are wanted in all. `reading`
+    says how its results are read.
     """
 
     name: str
     trials: tuple[TrialConfig, ...]
     samples: int | None = None
+    reading: Reading = DEFAULT_READING
 
 
 class _Content(BaseModel):
@@ -40,6 +44,7 @@ def dump_manifest(manifest: SweepManifest) -> bytes:
     content = {"schema": schema.STORE_SCHEMA, "name": manifest.name, "trials": trials}
     if manifest.samples is not None:
         content["samples"] = manifest.samples
+    content |= manifest.reading.as_keys()
     return json.dumps(schema.labelled(content)).encode()
 
 
@@ -53,11 +58,12 @@ def load_manifest(data: bytes, name: str, where: str) -> SweepManifest:
     schema.check_trial_schema(content, where)
     try:
         found = _Content.model_validate_json(data)
-    except ValueError as error:
+        reading = parse_reading(content)
+    except (ValueError, Problem) as error:
         raise StoreError(f"{where}: not a sweep's trials: {short_reason(error)}") from error
-    return SweepManifest(name, found.trials, found.samples)
+    return SweepManifest(name, found.trials, found.samples, reading)
 
 
-def short_reason(error: ValueError) -> str:
+def short_reason(error: Exception) -> str:
     """The front of what is wrong with a configuration, on one line."""
     return " ".join(str(error).split())[:_REASON_LENGTH]

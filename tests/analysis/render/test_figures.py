@@ -6,18 +6,21 @@ import numpy as np
 import pytest
 
 from analysis.render.figures import png, roc_figure, table_figure, write_figures
+from analysis.render.roc import roc_picture
 from analysis.tables import make_tables
-from tests.analysis.stored_sweep import SweepBuilder
+from search_spaces.config import DEFAULT_TARGETS, Targets
+from tests.analysis.stored_sweep import CIFAR, LONG_TAIL, SweepBuilder
 from trainer.metrics import binary as metrics
 
 GENERATOR = np.random.default_rng(1)
 TARGETS = np.repeat(np.array([1, 0], np.int8), [40, 200])
 SCORES = (GENERATOR.normal(size=(5, 240)) + 1.5 * TARGETS).astype(np.float32)
+PICTURE = roc_picture(CIFAR, DEFAULT_TARGETS, TARGETS, SCORES)
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
 def test_roc_figure_shows_replicates_ensemble_and_operating_points() -> None:
-    axes = roc_figure(TARGETS, SCORES, title="digits 1:10 $5_a").axes[0]
+    axes = roc_figure(PICTURE, title="digits 1:10 $5_a").axes[0]
     texts = [t.get_text() for t in axes.get_legend().get_texts()]
     ensemble = SCORES.mean(axis=0, dtype=np.float64)
     assert texts[0] == "replicates (5)"
@@ -30,22 +33,37 @@ def test_roc_figure_shows_replicates_ensemble_and_operating_points() -> None:
     assert axes.get_ylabel() == "True positive rate (%)"
 
 
+def test_every_rate_is_marked_and_several_columns_are_one_curve_each() -> None:
+    rates = Targets(tpr=(0.995, 0.98, 0.97, 0.96, 0.95, 0.9, 0.8, 0.7))
+    axes = roc_figure(roc_picture(CIFAR, rates, TARGETS, SCORES), title="many").axes[0]
+    texts = [t.get_text() for t in axes.get_legend().get_texts()]
+    assert [t.partition(":")[0] for t in texts[2:]] == [f"TPR ≥ {100 * r:g} %" for r in rates.tpr]
+    targets = np.repeat(np.array([0, 1, 2], np.int16), [30, 10, 20])
+    outputs = (GENERATOR.normal(size=(3, 60, 3)) + np.eye(3)[targets]).astype(np.float32)
+    axes = roc_figure(roc_picture(LONG_TAIL, DEFAULT_TARGETS, targets, outputs), title="several").axes[0]
+    texts = [t.get_text() for t in axes.get_legend().get_texts()]
+    assert [t.partition(",")[0] for t in texts] == ["8", "9"]
+    assert len({line.get_color() for line in axes.lines}) == 3, "the diagonal and two curves"
+
+
 def test_an_undefined_curve_says_why() -> None:
-    figure = roc_figure(np.zeros(10, np.int8), SCORES[:, :10], title="no positives")
+    picture = roc_picture(CIFAR, DEFAULT_TARGETS, np.zeros(10, np.int8), SCORES[:, :10])
+    figure = roc_figure(picture, title="no positives")
     assert "undefined" in figure.axes[0].texts[0].get_text()
     assert png(figure).startswith(SIGNATURE)
 
 
 def test_the_same_figure_gives_the_same_bytes_also_from_threads() -> None:
     with ThreadPoolExecutor(4) as pool:
-        pictures = list(pool.map(lambda _: png(roc_figure(TARGETS, SCORES, title="x"), dpi=50), range(4)))
+        pictures = list(pool.map(lambda _: png(roc_figure(PICTURE, title="x"), dpi=50), range(4)))
     assert len(set(pictures)) == 1
     assert "matplotlib.pyplot" not in sys.modules
 
 
 def test_table_figure_draws_each_cell_with_a_result(golden: SweepBuilder) -> None:
-    frame = make_tables(golden.store, golden.manifest()).frame
-    figure = table_figure(frame)
+    tables = make_tables(golden.store, golden.manifest())
+    frame = tables.frame
+    figure = table_figure(frame, tables.columns)
     panels = [a for a in figure.axes if a.get_title(loc="left")]
     assert [a.get_title(loc="left") for a in panels] == list(frame["block"].unique())
     markers = [line for a in panels for line in a.lines if line.get_marker() == "o"]
@@ -59,7 +77,9 @@ def test_table_figure_draws_each_cell_with_a_result(golden: SweepBuilder) -> Non
     hollow = [line for line in markers if line.get_markerfacecolor() == "white"]
     assert len(hollow) < int(np.isfinite(drawn).sum())
     frame["candidates_pruned"] = 1
-    again = [line for a in table_figure(frame).axes for line in a.lines if line.get_marker() == "o"]
+    again = [
+        line for a in table_figure(frame, tables.columns).axes for line in a.lines if line.get_marker() == "o"
+    ]
     assert {line.get_markerfacecolor() for line in again if np.isfinite(line.get_xdata()).any()} == {"white"}
 
 

@@ -7,12 +7,15 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from analysis.render.roc import roc_svg
+from analysis.render.roc import roc_picture, roc_svg
+from search_spaces.config import DEFAULT_TARGETS
+from tests.analysis.stored_sweep import CIFAR, LONG_TAIL
 from trainer.metrics import binary as metrics
 
 SVG = "{http://www.w3.org/2000/svg}"
 TARGETS = np.array([1, 1, 0, 1, 0, 0, 1, 0], dtype=np.int8)
 SCORES = np.array([[8, 7, 6, 5, 4, 3, 2, 1], [8, 7, 6, 5, 4, 3, 1, 2]], dtype=np.float32)
+PICTURE = roc_picture(CIFAR, DEFAULT_TARGETS, TARGETS, SCORES)
 
 
 def corners(element: ElementTree.Element) -> list[tuple[float, float]]:
@@ -22,7 +25,7 @@ def corners(element: ElementTree.Element) -> list[tuple[float, float]]:
 
 
 def test_lines_are_the_curves_of_replicates_and_ensemble() -> None:
-    root = ElementTree.fromstring(roc_svg(TARGETS, SCORES, title="t"))
+    root = ElementTree.fromstring(roc_svg(PICTURE, title="t"))
     lines = root.findall(f"{SVG}polyline")
     assert len(lines) == len(SCORES) + 1
     for line, row in zip(lines, [*SCORES, SCORES.mean(axis=0)], strict=True):
@@ -37,13 +40,26 @@ def test_lines_are_the_curves_of_replicates_and_ensemble() -> None:
 
 
 def test_title_cannot_inject_markup_and_is_cut() -> None:
-    text = roc_svg(TARGETS, SCORES, title="<script>alert(1)</script>" + "x" * 200)
+    text = roc_svg(PICTURE, title="<script>alert(1)</script>" + "x" * 200)
     assert "<script>" not in text
     titles = [t.text or "" for t in ElementTree.fromstring(text).iter(f"{SVG}text")]
     assert max(map(len, titles)) == 90
 
 
 def test_undefined_curve_says_why() -> None:
-    text = roc_svg(np.zeros(8, dtype=np.int8), SCORES, title="t")
+    picture = roc_picture(CIFAR, DEFAULT_TARGETS, np.zeros(8, dtype=np.int8), SCORES)
+    text = roc_svg(picture, title="t")
     assert "ROC curve undefined: no positives" in text
     assert not ElementTree.fromstring(text).findall(f"{SVG}polyline")
+
+
+def test_several_columns_have_a_key_of_colours() -> None:
+    targets = np.repeat(np.array([0, 1, 2], np.int16), 4)
+    outputs = np.random.default_rng(0).normal(size=(2, 12, 3)).astype(np.float32)
+    root = ElementTree.fromstring(
+        roc_svg(roc_picture(LONG_TAIL, DEFAULT_TARGETS, targets, outputs), title="t")
+    )
+    lines = root.findall(f"{SVG}polyline")
+    assert len({line.attrib["stroke"] for line in lines}) == len(lines) == 2
+    words = [text.text or "" for text in root.iter(f"{SVG}text")]
+    assert [w.partition(",")[0] for w in words if "AUC" in w] == ["9", "8"]

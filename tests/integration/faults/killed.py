@@ -15,7 +15,7 @@ from tests.integration.faults.cluster import Cluster, running_cluster
 from tests.integration.faults.play import Played, expect, relaunch
 from tests.integration.faults.scene import LEAVE_SECONDS, Scene
 from tests.processes import wait_until
-from trainer.store import Store
+from trainer.store import Store, SweepManifest
 
 INTERRUPTED = 130
 
@@ -107,7 +107,7 @@ def _busy_workers(cluster: Cluster) -> int:
 
 def mlflow_killed(scene: Scene) -> Played:
     server_folder = scene.folder / "server"
-    runs = sweep_runs(Store(server_folder), "unused", None)
+    runs = sweep_runs(Store(server_folder), SweepManifest("unused", ()), None)
     runs.connect()  # creates the database
     runs.disconnect()
     port = free_port()

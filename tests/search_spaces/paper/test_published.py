@@ -6,9 +6,10 @@ import re
 from pathlib import Path
 
 from search_spaces.catalog import load_space
-from search_spaces.labels import block_label, row_label
+from search_spaces.labels import block_label
 from search_spaces.paper.named import constraint_name, loss_name
 from search_spaces.paper.presets import preset
+from search_spaces.rows import row_label
 
 TABLES = Path(__file__).with_name("published_tables.txt")
 

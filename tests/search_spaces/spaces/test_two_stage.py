@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 
 from search_spaces.catalog import load_space
-from search_spaces.labels import block_label, row_label
+from search_spaces.labels import block_label
+from search_spaces.rows import row_label
 from search_spaces.spaces.two_stage import TWO_STAGE, second_stage, stand_ins
 
 

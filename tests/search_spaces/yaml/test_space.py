@@ -108,7 +108,7 @@ fixed:
     assert trial.optimizer == Sgd(learning_rate=1e-3)
 
 
-KEYS = "name, description, fixed, choices, grid, random, search"
+KEYS = "name, description, tpr_targets, fpr_targets, rows, fixed, choices, grid, random, search"
 FIRST_LEVEL = (
     "dataset, ratio, alm, delta, data, model, loss, constraint, sampler, augmentation, optimizer, epochs, "
     "patience, scored, batch_size, precision, seeds"

@@ -165,4 +165,4 @@ def test_records_go_to_the_tracker_and_not_into_tunes_results(tmp_path: Any) -> 
     callback.on_trial_result(0, [], SimpleNamespace(config={"trial_id": config.trial_id}), result)
     assert told == [(config, records)]
     assert "records" not in result
-    assert progress.best_auroc == 0.75
+    assert [value for value, _ in progress.best.values()] == [0.75]

@@ -64,7 +64,7 @@ def test_time_left_follows_the_share_of_epochs(monkeypatch: pytest.MonkeyPatch) 
 def test_an_undefined_metric_is_never_the_best() -> None:
     progress = SweepProgress(total=1, done=0, failed=0, to_run=1, console=console(False))
     progress.epoch(config(), 0, float("nan"))
-    assert progress.best_label == ""
+    assert progress.best == {}
 
 
 def test_terminal_shows_a_panel() -> None:

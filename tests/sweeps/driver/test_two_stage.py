@@ -12,7 +12,7 @@ import typer
 
 from search_spaces.catalog import load_space
 from search_spaces.config import TrialConfig
-from search_spaces.labels import row_label
+from search_spaces.rows import row_label
 from search_spaces.spaces.two_stage import TWO_STAGE
 from sweeps.cli import train_sweep as training
 from sweeps.driver.opened import OpenedSweep, open_sweep

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from analysis.cells import best
 from analysis.load import load_sweep
-from analysis.select import DEFAULT_RULE, ranked
-from search_spaces.config import Sgd, SymmetricMargin, TrialConfig
+from analysis.select import rule_of
+from search_spaces.config import DEFAULT_TARGETS, Sgd, SymmetricMargin, TrialConfig
 from search_spaces.paper.presets import preset
 from sweeps.driver.weights import WeightKeeper
 from tests.processes import PATIENCE
@@ -49,7 +50,7 @@ def test_a_loser_with_replicates_that_did_not_complete_loses_its_weights(
 
     if is_first:
         end_partial()
-    keeper = WeightKeeper(store, manifest, DEFAULT_RULE)
+    keeper = WeightKeeper(store, manifest)
     for seed in whole.seeds:
         write_replicate(store, whole, seed)
     keeper.trial_done(whole)
@@ -61,7 +62,7 @@ def test_a_loser_with_replicates_that_did_not_complete_loses_its_weights(
 
 
 def test_in_a_hurry_what_has_not_begun_is_dropped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    keeper = WeightKeeper(Store(tmp_path), SweepManifest("s", ()), DEFAULT_RULE)
+    keeper = WeightKeeper(Store(tmp_path), SweepManifest("s", ()))
     begun, may_end, seen = threading.Event(), threading.Event(), []
 
     def thin_out(config: TrialConfig) -> None:
@@ -104,16 +105,17 @@ def write_with_weights(store: Store, config: TrialConfig) -> None:
 def test_only_the_preferred_trial_keeps_weights(tmp_path: Path, backwards: bool) -> None:
     store, configs = Store(tmp_path), cell()
     manifest = SweepManifest("cell", tuple(configs))
-    keeper = WeightKeeper(store, manifest, DEFAULT_RULE)
+    keeper = WeightKeeper(store, manifest)
     for config in reversed(configs) if backwards else configs:
         write_with_weights(store, config)
         keeper.trial_done(config)
     keeper.close()
     records = load_sweep(store, manifest).trials
-    best = ranked([r.validation for r in records if r.validation], DEFAULT_RULE)[0].trial_id
+    winner = best(records, rule_of(configs[0].data, None, DEFAULT_TARGETS))
+    assert winner is not None
     left = {
         path.split("/")[1]
         for path in store.storage.list_files("trials", recursive=True)
         if "weights." in path
     }
-    assert left == {best}
+    assert left == {winner.trial_id}

@@ -9,10 +9,13 @@ from typing import Any
 
 import pytest
 
-from search_spaces.config import Bce, ConstraintConfig, Ldam, SymmetricMargin, TrialConfig
+from search_spaces.config import Bce, ConstraintConfig, Ldam, SymmetricMargin, Targets, TrialConfig
 from search_spaces.errors import StoreError
 from search_spaces.paper.presets import preset
-from sweeps.search.schedulers import PeerScheduler, block_group, cell_group, make_scheduler
+from search_spaces.reading import DEFAULT_READING, Reading
+from search_spaces.search import Search
+from search_spaces.space import SearchSpace
+from sweeps.search.schedulers import PeerScheduler, grid_contest, make_scheduler, search_contest
 from tests.sweeps.synthetic_store import write_replicate, write_trial
 from trainer.store import StopRequest, Store
 
@@ -28,7 +31,8 @@ def config(margin: float, ratio: float = 20, **changes: Any) -> TrialConfig:
 
 def scheduler(kind: str, configs: list[TrialConfig], requests: list[str], **changes: Any) -> PeerScheduler:
     by_id = {c.trial_id: c for c in configs}
-    return PeerScheduler(kind, by_id, cell_group, lambda trial_id, _: requests.append(trial_id), **changes)
+    contest = grid_contest()
+    return PeerScheduler(kind, by_id, contest, lambda trial_id, _: requests.append(trial_id), **changes)
 
 
 def play(peers: PeerScheduler, configs: list[TrialConfig], heights: list[float], requests: list[str]) -> None:
@@ -37,6 +41,15 @@ def play(peers: PeerScheduler, configs: list[TrialConfig], heights: list[float],
         for one, height in zip(configs, heights, strict=True):
             if one.trial_id not in requests:
                 report(peers, one, epoch, height)
+
+
+def search(objective: str = "val/auroc", reading: Reading = DEFAULT_READING) -> Search:
+    """A search that has something to choose, by one objective."""
+    block = {"domains": {"loss.margin": {"uniform": [0.1, 9]}}, "objectives": [objective]}
+    fixed: dict[str, object] = {"dataset": "digits", "loss": {"name": "s_lm", "margin": 1}}
+    found = SearchSpace.searched("s", fixed, block, reading=reading).search
+    assert found is not None
+    return found
 
 
 def report(peers: PeerScheduler, one: TrialConfig, epoch: int, auroc: float, state: str = "running") -> None:
@@ -64,7 +77,7 @@ def test_storage_that_fails_costs_a_request_and_not_the_sweep() -> None:
         if len(tries) == 1:
             raise StoreError("no space left")
 
-    peers = PeerScheduler("asha", {c.trial_id: c for c in configs}, cell_group, request, grace=1)
+    peers = PeerScheduler("asha", {c.trial_id: c for c in configs}, grid_contest(), request, grace=1)
     for one, height in zip(configs, (0.9, 0.8, 0.7), strict=True):
         report(peers, one, 0, height)
     assert len(tries) >= 1
@@ -93,8 +106,8 @@ def test_trials_of_other_cells_do_not_count(kind: str) -> None:
     requests: list[str] = []
     play(scheduler(kind, cells, requests, grace=1), cells, [0.9, 0.8, 0.7, 0.6, 0.5], requests)
     assert requests == []
-    assert len({cell_group(c) for c in cells}) == 5
-    assert len({block_group(c) for c in cells}) == 3
+    assert len({grid_contest().group(c) for c in cells}) == 5
+    assert len({search_contest(search()).group(c) for c in cells}) == 3
 
 
 def test_what_is_no_epoch_is_not_judged() -> None:
@@ -129,13 +142,13 @@ def test_a_relaunch_knows_the_stored_curves(tmp_path: Path, kind: str) -> None:
         write_trial(store, one)
     write_replicate(store, ended[3], 1, "pruned", epochs=2)
     fresh = config(5)
-    peers = make_scheduler(kind, store, {fresh.trial_id: fresh}, ended, searching=False, grace=1)
+    peers = make_scheduler(kind, store, {fresh.trial_id: fresh}, ended, grace=1)
     assert peers is not None
     report(peers, fresh, 0, 0.51)
     told = f"{kind}: ensemble/val/auroc 0.5100 in epoch 0, against others of its table cell"
     assert store.notes.stop_request(fresh.trial_id) == StopRequest(told, "val/auroc")
     assert [store.notes.stop_request(one.trial_id) for one in ended] == [None] * 4
-    unknowing = make_scheduler(kind, store, {}, [], searching=False, grace=1)
+    unknowing = make_scheduler(kind, store, {}, [], grace=1)
     assert unknowing is not None
     assert unknowing._groups == {}
 
@@ -150,7 +163,9 @@ def test_a_search_competes_within_blocks_and_a_grid_within_cells(
     block = [config(1), config(1, loss=Bce()), config(1, constraint=penalized), config(1, loss=Ldam())]
     other_block = config(1, ratio=40)
     configs = [*block, other_block]
-    peers = make_scheduler(kind, store, {c.trial_id: c for c in configs}, [], searching=searching, grace=1)
+    peers = make_scheduler(
+        kind, store, {c.trial_id: c for c in configs}, [], search=search() if searching else None, grace=1
+    )
     assert peers is not None
     for epoch in range(EPOCHS):
         for one, auroc in zip(configs, [0.9, 0.8, 0.7, 0.6, 0.1], strict=True):
@@ -175,9 +190,8 @@ def test_a_search_is_judged_by_its_first_objective_in_its_direction(tmp_path: Pa
         store,
         {c.trial_id: c for c in configs},
         [],
-        searching=True,
+        search=search("val/fpr_at_tpr_98"),
         grace=1,
-        objective="val/fpr_at_tpr_98",
     )
     assert peers is not None
     for epoch in range(EPOCHS):
@@ -206,17 +220,41 @@ def test_a_relaunched_search_learns_its_objective_from_stored_curves(tmp_path: P
             store,
             {fresh.trial_id: fresh},
             ended,
-            searching=True,
+            search=search("val/fpr_at_tpr_98"),
             grace=1,
-            objective="val/fpr_at_tpr_98",
         )
         assert peers is not None
         peers.observe(fresh, 0, rate)
         assert (store.notes.stop_request(fresh.trial_id) is not None) == is_stopped
 
 
+def test_a_stored_curve_that_lacks_the_rate_is_not_judged_by_it_and_this_is_said_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = Store(tmp_path)
+    ended = [config(margin) for margin in (1, 2, 3, 4)]
+    for one in ended:
+        write_trial(store, one)
+    fresh = config(5)
+    by = search("val/fpr_at_tpr_99.5", Reading(targets=Targets(tpr=(0.995,))))
+    peers = make_scheduler("median", store, {fresh.trial_id: fresh}, ended, search=by, grace=1)
+    assert peers is not None
+    report(peers, fresh, 0, 0.9)  # it goes on from a checkpoint of before
+    peers.observe(fresh, 1, 0.99)
+    assert store.notes.stop_request(fresh.trial_id) is None, "there is nobody to compare it with"
+    said = [record.getMessage() for record in caplog.records]
+    assert said == ["4 trial(s) have no curve of val/fpr_at_tpr_99.5 and are compared with nobody"]
+
+
+def test_trials_of_another_row_do_not_count() -> None:
+    configs = [config(1, sampler=sampler) for sampler in ("shuffle", "class_balanced")]
+    apart = grid_contest(("loss", "sampler"))
+    assert grid_contest().group(configs[0]) == grid_contest().group(configs[1])
+    assert apart.group(configs[0]) != apart.group(configs[1])
+
+
 def test_none_is_no_scheduler(tmp_path: Path) -> None:
-    assert make_scheduler("none", Store(tmp_path), {}, [], searching=True) is None
+    assert make_scheduler("none", Store(tmp_path), {}, [], search=search()) is None
 
 
 def test_stored_curves_are_found_through_the_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -232,7 +270,7 @@ def test_stored_curves_are_found_through_the_index(tmp_path: Path, monkeypatch: 
         return list_files(relative, recursive=recursive)
 
     monkeypatch.setattr(store.storage, "list_files", noted)
-    assert make_scheduler("asha", store, {}, ended, searching=False, grace=1) is not None
+    assert make_scheduler("asha", store, {}, ended, grace=1) is not None
     assert {path.split("/")[0] for path in listed} == {"index"}, "no replicate's folder is listed"
 
 

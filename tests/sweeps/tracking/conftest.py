@@ -10,7 +10,7 @@ import pytest
 
 from sweeps.tracking.connection import default_tracking_uri, import_mlflow
 from sweeps.tracking.tracker import Tracker
-from trainer.store import Store
+from trainer.store import Store, SweepManifest
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def store(tmp_path: Path, database: Path) -> Store:
 def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A new MLflow database, made by the tracker itself."""
     folder = tmp_path_factory.mktemp("database")
-    tracker = Tracker(None, Store(folder), "unused")
+    tracker = Tracker(None, Store(folder), SweepManifest("unused", ()))
     tracker.start()
     assert tracker.close() == 0
     return folder / "mlflow.db"

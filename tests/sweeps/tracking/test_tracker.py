@@ -85,7 +85,7 @@ def test_trial_that_ends_soon_is_told_once(
 def test_ended_runs_are_let_go_and_found_again(store: Store, client: Any) -> None:
     config = synthetic.trials()[0]
     synthetic.write_trial(store, config)
-    runs = sweep_runs(store, synthetic.SWEEP, None)
+    runs = sweep_runs(store, synthetic.manifest(), None)
     runs.connect()
     trial = trial_state(config, store.replicates.ended(config.trial_id), None)
     assert runs.bring_level(trial, store)
@@ -254,10 +254,10 @@ def test_absent_server_neither_blocks_nor_raises(store: Store, caplog: pytest.Lo
 
 def test_unknown_uri_is_the_users_error(store: Store) -> None:
     with pytest.raises(InputError, match="--tracking-uri"):
-        Tracker("file:///tmp/mlruns", store, synthetic.SWEEP)
+        Tracker("file:///tmp/mlruns", store, synthetic.manifest())
 
 
 def test_tracker_can_be_pickled(store: Store) -> None:
-    copy = pickle.loads(pickle.dumps(Tracker(None, store, synthetic.SWEEP)))
+    copy = pickle.loads(pickle.dumps(Tracker(None, store, synthetic.manifest())))
     assert copy.tracking_uri == default_tracking_uri(store)
     assert copy.close() == 0

@@ -9,7 +9,10 @@ import numpy as np
 import pytest
 
 from analysis.load import load_sweep, read_test
+from search_spaces.config import DEFAULT_TARGETS, Targets
 from search_spaces.errors import StoreError
+from search_spaces.reading import Reading
+from search_spaces.rows import DEFAULT_ROWS
 from sweeps.tracking.experiment import identity_tags, params
 from sweeps.tracking.view import curves, trial_state, trial_view
 from tests.sweeps import synthetic_store as synthetic
@@ -78,7 +81,7 @@ def test_summary_equals_the_numbers_of_the_tables(tmp_path: Path) -> None:
     for config in configs:
         synthetic.write_trial(store, config)
     for record in load_sweep(store, store.read_sweep(synthetic.SWEEP)).trials:
-        test = read_test(store, record)
+        test = read_test(store, record, DEFAULT_TARGETS)
         view = trial_view(trial_state(record.config, store.replicates.ended(record.trial_id), None), store)
         assert test is not None
         assert record.validation is not None
@@ -86,9 +89,43 @@ def test_summary_equals_the_numbers_of_the_tables(tmp_path: Path) -> None:
             assert view.summary[f"final/test/{name}"] == value
         for name, value in record.validation.metrics.items():
             assert view.summary[f"final/val/{name}"] == value
-        assert view.summary["final/test/auroc_mean"] == pytest.approx(test.auroc_mean, abs=1e-12)
-        assert view.summary["final/test/auroc_std"] == pytest.approx(test.auroc_std, abs=1e-12)
+        assert view.summary["final/test/auroc_mean"] == pytest.approx(test.steering_mean, abs=1e-12)
+        assert view.summary["final/test/auroc_std"] == pytest.approx(test.steering_std, abs=1e-12)
         assert view.summary["final/replicates_found"] == view.summary["final/replicates_expected"] == 3
+
+
+def test_what_is_final_follows_the_sweeps_rates_and_rows(tmp_path: Path) -> None:
+    """Also after the trial was trained: stored scores give any rate."""
+    store, config = Store(tmp_path), synthetic.trials()[1]
+    synthetic.write_trial(store, config)
+    done = store.replicates.ended(config.trial_id)
+    before = trial_state(config, done, None)
+    reading = Reading(targets=Targets(tpr=(0.995,), fpr=(0.05,)), rows=("loss", "constraint", "sampler"))
+    after = trial_state(config, done, None, reading)
+    assert before.fingerprint != after.fingerprint
+    view = trial_view(after, store)
+    assert view.tags["row"] == "BCE sampler=shuffle + ALM"
+    for split in ("val", "test"):
+        names = {name for name in view.summary if name.startswith(f"final/{split}/") and "_at_" in name}
+        rate = f"final/{split}/fpr_at_tpr_99.5"
+        assert names == {rate, f"{rate}_mean", f"{rate}_std", f"final/{split}/tpr_at_fpr_5"}
+    assert [name for name in view.replicates[0] if "_at_" in name] == [
+        "val/fpr_at_tpr_99.5",
+        "test/fpr_at_tpr_99.5",
+    ]
+    assert "val/fpr_at_tpr_98" in view.curves[0], "curves are those of the time when it was trained"
+
+
+def test_a_replicate_that_did_not_complete_has_a_row_without_metrics(tmp_path: Path) -> None:
+    store, config = Store(tmp_path), synthetic.trials()[0]
+    synthetic.write_trial(store, config, seeds=[1, 2])
+    synthetic.write_replicate(store, config, 3, "diverged", epochs=4)
+    view = trial_view(trial_state(config, store.replicates.ended(config.trial_id), None), store)
+    by_seed = {row["seed"]: row for row in view.replicates}
+    done = store.replicates.ended(config.trial_id)
+    stored = store.replicates.read_result(done[2])["metrics"]
+    assert by_seed[2]["test/auroc"] == stored["test/auroc"]
+    assert (by_seed[3]["test/auroc"], by_seed[3]["state"]) == (None, "diverged")
 
 
 def test_replicates_with_other_examples_are_refused(tmp_path: Path) -> None:
@@ -137,7 +174,7 @@ def test_parameters_and_tags_tell_the_trial() -> None:
     assert told["constraint"] == "none"
     assert all(isinstance(value, str) for value in told.values())
     assert len(told) <= 100
-    tags = identity_tags(constrained, "demo")
+    tags = identity_tags(constrained, "demo", DEFAULT_ROWS)
     assert (tags["dataset"], tags["ratio"], tags["delta"]) == ("digits", "10", "0.25")
     assert (tags["loss"], tags["constraint"]) == ("baseline_BCE", "ALM_14_beg")
-    assert identity_tags(plain, "demo")["delta"] == "none"
+    assert identity_tags(plain, "demo", DEFAULT_ROWS)["delta"] == "none"

@@ -1,0 +1,119 @@
+"""The numbers of the tables as data frames, in full precision."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from analysis.bootstrap import UNDEFINED
+from analysis.cells import Cell
+from analysis.records import TestRecord, TrialRecord
+from analysis.settings import settings_text, varying_settings
+from analysis.statistics import constraint_comparisons
+from analysis.table_columns import TableColumns, column_name, interval_columns
+from search_spaces.paper.named import constraint_name, loss_name
+
+_COMPARED = ("block", "row", "pairs", "mean_difference", "low", "high", "p_value", "complete", "remark")
+
+
+def best_frame(
+    cells: Sequence[Cell], columns: Mapping[str, TableColumns], rows: Sequence[str]
+) -> pd.DataFrame:
+    """A row per cell.
+
+    block, row, family (the row without the constraint), constrained, n ("n=7/10"), found, expected, complete,
+    candidates_complete, candidates_total, candidates_pruned; the ensemble's test metrics as the block's
+    table shows them (auc, fpr_at_tpr_98 ..., 0 to 1), then the ends of their 95 % intervals over test
+    examples (auc_low, auc_high ...), NaN for those that have none; mean and deviation (ddof 0) over
+    replicates of the metric that steers (auc_mean, auc_std); loss_config, alm_config, delta, settings, rule,
+    the validation value of what steers (val_auroc), decided_by, trial_id, note.
+    """
+    candidates = [trial.config for cell in cells for trial in cell.candidates]
+    names = varying_settings(candidates, rows)
+    return pd.DataFrame([_best_row(cell, columns[cell.block], names) for cell in cells])
+
+
+def comparison_frame(cells: Sequence[Cell]) -> pd.DataFrame:
+    """A row per pair of cells that differ in the constraint alone and have results of both.
+
+    block, row (with the constraint), pairs, mean_difference, low, high, p_value, complete (both cells are,
+    without pruned candidates), remark, trial_id_without, trial_id_with.
+    """
+    rows = []
+    for without, constrained, found in constraint_comparisons(cells):
+        unfinished = []
+        for cell in (without, constrained):
+            if not cell.comparable:
+                unfinished.append(f"{cell.row}: {cell.note()}")
+        remarks = [found.reason] if found.reason else []
+        if unfinished:
+            remarks.append(f"incomplete: {'; '.join(unfinished)}")
+        numbers = (found.pairs, found.mean_difference, found.low, found.high, found.p_value)
+        told = (not unfinished, "; ".join(remarks), _id(without), _id(constrained))
+        rows.append((without.block, constrained.row, *numbers, *told))
+    return pd.DataFrame(rows, columns=[*_COMPARED, "trial_id_without", "trial_id_with"])
+
+
+def _best_row(cell: Cell, columns: TableColumns, names: Sequence[str]) -> dict[str, Any]:
+    undefined = "" if cell.test is None else cell.test.undefined
+    remarks = [cell.note(), undefined, cell.mixture()]
+    return {
+        "block": cell.block,
+        "row": cell.row,
+        "family": cell.pair,
+        "constrained": cell.constrained,
+        "n": f"n={cell.found}/{cell.expected}",
+        "found": cell.found,
+        "expected": cell.expected,
+        "complete": cell.complete,
+        "candidates_complete": cell.candidates_complete,
+        "candidates_total": len(cell.candidates),
+        "candidates_pruned": cell.candidates_pruned,
+        **_test_columns(cell.test, columns),
+        **_setting_columns(cell.chosen, names),
+        "rule": cell.rule.name,
+        f"val_{columns.steering.name}": _validation_value(cell.chosen, columns.steering.name),
+        "decided_by": cell.decided_by,
+        "trial_id": _id(cell),
+        "note": "; ".join(remark for remark in remarks if remark),
+    }
+
+
+def _test_columns(test: TestRecord | None, columns: TableColumns) -> dict[str, float]:
+    """The ensemble's test metrics, their intervals, the replicates' steering metric; NaN without a test."""
+    found: dict[str, float] = {}
+    for metric in columns.shown:
+        found[column_name(metric)] = math.nan if test is None else test.metrics[metric.name]
+    for metric in columns.shown:
+        interval = UNDEFINED if test is None else test.intervals.get(metric.name, UNDEFINED)
+        found |= zip(interval_columns(metric), interval, strict=True)
+    steering = column_name(columns.steering)
+    found[f"{steering}_mean"] = math.nan if test is None else test.steering_mean
+    found[f"{steering}_std"] = math.nan if test is None else test.steering_std
+    return found
+
+
+def _setting_columns(chosen: TrialRecord | None, names: Sequence[str]) -> dict[str, Any]:
+    """What was chosen, in words; empty where nothing was."""
+    if chosen is None:
+        return {"loss_config": "", "alm_config": "", "delta": math.nan, "settings": ""}
+    config = chosen.config
+    return {
+        "loss_config": loss_name(config.loss),
+        "alm_config": constraint_name(config.constraint),
+        "delta": math.nan if config.constraint is None else config.constraint.margin,
+        "settings": settings_text(config, names),
+    }
+
+
+def _validation_value(chosen: TrialRecord | None, name: str) -> float:
+    if chosen is None or chosen.validation is None:
+        return math.nan
+    return chosen.validation.metrics[name]
+
+
+def _id(cell: Cell) -> str:
+    return "" if cell.chosen is None else cell.chosen.trial_id

@@ -1,0 +1,33 @@
+"""Settings of trials that a table tells in words: those that differ and that no other column shows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from search_spaces.config import TrialConfig
+from search_spaces.labels import flat
+
+# Data, loss and constraint have columns of their own; seeds are no part of a trial's identity.
+_SHOWN_ELSEWHERE = {"data", "loss", "constraint", "seeds"}
+
+
+def varying_settings(configs: Sequence[TrialConfig], rows: Sequence[str]) -> tuple[str, ...]:
+    """Dotted names of the fields that differ between configurations and that neither a column nor the label
+    of a row shows."""
+    values: dict[str, set[str]] = {}
+    for config in configs:
+        for name, value in _settings(config).items():
+            values.setdefault(name, set()).add(value)
+    varying = [name for name, seen in values.items() if len(seen) > 1 and name not in rows]
+    return tuple(sorted(varying))
+
+
+def settings_text(config: TrialConfig, names: Sequence[str]) -> str:
+    """The named settings of a configuration: "model.width=16, optimizer.learning_rate=0.01"."""
+    settings = _settings(config)
+    return ", ".join(f"{name}={settings[name]}" for name in names if name in settings)
+
+
+def _settings(config: TrialConfig) -> dict[str, str]:
+    fields = config.model_dump(mode="json", exclude=_SHOWN_ELSEWHERE)
+    return {name: str(value) for name, value in flat(fields).items()}

@@ -1,0 +1,130 @@
+"""What makes a row of the table. A cell is a block (data set and ratio) in a row.
+
+    rows: [loss, constraint]                         # in a space; this is the default
+    rows: [loss, sampler, constraint.comparison]
+
+A trial stands in the row of its values of these keys. Its other settings (penalty, margin) compete inside the
+row, for the cell. A key of a part with a name (`loss`, `model`, `optimizer`) means that name; `constraint`
+means whether there is one. What makes a row is no part of a trial's identity.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import NamedTuple
+
+from search_spaces.config import FAMILIES, TrialConfig, number
+from search_spaces.labels import block_key
+
+DEFAULT_ROWS = ("loss", "constraint")
+
+_ABSENT = object()
+# A value's place among others of its key: its kind, then by size or by the alphabet.
+_Place = tuple[int, float, str]
+
+
+class CellKey(NamedTuple):
+    """A cell: equal exactly for trials of equal blocks and rows."""
+
+    block: str
+    row: str
+
+
+def cell_key(config: TrialConfig, rows: tuple[str, ...] = DEFAULT_ROWS) -> CellKey:
+    """The cell that a trial competes for."""
+    return CellKey(block_key(config.data), row_key(config, rows))
+
+
+def row_key(config: TrialConfig, rows: tuple[str, ...] = DEFAULT_ROWS) -> str:
+    """The row's values as JSON; a key that does not apply to the trial is left out."""
+    values = _values(config, rows)
+    return json.dumps(values, sort_keys=True, separators=(",", ":"))
+
+
+def row_label(config: TrialConfig, rows: tuple[str, ...] = DEFAULT_ROWS) -> str:
+    """The row in words. By default those of the paper's tables: "S-LM", "S-LM + ALM".
+
+    Rows that differ get labels that differ.
+    """
+    words, of_constraint = [], ["ALM"]
+    for key, value in _values(config, rows).items():
+        if key in ("loss", "loss.name"):
+            words.append(config.loss.family)
+        elif key.startswith("constraint."):
+            of_constraint.append(f"{key.removeprefix('constraint.')}={_text(value)}")
+        elif key != "constraint":
+            words.append(f"{key}={_text(value)}")
+    parts = [" ".join(words)] if words else []
+    if config.constraint is not None and without_constraint(rows) != rows:
+        parts.append(" ".join(of_constraint))
+    if not parts:
+        return f"no {', '.join(rows)}" if rows else "all trials"
+    return " + ".join(parts)
+
+
+def row_order(config: TrialConfig, rows: tuple[str, ...] = DEFAULT_ROWS) -> tuple[bool, tuple[_Place, ...]]:
+    """A key by which rows stand in the paper's order: all without the constraint, then all with it.
+
+    In each half losses are in the paper's order, other values by size or by the alphabet, the first of the
+    keys counting most.
+    """
+    apart = without_constraint(rows)
+    constrained = config.constraint is not None and apart != rows
+    values = _values(config, rows)
+    places = []
+    for key in rows:
+        if key in ("loss", "loss.name"):
+            places.append(_family_place(config.loss.family))
+        elif key != "constraint":
+            places.append(_place(values.get(key, _ABSENT)))
+    return constrained, tuple(places)
+
+
+def without_constraint(rows: tuple[str, ...]) -> tuple[str, ...]:
+    """The keys beside the constraint's: rows that agree in them may be told apart by it alone."""
+    return tuple(key for key in rows if key.partition(".")[0] != "constraint")
+
+
+def _values(config: TrialConfig, rows: tuple[str, ...]) -> dict[str, object]:
+    tree = config.model_dump(mode="json", exclude={"seeds"})
+    values: dict[str, object] = {}
+    for key in rows:
+        value = _at(tree, key)
+        if key == "constraint":
+            value = value is not None
+        elif isinstance(value, dict):
+            value = value.get("name", value)
+        if value is not _ABSENT:
+            values[key] = value
+    return values
+
+
+def _at(tree: object, key: str) -> object:
+    for step in key.split("."):
+        if not isinstance(tree, dict) or step not in tree:
+            return _ABSENT
+        tree = tree[step]
+    return tree
+
+
+def _text(value: object) -> str:
+    if isinstance(value, float):
+        return number(value)
+    if isinstance(value, str):
+        return value
+    return "none" if value is None else json.dumps(value, separators=(",", ":"))
+
+
+def _family_place(family: str) -> _Place:
+    """Losses that the paper has not come after its own."""
+    if family in FAMILIES:
+        return (0, float(FAMILIES.index(family)), "")
+    return (1, 0.0, family)
+
+
+def _place(value: object) -> _Place:
+    if value is _ABSENT:
+        return (-1, 0.0, "")
+    if isinstance(value, int | float):
+        return (0, float(value), "")
+    return (1, 0.0, _text(value))
