@@ -88,3 +88,36 @@ def test_an_empty_store_is_empty(store: Store) -> None:
     assert store.all_replicates() == store.all_replicates({TRIAL: (1,)}) == {}
     assert store.storage.read_bytes("nothing") is None
     store.storage.delete("nothing")
+
+
+def test_a_configuration_is_read_back_without_seeds(store: Store) -> None:
+    one = config(seeds=(5, 6))
+    assert store.read_config(one.trial_id) is None
+    store.write_config(one)
+    read = store.read_config(one.trial_id)
+    assert read is not None
+    assert read.trial_id == one.trial_id
+    assert read == config()
+
+
+def test_what_is_no_configuration_names_the_file(store: Store) -> None:
+    content = {"trial_schema": SCHEMA_VERSION, "loss": "none"}
+    store.storage.write_json(f"trials/{TRIAL}/config.json", content)
+    with pytest.raises(StoreError, match=rf"{TRIAL}/config\.json: not a trial's configuration"):
+        store.read_config(TRIAL)
+
+
+def test_another_trials_configuration_is_refused(store: Store) -> None:
+    store.write_config(config())
+    content = store.storage.read_json(f"trials/{config().trial_id}/config.json")
+    store.storage.write_json(f"trials/{TRIAL}/config.json", content or {})
+    with pytest.raises(StoreError, match=f"it is that of trial {config().trial_id}"):
+        store.read_config(TRIAL)
+
+
+@pytest.mark.parametrize("trials", [None, [{"loss": "none"}], "all"])
+def test_what_is_no_manifest_names_the_file(store: Store, trials: object) -> None:
+    content = {"trial_schema": SCHEMA_VERSION, "schema": STORE_SCHEMA, "name": "bad", "trials": trials}
+    store.storage.write_json("sweeps/bad.json", content)
+    with pytest.raises(StoreError, match=r"sweeps/bad\.json: not a sweep's trials"):
+        store.read_sweep("bad")
