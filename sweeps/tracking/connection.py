@@ -56,7 +56,9 @@ def checked_uri(uri: str) -> str:
         raise InputError(
             f"--tracking-uri: expected one of {', '.join(s + ':' for s in SCHEMES)}, given {redacted(uri)!r}"
         )
-    return f"postgresql+psycopg2:{uri.removeprefix('postgresql:')}" if uri.startswith("postgresql:") else uri
+    if uri.startswith("postgresql:"):
+        return f"postgresql+psycopg2:{uri.removeprefix('postgresql:')}"
+    return uri
 
 
 def sqlite_path(uri: str) -> Path | None:

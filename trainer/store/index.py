@@ -59,8 +59,7 @@ class Index:
                     found[layout.trial_of(folder)] = None
             paths = self._storage.list_files(layout.INDEX, recursive=True)
         for path in paths:
-            name = layout.name_of(path)
-            states = None if name is None else states_in(name)
+            states = states_in(layout.name_of(path) or "")
             trial_id = layout.trial_of(path)
             if states is not None and trial_id in found and states.keys() >= set(wanted[trial_id]):
                 found[trial_id] = IndexEntry(path, states)
@@ -84,8 +83,9 @@ class Index:
         ended = self._replicates.ended(trial_id)
         old = self._storage.list_files(layout.index_folder(trial_id), recursive=False)
         name = entry_name(states_of(ended))
-        path = None if name is None else layout.index_entry(trial_id, name)
-        if path is not None:
+        path = None
+        if name is not None:
+            path = layout.index_entry(trial_id, name)
             copies = {}
             for seed, done in ended.items():
                 result = self._replicates.read_file(done, "result").decode()
@@ -148,8 +148,8 @@ def _ranges(seeds: Iterable[int]) -> list[str]:
     """Sorted seeds as spans: "3" for one alone, "1-8" for those that follow one another."""
     spans: list[list[int]] = []
     for seed in seeds:
-        if spans and seed == spans[-1][1] + 1:
-            spans[-1][1] = seed
+        if spans and seed == spans[-1][-1] + 1:
+            spans[-1] = [spans[-1][0], seed]
         else:
-            spans.append([seed, seed])
-    return [str(first) if first == last else f"{first}-{last}" for first, last in spans]
+            spans.append([seed])
+    return ["-".join(map(str, span)) for span in spans]

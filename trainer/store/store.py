@@ -98,7 +98,9 @@ class Store:
 
         Raises InputError when the store knows no such sweep, TrialSchemaError when it is of another schema.
         """
-        data = self.storage.read_bytes(layout.sweep(name)) if is_plain_name(name) else None
+        data = None
+        if is_plain_name(name):
+            data = self.storage.read_bytes(layout.sweep(name))
         if data is None:
             known = ", ".join(self.sweep_names()) or "none"
             raise InputError(f"{self.uri}: no sweep {name!r} in this store; known: {known}")
