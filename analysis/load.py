@@ -15,22 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.alignment import SplitAligner
-from analysis.records import (
-    Missing,
-    ReplicateSource,
-    TestRecord,
-    TrialRecord,
-    ValidationRecord,
-    ensemble_outputs,
-)
+from analysis.records import TestRecord, TrialRecord, ValidationRecord, ensemble_outputs
+from analysis.replicates import missing_replicates, replicate_source, trial_standing
 from search_spaces.config import Targets, TrialConfig
 from search_spaces.errors import StoreError
 from search_spaces.labels import block_key, trial_label
 from search_spaces.reading import Reading
-from trainer.store import Done, Standing, Store, SweepManifest, standing, states_of
+from trainer.store import Done, Store, SweepManifest
 from trainer.tasks.base import task_arrays
-
-_REASON_LENGTH = 300
 
 
 @dataclass(frozen=True)
@@ -149,7 +141,7 @@ def _summary(
 def _load_trial(
     store: Store, config: TrialConfig, done: Mapping[int, Done], block: _Block, rates: Targets
 ) -> TrialRecord:
-    found, failure = _standing(store, config, done)
+    found, failure = trial_standing(store, config, done)
     completed = tuple(done[s] for s in sorted(config.seeds) if found.states[s] == "completed")
     label = _label(config)
     rows, sources = [], []
@@ -158,14 +150,14 @@ def _load_trial(
         table = store.replicates.read_scores(replicate)
         rows.append(block.validation.align(table, origin))
         block.test.align(table, origin)
-        sources.append(_source(store, replicate, origin))
+        sources.append(replicate_source(store, replicate, origin))
     return TrialRecord(
         config=config,
         trial_id=config.trial_id,
         standing=found,
         done=completed,
         sources=tuple(sources),
-        missing=_missing(store, found, done, failure or {}),
+        missing=missing_replicates(store, found, done, failure or {}),
         validation=_validation(config, rates, block.validation, rows) if rows else None,
     )
 
@@ -182,85 +174,6 @@ def _validation(
         mean_steering=float(summary.steering.mean()),
         undefined=summary.undefined,
     )
-
-
-def _source(store: Store, done: Done, origin: str) -> ReplicateSource:
-    result = store.replicates.read_result(done)
-    data_sha256 = result.get("data_sha256")
-    if not isinstance(data_sha256, str) or not data_sha256:
-        raise StoreError(
-            f"{origin}: expected the data's hash as data_sha256 in its result, found {data_sha256!r}"
-        )
-    scores, threads = done.files["scores"], result.get("threads")
-    return ReplicateSource(
-        seed=done.seed,
-        attempt=done.attempt,
-        scores_file=scores.name,
-        scores_sha256=scores.sha256,
-        data_sha256=data_sha256,
-        commit=str(result.get("commit", "unknown")),
-        versions={str(k): str(v) for k, v in sorted(dict(result.get("versions", {})).items())},
-        device=str(result.get("device", "unknown")),
-        processor=_text(result, "processor"),
-        cpu_capability=_text(result, "cpu_capability"),
-        gpu_driver=_text(result, "gpu_driver"),
-        threads=threads if isinstance(threads, int) else None,
-        compiled=result.get("compiled") is True,
-    )
-
-
-def _text(result: Mapping[str, Any], name: str) -> str | None:
-    """A text of a result, or None where it has none: an older one, or one that does not apply."""
-    value = result.get(name)
-    return value if isinstance(value, str) and value else None
-
-
-def _standing(
-    store: Store, config: TrialConfig, done: Mapping[int, Done]
-) -> tuple[Standing, Mapping[str, Any] | None]:
-    """How a trial stands, and why its last attempt failed where replicates are missing since."""
-    found = standing(config.seeds, states_of(done))
-    failure = store.notes.read_failure(config.trial_id) if found.missing else None
-    if failure is not None:
-        failed_seeds = failure.get("seeds") or ()
-        found = standing(config.seeds, states_of(done), failed=True, failed_seeds=failed_seeds)
-    return found, failure
-
-
-def _missing(
-    store: Store, found: Standing, done: Mapping[int, Done], failure: Mapping[str, Any]
-) -> tuple[Missing, ...]:
-    """Wanted replicates without a score: how each ended, else the trial's failure, else pending."""
-    missing = []
-    for seed, state in sorted(found.states.items()):
-        if state == "completed":
-            continue
-        reason, pruned_by = "", None
-        if state == "failed":
-            reason = _failure_reason(failure)
-        elif seed in done:  # not a pruned trial's other seeds, which never ended
-            result = store.replicates.read_result(done[seed])
-            reason = _tail(str(result.get("reason") or ""))
-            pruned_by = _text(result, "pruned_by")
-        missing.append(Missing(seed, state, reason, pruned_by))
-    return tuple(missing)
-
-
-def _failure_reason(failure: Mapping[str, Any]) -> str:
-    message = str(failure.get("message") or "")
-    error = str(failure.get("error") or "")
-    return _tail(message) or _tail(error) or "no message was stored"
-
-
-def _tail(message: str) -> str:
-    """Last line with text; a long one keeps its front.
-
-    >>> print(_tail("Traceback\\n[Errno 28] No space left on device: '" + "/folder" * 40 + "'")[:35])
-    [Errno 28] No space left on device:
-    """
-    lines = [line.strip() for line in message.splitlines() if line.strip()]
-    last = lines[-1] if lines else ""
-    return last if len(last) <= _REASON_LENGTH else last[: _REASON_LENGTH - 1] + "…"
 
 
 def _check_data_hashes(trials: Sequence[TrialRecord]) -> None:

@@ -11,10 +11,7 @@ The same results give the same bytes: no time, host or path is written.
 from __future__ import annotations
 
 import json
-import os
-import uuid
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -32,7 +29,7 @@ from analysis.table_columns import TableColumns, table_columns
 from search_spaces.config import Targets
 from search_spaces.errors import StoreError
 from search_spaces.rows import DEFAULT_ROWS
-from trainer.store import Store, SweepManifest
+from trainer.store import Store, SweepManifest, storage
 
 
 @dataclass(frozen=True)
@@ -156,18 +153,12 @@ def csv(frame: pd.DataFrame) -> str:
 
 
 def write_whole(path: Path, data: bytes) -> Path:
-    """Write a file by a temporary one beside it and a rename, its folder too; returns the path.
+    """Write a file whole or not at all, its folder too; returns the path.
 
     Raises StoreError when it cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(data)
-        os.replace(temporary, path)
+        storage.write_whole(path, data)
     except OSError as error:
         raise StoreError(f"{path}: could not be written: {error}") from error
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
     return path

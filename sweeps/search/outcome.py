@@ -6,10 +6,10 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from analysis.curves import curves
 from analysis.load import load_trial
 from search_spaces.config import TrialConfig
 from search_spaces.search import Search
-from sweeps.tracking.view import curves
 from trainer.store import Done, Store, standing, states_of
 
 RUNNING = "running"

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from analysis.curves import Curves
 from search_spaces.config import Task, TrialConfig
 from search_spaces.labels import trial_label
 from sweeps.compat import database_engine
@@ -16,7 +17,8 @@ from sweeps.tracking.columns import shown_metrics
 from sweeps.tracking.connection import checked_uri, creation_lock, default_tracking_uri, import_mlflow
 from sweeps.tracking.experiment import identity_tags, load_runs, open_experiment, params
 from sweeps.tracking.run import EPOCHS_TAG, FINGERPRINT, TABLE_TAG, Point, Run, local_folder
-from sweeps.tracking.view import STATUS, Curves, TrialState, TrialView, trial_view
+from sweeps.tracking.state import STATUS, TrialState
+from sweeps.tracking.view import TrialView, trial_view
 from trainer.store import Store, SweepManifest
 
 _ENDING_TAGS = ("reason", "error")

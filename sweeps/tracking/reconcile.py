@@ -10,7 +10,7 @@ from search_spaces.errors import AlmsweepError
 from search_spaces.redaction import redacted
 from sweeps.tracking.connection import first_line, import_mlflow
 from sweeps.tracking.mirror import SweepRuns, sweep_runs
-from sweeps.tracking.view import TrialState, trial_state
+from sweeps.tracking.state import TrialState, trial_state
 from trainer.store import Store, SweepManifest
 
 log = logging.getLogger(__name__)

@@ -11,11 +11,12 @@ from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
+from analysis.curves import Curves
 from analysis.render.roc import roc_svg
 from search_spaces.config import TrialConfig
 from search_spaces.labels import trial_label
 from sweeps.tracking.connection import import_mlflow
-from sweeps.tracking.view import Curves, TrialView
+from sweeps.tracking.view import TrialView
 
 METRICS_PER_BATCH = 1000  # MLflow's limit for one call
 EPOCHS_TAG = "epochs"

@@ -18,7 +18,8 @@ from search_spaces.redaction import redacted
 from sweeps.tracking.connection import first_line, import_mlflow
 from sweeps.tracking.mirror import sweep_runs
 from sweeps.tracking.queue import TrackingQueue, Work
-from sweeps.tracking.view import read_trial_state, shown_curves
+from sweeps.tracking.state import read_trial_state
+from sweeps.tracking.view import shown_curves
 from trainer.store import Store, SweepManifest
 
 log = logging.getLogger(__name__)

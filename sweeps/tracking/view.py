@@ -14,8 +14,6 @@ the time when the trial trained. A value that is undefined (NaN) is not shown at
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,54 +23,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.alignment import SplitAligner
+from analysis.curves import Curves, curves
 from analysis.records import ensemble_outputs
 from analysis.render.roc import RocPicture, roc_picture
 from search_spaces.config import TrialConfig
-from search_spaces.reading import DEFAULT_READING, Reading
 from search_spaces.rows import row_label
 from sweeps.tracking.columns import mlflow_name
-from trainer.store import Done, Store, standing, states_of
+from sweeps.tracking.state import TrialState
+from trainer.store import Store
 from trainer.tasks.base import task_arrays
 
-# Raise it when this file or the ROC picture changes what is shown: finished runs are then brought up to date.
-VIEW_VERSION = 5
-
-STATUS = {
-    "running": "RUNNING",
-    "completed": "FINISHED",
-    "pruned": "FINISHED",
-    "diverged": "FAILED",
-    "failed": "FAILED",
-    "interrupted": "KILLED",
-}
-# A trial's state in MLflow's words, where they are others than those of `trainer.store.Standing`.
-_WORDS = {"done": "completed", "partial": "interrupted", "pending": "interrupted"}
 SPLITS = ("val", "test")
-_CONSTRAINT_CURVES = ("train/violation", "train/penalty", "train/multiplier_mean", "train/multiplier_max")
-_MEAN_NAMES = {"train/multiplier_mean": "train/multiplier_mean", "learning_rate": "train/learning_rate"}
 _REASON_LENGTH = 500
 _ERROR_LENGTH = 4000
-
-Curves = dict[int, dict[str, float]]
-
-
-@dataclass(frozen=True)
-class TrialState:
-    """How a trial stands in the store, from markers alone.
-
-    reading       how the sweep says that its results are read
-    state         a key of STATUS
-    is_complete   whether a relaunch would train nothing
-    fingerprint   changes whenever something that MLflow shows may have changed
-    """
-
-    config: TrialConfig
-    reading: Reading
-    replicates: Mapping[int, Done]
-    failure: Mapping[str, Any] | None
-    state: str
-    is_complete: bool
-    fingerprint: str
 
 
 @dataclass(frozen=True)
@@ -88,38 +51,6 @@ class TrialView:
     replicates: list[dict[str, Any]]
     roc: RocPicture | None
     seconds: float
-
-
-def trial_state(
-    config: TrialConfig,
-    replicates: Mapping[int, Done],
-    failure: Mapping[str, Any] | None,
-    reading: Reading = DEFAULT_READING,
-) -> TrialState:
-    """How a trial stands, given its DONE markers by seed and its `failure.json`."""
-    wanted = {seed: replicates[seed] for seed in config.seeds if seed in replicates}
-    found = standing(config.seeds, states_of(wanted), failed=failure is not None)
-    state = _WORDS.get(found.status, found.status)
-    content = {
-        "view": VIEW_VERSION,
-        "seeds": sorted(config.seeds),
-        "state": state,
-        "reading": reading.as_keys(),
-        "failure": failure if state == "failed" else None,
-        "files": [
-            [d.seed, d.state, d.attempt, sorted(f.sha256 for f in d.files.values())] for d in wanted.values()
-        ],
-    }
-    digest = hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
-    return TrialState(config, reading, wanted, failure, state, not found.missing, digest[:16])
-
-
-def read_trial_state(store: Store, config: TrialConfig, reading: Reading = DEFAULT_READING) -> TrialState:
-    """How a trial stands now; a failure is read only where replicates are missing."""
-    done = store.replicates.ended(config.trial_id)
-    found = standing(config.seeds, states_of(done))
-    failure = store.notes.read_failure(config.trial_id) if found.missing else None
-    return trial_state(config, done, failure, reading)
 
 
 def trial_view(trial: TrialState, store: Store) -> TrialView:
@@ -220,35 +151,6 @@ def shown_curves(config: TrialConfig, records: Iterable[Mapping[str, Any]]) -> C
 def _shown(values: Mapping[str, float]) -> dict[str, float]:
     """The values that are defined, under MLflow's names."""
     return {mlflow_name(name): float(value) for name, value in values.items() if math.isfinite(value)}
-
-
-def curves(records: Iterable[Mapping[str, Any]], *, constrained: bool) -> Curves:
-    """Per-epoch metrics of a trial from its replicates' epoch records.
-
-    The ensemble's value of an epoch is the one that the last of its records carries; means leave out values
-    that are not finite. A trial without constraint shows no curves of it: they would be 0.
-    """
-    by_epoch: dict[int, dict[str, list[float]]] = {}
-    for record in records:
-        values = by_epoch.setdefault(int(record["epoch"]), {})
-        for name, value in record.items():
-            if value is not None and math.isfinite(value):
-                values.setdefault(name, []).append(float(value))
-    return {epoch: _epoch_point(by_epoch[epoch], constrained) for epoch in sorted(by_epoch)}
-
-
-def _epoch_point(values: Mapping[str, list[float]], constrained: bool) -> dict[str, float]:
-    point: dict[str, float] = {}
-    for name, numbers in values.items():
-        if name.startswith("ensemble/"):
-            point[name.removeprefix("ensemble/")] = numbers[-1]
-        elif name == "train/multiplier_max" and constrained:
-            point[name] = max(numbers)
-        elif name in _CONSTRAINT_CURVES and not constrained:
-            continue
-        elif name in _MEAN_NAMES or name.startswith(("train/", "val/")):
-            point[_MEAN_NAMES.get(name, f"{name}_mean")] = math.fsum(numbers) / len(numbers)
-    return point
 
 
 def _ending_tags(

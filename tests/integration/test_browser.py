@@ -25,8 +25,9 @@ from search_spaces.config import TrialConfig
 from search_spaces.labels import trial_label
 from sweeps.tracking.columns import results_path
 from sweeps.tracking.reconcile import reconcile
+from sweeps.tracking.state import trial_state
 from sweeps.tracking.ui import experiments, free_port, running_ui
-from sweeps.tracking.view import TrialView, trial_state, trial_view
+from sweeps.tracking.view import TrialView, trial_view
 from tests.processes import PATIENCE
 from tests.sweeps import synthetic_store as synthetic
 from trainer.store import Store

@@ -22,7 +22,8 @@ from search_spaces.errors import AlmsweepError, CheckpointError
 from search_spaces.yaml.space import read_space
 from sweeps.plan import make_plan
 from sweeps.search.study import stored_configs
-from sweeps.tracking.view import trial_state, trial_view
+from sweeps.tracking.state import trial_state
+from sweeps.tracking.view import trial_view
 from trainer import checkpoint
 from trainer.data.cache import load_arrays
 from trainer.data.task import load_task

@@ -9,8 +9,9 @@ from typing import Any
 
 from search_spaces.config import TrialConfig
 from sweeps.tracking.reconcile import ReconcileCounts, reconcile
+from sweeps.tracking.state import trial_state
 from sweeps.tracking.tracker import Tracker
-from sweeps.tracking.view import trial_state, trial_view
+from sweeps.tracking.view import trial_view
 from tests.sweeps import synthetic_store as synthetic
 from trainer.store import Store
 

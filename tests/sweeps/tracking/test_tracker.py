@@ -14,8 +14,8 @@ from search_spaces.labels import trial_label
 from sweeps.tracking.connection import default_tracking_uri
 from sweeps.tracking.mirror import SweepRuns, sweep_runs
 from sweeps.tracking.reconcile import ReconcileCounts
+from sweeps.tracking.state import trial_state
 from sweeps.tracking.tracker import Tracker
-from sweeps.tracking.view import trial_state
 from tests.sweeps import synthetic_store as synthetic
 from tests.sweeps.tracking.shown import bring_level, check_level, content_of, runs_of, tell_epochs, track
 from trainer.store import Store

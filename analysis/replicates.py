@@ -1,0 +1,99 @@
+"""What became of a trial's replicates: where the numbers of each come from, or why it has none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from analysis.records import Missing, ReplicateSource
+from search_spaces.config import TrialConfig
+from search_spaces.errors import StoreError
+from trainer.store import Done, Standing, Store, standing, states_of
+
+_REASON_LENGTH = 300
+
+
+def replicate_source(store: Store, done: Done, origin: str) -> ReplicateSource:
+    """Where a completed replicate's numbers come from; `origin` names it in errors.
+
+    Raises StoreError when its result is damaged or does not tell the data's hash.
+    """
+    result = store.replicates.read_result(done)
+    data_sha256 = result.get("data_sha256")
+    if not isinstance(data_sha256, str) or not data_sha256:
+        raise StoreError(
+            f"{origin}: expected the data's hash as data_sha256 in its result, found {data_sha256!r}"
+        )
+    scores, threads = done.files["scores"], result.get("threads")
+    return ReplicateSource(
+        seed=done.seed,
+        attempt=done.attempt,
+        scores_file=scores.name,
+        scores_sha256=scores.sha256,
+        data_sha256=data_sha256,
+        commit=str(result.get("commit", "unknown")),
+        versions={str(k): str(v) for k, v in sorted(dict(result.get("versions", {})).items())},
+        device=str(result.get("device", "unknown")),
+        processor=_text(result, "processor"),
+        cpu_capability=_text(result, "cpu_capability"),
+        gpu_driver=_text(result, "gpu_driver"),
+        threads=threads if isinstance(threads, int) else None,
+        compiled=result.get("compiled") is True,
+    )
+
+
+def _text(result: Mapping[str, Any], name: str) -> str | None:
+    """A text of a result, or None where it has none: an older one, or one that does not apply."""
+    value = result.get(name)
+    return value if isinstance(value, str) and value else None
+
+
+def trial_standing(
+    store: Store, config: TrialConfig, done: Mapping[int, Done]
+) -> tuple[Standing, Mapping[str, Any] | None]:
+    """How a trial stands, and why its last attempt failed where replicates are missing since.
+
+    `done` are the DONE markers of its ended replicates by seed.
+    """
+    found = standing(config.seeds, states_of(done))
+    failure = store.notes.read_failure(config.trial_id) if found.missing else None
+    if failure is not None:
+        failed_seeds = failure.get("seeds") or ()
+        found = standing(config.seeds, states_of(done), failed=True, failed_seeds=failed_seeds)
+    return found, failure
+
+
+def missing_replicates(
+    store: Store, found: Standing, done: Mapping[int, Done], failure: Mapping[str, Any]
+) -> tuple[Missing, ...]:
+    """Wanted replicates without a score: how each ended, else the trial's failure, else pending."""
+    missing = []
+    for seed, state in sorted(found.states.items()):
+        if state == "completed":
+            continue
+        reason, pruned_by = "", None
+        if state == "failed":
+            reason = _failure_reason(failure)
+        elif seed in done:  # not a pruned trial's other seeds, which never ended
+            result = store.replicates.read_result(done[seed])
+            reason = _tail(str(result.get("reason") or ""))
+            pruned_by = _text(result, "pruned_by")
+        missing.append(Missing(seed, state, reason, pruned_by))
+    return tuple(missing)
+
+
+def _failure_reason(failure: Mapping[str, Any]) -> str:
+    message = str(failure.get("message") or "")
+    error = str(failure.get("error") or "")
+    return _tail(message) or _tail(error) or "no message was stored"
+
+
+def _tail(message: str) -> str:
+    """Last line with text; a long one keeps its front.
+
+    >>> print(_tail("Traceback\\n[Errno 28] No space left on device: '" + "/folder" * 40 + "'")[:35])
+    [Errno 28] No space left on device:
+    """
+    lines = [line.strip() for line in message.splitlines() if line.strip()]
+    last = lines[-1] if lines else ""
+    return last if len(last) <= _REASON_LENGTH else last[: _REASON_LENGTH - 1] + "…"
