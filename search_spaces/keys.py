@@ -13,6 +13,7 @@ import typing
 from pydantic import BaseModel
 
 from search_spaces.config import TrialConfig
+from search_spaces.config.kinds import FILLED_IN
 from search_spaces.problem import Problem, models_in, shown
 
 SHORT_FORMS = {"ratio": "data.imbalance_ratio", "alm": "constraint", "delta": "constraint.margin"}
@@ -25,35 +26,38 @@ def canonical_key(key: str) -> str:
     """
     first, dot, rest = key.partition(".")
     canonical = SHORT_FORMS.get(key) or (f"constraint.{rest}" if dot and first == "alm" else key)
-    if canonical not in known_keys():
+    if canonical not in known_keys() and canonical not in known_keys(plugins=True):
         raise Problem("", f"a known key ({', '.join(_alternatives(canonical))})", shown(key))
     return canonical
 
 
 @functools.cache
-def known_keys() -> frozenset[str]:
-    """Every canonical key."""
-    return frozenset({"dataset", *_paths(TrialConfig, "")})
+def known_keys(*, plugins: bool = False) -> frozenset[str]:
+    """Every canonical key; with those of plug-ins, which are imported for that, or without."""
+    return frozenset({"dataset", *_paths(TrialConfig, "", plugins)})
 
 
-def _paths(model: type[BaseModel], prefix: str) -> set[str]:
+def _paths(model: type[BaseModel], prefix: str, plugins: bool) -> set[str]:
     found = set()
     for name, field in model.model_fields.items():
+        if name == FILLED_IN:
+            continue
         found.add(f"{prefix}{name}")
         if typing.get_origin(field.annotation) is tuple:  # a list is set as a whole
             continue
-        for nested in models_in(field.annotation):
-            found |= _paths(nested, f"{prefix}{name}.")
+        for nested in models_in(field.annotation, plugins=plugins):
+            found |= _paths(nested, f"{prefix}{name}.", plugins)
     return found
 
 
 def _alternatives(key: str) -> list[str]:
     """What the author may have meant: the keys of the deepest known part, else the first-level keys."""
     parent = key.rpartition(".")[0]
-    while parent and parent not in known_keys():
+    known = known_keys(plugins=True)
+    while parent and parent not in known:
         parent = parent.rpartition(".")[0]
     depth = parent.count(".") + 1
-    below = sorted(k for k in known_keys() if parent and k.startswith(f"{parent}.") and k.count(".") == depth)
+    below = sorted(k for k in known if parent and k.startswith(f"{parent}.") and k.count(".") == depth)
     if below:
         return below
     return ["dataset", *SHORT_FORMS, *TrialConfig.model_fields]

@@ -25,9 +25,9 @@ def block_label(data: Task) -> str:
     'cifar10 1:100'
     """
     task = task_name(data)
-    expected = TASKS[task].model_dump() if task else _plain_task(data)
-    given = flat(data.with_ratio(None).model_dump())
-    extra = _differences(given, flat(expected))
+    expected = flat(TASKS[task].model_dump(mode="json") if task else _plain_task(data))
+    given = flat(data.with_ratio(None).model_dump(mode="json"))
+    extra = _differences(given, expected)
     return " ".join([task or _source_label(data.source), data.ratio_words(), *extra])
 
 
@@ -42,8 +42,9 @@ def settings_label(config: TrialConfig) -> str:
     For example "model.width=16 epochs=20". Without a preset: against the defaults.
     """
     exclude = {"data", "loss", "constraint", "seeds"}
-    given = flat(config.model_dump(exclude=exclude))
-    plain = TrialConfig.model_construct(data=config.data, loss=config.loss).model_dump(exclude=exclude)
+    given = flat(config.model_dump(mode="json", exclude=exclude))
+    defaults = TrialConfig.model_construct(data=config.data, loss=config.loss)
+    plain = defaults.model_dump(mode="json", exclude=exclude)
     task = task_name(config.data)
     changed = {k: _dumped(v) for k, v in PRESETS[task].items() if k != "data"} if task else {}
     return " ".join(_differences(given, flat({**plain, **changed})))
@@ -92,9 +93,12 @@ def _source_label(source: Source) -> str:
 
 
 def _plain_task(data: Task) -> dict[str, object]:
-    """What a task of this kind and source has where nothing was said but its name and its classes."""
+    """What a task of this kind and source has where nothing was said but its name and its classes.
+
+    The defaults of a plug-in's source count as said: where it is not installed, nobody knows them.
+    """
     source = data.source
-    plain = _defaults(type(source))
+    plain = _defaults(type(source)) if source.plugin is None else {"name": source.name}
     if source.title_field is not None:
         plain[source.title_field] = source.title
     return {"source": plain, **_defaults(type(data))}
@@ -106,16 +110,25 @@ def _defaults(model: type[BaseModel]) -> dict[str, object]:
 
 def _dumped(value: object) -> object:
     dump = getattr(value, "model_dump", None)
-    return value if dump is None else dump()
+    return value if dump is None else dump(mode="json")
 
 
 def _differences(given: Mapping[str, object], expected: Mapping[str, object]) -> list[str]:
-    return [f"{key}={_text(value)}" for key, value in given.items() if expected.get(key, _ABSENT) != value]
+    found = []
+    for key, value in given.items():
+        part, _, fact = key.partition(".plugin.")
+        if fact == "package":
+            found.append(f"{part}.plugin={_text(value)}")
+        elif fact:
+            continue  # the package says enough of what is stored with a plug-in's member
+        elif expected.get(key, _ABSENT) != value:
+            found.append(f"{key}={_text(value)}")
+    return found
 
 
 def _text(value: object) -> str:
     if isinstance(value, float):
         return number(value)
-    if isinstance(value, tuple):
+    if isinstance(value, list):
         return json.dumps(value, separators=(",", ":"))
     return "none" if value is None else str(value)

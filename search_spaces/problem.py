@@ -9,6 +9,9 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from search_spaces.config.kinds import FILLED_IN
+from search_spaces.config.registry import PLUGIN_TAG, PluginMember
+
 _LONGEST = 80
 
 # pydantic's error types in the words "expected ...", filled from the error's context.
@@ -90,11 +93,16 @@ def from_validation(error: ValidationError, value: object, annotation: object) -
     return Problem(first.path, " or ".join(expected), first.given, len({p.path for p in problems}) - 1)
 
 
-def models_in(annotation: object) -> list[type[BaseModel]]:
-    """The pydantic models in an annotation, unions and `Annotated` opened."""
+def models_in(annotation: object, *, plugins: bool = True) -> list[type[BaseModel]]:
+    """The pydantic models in an annotation, unions and `Annotated` opened; those of plug-ins, or without."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
-    return [model for argument in typing.get_args(annotation) for model in models_in(argument)]
+    if isinstance(annotation, PluginMember):
+        return list(annotation.registry.plugins()) if plugins else []
+    found = []
+    for argument in typing.get_args(annotation):
+        found += models_in(argument, plugins=plugins)
+    return found
 
 
 def _problem(finding: Any, value: object, annotation: object) -> Problem:
@@ -106,6 +114,7 @@ def _problem(finding: Any, value: object, annotation: object) -> Problem:
     if kind == "extra_forbidden":
         _, _, owners = _walk(finding["loc"][:-1], value, annotation)
         known = dict.fromkeys(field for model in owners for field in model.model_fields)
+        known.pop(FILLED_IN, None)
         return Problem(path, f"a known key ({', '.join(known)})", shown(finding["loc"][-1]))
     if kind in ("union_tag_invalid", "union_tag_not_found"):
         names = [_tag(model) for model in models]
@@ -124,15 +133,17 @@ def _walk(
     path, models, tagged = "", models_in(annotation), False
     for step in location:
         if isinstance(value, Mapping):
-            if not tagged and step not in value and step in [_tag(m) for m in models]:
-                models = [m for m in models if _tag(m) == step]
+            tags = {_tag(model) for model in models}
+            if not tagged and step not in value and step in (*tags, PLUGIN_TAG):
+                tag = value.get("name") if step == PLUGIN_TAG else step
+                models = [model for model in models if _tag(model) == tag]
                 tagged = True
                 continue
             tagged = False
             path, value = join(path, str(step)), value.get(str(step))
             models = [n for m in models for n in models_in(_annotation(m, str(step)))]
         elif isinstance(value, Sequence) and not isinstance(value, str) and isinstance(step, int):
-            path, value, models = f"{path}[{step}]", value[step], []
+            path, value = f"{path}[{step}]", value[step]
         else:
             break
     return path, value, models

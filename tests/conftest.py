@@ -26,6 +26,8 @@ hypothesis.settings.register_profile("almsweep", deadline=None, derandomize=True
 hypothesis.settings.load_profile("almsweep")
 
 ROOT = Path(__file__).parent.parent
+# A package of its own, which is not installed beside ours.
+collect_ignore = ["plugin"]
 
 
 @pytest.hookimpl(optionalhook=True)

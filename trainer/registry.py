@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from search_spaces.config import Kind
+from search_spaces.config import Absent, Kind
 from search_spaces.errors import InputError
 
 
@@ -24,8 +24,10 @@ def resolve(implementation: str) -> Any:
 def implementation_of(member: Kind) -> Any:
     """What a loss, a model, a source or an augmentation names as its implementation.
 
-    Raises InputError, naming the member, where it cannot be imported.
+    Raises InputError, naming the member, where it cannot be imported, and for one that is not installed.
     """
+    if isinstance(member, Absent):
+        raise InputError(member.lack)
     try:
         return resolve(member.implementation)
     except (ImportError, AttributeError) as error:

@@ -11,7 +11,7 @@ from search_spaces.config.augmentation import (
 from search_spaces.config.base import Frozen, NonNegative, number
 from search_spaces.config.constraint import ConstraintConfig
 from search_spaces.config.identity import ADDED_LATER
-from search_spaces.config.kinds import Kind, Registry
+from search_spaces.config.kinds import Absent, Kind, check_installed, members_of
 from search_spaces.config.losses import (
     FAMILIES,
     LOSS_TYPES,
@@ -39,6 +39,7 @@ from search_spaces.config.models import (
     SmallCnn,
     head_weights,
 )
+from search_spaces.config.registry import Registry
 from search_spaces.config.sources import (
     SOURCE_TYPES,
     Cifar10,
@@ -52,7 +53,7 @@ from search_spaces.config.sources import (
 )
 from search_spaces.config.tasks import Binary, Comparison, DataConfig, Imbalance, MultiClass, Task
 from search_spaces.config.training import SCORED_EPOCHS, Adam, OptimizerConfig, ScoredBy, Sgd
-from search_spaces.config.trial import SCHEMA_VERSION, TrialConfig
+from search_spaces.config.trial import REGISTRIES, SCHEMA_VERSION, TrialConfig
 
 __all__ = [
     "ADDED_LATER",
@@ -61,9 +62,11 @@ __all__ = [
     "FAMILIES",
     "LOSS_TYPES",
     "MODEL_TYPES",
+    "REGISTRIES",
     "SCHEMA_VERSION",
     "SCORED_EPOCHS",
     "SOURCE_TYPES",
+    "Absent",
     "Adam",
     "AsymmetricFocal",
     "AsymmetricMargin",
@@ -113,7 +116,9 @@ __all__ = [
     "TrainingFacts",
     "TrialConfig",
     "WeightedBce",
+    "check_installed",
     "head_weights",
+    "members_of",
     "number",
     "percent",
 ]

@@ -8,13 +8,15 @@ from pydantic import Field
 
 from search_spaces.config.base import Frozen, NonNegative
 from search_spaces.config.identity import ADDED_LATER
-from search_spaces.config.kinds import Kind, Registry
+from search_spaces.config.kinds import Absent, Kind
+from search_spaces.config.registry import Registry
 
 
 class Augmentation(Kind):
     """What every augmentation says of itself; the implementation is a `trainer.data.steps.Step`."""
 
     kind: ClassVar[str] = "augmentation"
+    group: ClassVar[str] = "almsweep.augmentations"
 
 
 class RandomCrop(Augmentation):
@@ -33,7 +35,13 @@ class HorizontalFlip(Augmentation):
     probability: NonNegative = Field(default=0.5, le=1)
 
 
-AUGMENTATION_TYPES: Registry[Augmentation] = Registry(RandomCrop, HorizontalFlip)
+class AbsentAugmentation(Absent, Augmentation):
+    """An augmentation whose plug-in is not installed here."""
+
+
+AUGMENTATION_TYPES: Registry[Augmentation] = Registry(
+    Augmentation, AbsentAugmentation, RandomCrop, HorizontalFlip
+)
 
 if TYPE_CHECKING:
     AugmentationStep: TypeAlias = Augmentation

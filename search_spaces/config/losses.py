@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
 
 from pydantic import Field
 
-from search_spaces.config.kinds import Kind, Registry
+from search_spaces.config.kinds import Absent, Kind
 from search_spaces.config.models import Head
+from search_spaces.config.registry import Registry
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,8 @@ class Loss(Kind):
     """
 
     kind: ClassVar[str] = "loss"
+    group: ClassVar[str] = "almsweep.losses"
+    told: ClassVar[tuple[str, ...]] = ("family", "outputs", "head", "decides_at_zero")
     family: ClassVar[str]
     tasks: ClassVar[frozenset[str]] = frozenset({"binary"})
     outputs: ClassVar[int | Literal["classes"]] = 1
@@ -57,7 +60,7 @@ class Loss(Kind):
 
     def parameters(self, facts: TrainingFacts) -> Mapping[str, float]:
         """The implementation's keyword arguments: the fields, unless a loss makes others of them."""
-        return self.model_dump(exclude={"name"})
+        return self.model_dump(exclude={"name", "plugin"})
 
 
 class Bce(Loss):
@@ -159,8 +162,14 @@ class Mbauc(Loss):
     name: Literal["mbauc"] = "mbauc"
 
 
+class AbsentLoss(Absent, Loss):
+    """A loss whose plug-in is not installed here."""
+
+
 # In the row order of the paper's tables.
 LOSS_TYPES: Registry[Loss] = Registry(
+    Loss,
+    AbsentLoss,
     Bce,
     SymmetricMargin,
     SymmetricFocal,

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
 
 from pydantic import Field
 
-from search_spaces.config.kinds import Kind, Registry
+from search_spaces.config.kinds import Absent, Kind
+from search_spaces.config.registry import Registry
+from search_spaces.errors import InputError
 
 # How the first weights of convolutions are drawn (see `ResNet10`).
 Initialization = Literal["torch", "he_fan_out"]
@@ -25,6 +27,7 @@ class Model(Kind):
     """
 
     kind: ClassVar[str] = "model"
+    group: ClassVar[str] = "almsweep.models"
     smallest_image: ClassVar[int] = 8
 
     @property
@@ -140,7 +143,19 @@ def _normed_convolution(inputs: int, outputs: int) -> int:
     return 9 * inputs * outputs + 2 * outputs
 
 
-MODEL_TYPES: Registry[Model] = Registry(ResNet10, SmallCnn)
+class AbsentModel(Absent, Model):
+    """A model whose plug-in is not installed here. Its sizes are not known: to ask is an InputError."""
+
+    def weight_count(self, *, channels: int, image_size: int, outputs: int, head: Head) -> int:
+        """Raises InputError."""
+        raise InputError(self.lack)
+
+    def map_size(self, image_size: int) -> int:
+        """Raises InputError."""
+        raise InputError(self.lack)
+
+
+MODEL_TYPES: Registry[Model] = Registry(Model, AbsentModel, ResNet10, SmallCnn)  # type: ignore[type-abstract]
 
 if TYPE_CHECKING:
     ModelConfig: TypeAlias = Model

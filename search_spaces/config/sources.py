@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias
 
 from pydantic import Field
 
-from search_spaces.config.kinds import Kind, Registry
+from search_spaces.config.kinds import Absent, Kind
+from search_spaces.config.registry import Registry
 
 # A class, as its source names it.
 ClassLabel = Annotated[int, Field(ge=0)] | Annotated[str, Field(min_length=1)]
@@ -22,6 +23,8 @@ class Source(Kind):
     """
 
     kind: ClassVar[str] = "data set"
+    group: ClassVar[str] = "almsweep.sources"
+    told: ClassVar[tuple[str, ...]] = ("title_field",)
     needs_files: ClassVar[bool] = True
     title_field: ClassVar[str | None] = None
 
@@ -101,7 +104,13 @@ class ImageFolder(Source):
         return self.channels, self.size
 
 
-SOURCE_TYPES: Registry[Source] = Registry(Cifar10, Cifar100, Digits, MedMnist, ImageFolder)
+class AbsentSource(Absent, Source):
+    """A source whose plug-in is not installed here."""
+
+
+SOURCE_TYPES: Registry[Source] = Registry(
+    Source, AbsentSource, Cifar10, Cifar100, Digits, MedMnist, ImageFolder
+)
 
 if TYPE_CHECKING:
     SourceConfig: TypeAlias = Source

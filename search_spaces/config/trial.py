@@ -11,21 +11,26 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
-from search_spaces.config.augmentation import AugmentationConfig
+from search_spaces.config.augmentation import AUGMENTATION_TYPES, AugmentationConfig
 from search_spaces.config.base import Frozen
 from search_spaces.config.constraint import ConstraintConfig
-from search_spaces.config.losses import LossConfig
-from search_spaces.config.models import ModelConfig, ResNet10
+from search_spaces.config.losses import LOSS_TYPES, LossConfig
+from search_spaces.config.models import MODEL_TYPES, ModelConfig, ResNet10
+from search_spaces.config.registry import Registry
+from search_spaces.config.sources import SOURCE_TYPES
 from search_spaces.config.tasks import DataConfig
 from search_spaces.config.training import SCORED_EPOCHS, OptimizerConfig, ScoredBy, Sgd
 
 # Part of every trial id. Raise it when the same configuration starts to give other numbers; a field that is
 # added is no reason (see `search_spaces.config.identity`).
 SCHEMA_VERSION = 2
+
+# Of every kind that describes itself, and that plug-ins may bring.
+REGISTRIES: tuple[Registry[Any], ...] = (LOSS_TYPES, MODEL_TYPES, SOURCE_TYPES, AUGMENTATION_TYPES)
 
 
 class TrialConfig(Frozen):

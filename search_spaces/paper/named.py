@@ -110,7 +110,10 @@ def loss_name(loss: LossConfig) -> str:
     named = _NAME_OF_LOSS.get(loss)
     if named is not None:
         return named
-    return f"{loss.name}({_arguments(loss.model_dump(exclude={'name'}))})"
+    fields = loss.model_dump(mode="json", exclude={"name", "plugin"})
+    if loss.plugin is not None:
+        fields["plugin"] = loss.plugin.package
+    return f"{loss.name}({_arguments(fields)})"
 
 
 def constraint_name(constraint: ConstraintConfig | None) -> str:

@@ -12,7 +12,14 @@ import typer
 from rich.console import Console
 from rich.logging import RichHandler
 
-from sweeps.cli import cluster_commands, plan_commands, result_commands, run_commands, trial_commands
+from sweeps.cli import (
+    cluster_commands,
+    plan_commands,
+    plugin_commands,
+    result_commands,
+    run_commands,
+    trial_commands,
+)
 from sweeps.cli.guard import ShownFilter
 
 app = typer.Typer(
@@ -28,6 +35,7 @@ run_commands.register(app)
 result_commands.register(app)
 cluster_commands.register(app)
 trial_commands.register(app)
+plugin_commands.register(app)
 
 
 @app.callback()

@@ -8,14 +8,14 @@ from __future__ import annotations
 import logging
 import socket
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from search_spaces.config import DataConfig
+from search_spaces.config import DataConfig, TrialConfig
 from search_spaces.errors import DataError, InputError
 from search_spaces.labels import block_key, block_label
-from sweeps.cluster.software import short, software, software_differences
+from sweeps.cluster.software import plugin_software, plugins_of, short, software, software_differences
 from trainer.options import TrialOptions
 
 log = logging.getLogger(__name__)
@@ -38,8 +38,8 @@ class Node:
         return f"{self.name} ({self.address})"
 
 
-def check_nodes(data: Iterable[DataConfig], options: TrialOptions, *, gpus: float = 0) -> list[Node]:
-    """Check that every live node has this process's software, and loads every data set alike.
+def check_nodes(trials: Sequence[TrialConfig], options: TrialOptions, *, gpus: float = 0) -> list[Node]:
+    """Check that every live node has this process's software, trials' plug-ins, and loads all data alike.
 
     Ray is connected. Data are asked of nodes that have the resources of one trial only: its threads in CPUs,
     and `gpus`. Workers check the software of nodes that join later; a result names its data's hash. Returns
@@ -48,14 +48,15 @@ def check_nodes(data: Iterable[DataConfig], options: TrialOptions, *, gpus: floa
     Raises InputError, or DataError for data, with a line per difference that names the node.
     """
     nodes = live_nodes(options.threads, gpus)
-    answers = _ask(nodes, _software_probe(), timeout=ANSWER_SECONDS)
-    here = socket.gethostname()
+    plugins = plugins_of(trials)
+    answers = _ask(nodes, _software_probe(plugins), timeout=ANSWER_SECONDS)
+    here, expected = socket.gethostname(), {**software(), **plugin_software(plugins)}
     differences: list[str] = []
     for node, answer in answers.items():
-        differences += software_differences(node, answer, software(), here)
+        differences += software_differences(node, answer, expected, here)
     _raise(InputError, differences, len(nodes))
     workers = [node for node in nodes if node.takes_trials]
-    blocks = {block_key(config.whole()): config for config in data}
+    blocks = {block_key(config.data.whole()): config.data for config in trials}
     log.info("%d nodes have the same software; loading %d data set(s) on each", len(nodes), len(blocks))
     probe = _data_probe(list(blocks.values()), options)
     labels = [block_label(config.whole()) for config in blocks.values()]
@@ -98,12 +99,12 @@ def data_differences(hashes: Mapping[Node, Mapping[str, str]]) -> list[str]:
     return lines
 
 
-def _software_probe() -> Callable[[], dict[str, str]]:
+def _software_probe(plugins: Sequence[str]) -> Callable[[], dict[str, str]]:
     # A local function travels by value, so that a node without our package says so itself.
     def probe() -> dict[str, str]:
-        from sweeps.cluster.software import software
+        from sweeps.cluster.software import plugin_software, software
 
-        return software()
+        return {**software(), **plugin_software(plugins)}
 
     return probe
 

@@ -4,32 +4,40 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
+
+from search_spaces.config import REGISTRIES, Kind, TrialConfig, members_of
+from search_spaces.config.plugins import Offer
 
 PACKAGES = ("search_spaces", "trainer", "sweeps", "analysis")
 HASH_DIGITS = 64
 SHOWN_DIGITS = 12
+PLUGIN_FACT = "plug-in "
 
 
 @cache
-def source_sha256() -> str:
-    """SHA-256 over names and contents of all Python files of our packages, as this process imports them."""
+def source_sha256(packages: tuple[str, ...] = PACKAGES) -> str:
+    """SHA-256 over names and contents of all Python files of packages, as this process imports them."""
     digest = hashlib.sha256()
-    for package in PACKAGES:
-        for folder in _folders(package):
-            for path in sorted(folder.rglob("*.py")):
-                digest.update(f"{package}/{path.relative_to(folder).as_posix()}\0".encode())
-                digest.update(hashlib.sha256(path.read_bytes()).digest())
+    for package in packages:
+        for name, path in _files(package):
+            digest.update(f"{package}/{name}\0".encode())
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
 
 
-def _folders(package: str) -> list[Path]:
+def _files(package: str) -> Iterator[tuple[str, Path]]:
+    """The Python files of a package, or the one of a module, each with its path below it."""
     spec = importlib.util.find_spec(package)
     if spec is None:
-        return []
-    return [Path(folder) for folder in spec.submodule_search_locations or ()]
+        return
+    if spec.submodule_search_locations is None and spec.origin is not None:
+        yield Path(spec.origin).name, Path(spec.origin)
+    for folder in spec.submodule_search_locations or ():
+        for path in sorted(Path(folder).rglob("*.py")):
+            yield path.relative_to(folder).as_posix(), path
 
 
 @cache
@@ -45,6 +53,52 @@ def software() -> dict[str, str]:
         "commit": git_commit(),
         "source": source_sha256(),
     }
+
+
+def plugins_of(trials: Iterable[TrialConfig]) -> list[str]:
+    """The packages, without their versions, of all plug-ins that trials use."""
+    found = set()
+    for config in trials:
+        for member in members_of(config):
+            if member.plugin is not None:
+                found.add(member.plugin.distribution)
+    return sorted(found)
+
+
+def plugin_software(distributions: Iterable[str]) -> dict[str, str]:
+    """What this process has of plug-ins' packages: "plug-in NAME" -> version and source's hash, or "none".
+
+    A package of which something cannot be imported says so.
+    """
+    facts = {f"{PLUGIN_FACT}{distribution}": "none" for distribution in distributions}
+    for registry in REGISTRIES:
+        for offer, fault in registry.offered():
+            fact = f"{PLUGIN_FACT}{offer.distribution}"
+            if fact in facts and "(" not in facts[fact]:  # what is wrong with one member is said already
+                facts[fact] = _state(offer, fault or _import_fault(registry.plugin(offer.name)))
+    return facts
+
+
+def asked_plugins(facts: Iterable[str]) -> list[str]:
+    """The packages that these facts of `plugin_software` are about."""
+    return [fact.removeprefix(PLUGIN_FACT) for fact in facts if fact.startswith(PLUGIN_FACT)]
+
+
+def _import_fault(member: type[Kind]) -> str:
+    from trainer.registry import resolve
+
+    try:
+        resolve(member.implementation)
+    except Exception as error:  # whatever a package of others does when it is imported
+        return f"{type(error).__name__}: {error}"
+    return ""
+
+
+def _state(offer: Offer, fault: str) -> str:
+    if fault:
+        return f"{offer.version} ({offer}: {fault})"
+    sha256 = source_sha256((offer.entry.module.partition(".")[0],))
+    return f"{offer.version} with source {short(sha256)}"
 
 
 def software_differences(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from search_spaces.config import TrialConfig
 from sweeps.capacity.machine import cluster_rooms, node_resources
@@ -33,7 +33,7 @@ def admit(work: Work, options: RunOptions, resources: Mapping[str, float]) -> Pa
 
 
 def _check_cluster(
-    trials: Iterable[TrialConfig], options: RunOptions, resources: Mapping[str, float]
+    trials: Sequence[TrialConfig], options: RunOptions, resources: Mapping[str, float]
 ) -> None:
     """Check that the cluster can hold a trial; where it was joined, that its nodes are alike too.
 
@@ -46,4 +46,4 @@ def _check_cluster(
     check_resources(node_resources(), cpus, gpus, startable_nodes)
     if gpus is None:  # a trial will have a share of any GPU that there is
         gpus = float(resources.get("GPU", 0) > 0)
-    check_nodes((config.data for config in trials), options.trial, gpus=gpus)
+    check_nodes(trials, options.trial, gpus=gpus)

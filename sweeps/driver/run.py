@@ -14,7 +14,7 @@ from rich.console import Console
 
 from analysis.cells import check_seeds
 from analysis.select import check_rule
-from search_spaces.config import Targets
+from search_spaces.config import Targets, check_installed
 from search_spaces.errors import AlmsweepError, InputError, Interrupted, SweepStopped
 from sweeps.driver.lease import Lease
 from sweeps.driver.opened import OpenedSweep
@@ -64,9 +64,9 @@ def run_sweep(
 
     Raises TrialSchemaError, before anything is written, when the store holds this sweep under another trial
     schema (of a new sweep: anything), LeaseError when another driver runs this sweep, and InputError when the
-    cluster cannot be reached or has not the resources for one trial, when trials of one cell want different
-    seeds, when a task has not the selection rule, or when a scheduler is to judge a search's trials and the
-    search is not given.
+    cluster cannot be reached or has not the resources for one trial, when a plug-in of a trial that is to run
+    is not installed, when trials of one cell want different seeds, when a task has not the selection rule, or
+    when a scheduler is to judge a search's trials and the search is not given.
     Failed trials are in the outcome's plan; they raise nothing.
     One SIGINT or SIGTERM lets the running epochs end and be checkpointed; a second raises KeyboardInterrupt.
     """
@@ -78,6 +78,7 @@ def run_sweep(
     options = _at_rates(options, reading.targets)
     with Lease(sweep.store, sweep.name, take_over=options.take_over) as lease:
         work = find_work(sweep, console, retry)
+        check_installed(tuple(work.configs()))
         confirm(work.plan)
         sweep.store.write_sweep(work.manifest)
         training = Training(work, options, console, lease)

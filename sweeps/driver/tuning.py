@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from search_spaces.config import TrialConfig
 from sweeps.capacity.packing import Packing
-from sweeps.cluster.software import software
+from sweeps.cluster.software import plugin_software, plugins_of, software
 from sweeps.compat import keep_credentials_out_of_logs
 from sweeps.driver.worker import WorkerOptions, train_trial
 from sweeps.options import RunOptions
@@ -43,7 +44,7 @@ def tune_trials(
         trial=options.trial,
         use_gpu=packing.gpus > 0,
         stoppable=scheduler is not None,
-        software=None if options.cluster_address is None else software(),
+        software=None if options.cluster_address is None else _software(configs.values()),
     )
     texts = {trial_id: config.model_dump_json() for trial_id, config in configs.items()}
     trainable = tune.with_resources(
@@ -77,6 +78,11 @@ def tune_trials(
         ).fit()
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _software(configs: Iterable[TrialConfig]) -> dict[str, str]:
+    """What every worker is to have: the driver's software, and the plug-ins of the trials that are known."""
+    return {**software(), **plugin_software(plugins_of(configs))}
 
 
 def _trial_id(trial: Any) -> str:

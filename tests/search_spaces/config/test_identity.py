@@ -54,6 +54,7 @@ SCHEMA_2 = {
         "test_per_class",
         "train_share",
     },
+    "Plugin": {"package"},
     "RandomCrop": {"name", "padding"},
     "ResNet10": {"name", "width", "initialization"},
     "Sgd": {"name", "learning_rate", "momentum", "weight_decay", "schedule"},

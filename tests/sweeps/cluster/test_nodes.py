@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
+from search_spaces.config import Bce, DataConfig, TrialConfig
 from search_spaces.errors import DataError, InputError
 from search_spaces.paper.presets import TASKS
 from sweeps.cluster import nodes
-from sweeps.cluster import software as software_module
 from sweeps.cluster.nodes import Node, check_nodes, data_differences
-from sweeps.cluster.software import software, software_differences
+from sweeps.cluster.software import software, software_differences, source_sha256
 from trainer.options import TrialOptions
 
 HEAD = Node("a" * 8, "h1", "10.0.0.1", takes_trials=False)
@@ -33,15 +33,14 @@ def test_source_hash_follows_contents_and_names(tmp_path: Path, monkeypatch: pyt
     package.mkdir()
     (package / "one.py").write_text("x = 1\n")
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(software_module, "PACKAGES", ("hashed_package",))
-    hashes = [software_module.source_sha256.__wrapped__()]
+    hashes = [source_sha256.__wrapped__(("hashed_package",))]
     (package / "__pycache__").mkdir()
     (package / "__pycache__" / "one.pyc").write_bytes(b"1")
-    assert software_module.source_sha256.__wrapped__() == hashes[0]
+    assert source_sha256.__wrapped__(("hashed_package",)) == hashes[0]
     (package / "one.py").write_text("x = 2\n")
-    hashes.append(software_module.source_sha256.__wrapped__())
+    hashes.append(source_sha256.__wrapped__(("hashed_package",)))
     (package / "one.py").rename(package / "two.py")
-    hashes.append(software_module.source_sha256.__wrapped__())
+    hashes.append(source_sha256.__wrapped__(("hashed_package",)))
     assert len(set(hashes)) == 3
 
 
@@ -68,6 +67,10 @@ def test_differences_of_data_blame_the_minority() -> None:
     ]
 
 
+def trial(data: DataConfig, **changes: object) -> TrialConfig:
+    return TrialConfig(data=data.model_copy(update=changes), loss=Bce())
+
+
 def answering(answers: dict[str, dict[Node, Any]]) -> Callable[..., Any]:
     """A stand-in for asking the nodes."""
 
@@ -84,7 +87,7 @@ def test_check_loads_each_data_set_once_and_only_where_trials_run(monkeypatch: p
     alike = {"software": {n: software() for n in found}, "data": {FIRST: ["1"], SECOND: ["1"]}}
     monkeypatch.setattr(nodes, "_ask", answering(alike))
     digits = TASKS["digits"]
-    ratios = [digits.model_copy(update={"imbalance_ratio": ratio}) for ratio in (10.0, 20.0, None)]
+    ratios = [trial(digits, imbalance_ratio=ratio) for ratio in (10.0, 20.0, None)]
     assert check_nodes(ratios, TrialOptions()) == found
     unlike = alike | {"data": {FIRST: ["1"], SECOND: ["2"]}}
     monkeypatch.setattr(nodes, "_ask", answering(unlike))
@@ -98,7 +101,7 @@ def test_check_of_software_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(nodes, "live_nodes", lambda cpus, gpus: [FIRST])
     monkeypatch.setattr(nodes, "_ask", answering({"software": {FIRST: software() | {"numpy": "1.0"}}}))
     with pytest.raises(InputError, match=r"h2 \(10.0.0.2\) has numpy 1.0, the driver on "):
-        check_nodes([TASKS["digits"]], TrialOptions())
+        check_nodes([trial(TASKS["digits"])], TrialOptions())
 
 
 def test_long_lists_of_differences_are_cut() -> None:

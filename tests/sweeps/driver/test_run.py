@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from search_spaces.catalog import load_space
-from search_spaces.config import DataConfig
+from search_spaces.config import TrialConfig
 from search_spaces.errors import InputError
 from sweeps.driver.opened import OpenedSweep
 from sweeps.driver.run import run_sweep
@@ -85,8 +85,8 @@ class Checked(Exception):
 def test_a_search_checks_the_data_sets_that_it_can_draw(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def check(data: Iterable[DataConfig], *options: object, **more: object) -> None:
-        raise Checked({config.source.name for config in data})
+    def check(trials: Iterable[TrialConfig], *options: object, **more: object) -> None:
+        raise Checked({config.data.source.name for config in trials})
 
     space = tmp_path / "search.yaml"
     space.write_text(SEARCH)
