@@ -68,7 +68,7 @@ def bootstrap_intervals(
     columns = arrays.columns(targets, outputs)
     strata = arrays.strata(targets)
     drawn: dict[str, list[Values]] = {}
-    for counts in draw_resamples([len(stratum) for stratum in strata], resamples, seed):
+    for counts in draw_resamples(list(map(len, strata)), resamples, seed):
         of_examples = example_counts(strata, counts, len(targets))
         for name, values in _resampled(arrays, columns, of_examples).items():
             drawn.setdefault(name, []).append(values)

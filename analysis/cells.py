@@ -9,7 +9,14 @@ from dataclasses import dataclass, replace
 
 from analysis.load import SweepRecords, read_test
 from analysis.mixture import mixture
-from analysis.records import Missing, TestRecord, TrialRecord, shortfall
+from analysis.records import (
+    Missing,
+    ReplicateSource,
+    TestRecord,
+    TrialRecord,
+    ValidationRecord,
+    shortfall,
+)
 from analysis.select import Rule, decided_by, rule_of, select
 from search_spaces.config import Targets, Task, TrialConfig
 from search_spaces.errors import InputError
@@ -36,6 +43,11 @@ class Cell:
     chosen: TrialRecord | None
     decided_by: str
     test: TestRecord | None = None
+
+    @property
+    def chosen_id(self) -> str:
+        """The chosen trial's id; "" when none is chosen."""
+        return "" if self.chosen is None else self.chosen.trial_id
 
     @property
     def found(self) -> int:
@@ -98,14 +110,17 @@ class Cell:
         """Why no candidate can be ranked."""
         undefined = set()
         for candidate in self.candidates:
-            if candidate.validation is not None and candidate.validation.undefined:
-                undefined.add(candidate.validation.undefined)
-        missing = shortfall(_missing(self.candidates))
-        return [missing, *sorted(undefined)] if missing else sorted(undefined)
+            if candidate.validation is not None:
+                undefined.add(candidate.validation.undefined or "")
+        reasons = [shortfall(_missing(self.candidates)), *sorted(undefined)]
+        return list(filter(None, reasons))
 
     def mixture(self) -> str:
         """In which ways its candidates' replicates were rounded differently, in words; "" for none."""
-        return mixture(source for candidate in self.candidates for source in candidate.sources)
+        sources: list[ReplicateSource] = []
+        for candidate in self.candidates:
+            sources += candidate.sources
+        return mixture(sources)
 
 
 def build_cells(store: Store, records: SweepRecords, rule: str | None = None) -> tuple[Cell, ...]:
@@ -137,8 +152,10 @@ def by_cell(records: Iterable[TrialRecord], rows: tuple[str, ...]) -> dict[CellK
 def best(records: Iterable[TrialRecord], rule: Rule) -> TrialRecord | None:
     """The record that a rule prefers; None where none has a result to rank."""
     by_id = {record.trial_id: record for record in records}
-    choice = select([r.validation for r in by_id.values() if r.validation is not None], rule)
-    return None if choice is None else by_id[choice.trial_id]
+    choice = select(_validated(by_id.values()), rule)
+    if choice is None:
+        return None
+    return by_id[choice.trial_id]
 
 
 def check_seeds(configs: Iterable[TrialConfig], rows: tuple[str, ...]) -> None:
@@ -159,7 +176,6 @@ def check_seeds(configs: Iterable[TrialConfig], rows: tuple[str, ...]) -> None:
 
 
 def _cell(trials: Sequence[TrialRecord], rows: tuple[str, ...], rule: Rule) -> Cell:
-    candidates = [trial.validation for trial in trials if trial.validation is not None]
     config, apart = trials[0].config, without_constraint(rows)
     return Cell(
         data=config.data,
@@ -170,16 +186,25 @@ def _cell(trials: Sequence[TrialRecord], rows: tuple[str, ...], rule: Rule) -> C
         rule=rule,
         candidates=tuple(trials),
         chosen=best(trials, rule),
-        decided_by=decided_by(candidates, rule),
+        decided_by=decided_by(_validated(trials), rule),
     )
 
 
 def _with_test(store: Store, cell: Cell, rates: Targets) -> Cell:
-    return cell if cell.chosen is None else replace(cell, test=read_test(store, cell.chosen, rates))
+    if cell.chosen is None:
+        return cell
+    return replace(cell, test=read_test(store, cell.chosen, rates))
+
+
+def _validated(records: Iterable[TrialRecord]) -> list[ValidationRecord]:
+    return [record.validation for record in records if record.validation is not None]
 
 
 def _missing(candidates: Iterable[TrialRecord]) -> list[Missing]:
-    return [missing for candidate in candidates for missing in candidate.missing]
+    missing: list[Missing] = []
+    for candidate in candidates:
+        missing += candidate.missing
+    return missing
 
 
 def _table_order(config: TrialConfig, rows: tuple[str, ...]) -> tuple[object, ...]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.bootstrap import UNDEFINED
+from analysis.bootstrap import UNDEFINED, Interval
 from analysis.cells import Cell
 from analysis.records import TestRecord, TrialRecord
 from analysis.settings import settings_text, varying_settings
@@ -31,7 +31,10 @@ def best_frame(
     replicates of the metric that steers (auc_mean, auc_std); loss_config, alm_config, delta, settings, rule,
     the validation value of what steers (val_auroc), decided_by, trial_id, note.
     """
-    candidates = [trial.config for cell in cells for trial in cell.candidates]
+    candidates = []
+    for cell in cells:
+        for trial in cell.candidates:
+            candidates.append(trial.config)
     names = varying_settings(candidates, rows)
     return pd.DataFrame([_best_row(cell, columns[cell.block], names) for cell in cells])
 
@@ -48,18 +51,22 @@ def comparison_frame(cells: Sequence[Cell]) -> pd.DataFrame:
         for cell in (without, constrained):
             if not cell.comparable:
                 unfinished.append(f"{cell.row}: {cell.note()}")
-        remarks = [found.reason] if found.reason else []
+        remarks = []
+        if found.reason:
+            remarks.append(found.reason)
         if unfinished:
             remarks.append(f"incomplete: {'; '.join(unfinished)}")
         numbers = (found.pairs, found.mean_difference, found.low, found.high, found.p_value)
-        told = (not unfinished, "; ".join(remarks), _id(without), _id(constrained))
+        told = (not unfinished, "; ".join(remarks), without.chosen_id, constrained.chosen_id)
         rows.append((without.block, constrained.row, *numbers, *told))
     return pd.DataFrame(rows, columns=[*_COMPARED, "trial_id_without", "trial_id_with"])
 
 
 def _best_row(cell: Cell, columns: TableColumns, names: Sequence[str]) -> dict[str, Any]:
-    undefined = "" if cell.test is None else cell.test.undefined
-    remarks = [cell.note(), undefined, cell.mixture()]
+    remarks = [cell.note()]
+    if cell.test is not None and cell.test.undefined:
+        remarks.append(cell.test.undefined)
+    remarks.append(cell.mixture())
     return {
         "block": cell.block,
         "row": cell.row,
@@ -77,34 +84,40 @@ def _best_row(cell: Cell, columns: TableColumns, names: Sequence[str]) -> dict[s
         "rule": cell.rule.name,
         f"val_{columns.steering.name}": _validation_value(cell.chosen, columns.steering.name),
         "decided_by": cell.decided_by,
-        "trial_id": _id(cell),
-        "note": "; ".join(remark for remark in remarks if remark),
+        "trial_id": cell.chosen_id,
+        "note": "; ".join(filter(None, remarks)),
     }
 
 
 def _test_columns(test: TestRecord | None, columns: TableColumns) -> dict[str, float]:
     """The ensemble's test metrics, their intervals, the replicates' steering metric; NaN without a test."""
+    values: Mapping[str, float] = {}
+    intervals: Mapping[str, Interval] = {}
+    mean = deviation = math.nan
+    if test is not None:
+        values, intervals = test.metrics, test.intervals
+        mean, deviation = test.steering_mean, test.steering_std
     found: dict[str, float] = {}
     for metric in columns.shown:
-        found[column_name(metric)] = math.nan if test is None else test.metrics[metric.name]
+        found[column_name(metric)] = values.get(metric.name, math.nan)
     for metric in columns.shown:
-        interval = UNDEFINED if test is None else test.intervals.get(metric.name, UNDEFINED)
-        found |= zip(interval_columns(metric), interval, strict=True)
+        ends = intervals.get(metric.name, UNDEFINED)
+        found |= zip(interval_columns(metric), ends, strict=True)
     steering = column_name(columns.steering)
-    found[f"{steering}_mean"] = math.nan if test is None else test.steering_mean
-    found[f"{steering}_std"] = math.nan if test is None else test.steering_std
-    return found
+    return {**found, f"{steering}_mean": mean, f"{steering}_std": deviation}
 
 
 def _setting_columns(chosen: TrialRecord | None, names: Sequence[str]) -> dict[str, Any]:
     """What was chosen, in words; empty where nothing was."""
     if chosen is None:
         return {"loss_config": "", "alm_config": "", "delta": math.nan, "settings": ""}
-    config = chosen.config
+    config, margin = chosen.config, math.nan
+    if config.constraint is not None:
+        margin = config.constraint.margin
     return {
         "loss_config": loss_name(config.loss),
         "alm_config": constraint_name(config.constraint),
-        "delta": math.nan if config.constraint is None else config.constraint.margin,
+        "delta": margin,
         "settings": settings_text(config, names),
     }
 
@@ -113,7 +126,3 @@ def _validation_value(chosen: TrialRecord | None, name: str) -> float:
     if chosen is None or chosen.validation is None:
         return math.nan
     return chosen.validation.metrics[name]
-
-
-def _id(cell: Cell) -> str:
-    return "" if cell.chosen is None else cell.chosen.trial_id

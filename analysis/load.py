@@ -1,4 +1,4 @@
-"""From stored results to records: which replicates stand, where they come from, what they score.
+"""From stored results to records: what the replicates of trials score.
 
 `load_sweep` reads every trial of a sweep and computes validation metrics only. Test scores are checked for
 their example ids and let go; `read_test` reads them again for the trials that were chosen.
@@ -23,6 +23,8 @@ from search_spaces.labels import block_key, trial_label
 from search_spaces.reading import Reading
 from trainer.store import Done, Store, SweepManifest
 from trainer.tasks.base import task_arrays
+
+_MOST_NAMES = 5
 
 
 @dataclass(frozen=True)
@@ -52,22 +54,20 @@ def load_sweep(
 ) -> SweepRecords:
     """Read a sweep's stored results, `workers` trials at a time.
 
-    `more` are rates at which metrics are wanted besides the sweep's own.
-
-    Only replicates that completed and that the manifest wants count as found. Raises StoreError when
-    replicates of a trial or of a block differ in example ids, targets or data hash, or a file is damaged.
+    `more` are rates at which metrics are wanted besides the sweep's own. Only replicates that completed and
+    that the manifest wants count as found. Raises StoreError when replicates of a trial or of a block differ
+    in example ids, targets or data hash, or a file is damaged.
     """
-    trials = sorted(manifest.trials, key=lambda c: c.trial_id)
-    ids = [c.trial_id for c in trials]
-    if len(set(ids)) != len(ids):
-        raise StoreError(
-            f"sweep {manifest.name}: expected each trial once, found {len(ids) - len(set(ids))} repeated"
-        )
-    done = store.all_replicates({c.trial_id: c.seeds for c in trials})
-    blocks = {block_key(c.data): _Block() for c in trials}
-
-    reading = manifest.reading
-    rates = reading.targets if more is None else reading.targets.joined(more)
+    trials = sorted(manifest.trials, key=lambda config: config.trial_id)
+    wanted = {config.trial_id: config.seeds for config in trials}
+    if len(wanted) != len(trials):
+        repeated = len(trials) - len(wanted)
+        raise StoreError(f"sweep {manifest.name}: expected each trial once, found {repeated} repeated")
+    done = store.all_replicates(wanted)
+    blocks = {block_key(config.data): _Block() for config in trials}
+    rates = manifest.reading.targets
+    if more is not None:
+        rates = rates.joined(more)
 
     def load(config: TrialConfig) -> TrialRecord:
         markers = done.get(config.trial_id, {})
@@ -76,7 +76,7 @@ def load_sweep(
     with ThreadPoolExecutor(max_workers=workers) as pool:
         records = tuple(pool.map(load, trials))
     _check_data_hashes(records)
-    return SweepRecords(manifest.name, records, reading, rates)
+    return SweepRecords(manifest.name, records, manifest.reading, rates)
 
 
 def load_trial(
@@ -84,9 +84,7 @@ def load_trial(
 ) -> TrialRecord:
     """Read one trial's stored results, given its DONE markers by seed where the caller has them.
 
-    `rates` are those at which its metrics are wanted.
-
-    Raises StoreError as `load_sweep` does.
+    `rates` are those at which its metrics are wanted. Raises StoreError as `load_sweep` does.
     """
     if done is None:
         done = store.all_replicates({config.trial_id: config.seeds}).get(config.trial_id, {})
@@ -104,14 +102,15 @@ def read_test(store: Store, trial: TrialRecord, rates: Targets) -> TestRecord | 
         return None
     aligner = SplitAligner("test")
     label = _label(trial.config)
-    outputs = []
+    outputs, seeds = [], []
     for done in trial.done:
+        seeds.append(done.seed)
         outputs.append(aligner.align(store.replicates.read_scores(done), f"{label} seed {done.seed}"))
     summary = _summary(trial.config, rates, aligner.targets(), np.stack(outputs))
     return TestRecord(
         config=trial.config,
         rates=rates,
-        seeds=tuple(d.seed for d in trial.done),
+        seeds=tuple(seeds),
         targets=aligner.targets(),
         outputs=np.stack(outputs),
         metrics=summary.ensemble,
@@ -151,14 +150,17 @@ def _load_trial(
         rows.append(block.validation.align(table, origin))
         block.test.align(table, origin)
         sources.append(replicate_source(store, replicate, origin))
+    validation = None
+    if rows:
+        validation = _validation(config, rates, block.validation, rows)
     return TrialRecord(
         config=config,
         trial_id=config.trial_id,
         standing=found,
         done=completed,
         sources=tuple(sources),
-        missing=missing_replicates(store, found, done, failure or {}),
-        validation=_validation(config, rates, block.validation, rows) if rows else None,
+        missing=missing_replicates(store, found, done, failure),
+        validation=validation,
     )
 
 
@@ -181,21 +183,24 @@ def _check_data_hashes(trials: Sequence[TrialRecord]) -> None:
     blocks: dict[str, dict[str, set[str]]] = {}
     for trial in trials:
         hashes = blocks.setdefault(block_key(trial.config.data), {})
+        name = f"{trial.trial_id} ({trial_label(trial.config)})"
         for source in trial.sources:
-            hashes.setdefault(source.data_sha256, set()).add(
-                f"{trial.trial_id} ({trial_label(trial.config)})"
-            )
+            hashes.setdefault(source.data_sha256, set()).add(name)
     for hashes in blocks.values():
         if len(hashes) > 1:
-            told = "; ".join(
-                f"data {h[:12]}: trials {_few(sorted(names))}" for h, names in sorted(hashes.items())
+            told = []
+            for sha256, names in sorted(hashes.items()):
+                told.append(f"data {sha256[:12]}: trials {_few(sorted(names))}")
+            raise StoreError(
+                f"results on different data in one block, which no table may mix: {'; '.join(told)}"
             )
-            raise StoreError(f"results on different data in one block, which no table may mix: {told}")
 
 
 def _few(names: Sequence[str]) -> str:
-    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-    return ", ".join(names[:5]) + more
+    told = ", ".join(names[:_MOST_NAMES])
+    if len(names) > _MOST_NAMES:
+        told += f" and {len(names) - _MOST_NAMES} more"
+    return told
 
 
 def _label(config: TrialConfig) -> str:

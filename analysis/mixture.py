@@ -25,23 +25,21 @@ class Trait:
 
 
 def _device(source: ReplicateSource) -> str | None:
-    return None if source.device == "unknown" else source.device
+    if source.device == "unknown":
+        return None
+    return source.device
 
 
-def _is_cpu(source: ReplicateSource) -> bool:
-    return source.device.startswith("cpu")
+def _of_cpu(value: Callable[[ReplicateSource], object]) -> Callable[[ReplicateSource], str | None]:
+    """What has an effect on a CPU alone."""
 
+    def on_cpu(source: ReplicateSource) -> str | None:
+        known = value(source)
+        if known is None or not source.device.startswith("cpu"):
+            return None
+        return str(known)
 
-def _processor(source: ReplicateSource) -> str | None:
-    return source.processor if _is_cpu(source) else None
-
-
-def _capability(source: ReplicateSource) -> str | None:
-    return source.cpu_capability if _is_cpu(source) else None
-
-
-def _threads(source: ReplicateSource) -> str | None:
-    return str(source.threads) if _is_cpu(source) and source.threads is not None else None
+    return on_cpu
 
 
 def _compiled(source: ReplicateSource) -> str | None:
@@ -50,10 +48,10 @@ def _compiled(source: ReplicateSource) -> str | None:
 
 TRAITS = (
     Trait("device", _device),
-    Trait("processor", _processor),
-    Trait("CPU instructions", _capability),
+    Trait("processor", _of_cpu(lambda source: source.processor)),
+    Trait("CPU instructions", _of_cpu(lambda source: source.cpu_capability)),
     Trait("GPU driver", lambda source: source.gpu_driver),
-    Trait("CPU threads", _threads),
+    Trait("CPU threads", _of_cpu(lambda source: source.threads)),
     Trait("compiled", _compiled),
     Trait("torch", lambda source: source.versions.get("torch")),
 )
@@ -67,13 +65,17 @@ def mixture(sources: Iterable[ReplicateSource]) -> str:
     known = list(sources)
     parts = []
     for trait in TRAITS:
-        values = {trait.value(source) for source in known} - {None}
+        values = set(map(trait.value, known)) - {None}
         if len(values) > 1:
-            told = sorted((str(value) for value in values), key=_natural)
+            told = sorted(map(str, values), key=_natural)
             parts.append(f"{trait.name} ({', '.join(told)})")
-    return f"replicates differ in {', '.join(parts)}" if parts else ""
+    if not parts:
+        return ""
+    return f"replicates differ in {', '.join(parts)}"
 
 
-def _natural(text: str) -> tuple[int, str]:
+def _natural(text: str) -> tuple[bool, int, str]:
     """Numbers by their size, before all other texts."""
-    return (int(text), "") if text.isdecimal() else (2**63, text)
+    if text.isdecimal():
+        return False, int(text), ""
+    return True, 0, text

@@ -48,12 +48,18 @@ def _rules(cells: Sequence[Cell]) -> dict[str, Any]:
         entry = {"name": rule.name, "description": rule.description, "order": list(rule.criteria)}
         told.setdefault(json.dumps(entry), entry)
     entries = list(told.values())
-    return {"rule": entries[0]} if len(entries) == 1 else {"rules": entries}
+    if len(entries) == 1:
+        return {"rule": entries[0]}
+    return {"rules": entries}
 
 
 def commits(cells: Sequence[Cell]) -> list[str]:
     """Commits that the reported replicates were trained with, sorted."""
-    return sorted({s.commit for c in cells if c.chosen is not None for s in c.chosen.sources})
+    found: set[str] = set()
+    for cell in cells:
+        if cell.chosen is not None:
+            found |= {source.commit for source in cell.chosen.sources}
+    return sorted(found)
 
 
 def _cell(cell: Cell, columns: TableColumns) -> dict[str, Any]:
@@ -69,9 +75,17 @@ def _cell(cell: Cell, columns: TableColumns) -> dict[str, Any]:
         "expected": cell.expected,
         **_chosen(cell.chosen),
         **_test(cell.test, columns),
-        "data_sha256": sorted({s.data_sha256 for t in cell.candidates for s in t.sources}),
+        "data_sha256": _data_hashes(cell),
         "candidates": [_candidate(t, cell.rule) for t in cell.candidates],
     }
+
+
+def _data_hashes(cell: Cell) -> list[str]:
+    found = set()
+    for trial in cell.candidates:
+        for source in trial.sources:
+            found.add(source.data_sha256)
+    return sorted(found)
 
 
 def _chosen(trial: TrialRecord | None) -> dict[str, Any]:
@@ -79,11 +93,14 @@ def _chosen(trial: TrialRecord | None) -> dict[str, Any]:
     if trial is None:
         nothing: dict[str, Any] = dict.fromkeys(("chosen", "config", "validation"))
         return {**nothing, "replicates": [], "missing": [], "versions": {}}
+    validation = None
+    if trial.validation is not None:
+        validation = _numbers(trial.validation.metrics)
     return {
         "chosen": trial.trial_id,
         "config": _config(trial),
-        "validation": None if trial.validation is None else _numbers(trial.validation.metrics),
-        "replicates": [_replicate(source) for source in trial.sources],
+        "validation": validation,
+        "replicates": list(map(_replicate, trial.sources)),
         "missing": _missing(trial),
         "versions": _versions(trial.sources),
     }
@@ -134,8 +151,10 @@ def _missing(trial: TrialRecord) -> list[dict[str, Any]]:
 
 def _candidate(trial: TrialRecord, rule: Rule) -> dict[str, Any]:
     record, steers = trial.validation, trial.config.data.steers
-    value = math.nan if record is None else rule.metric.gain(rule.value(record))
-    steering = math.nan if record is None else record.metrics[steers]
+    value = steering = math.nan
+    if record is not None:
+        value = rule.metric.gain(rule.value(record))
+        steering = record.metrics[steers]
     return {
         "trial_id": trial.trial_id,
         "label": trial_label(trial.config),
@@ -160,7 +179,7 @@ def _numbers(metrics: Mapping[str, float]) -> dict[str, float | None]:
 
 
 def _ends(intervals: Mapping[str, Interval]) -> dict[str, list[float | None]]:
-    return {name: [_number(end) for end in interval] for name, interval in sorted(intervals.items())}
+    return {name: list(map(_number, interval)) for name, interval in sorted(intervals.items())}
 
 
 def _number(value: float) -> float | None:

@@ -16,7 +16,7 @@ _REASON_LENGTH = 300
 def replicate_source(store: Store, done: Done, origin: str) -> ReplicateSource:
     """Where a completed replicate's numbers come from; `origin` names it in errors.
 
-    Raises StoreError when its result is damaged or does not tell the data's hash.
+    Raises StoreError for a result that does not tell its data, or that is damaged.
     """
     result = store.replicates.read_result(done)
     data_sha256 = result.get("data_sha256")
@@ -24,7 +24,7 @@ def replicate_source(store: Store, done: Done, origin: str) -> ReplicateSource:
         raise StoreError(
             f"{origin}: expected the data's hash as data_sha256 in its result, found {data_sha256!r}"
         )
-    scores, threads = done.files["scores"], result.get("threads")
+    scores = done.files["scores"]
     return ReplicateSource(
         seed=done.seed,
         attempt=done.attempt,
@@ -32,35 +32,31 @@ def replicate_source(store: Store, done: Done, origin: str) -> ReplicateSource:
         scores_sha256=scores.sha256,
         data_sha256=data_sha256,
         commit=str(result.get("commit", "unknown")),
-        versions={str(k): str(v) for k, v in sorted(dict(result.get("versions", {})).items())},
+        versions=_versions(result),
         device=str(result.get("device", "unknown")),
         processor=_text(result, "processor"),
         cpu_capability=_text(result, "cpu_capability"),
         gpu_driver=_text(result, "gpu_driver"),
-        threads=threads if isinstance(threads, int) else None,
+        threads=_whole(result, "threads"),
         compiled=result.get("compiled") is True,
     )
 
 
-def _text(result: Mapping[str, Any], name: str) -> str | None:
-    """A text of a result, or None where it has none: an older one, or one that does not apply."""
-    value = result.get(name)
-    return value if isinstance(value, str) and value else None
-
-
 def trial_standing(
     store: Store, config: TrialConfig, done: Mapping[int, Done]
-) -> tuple[Standing, Mapping[str, Any] | None]:
-    """How a trial stands, and why its last attempt failed where replicates are missing since.
+) -> tuple[Standing, Mapping[str, Any]]:
+    """How a trial stands, and what its last attempt failed of where replicates are missing since; else {}.
 
     `done` are the DONE markers of its ended replicates by seed.
     """
     found = standing(config.seeds, states_of(done))
-    failure = store.notes.read_failure(config.trial_id) if found.missing else None
-    if failure is not None:
-        failed_seeds = failure.get("seeds") or ()
-        found = standing(config.seeds, states_of(done), failed=True, failed_seeds=failed_seeds)
-    return found, failure
+    failure = None
+    if found.missing:
+        failure = store.notes.read_failure(config.trial_id)
+    if failure is None:
+        return found, {}
+    failed_seeds = failure.get("seeds") or ()
+    return standing(config.seeds, states_of(done), failed=True, failed_seeds=failed_seeds), failure
 
 
 def missing_replicates(
@@ -82,6 +78,28 @@ def missing_replicates(
     return tuple(missing)
 
 
+def _text(result: Mapping[str, Any], name: str) -> str | None:
+    """A text of a result, or None where it has none: an older one, or one that does not apply."""
+    value = result.get(name)
+    if not isinstance(value, str):
+        return None
+    return value or None
+
+
+def _whole(result: Mapping[str, Any], name: str) -> int | None:
+    """A whole number of a result, likewise."""
+    value = result.get(name)
+    return value if isinstance(value, int) else None
+
+
+def _versions(result: Mapping[str, Any]) -> dict[str, str]:
+    """The versions of libraries by their names, sorted."""
+    versions = {}
+    for name, version in sorted(dict(result.get("versions", {})).items()):
+        versions[str(name)] = str(version)
+    return versions
+
+
 def _failure_reason(failure: Mapping[str, Any]) -> str:
     message = str(failure.get("message") or "")
     error = str(failure.get("error") or "")
@@ -94,6 +112,9 @@ def _tail(message: str) -> str:
     >>> print(_tail("Traceback\\n[Errno 28] No space left on device: '" + "/folder" * 40 + "'")[:35])
     [Errno 28] No space left on device:
     """
-    lines = [line.strip() for line in message.splitlines() if line.strip()]
-    last = lines[-1] if lines else ""
-    return last if len(last) <= _REASON_LENGTH else last[: _REASON_LENGTH - 1] + "…"
+    last = ""
+    for line in message.splitlines():
+        last = line.strip() or last
+    if len(last) <= _REASON_LENGTH:
+        return last
+    return last[: _REASON_LENGTH - 1] + "…"

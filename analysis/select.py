@@ -53,7 +53,9 @@ class Rule:
     @property
     def objective(self) -> str | None:
         """The ensemble's metric that early stopping may go by as well ("val/auroc"); None where it cannot."""
-        return None if self.averaged else objective_name(self.metric)
+        if self.averaged:
+            return None
+        return objective_name(self.metric)
 
     @property
     def criteria(self) -> tuple[str, ...]:
@@ -65,7 +67,9 @@ class Rule:
 
     def value(self, record: ValidationRecord) -> float:
         """What the rule goes by, as it is: whether more is better says its metric. NaN where undefined."""
-        return record.mean_steering if self.averaged else record.metrics[self.metric.name]
+        if self.averaged:
+            return record.mean_steering
+        return record.metrics[self.metric.name]
 
 
 def rules_of(task: Task, targets: Targets, ties: Targets | None = None) -> dict[str, Rule]:
@@ -74,18 +78,15 @@ def rules_of(task: Task, targets: Targets, ties: Targets | None = None) -> dict[
     targets   the rates at which the records' metrics are known
     ties      those of them by which ties are broken: the sweep's own, whatever else is asked for
     """
-    steering = task.steering_metric
-    own = task.headline(targets if ties is None else ties)
-    order = (steering, *(metric for metric in own if metric != steering))
-    rules = [
-        Rule(_OF_ENSEMBLE + steering.name, steering, False, order),
-        Rule(_OF_REPLICATES + steering.name, steering, True, order),
-    ]
-    for metric in task.headline(targets):
-        if metric != steering:
-            short = metric.name.replace("fpr_at_tpr_", "fpr")
-            rules.append(Rule(_OF_ENSEMBLE + short, metric, False, order))
-    return {rule.name: rule for rule in rules}
+    first, *others = _steering_first(task, targets)
+    order = _steering_first(task, ties or targets)
+    rules = {}
+    rules[_OF_ENSEMBLE + first.name] = Rule(_OF_ENSEMBLE + first.name, first, False, order)
+    rules[_OF_REPLICATES + first.name] = Rule(_OF_REPLICATES + first.name, first, True, order)
+    for metric in others:
+        name = _OF_ENSEMBLE + metric.name.replace("fpr_at_tpr_", "fpr")
+        rules[name] = Rule(name, metric, False, order)
+    return rules
 
 
 def rule_of(task: Task, name: str | None, targets: Targets, ties: Targets | None = None) -> Rule:
@@ -113,7 +114,9 @@ def ranked(candidates: Sequence[ValidationRecord], rule: Rule) -> list[Validatio
 def select(candidates: Sequence[ValidationRecord], rule: Rule) -> ValidationRecord | None:
     """The candidate to report, or None when none may be chosen."""
     best = ranked(candidates, rule)
-    return best[0] if best else None
+    if not best:
+        return None
+    return best[0]
 
 
 def decided_by(candidates: Sequence[ValidationRecord], rule: Rule) -> str:
@@ -124,10 +127,14 @@ def decided_by(candidates: Sequence[ValidationRecord], rule: Rule) -> str:
     "rule value: 0.954125 against 0.954, a lead of 0.000125".
     """
     best = ranked(candidates, rule)
-    if len(best) < 2:
-        return "only candidate" if best else "no candidate"
+    if not best:
+        return "no candidate"
+    if len(best) == 1:
+        return "only candidate"
     first, second = _key(best[0], rule), _key(best[1], rule)
-    place = next(i for i, (a, b) in enumerate(zip(first, second, strict=True)) if a != b)
+    place = 0
+    while first[place] == second[place]:  # the last place, the id, is never equal
+        place += 1
     return rule.criteria[place] + _lead(place, best[0], best[1], first[place], second[place])
 
 
@@ -148,6 +155,12 @@ def _key(record: ValidationRecord, rule: Rule) -> tuple[bool | float | str, ...]
     """Smaller is better, in every place."""
     ties = [_last_if_nan(-metric.gain(record.metrics[metric.name])) for metric in rule.ties]
     return (not record.complete, -rule.metric.gain(rule.value(record)), *ties, record.trial_id)
+
+
+def _steering_first(task: Task, targets: Targets) -> tuple[Metric, ...]:
+    """The headline metrics, what steers before all others."""
+    steers = task.steers
+    return tuple(sorted(task.headline(targets), key=lambda metric: metric.name != steers))
 
 
 def _last_if_nan(value: float) -> float:

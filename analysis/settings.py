@@ -18,8 +18,8 @@ def varying_settings(configs: Sequence[TrialConfig], rows: Sequence[str]) -> tup
     for config in configs:
         for name, value in _settings(config).items():
             values.setdefault(name, set()).add(value)
-    varying = [name for name, seen in values.items() if len(seen) > 1 and name not in rows]
-    return tuple(sorted(varying))
+    varying = {name for name, seen in values.items() if len(seen) > 1}
+    return tuple(sorted(varying - set(rows)))
 
 
 def settings_text(config: TrialConfig, names: Sequence[str]) -> str:

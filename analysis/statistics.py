@@ -66,8 +66,8 @@ def paired_comparison(
         )
     metric = without.config.data.steering_metric
     seeds = sorted(set(without.seeds) & set(with_constraint.seeds))
-    first = [without.seeds.index(s) for s in seeds]
-    second = [with_constraint.seeds.index(s) for s in seeds]
+    first = list(map(without.seeds.index, seeds))
+    second = list(map(with_constraint.seeds.index, seeds))
     differences = with_constraint.steering[second] - without.steering[first]
     pairs = len(seeds)
     if not seeds:
@@ -82,7 +82,7 @@ def paired_comparison(
     if _is_of_columns(metric):
         generator = np.random.default_rng(seed)
         draws = _bootstrap(_Pairs(without, with_constraint, first, second), resamples, generator)
-        low, high = (float(q) for q in np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]))
+        low, high = np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]).tolist()
     if not differences.any():
         return Comparison(pairs, mean, low, high, reason="no test: all differences are zero")
     return Comparison(pairs, mean, low, high, float(wilcoxon(differences).pvalue))
@@ -136,7 +136,8 @@ def _bootstrap(pairs: _Pairs, resamples: int, generator: np.random.Generator) ->
     values = []
     for draws in _chunks(resamples, examples):
         seed_weights = generator.multinomial(seeds, [1 / seeds] * seeds, size=draws)
-        weights = example_counts(strata, [_draw(generator, len(s), draws) for s in strata], examples)
+        drawn = [_draw(generator, len(stratum), draws) for stratum in strata]
+        weights = example_counts(strata, drawn, examples)
         differences = []
         for row in range(seeds):
             differences.append(_mean_auroc(constrained, row, weights) - _mean_auroc(plain, row, weights))

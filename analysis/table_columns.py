@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from search_spaces.config import Metric, Targets, Task
 from search_spaces.config.metrics import auroc
 
-ENDS = ("low", "high")
-
 
 @dataclass(frozen=True)
 class TableColumns:
@@ -49,5 +47,5 @@ def column_name(metric: Metric) -> str:
 
 def interval_columns(metric: Metric) -> tuple[str, str]:
     """The columns of the two ends of a metric's interval."""
-    low, high = (f"{column_name(metric)}_{end}" for end in ENDS)
-    return low, high
+    column = column_name(metric)
+    return f"{column}_low", f"{column}_high"

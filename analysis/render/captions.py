@@ -60,8 +60,10 @@ def _words(metrics: Sequence[Metric]) -> str:
             phrases[_plain(alike)] = []
     told = []
     for phrase, rates in phrases.items():
-        told.append(f"{phrase} {_and(rates)} %" if rates else phrase)
-    return _and(told, comma=True)
+        if rates:
+            phrase = f"{phrase} {_and(rates, ' and ')} %"
+        told.append(phrase)
+    return _and(told, ", and ")
 
 
 def _plain(alike: Sequence[Metric]) -> str:
@@ -71,8 +73,8 @@ def _plain(alike: Sequence[Metric]) -> str:
     return f"{alike[0].header.partition(' of ')[0]} of each class (%)"
 
 
-def _and(words: Sequence[str], *, comma: bool = False) -> str:
-    """ "98, 95 and 90", with a comma before the last where the words are phrases."""
+def _and(words: Sequence[str], last: str) -> str:
+    """Words with commas between them, `last` before the last one: "98, 95 and 90"."""
     if len(words) < 2:
         return "".join(words)
-    return f"{', '.join(words[:-1])}{',' if comma else ''} and {words[-1]}"
+    return ", ".join(words[:-1]) + last + words[-1]

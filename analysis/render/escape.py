@@ -39,7 +39,9 @@ _CSV_FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # t
 
 def single_line(text: str) -> str:
     """The text on one line: control and format characters (newlines, direction overrides) become spaces."""
-    cleaned = "".join(" " if _is_control(c) else c for c in text)
+    cleaned = ""
+    for character in text:
+        cleaned += " " if _is_control(character) else character
     return " ".join(cleaned.split())
 
 

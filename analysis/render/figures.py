@@ -110,12 +110,13 @@ def write_figures(tables: Tables, out_dir: str | Path) -> tuple[Path, ...]:
 def _draw_roc(axes: Axes, picture: RocPicture) -> None:
     axes.plot([0, 100], [0, 100], color=DIAGONAL, linewidth=1, linestyle=(0, (4, 4)))
     for curve in picture.curves:
+        width, opacity = (2.4, None) if curve.is_ensemble else (0.8, 0.6)
         axes.plot(
             100 * curve.points.fpr,
             100 * curve.points.tpr,
             color=curve.color,
-            linewidth=2.4 if curve.is_ensemble else 0.8,
-            alpha=None if curve.is_ensemble else 0.6,
+            linewidth=width,
+            alpha=opacity,
             label=curve.label or None,
         )
     for mark, marker in zip(picture.marks, cycle(_MARKERS), strict=False):
@@ -143,8 +144,8 @@ def _draw_block(axes: Axes, rows: pd.DataFrame, metric: Metric, title: str) -> N
     axes.set_yticks(range(len(families)), families)
     axes.set_ylim(len(families) - 0.4, -0.6)
     axes.margins(x=0.08)
-    unit = " (%)" if metric.scale == 100 else ""
-    axes.set_xlabel(f"{metric.words}{unit}, test ensemble, 95 % interval", fontsize=9)
+    quantity = f"{metric.words} (%)" if metric.scale == 100 else metric.words
+    axes.set_xlabel(f"{quantity}, test ensemble, 95 % interval", fontsize=9)
     axes.set_title(_plain(title, _LINE), fontsize=10, loc="left")
     _quiet(axes)
     axes.grid(axis="x", color=GRID, linewidth=0.8)
@@ -152,13 +153,14 @@ def _draw_block(axes: Axes, rows: pd.DataFrame, metric: Metric, title: str) -> N
 
 def _draw_pair(axes: Axes, pair: Sequence[Mapping[Any, Any]], metric: Metric, position: int) -> None:
     """Rows that differ in the constraint, joined by a line; each with its interval."""
-    values, heights = [], []
+    values, heights, colors = [], [], []
     for record in pair:
         values.append(metric.scale * float(record[column_name(metric)]))
-        heights.append(position + (_APART if record["constrained"] else -_APART))
+        apart, color = (_APART, BLUE) if record["constrained"] else (-_APART, GREY)
+        heights.append(position + apart)
+        colors.append(color)
     axes.plot(values, heights, color="#d5dae0", linewidth=3, zorder=1)
-    for record, value, height in zip(pair, values, heights, strict=True):
-        color = BLUE if record["constrained"] else GREY
+    for record, value, height, color in zip(pair, values, heights, colors, strict=True):
         face = color if is_final(record) else "white"
         ends = [metric.scale * float(record[column]) for column in interval_columns(metric)]
         axes.plot(ends, [height, height], color=color, linewidth=1.2, marker="|", markersize=5, zorder=1.5)
@@ -177,5 +179,6 @@ def _quiet(axes: Axes) -> None:
 def _plain(text: str, longest: int = 200) -> str:
     """Text for a picture: on one line, short enough to leave room for the axes, never read as mathematics."""
     line = single_line(text)
-    short = line if len(line) <= longest else f"{line[: longest - 1]}…"
-    return short.replace("$", r"\$")
+    if len(line) > longest:
+        line = f"{line[: longest - 1]}…"
+    return line.replace("$", r"\$")

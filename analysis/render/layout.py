@@ -19,6 +19,9 @@ _BEFORE = ("Loss", "Replicates", "Candidates")
 _BEHIND = ("Loss config", "ALM config", "δ")
 _TEXT_COLUMNS = ("Loss", "Loss config", "ALM config", "Settings", "Remark")
 
+# Digits of a value, and of the ends of its interval, by the metric's scale.
+_DIGITS = {1.0: (4, 3), 100.0: (2, 1)}
+
 _Record = Mapping[Any, Any]
 
 
@@ -82,21 +85,23 @@ def comparison_document(title: str, frame: pd.DataFrame, columns: Mapping[str, T
     for block, records in _blocks(frame):
         steering = columns[block].steering
         header = ("Loss", "Pairs", f"Δ {steering.header}", "95 % interval", "p", "Remark")
-        rows = tuple(_comparison_row(record) for record in records)
+        rows = tuple(map(_comparison_row, records))
         tables.append(BlockTable(block, header, rows, ()))
     return Document(title, comparison_caption(columns.values()), (), tuple(tables))
 
 
 def block_tables(frame: pd.DataFrame, columns: Mapping[str, TableColumns]) -> tuple[BlockTable, ...]:
     """The frame of `analysis.frames.best_frame`, block by block, in its order."""
-    settings = ("Settings",) if (frame["settings"] != "").any() else ()
+    settings: tuple[str, ...] = ()
+    if (frame["settings"] != "").any():
+        settings = ("Settings",)
     tables = []
     for block, records in _blocks(frame):
         of_block = columns[block]
         of_metrics = [metric.header for metric in of_block.shown]
         header = (*_BEFORE, *of_metrics, f"{of_block.steering.header} mean ± std", *_BEHIND, *settings)
         writer = _RowWriter(of_block, records, bool(settings))
-        rows = tuple(writer.row(record) for record in records)
+        rows = tuple(map(writer.row, records))
         tables.append(BlockTable(block, header, rows, _notes(records)))
     return tuple(tables)
 
@@ -147,11 +152,9 @@ class _RowWriter:
         return tuple(entries)
 
     def _metric(self, record: _Record, metric: Metric) -> Entry:
-        value = metric.scale * record[column_name(metric)]
-        is_share = metric.scale != 1
-        text = f"{value:.2f}" if is_share else f"{value:.4f}"
-        detail = _interval(record, metric, ".1f" if is_share else ".3f")
-        return self._number(record, column_name(metric), text, detail)
+        value, (digits, of_interval) = metric.scale * record[column_name(metric)], _DIGITS[metric.scale]
+        detail = _interval(record, metric, of_interval)
+        return self._number(record, column_name(metric), f"{value:.{digits}f}", detail)
 
     def _mean(self, record: _Record) -> Entry:
         scale, deviation = self.columns.steering.scale, self.mean.replace("_mean", "_std")
@@ -177,15 +180,18 @@ def _configuration(record: _Record) -> list[Entry]:
     """What was chosen: the loss, the constraint and its margin."""
     if not record["trial_id"]:
         return [Entry("missing"), Entry(MISSING), Entry(MISSING)]
-    alm = MISSING if record["alm_config"] == "none" else str(record["alm_config"])
-    margin = MISSING if math.isnan(record["delta"]) else f"{record['delta']:g}"
-    return [Entry(str(record["loss_config"])), Entry(alm), Entry(margin)]
+    alm = str(record["alm_config"])
+    if alm == "none":
+        alm = MISSING
+    return [Entry(str(record["loss_config"])), Entry(alm), Entry(_number(record["delta"], "g"))]
 
 
-def _interval(record: _Record, metric: Metric, form: str) -> str:
+def _interval(record: _Record, metric: Metric, digits: int) -> str:
     """The interval of a metric in brackets, "(0.931–0.972)"; "" where it is undefined."""
     low, high = (metric.scale * float(record[column]) for column in interval_columns(metric))
-    return "" if math.isnan(low) else f"({low:{form}}–{high:{form}})"
+    if math.isnan(low):
+        return ""
+    return f"({low:.{digits}f}–{high:.{digits}f})"
 
 
 def _comparison_row(record: _Record) -> tuple[Entry, ...]:
@@ -203,4 +209,6 @@ def _comparison_row(record: _Record) -> tuple[Entry, ...]:
 
 
 def _number(value: float, form: str) -> str:
-    return MISSING if math.isnan(value) else format(float(value), form)
+    if math.isnan(value):
+        return MISSING
+    return format(float(value), form)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from html import escape
+from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -72,13 +73,13 @@ def roc_picture(
         return RocPicture(undefined=reason)
     columns = arrays.columns(targets, ensemble)
     if len(columns) > 1:
-        return RocPicture(tuple(_curve_of_several(column, i) for i, column in enumerate(columns)))
+        return RocPicture(tuple(map(_curve_of_several, columns, cycle(_COLORS))))
     ranked, (scores,) = _compared(columns[0])
     _, rows = _compared(arrays.columns(targets, outputs)[0])
-    curves = []
-    for number, row in enumerate(rows):
-        label = f"replicates ({len(outputs)})" if number == 0 else ""
+    curves, label = [], f"replicates ({len(outputs)})"
+    for row in rows:
         curves.append(Curve(metrics.roc_points(ranked, row), GREY, label, is_ensemble=False))
+        label = ""  # the legend tells them once
     label = f"ensemble, AUC {metrics.auroc(ranked, scores):.4f}"
     points = metrics.roc_points(ranked, scores)
     curves.append(Curve(points, BLUE, label, is_ensemble=True))
@@ -93,19 +94,19 @@ def roc_svg(picture: RocPicture, *, title: str) -> str:
     else:
         told = f"ROC curve undefined: {picture.undefined}"
         content = [_text(_LEFT + _SIDE / 2, _TOP + _SIDE / 2, told, "middle")]
-    shown = title if len(title) <= _TITLE_LENGTH else title[: _TITLE_LENGTH - 1] + "…"
+    if len(title) > _TITLE_LENGTH:
+        title = title[: _TITLE_LENGTH - 1] + "…"
     head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{_HEIGHT}" '
         f'viewBox="0 0 {_WIDTH} {_HEIGHT}" font-family="sans-serif" font-size="13" fill="{INK}">'
     )
     ground = f'<rect width="{_WIDTH}" height="{_HEIGHT}" fill="white"/>'
-    return "\n".join([head, ground, *_frame(shown), *content, "</svg>"])
+    return "\n".join([head, ground, *_frame(title), *content, "</svg>"])
 
 
-def _curve_of_several(column: Column, number: int) -> Curve:
+def _curve_of_several(column: Column, color: str) -> Curve:
     ranked, (scores,) = _compared(column)
     label = f"{column.name}, AUC {metrics.auroc(ranked, scores):.4f}"
-    color = _COLORS[number % len(_COLORS)]
     return Curve(metrics.roc_points(ranked, scores), color, label, is_ensemble=True)
 
 
@@ -136,7 +137,8 @@ def _drawn(picture: RocPicture) -> list[str]:
         x, y = _LEFT + _SIDE - 12, _TOP + _SIDE - 14 - 20 * number
         if has_key:
             parts.append(f'<path d="M{x - 16} {y - 4}H{x}" stroke="{color}" stroke-width="2.4"/>')
-        parts.append(_text(x - 24 if has_key else x, y, words, "end"))
+            x -= 24
+        parts.append(_text(x, y, words, "end"))
     return parts
 
 
@@ -163,7 +165,7 @@ def _line(points: metrics.RocPoints, color: str, width: float) -> str:
     """The curve's corners joined: points between two on one horizontal or vertical line are left out."""
     flat, steep = np.diff(points.fpr) == 0, np.diff(points.tpr) == 0
     between = (flat[:-1] & flat[1:]) | (steep[:-1] & steep[1:])
-    kept = np.r_[True, ~between, True] if len(points.fpr) > 1 else np.array([True])
+    kept = np.r_[True, ~between, True][: len(points.fpr)]
     pairs = []
     for fpr, tpr in zip(points.fpr[kept], points.tpr[kept], strict=True):
         x, y = _place(fpr, tpr)
