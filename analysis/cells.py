@@ -21,7 +21,7 @@ from analysis.select import Rule, decided_by, rule_of, select
 from search_spaces.config import Targets, Task, TrialConfig
 from search_spaces.errors import InputError
 from search_spaces.labels import block_label
-from search_spaces.rows import CellKey, cell_key, row_label, row_order, without_constraint
+from search_spaces.rows import DEFAULT_ROWS, CellKey, cell_key, row_label, row_order, without_constraint
 from trainer.store import Store
 
 
@@ -139,6 +139,12 @@ def build_cells(store: Store, records: SweepRecords, rule: str | None = None) ->
         cells.append(_cell(trials, reading.rows, chosen_by))
     with ThreadPoolExecutor(max_workers=4) as pool:
         return tuple(pool.map(lambda cell: _with_test(store, cell, records.rates), cells))
+
+
+def lone_cell(store: Store, record: TrialRecord, rates: Targets) -> Cell:
+    """The cell of a trial that competes with no other, its test scores at these rates."""
+    rule = rule_of(record.config.data, None, rates)
+    return _with_test(store, _cell([record], DEFAULT_ROWS, rule), rates)
 
 
 def by_cell(records: Iterable[TrialRecord], rows: tuple[str, ...]) -> dict[CellKey, list[TrialRecord]]:

@@ -36,7 +36,7 @@ def train_sweep(
     outcome = run_sweep(sweep, options, console, retry=retry, confirm=confirm)
     report.print_outcome(console, outcome)
     if not (retry or outcome.interrupted or outcome.stopped):
-        later = _second_stage(console, sweep, options.rule)
+        later = _second_stage(console, sweep, outcome.plan, options.rule)
         if later is not None:
             outcome = run_sweep(later, options, console)
             report.print_outcome(console, outcome)
@@ -50,14 +50,18 @@ def train_sweep(
         raise typer.Exit(1)
 
 
-def _second_stage(console: Console, sweep: OpenedSweep, rule: str | None) -> OpenedSweep | None:
-    """A two-stage study with its second stage, when the first has ended; None for any other sweep."""
+def _second_stage(console: Console, sweep: OpenedSweep, plan: Plan, rule: str | None) -> OpenedSweep | None:
+    """A two-stage study with its second stage, when the first has ended; None for any other sweep.
+
+    `plan` says how the first stage stands.
+    """
     from analysis.select import rule_of
-    from sweeps.driver.two_stage import is_first_stage, unfinished, with_second_stage
+    from sweeps.driver.two_stage import is_first_stage, with_second_stage
 
     if not is_first_stage(sweep.manifest):
         return None
-    if waiting := unfinished(sweep.store, sweep.manifest):
+    waiting = len(plan.to_run())
+    if waiting:
         console.print(f"stage 2 waits for {waiting} trial(s) of stage 1", highlight=False)
         return None
     later = with_second_stage(sweep.store, sweep.manifest, rule)

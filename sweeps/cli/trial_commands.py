@@ -197,12 +197,16 @@ def _print_round(console: Console, round_: Round, config: TrialConfig) -> None:
 
 def _print_result(console: Console, config: TrialConfig, store: Store) -> bool:
     """Print the trial's table row; returns whether every replicate completed."""
-    from analysis.table_columns import column_name
-    from analysis.tables import make_tables
-    from trainer.store import SweepManifest
+    from analysis.cells import lone_cell
+    from analysis.frames import best_frame
+    from analysis.load import load_trial
+    from analysis.table_columns import column_name, table_columns
+    from search_spaces.config import DEFAULT_TARGETS, Targets
+    from search_spaces.rows import DEFAULT_ROWS
 
-    made = make_tables(store, SweepManifest("trial", (config,)))
-    row, (columns,) = made.frame.iloc[0], made.columns.values()
+    cell = lone_cell(store, load_trial(store, config, DEFAULT_TARGETS), DEFAULT_TARGETS)
+    columns = table_columns(config.data, Targets(tpr=DEFAULT_TARGETS.tpr, fpr=()))
+    row = best_frame([cell], {cell.block: columns}, DEFAULT_ROWS).iloc[0]
     steering = column_name(columns.steering)
     headers = [_header(metric) for metric in columns.shown]
     values = [_value(metric, row[column_name(metric)]) for metric in columns.shown]

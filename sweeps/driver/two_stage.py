@@ -32,11 +32,6 @@ def expected(manifest: SweepManifest) -> SweepManifest:
     return replace(manifest, trials=(*manifest.trials, *stand_ins(manifest.trials)))
 
 
-def unfinished(store: Store, manifest: SweepManifest) -> int:
-    """Number of trials that have replicates to train, or to train again after a failure."""
-    return sum(not record.final for record in load_sweep(store, manifest).trials)
-
-
 def with_second_stage(store: Store, manifest: SweepManifest, rule: str | None = None) -> SweepManifest:
     """The manifest with the second stage on the trial of each block and row that `rule` prefers.
 

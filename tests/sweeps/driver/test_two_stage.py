@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from search_spaces.spaces.two_stage import TWO_STAGE
 from sweeps.cli import train_sweep as training
 from sweeps.driver.opened import OpenedSweep, open_sweep
 from sweeps.driver.run import SweepOutcome
-from sweeps.driver.two_stage import expected, is_first_stage, unfinished, with_second_stage
+from sweeps.driver.two_stage import expected, is_first_stage, with_second_stage
 from sweeps.options import RunOptions
 from sweeps.plan import make_plan
 from tests.analysis.stored_sweep import SweepBuilder
@@ -63,16 +62,6 @@ def test_test_scores_change_no_choice(tmp_path: Path) -> None:
         first = store_first_stage(tmp_path / str(shift), test_of_best=shift)
         found.append(with_second_stage(Store(tmp_path / str(shift)), first, RULE))
     assert found[0] == found[1]
-
-
-def test_it_waits_for_all_of_the_first_stage(tmp_path: Path) -> None:
-    first = store_first_stage(tmp_path)
-    store = Store(tmp_path)
-    assert unfinished(store, first) == 0
-    more = replace(first, trials=(first.trials[0].model_copy(update={"seeds": (1, 2, 3)}), *first.trials[1:]))
-    assert unfinished(store, more) == 1
-    store.reopen(first.trials[3].trial_id, 2)
-    assert unfinished(store, first) == 1
 
 
 def test_stand_ins_are_counted_until_the_choice_stands(tmp_path: Path) -> None:
