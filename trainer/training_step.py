@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from search_spaces.config import OptimizerConfig, TrialConfig
+from trainer.compat import never_warn_of_capture
 from trainer.data.batches import Batches
 from trainer.device.capture import Captured, Lane
 from trainer.device.precision import autocast
@@ -113,8 +114,7 @@ def make_optimizer(config: OptimizerConfig, model: nn.Module, device: torch.devi
         adam = torch.optim.Adam(
             model.parameters(), lr=rate, weight_decay=config.weight_decay, fused=True, capturable=on_gpu
         )
-        # It would warn of every step that is not captured, and the first ones never are.
-        adam._warned_capturable_if_run_uncaptured = True
+        never_warn_of_capture(adam)
         return adam
     return torch.optim.SGD(
         model.parameters(), lr=rate, momentum=config.momentum, weight_decay=config.weight_decay, fused=True

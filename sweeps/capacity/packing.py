@@ -155,14 +155,16 @@ def _limits(
     rooms: Sequence[Room], wanted: Wanted, needs: TrialNeeds | None, gpus: float, memory: int
 ) -> list[str]:
     """How many trials the CPUs, the GPUs and the memory of all nodes would hold, each by itself, in words."""
-    by_cpus = sum(int(room.cpus // wanted.cpus) for room in rooms)
+    by_cpus, by_gpus, by_memory, free = 0, 0, 0, 0.0
+    for room in rooms:
+        by_cpus += int(room.cpus // wanted.cpus)
+        by_gpus += _on_gpus(room.gpus, gpus)
+        by_memory += int(room.memory // max(memory, 1))
+        free += room.memory
     said = [f"CPUs hold {by_cpus} ({wanted.cpus} per trial)"]
     if gpus:
-        by_gpus = sum(_on_gpus(room.gpus, gpus) for room in rooms)
         said.append(f"GPUs hold {by_gpus} ({gpus:g} per trial{_device_words(needs, wanted)})")
     if memory and needs is not None and needs.host_bytes is not None:
-        by_memory = sum(int(room.memory // memory) for room in rooms)
-        free = sum(room.memory for room in rooms)
         said.append(f"memory holds {by_memory} (peak {_gb(needs.host_bytes)}, {_gb(free)} free)")
     return said
 
@@ -192,7 +194,9 @@ def _on_gpus(gpus: float, share: float) -> int:
     """Trials on a node's GPUs; a share below 1 lies on one GPU, which Ray does not split over two."""
     if not share:
         return 0
-    return int(gpus // share) if share >= 1 else int(gpus) * int(1 / share + 1e-9)
+    if share >= 1:
+        return int(gpus // share)
+    return int(gpus) * int(1 / share + 1e-9)
 
 
 def _device_words(needs: TrialNeeds | None, wanted: Wanted) -> str:

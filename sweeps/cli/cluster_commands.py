@@ -58,8 +58,9 @@ def logs(
     if not follow:
         _write(jobs.logs(job.job_id))
         return
-    if code := jobs.follow(job.job_id, _write).code():
-        raise typer.Exit(code)
+    ended = jobs.follow(job.job_id, _write)
+    if ended.code():
+        raise typer.Exit(ended.code())
 
 
 def cancel(context: typer.Context, sweep: Sweep = None, address: Address = None) -> None:

@@ -13,6 +13,15 @@ from sweeps.cli.given import run_options, with_options
 from sweeps.cli.guard import guarded
 from sweeps.cli.options import DEFAULT_OUTPUT, ForPlan, Output, Replicates, Space
 
+Probe = Annotated[
+    bool, typer.Option("--probe", help="Measure time and memory of trials where that is not known yet.")
+]
+Concurrent = Annotated[
+    int | None,
+    typer.Option("--concurrent", min=1, help="Trials at a time; default: as many as `run` would start."),
+]
+Trials = Annotated[bool, typer.Option("--trials", help="List every trial.")]
+
 
 def register(app: typer.Typer) -> None:
     """Add this module's commands to the command line."""
@@ -25,15 +34,10 @@ def plan(
     context: typer.Context,
     space: Space,
     output: Output = DEFAULT_OUTPUT,
-    probe: Annotated[
-        bool, typer.Option("--probe", help="Measure time and memory of trials where that is not known yet.")
-    ] = False,
+    probe: Probe = False,
     replicates: Replicates = None,
-    max_concurrent: Annotated[
-        int | None,
-        typer.Option("--concurrent", min=1, help="Trials at a time; default: as many as `run` would start."),
-    ] = None,
-    trials: Annotated[bool, typer.Option("--trials", help="List every trial.")] = False,
+    max_concurrent: Concurrent = None,
+    trials: Trials = False,
 ) -> None:
     """Show a space's trials: how many are done, partial, failed and pending, and what the rest costs.
 

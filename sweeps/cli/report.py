@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
@@ -11,9 +12,11 @@ from rich.text import Text
 from search_spaces.labels import trial_label
 from sweeps.capacity.forecast import Forecast
 from sweeps.driver.progress import duration
-from sweeps.driver.run import SweepOutcome
 from sweeps.plan import STATUSES, DiskNeed, Plan, PlannedTrial, block_counts
 from trainer.store import Store, SweepManifest
+
+if TYPE_CHECKING:
+    from sweeps.driver.run import SweepOutcome
 
 TAIL_LINES = 5
 # Below it a measurement of a few batches tells nothing.

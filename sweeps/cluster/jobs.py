@@ -21,6 +21,7 @@ from typing import Any
 
 from search_spaces.errors import AlmsweepError, InputError, unknown_name
 from sweeps.cluster.job import Commands, SweepJob, sweep_job
+from sweeps.cluster.ray_session import token_is_given
 
 # How long Ray waits for a stopped job before it kills it: time to store and to tell MLflow.
 STOP_SECONDS = 600
@@ -37,7 +38,8 @@ class _Printer:
 
     def take(self, position: int, text: str) -> None:
         """A part of the text that begins at a position at or before the end of what was written."""
-        if fresh := text[self.count - position :]:
+        fresh = text[self.count - position :]
+        if fresh:
             self.write(fresh)
             self.count += len(fresh)
 
@@ -159,10 +161,12 @@ class SweepJobs:
         """Interrupt a job and wait for its end. Raises AlmsweepError when it goes on for longer than that."""
         self._client.stop_job(job_id)
         deadline = time.monotonic() + timeout
-        while (job := self.get(job_id)).is_running:
+        job = self.get(job_id)
+        while job.is_running:
             if time.monotonic() >= deadline:
                 raise AlmsweepError(f"job {job_id} was told to stop and still runs after {timeout:.0f} s")
             time.sleep(0.5)
+            job = self.get(job_id)
         return job
 
 
@@ -171,8 +175,7 @@ def use_token_at_hand() -> None:
 
     To be called before Ray is imported, which reads the variable only then.
     """
-    given = any(os.environ.get(name) for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"))
-    if given or (Path.home() / ".ray" / "auth_token").exists():
+    if token_is_given() or (Path.home() / ".ray" / "auth_token").exists():
         os.environ.setdefault("RAY_AUTH_MODE", "token")
 
 

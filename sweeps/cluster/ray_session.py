@@ -32,9 +32,13 @@ def settle_environment(address: str | None) -> None:
         return
     os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")  # Ray's one switch that binds to loopback
     os.environ.setdefault("RAY_AUTH_MODE", "disabled" if "ray" in sys.modules else "token")
-    given = any(os.environ.get(name) for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"))
-    if os.environ["RAY_AUTH_MODE"] == "token" and not given:
+    if os.environ["RAY_AUTH_MODE"] == "token" and not token_is_given():
         os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+
+
+def token_is_given() -> bool:
+    """Whether the environment has a token, or names the file of one."""
+    return bool(os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH"))
 
 
 @contextmanager

@@ -41,7 +41,8 @@ def check_resources(
         return
     types = [kind.get("resources", {}) for kind in startable().values()]
     if any(map(holds, types)):
-        if gpus is None and any(kind.get("GPU", 0) for kind in types):
+        has_gpus = any(kind.get("GPU", 0) for kind in types)
+        if gpus is None and has_gpus:
             raise InputError(
                 "--gpus-per-trial: expected a share of a GPU, like 0.25, given none: this cluster starts its "
                 "GPUs on demand, so there is none yet on which a trial's memory could be measured"
@@ -107,5 +108,9 @@ def node_types(path: Path) -> dict[str, dict[str, Any]]:
 
 
 def _words(types: Sequence[Mapping[str, Any]]) -> str:
-    words = (f"{kind.get('CPU', 0):g} CPUs and {kind.get('GPU', 0):g} GPUs" for kind in types)
-    return " or ".join(dict.fromkeys(words))
+    words = []
+    for kind in types:
+        text = f"{kind.get('CPU', 0):g} CPUs and {kind.get('GPU', 0):g} GPUs"
+        if text not in words:
+            words.append(text)
+    return " or ".join(words)

@@ -72,7 +72,8 @@ class SweepCallback(tune.Callback):  # type: ignore[misc]
         """Tune's loop begins a step."""
         self.check()
         first = (self._errors or [])[:SAME_ERROR_LIMIT]
-        if len(first) == SAME_ERROR_LIMIT and len({_kind(error) for error in first}) == 1:
+        kinds = {_kind(error) for error in first}
+        if len(first) == SAME_ERROR_LIMIT and len(kinds) == 1:
             raise SweepStopped(f"the first {SAME_ERROR_LIMIT} trials all failed: {first[0]}")
         if self.is_stopping and self._finishing is None:
             self._finishing = self.progress.running_ids()
@@ -107,20 +108,19 @@ class SweepCallback(tune.Callback):  # type: ignore[misc]
         config = self._config(trial)
         result = trial.last_result or {}
         state = result.get("state", "failed")
-        # In these the worker did its work, whatever came of the replicates.
-        if state in ("done", "diverged", "pruned"):
-            self._errors = None
-            error = "replicates diverged" if state == "diverged" else None
-            self.progress.ended(config, error, pruned=state == "pruned")
-            self.on_done(config)
-        elif state == "interrupted":
+        if state == "interrupted":
             if self.tracker is not None and config.trial_id in self.progress.running_ids():
                 self.tracker.trial_interrupted(config)
             self.progress.stopped(config)
             return
-        elif state == OUT_OF_MEMORY and not self.is_last_pass:
+        if state == OUT_OF_MEMORY and not self.is_last_pass:
             self._put_off(config)
             return
+        if state in ("done", "diverged", "pruned"):  # the worker did its work, whatever came of it
+            self._errors = None
+            error = "replicates diverged" if state == "diverged" else None
+            self.progress.ended(config, error, pruned=state == "pruned")
+            self.on_done(config)
         else:
             self._failed(config, result.get("error", state))
         if self.tracker is not None:
@@ -180,10 +180,12 @@ def _is_lost(error: Exception | None) -> bool:
 def _lost_worker(error: Exception | None, peak: int | None) -> dict[str, Any]:
     """The failure of a trial whose process left no word; `peak`: its memory when last heard of."""
     text = str(error or "its process ended without a word")
-    return {
+    failure: dict[str, Any] = {
         "error": "WorkerLost" if error is None else type(error).__name__,
         "message": text.strip().splitlines()[0][:500],
         "traceback": text.splitlines()[-15:],
         "seeds": [],
-        **({} if peak is None else {PEAK_MEMORY: peak}),
     }
+    if peak is not None:
+        failure[PEAK_MEMORY] = peak
+    return failure

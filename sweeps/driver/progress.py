@@ -36,9 +36,8 @@ class SweepProgress:
 
     def __post_init__(self) -> None:
         self._started = time.monotonic()
-        self._first: tuple[float, float] | None = (
-            None  # when the first epoch came in, and the share done then
-        )
+        # When the first epoch came in, and the share done then.
+        self._first: tuple[float, float] | None = None
         self._last_line = 0.0
         self._ended = 0
         self._running: dict[str, float] = {}
@@ -83,8 +82,10 @@ class SweepProgress:
             self.done += 1
         else:
             self.failed += 1
-            line = error.strip().splitlines()[-1] if error.strip() else "unknown error"
-            self.console.print(Text(f"failed  {trial_label(config)}: {line}", style="red"), soft_wrap=True)
+            lines = error.strip().splitlines() or ["unknown error"]
+            self.console.print(
+                Text(f"failed  {trial_label(config)}: {lines[-1]}", style="red"), soft_wrap=True
+            )
 
     def stopped(self, config: TrialConfig) -> None:
         """A trial has left its worker before its end and will go on later."""
@@ -95,25 +96,26 @@ class SweepProgress:
         return set(self._running)
 
     def _share(self) -> float:
-        return (self._ended + sum(min(s, 1.0) for s in self._running.values())) / max(self.to_run, 1)
+        under_way = sum(min(share, 1.0) for share in self._running.values())
+        return (self._ended + under_way) / max(self.to_run, 1)
 
     def seconds_left(self) -> float | None:
         """Estimated seconds to the end, from the pace since the first epoch; None while there is no pace."""
         if self._first is None:
             return None
         since, share_then = self._first
-        gained = self._share() - share_then
-        return None if gained <= 0 else (time.monotonic() - since) * (1 - self._share()) / gained
+        share = self._share()
+        if share <= share_then:
+            return None
+        return (time.monotonic() - since) * (1 - share) / (share - share_then)
 
     def _summary(self) -> str:
         left = self.seconds_left()
-        parts = [
-            f"{self.done}/{self.total} done",
-            f"{self.failed} failed",
-            *([f"{self.pruned} pruned"] if self.pruned else []),
-            f"{len(self._running)} running",
-            f"ETA {'unknown' if left is None else duration(left)}",
-        ]
+        parts = [f"{self.done}/{self.total} done", f"{self.failed} failed"]
+        if self.pruned:
+            parts.append(f"{self.pruned} pruned")
+        parts.append(f"{len(self._running)} running")
+        parts.append("ETA unknown" if left is None else f"ETA {duration(left)}")
         for metric, (value, label) in self.best.items():
             parts.append(f"best so far: val {metric.words} {value:.4f} ({label})")
         return " · ".join(parts)

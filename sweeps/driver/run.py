@@ -58,16 +58,14 @@ def run_sweep(
     """Run the trials of a sweep that have replicates missing.
 
     With `retry` only its trials of these statuses are run ("failed", "pruned"), and their replicates that did
-    not complete are trained again too. With a search its study takes the place of the manifest's trials, and
-    suggests new ones until there are the manifest's `samples`. `confirm` is given the plan before anything is
-    trained or the manifest is written; what it raises ends the run.
+    not complete are trained again too. A search's study takes the place of the manifest's trials, and makes
+    new ones until there are the manifest's `samples`. What `confirm` raises, given the plan, ends the run.
 
     Raises TrialSchemaError, before anything is written, when the store holds this sweep under another trial
     schema (of a new sweep: anything), LeaseError when another driver runs this sweep, and InputError when the
     cluster cannot be reached or has not the resources for one trial, when a plug-in of a trial that is to run
     is not installed, when trials of one cell want different seeds, when a task has not the selection rule, or
     when a scheduler is to judge a search's trials and the search is not given.
-    Failed trials are in the outcome's plan; they raise nothing.
     One SIGINT or SIGTERM lets the running epochs end and be checkpointed; a second raises KeyboardInterrupt.
     """
     reading = sweep.manifest.reading

@@ -78,7 +78,8 @@ class Training:
 
         progress = self._progress()
         if self.options.trial.keep_weights == "selected":
-            self._keeper = WeightKeeper(self.work.store, self.work.manifest, self.options.rule)
+            work = self.work
+            self._keeper = WeightKeeper(work.store, work.manifest, work.ended(), self.options.rule)
         if self._tracker is not None:
             self._tracker.start()
         callback = SweepCallback(
@@ -145,13 +146,11 @@ class Training:
         from sweeps.search.schedulers import make_scheduler
 
         work = self.work
-        reopened = {trial.trial_id for trial in work.again}
-        ended = [trial for trial in work.plan.of("done", "pruned") if trial.trial_id not in reopened]
         return make_scheduler(
             self.options.scheduler,
             work.store,
             self.configs,
-            [trial.config for trial in ended],
+            work.ended("done", "pruned"),
             rows=work.manifest.reading.rows,
             search=None if work.study is None else work.study.search,
             grace=self.options.grace_epochs,

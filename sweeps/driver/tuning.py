@@ -15,6 +15,7 @@ from sweeps.driver.worker import WorkerOptions, train_trial
 from sweeps.options import RunOptions
 
 if TYPE_CHECKING:  # they import Ray, which reads its settings then: `settle_environment` comes before
+    from ray.tune import TuneConfig
     from ray.tune.schedulers import TrialScheduler
 
     from sweeps.driver.callback import SweepCallback
@@ -47,35 +48,36 @@ def tune_trials(
         software=None if options.cluster_address is None else _software(configs.values()),
     )
     texts = {trial_id: config.model_dump_json() for trial_id, config in configs.items()}
-    trainable = tune.with_resources(
-        tune.with_parameters(train_trial, configs=texts, options=worker, stop_flag=callback.stop_flag),
-        packing.resources,
-    )
+    trainable = tune.with_parameters(train_trial, configs=texts, options=worker, stop_flag=callback.stop_flag)
     space, samples = {"trial_id": tune.grid_search(list(configs))}, 1
     if searcher is not None:
         space, samples = {}, -1  # the searcher says when it has finished
+    tune_config = tune.TuneConfig(
+        search_alg=searcher,
+        num_samples=samples,
+        scheduler=scheduler,
+        reuse_actors=True,
+        max_concurrent_trials=options.max_concurrent,
+        trial_name_creator=_trial_id,
+        trial_dirname_creator=_trial_id,
+    )
+    _fit(tune.with_resources(trainable, packing.resources), space, tune_config, callback)
+
+
+def _fit(trainable: Any, space: dict[str, Any], tune_config: TuneConfig, callback: SweepCallback) -> None:
+    """Run Tune once; what it writes for itself goes to a temporary folder."""
+    from ray import tune
+
     scratch = tempfile.mkdtemp(prefix="almsweep-tune-")
+    run_config = tune.RunConfig(
+        name="sweep",
+        storage_path=scratch,
+        callbacks=[callback],
+        failure_config=tune.FailureConfig(max_failures=MAX_FAILURES),
+        verbose=0,
+    )
     try:
-        tune.Tuner(
-            trainable,
-            param_space=space,
-            tune_config=tune.TuneConfig(
-                search_alg=searcher,
-                num_samples=samples,
-                scheduler=scheduler,
-                reuse_actors=True,
-                max_concurrent_trials=options.max_concurrent,
-                trial_name_creator=_trial_id,
-                trial_dirname_creator=_trial_id,
-            ),
-            run_config=tune.RunConfig(
-                name="sweep",
-                storage_path=scratch,
-                callbacks=[callback],
-                failure_config=tune.FailureConfig(max_failures=MAX_FAILURES),
-                verbose=0,
-            ),
-        ).fit()
+        tune.Tuner(trainable, param_space=space, tune_config=tune_config, run_config=run_config).fit()
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from analysis.cells import best
@@ -24,18 +24,24 @@ class WeightKeeper:
     weights are deleted by a thread, one trial after another, until `close`.
     """
 
-    def __init__(self, store: Store, manifest: SweepManifest, rule: str | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        manifest: SweepManifest,
+        ended: Iterable[TrialConfig],
+        rule: str | None = None,
+    ) -> None:
+        """Keep the weights of a sweep, of which these trials have ended already."""
         self.store, self.reading, self.rule = store, manifest.reading, rule
-        others = (other for name, other in store.read_sweeps().items() if name != manifest.name)
-        self.shared = {config.trial_id for other in others for config in other.trials}
+        self.shared: set[str] = set()
+        for name, other in store.read_sweeps().items():
+            if name != manifest.name:
+                self.shared.update(config.trial_id for config in other.trials)
         self.kept: dict[CellKey, list[TrialConfig]] = {}
         self._records: dict[str, TrialRecord] = {}
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="weights")
-        held = store.scan({config.trial_id: config.seeds for config in manifest.trials})
-        for config in manifest.trials:
-            files = held.get(config.trial_id)
-            if files is not None and not files.standing(config.seeds).missing:
-                self.kept.setdefault(self._cell(config), []).append(config)
+        for config in ended:
+            self.kept.setdefault(self._cell(config), []).append(config)
 
     def trial_done(self, config: TrialConfig) -> None:
         """A trial has ended, in whatever way: keep the weights of the best of its cell only.

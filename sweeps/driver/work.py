@@ -11,7 +11,7 @@ from rich.console import Console
 from search_spaces.config import Task, TrialConfig
 from search_spaces.errors import CheckpointError
 from sweeps.driver.opened import OpenedSweep
-from sweeps.plan import Plan, PlannedTrial, make_plan
+from sweeps.plan import STATUSES, Plan, PlannedTrial, make_plan
 from trainer.store import Store, SweepManifest
 
 if TYPE_CHECKING:
@@ -56,6 +56,15 @@ class Work:
     def configs(self) -> list[TrialConfig]:
         """The configurations to be run, as far as they are known."""
         return [trial.config for trial in self.wanted]
+
+    def ended(self, *statuses: str) -> list[TrialConfig]:
+        """The trials that have no replicate to train, of these statuses where any are named."""
+        reopened = {trial.trial_id for trial in self.again}
+        found = []
+        for trial in self.plan.of(*statuses or STATUSES):
+            if not trial.missing and trial.trial_id not in reopened:
+                found.append(trial.config)
+        return found
 
     def reopen(self) -> None:
         """Forget that replicates of trials ended, unless they completed; and useless checkpoints."""

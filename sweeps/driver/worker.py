@@ -148,8 +148,10 @@ def _train(
         watchdog.beat()
         reporter.add(round_)
         # Tune has decided about the epoch by the time that the report returns.
-        if options.stoppable and (request := store.notes.stop_request(config.trial_id)) is not None:
-            raise StopTrial(request.reason, request.metric)
+        if options.stoppable:
+            request = store.notes.stop_request(config.trial_id)
+            if request is not None:
+                raise StopTrial(request.reason, request.metric)
 
     if options.stoppable:
         store.notes.clear_stop_request(config.trial_id)  # one of an earlier run is none of this one's

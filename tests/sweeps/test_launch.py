@@ -123,14 +123,6 @@ def test_an_address_in_rays_own_variable_is_afar_too(
     assert OUTPUT_KEY not in metadata
 
 
-def test_a_retry_takes_the_options_of_a_run(jobs: type[FakeJobs], tmp_path: Path) -> None:
-    given = ["--failed", "--no-tracking", "--take-over", "--download", "--max-concurrent", "3"]
-    done = invoke("retry", "demo", *given, "--output", tmp_path, "--yes", "--job")
-    assert done.exit_code == 0, done.output
-    ((command, _, _),) = jobs.submitted
-    assert set(given) <= set(shlex.split(command))
-
-
 def test_exit_code_of_the_job_is_passed_on(jobs: type[FakeJobs], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jobs, "code", 4)
     assert invoke("run", "demo", "--job").exit_code == 4

@@ -27,6 +27,7 @@ from torch import Tensor, nn
 from search_spaces.config import TrialConfig
 from search_spaces.errors import InputError
 from search_spaces.sizes import output_count
+from trainer.compat import default_compiler_folder, settle_compiler
 from trainer.data.cache import cache_folder
 from trainer.device.environment import cpuinfo
 
@@ -86,17 +87,8 @@ def check_compiler(device: torch.device) -> None:
 def _prepare_compiler() -> None:
     """Tell torch where compiled code goes, how many processes make it, and to choose it by no stop-watch."""
     global _folder
-    import torch._dynamo.config as dynamo
-    import torch._inductor.config as inductor
-    from torch._inductor.runtime.cache_dir_utils import default_cache_dir
-
-    dynamo.recompile_limit = 2 * MOST_KINDS
-    inductor.cpp_cache_precompile_headers = False  # they would lie in /tmp whatever the folder
-    inductor.deterministic = True  # or a trial that goes on might round otherwise than before
-    if "TORCHINDUCTOR_COMPILE_THREADS" not in os.environ:  # by default a process per core, for every trial
-        inductor.compile_threads = torch.get_num_threads()
-    # Torch sets its default there as soon as it is asked where the folder is.
-    if os.environ.get(FOLDER_VARIABLE) in (None, os.path.abspath(default_cache_dir()), _folder):
+    settle_compiler(most_recompilations=2 * MOST_KINDS, threads=torch.get_num_threads())
+    if os.environ.get(FOLDER_VARIABLE) in (None, default_compiler_folder(), _folder):
         folder = cache_folder()
         # Code is made for the processor and the threads that torch finds, but may not be named by them.
         capability = torch.backends.cpu.get_cpu_capability()

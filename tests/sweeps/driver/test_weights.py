@@ -50,7 +50,7 @@ def test_a_loser_with_replicates_that_did_not_complete_loses_its_weights(
 
     if is_first:
         end_partial()
-    keeper = WeightKeeper(store, manifest)
+    keeper = WeightKeeper(store, manifest, [partial] if is_first else [])
     for seed in whole.seeds:
         write_replicate(store, whole, seed)
     keeper.trial_done(whole)
@@ -62,7 +62,7 @@ def test_a_loser_with_replicates_that_did_not_complete_loses_its_weights(
 
 
 def test_in_a_hurry_what_has_not_begun_is_dropped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    keeper = WeightKeeper(Store(tmp_path), SweepManifest("s", ()))
+    keeper = WeightKeeper(Store(tmp_path), SweepManifest("s", ()), ())
     begun, may_end, seen = threading.Event(), threading.Event(), []
 
     def thin_out(config: TrialConfig) -> None:
@@ -105,7 +105,7 @@ def write_with_weights(store: Store, config: TrialConfig) -> None:
 def test_only_the_preferred_trial_keeps_weights(tmp_path: Path, backwards: bool) -> None:
     store, configs = Store(tmp_path), cell()
     manifest = SweepManifest("cell", tuple(configs))
-    keeper = WeightKeeper(store, manifest)
+    keeper = WeightKeeper(store, manifest, ())
     for config in reversed(configs) if backwards else configs:
         write_with_weights(store, config)
         keeper.trial_done(config)

@@ -142,7 +142,7 @@ def _download(layout: _Layout, root: Path) -> None:
     So neither an interrupted download nor another process that fetches at the same time leaves half a data
     set.
     """
-    from trainer.torchvision_import import import_torchvision_datasets
+    from trainer.compat import import_torchvision_datasets
 
     try:
         root.mkdir(parents=True, exist_ok=True)

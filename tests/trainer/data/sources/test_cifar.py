@@ -145,7 +145,7 @@ def test_a_download_lands_in_the_data_sets_folder_once(
 ) -> None:
     monkeypatch.setattr(_Downloader, "calls", 0)
     fake = SimpleNamespace(CIFAR10=_Downloader)
-    monkeypatch.setattr("trainer.torchvision_import.import_torchvision_datasets", lambda: fake)
+    monkeypatch.setattr("trainer.compat.import_torchvision_datasets", lambda: fake)
     for _ in range(2):
         _check_all(CifarReader(Cifar10()).read((1, 9), tmp_path, download=True), (1, 9))
     assert _Downloader.calls == 1
@@ -160,7 +160,7 @@ def test_a_failed_download_is_an_error_and_leaves_nothing(
         raise URLError("no network")
 
     fake = SimpleNamespace(CIFAR10=fail)
-    monkeypatch.setattr("trainer.torchvision_import.import_torchvision_datasets", lambda: fake)
+    monkeypatch.setattr("trainer.compat.import_torchvision_datasets", lambda: fake)
     with pytest.raises(DataError, match=r"could not download CIFAR10 to .*no network"):
         CifarReader(Cifar10()).read((1, 9), tmp_path, download=True)
     assert os.listdir(tmp_path / "cifar10") == []

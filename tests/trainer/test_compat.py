@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from tests.processes import PATIENCE
-from trainer.torchvision_import import import_torchvision_datasets
+from trainer.compat import import_torchvision_datasets
 
 
 def _run(code: str) -> str:
@@ -21,7 +21,7 @@ def test_data_sets_can_be_imported_and_nothing_imports_torchvision_before() -> N
     code = """
 import sys
 import trainer.data.task, trainer.data.augmentation, trainer.data.sampler
-from trainer.torchvision_import import import_torchvision_datasets
+from trainer.compat import import_torchvision_datasets
 print("torchvision" in sys.modules)
 print(import_torchvision_datasets().CIFAR10.__name__, import_torchvision_datasets().CIFAR100.__name__)
 """
@@ -32,7 +32,7 @@ def test_missing_operators_are_declared_and_the_import_tried_again() -> None:
     code = """
 import importlib, sys, types
 import torch
-from trainer import torchvision_import
+from trainer import compat
 
 calls = []
 def fake(name):
@@ -42,7 +42,7 @@ def fake(name):
         raise RuntimeError("operator torchvision::nms does not exist")
     return "torchvision.half" in sys.modules
 importlib.import_module = fake
-left = torchvision_import.import_torchvision_datasets()
+left = compat.import_torchvision_datasets()
 print(len(calls), left, torch.ops.torchvision.nms.default._schema, torch.ops.torchvision.qnms.default._schema)
 """
     schema = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
@@ -53,6 +53,6 @@ def test_another_failure_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(name: str) -> None:
         raise RuntimeError(f"cannot load {name}")
 
-    monkeypatch.setattr("trainer.torchvision_import.importlib.import_module", fail)
+    monkeypatch.setattr("trainer.compat.importlib.import_module", fail)
     with pytest.raises(RuntimeError, match=r"cannot load torchvision\.datasets"):
         import_torchvision_datasets()
