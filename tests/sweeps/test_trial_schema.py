@@ -187,7 +187,7 @@ def test_nothing_is_learned_from_another_schema(mixed: Store) -> None:
     ours = {config.trial_id for config in trials()}
     assert set(stored_configs(mixed)) == ours
     assert set(mixed.read_sweeps()) == {"demo"}
-    keeper = WeightKeeper(mixed, SweepManifest("other", ()), "ensemble-val-auroc")
+    keeper = WeightKeeper(mixed, SweepManifest("other", ()), ())
     keeper.close()
     assert keeper.shared == ours
 
