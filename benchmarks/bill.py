@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from search_spaces.catalog import paper
 from search_spaces.config import Cifar10, Cifar100, ResNet10, Task, TrialConfig
 from search_spaces.errors import InputError
+from search_spaces.spaces.paper import paper
 from search_spaces.spaces.two_stage import paper_two_stage, stand_ins
 from trainer.tasks.base import task_arrays
 

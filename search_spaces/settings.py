@@ -15,6 +15,7 @@ from typing import Any
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from search_spaces.config import (
+    LOSS_TYPES,
     AugmentationConfig,
     ConstraintConfig,
     DataConfig,
@@ -30,6 +31,8 @@ from search_spaces.paper.named import CONSTRAINTS, LOSSES, NO_CONSTRAINT, constr
 from search_spaces.paper.presets import PRESETS
 from search_spaces.problem import Problem, from_validation, join, shown
 
+# A loss may be said by its type's name alone, where nothing else is needed.
+LOSS_NAMES = tuple(str(loss.model_fields["name"].default) for loss in LOSS_TYPES)
 _TYPES: dict[str, Any] = {
     "data": DataConfig,
     "model": ModelConfig,
@@ -190,11 +193,11 @@ def _named(part: str, value: object) -> object:
         return value
     try:
         if part == "loss":
-            return loss_by_name(value)
+            return {"name": value} if value in LOSS_NAMES else loss_by_name(value)
         if part == "constraint":
             return constraint_by_name(value)
     except SpaceError:
-        known = LOSSES if part == "loss" else [NO_CONSTRAINT, *CONSTRAINTS]
+        known = [*LOSSES, *LOSS_NAMES] if part == "loss" else [NO_CONSTRAINT, *CONSTRAINTS]
         raise Problem("", f"a known name ({', '.join(known)})", shown(value)) from None
     return {"name": value} if part in ("model", "optimizer") else value
 

@@ -146,6 +146,55 @@ def constraint_term(delta: float, mu: float, multipliers: Sequence[float]) -> Lo
     return term
 
 
+def cross_entropy(classes: int) -> Loss:
+    """-log softmax of the true class; the logits of all examples stand one after another."""
+
+    def loss(logits: Sequence[Decimal], targets: Sequence[int]) -> Decimal:
+        total = Decimal(0)
+        for i, y in enumerate(targets):
+            own = logits[i * classes : (i + 1) * classes]
+            total -= (own[y].exp() / sum(z.exp() for z in own)).ln()
+        return total / len(targets)
+
+    return loss
+
+
+def one_vs_rest(logits: Sequence[Decimal], c: int) -> Decimal:
+    """log p_c - log(1 - p_c) of one example under softmax."""
+    exponentials = [z.exp() for z in logits]
+    others = sum(e for other, e in enumerate(exponentials) if other != c)
+    return exponentials[c].ln() - others.ln()
+
+
+def multiclass_term(
+    classes: int,
+    columns: Sequence[tuple[int, int | None]],
+    delta: float,
+    mu: float,
+    multipliers: Sequence[float],
+) -> Loss:
+    """The term of several columns, each (critical class c, other class l), or (c, None) for all others.
+
+    `multipliers` are those of an example in each column, one example after another.
+    """
+
+    def term(logits: Sequence[Decimal], targets: Sequence[int]) -> Decimal:
+        total = Decimal(0)
+        for r, (c, other) in enumerate(columns):
+            scores, labels, own = [], [], []
+            for i, y in enumerate(targets):
+                if other is not None and y not in (c, other):
+                    continue
+                z = logits[i * classes : (i + 1) * classes]
+                scores.append(one_vs_rest(z, c) if other is None else z[c] - z[other])
+                labels.append(int(y == c))
+                own.append(multipliers[i * len(columns) + r])
+            total += constraint_term(delta, mu, own)(scores, labels)
+        return total
+
+    return term
+
+
 def value_and_gradient(
     loss: Loss, scores: Sequence[float], targets: Sequence[int]
 ) -> tuple[float, list[float]]:

@@ -167,6 +167,17 @@ class AbsentLoss(Absent, Loss):
 
 
 # In the row order of the paper's tables.
+class CrossEntropy(Loss):
+    """Cross-entropy of several classes."""
+
+    implementation: ClassVar[str] = "trainer.losses.multiclass:cross_entropy"
+    family: ClassVar[str] = "CE"
+    tasks: ClassVar[frozenset[str]] = frozenset({"multiclass"})
+    outputs: ClassVar[int | Literal["classes"]] = "classes"
+    decides_at_zero: ClassVar[bool] = False  # it decides for the highest of several outputs
+    name: Literal["cross_entropy"] = "cross_entropy"
+
+
 LOSS_TYPES: Registry[Loss] = Registry(
     Loss,
     AbsentLoss,
@@ -179,6 +190,7 @@ LOSS_TYPES: Registry[Loss] = Registry(
     WeightedBce,
     Ldam,
     Mbauc,
+    CrossEntropy,
 )
 FAMILIES = tuple(loss.family for loss in LOSS_TYPES)
 

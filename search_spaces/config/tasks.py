@@ -38,12 +38,14 @@ class Task(Frozen, ABC):
 
     The metric that `steers` chooses the best epoch, ends patience, raises the penalty, stops early, selects.
 
-    kind      the name by which losses say that they fit
-    arrays    "module:class" of its metrics on stored outputs (see `trainer.tasks.base`)
-    tensors   "module:class" of its targets, scores and columns on a device (see `trainer.losses.columns`)
+    kind         the name by which losses say that they fit
+    comparisons  the constraint's comparisons that it knows
+    arrays       "module:class" of its metrics on stored outputs (see `trainer.tasks.base`)
+    tensors      "module:class" of its targets, scores and columns on a device (see `trainer.losses.columns`)
     """
 
     kind: ClassVar[str]
+    comparisons: ClassVar[tuple[Comparison, ...]] = ("one_vs_rest",)
     arrays: ClassVar[str]
     tensors: ClassVar[str]
 
@@ -185,6 +187,7 @@ class MultiClass(Task):
     """
 
     kind: ClassVar[str] = "multiclass"
+    comparisons: ClassVar[tuple[Comparison, ...]] = ("one_vs_rest", "pairwise")
     arrays: ClassVar[str] = "trainer.tasks.multiclass:MultiClassArrays"
     tensors: ClassVar[str] = "trainer.losses.multiclass:MultiClassTensors"
 

@@ -13,7 +13,7 @@ import hashlib
 import json
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from search_spaces.config.augmentation import AUGMENTATION_TYPES, AugmentationConfig
 from search_spaces.config.base import Frozen
@@ -61,6 +61,17 @@ class TrialConfig(Frozen):
         if len(set(seeds)) != len(seeds):
             raise ValueError(f"expected distinct seeds, given {list(seeds)}")
         return seeds
+
+    @model_validator(mode="after")
+    def _parts_fit_the_task(self) -> TrialConfig:
+        kind = self.data.kind
+        if kind not in self.loss.tasks:
+            fitting = ", ".join(self.loss.tasks)
+            raise ValueError(f"expected a loss for a task of kind {kind}, given {self.loss.name} ({fitting})")
+        if self.constraint is not None and self.constraint.comparison not in self.data.comparisons:
+            known = " or ".join(self.data.comparisons)
+            raise ValueError(f"expected constraint.comparison {known}, given {self.constraint.comparison}")
+        return self
 
     @property
     def scored_epochs(self) -> int:

@@ -110,10 +110,15 @@ def loss_name(loss: LossConfig) -> str:
     named = _NAME_OF_LOSS.get(loss)
     if named is not None:
         return named
+<<<<<<< HEAD
     fields = loss.model_dump(mode="json", exclude={"name", "plugin"})
     if loss.plugin is not None:
         fields["plugin"] = loss.plugin.package
     return f"{loss.name}({_arguments(fields)})"
+=======
+    arguments = _arguments(loss.model_dump(exclude={"name"}))
+    return f"{loss.name}({arguments})" if arguments else loss.name
+>>>>>>> 9e06747 (Several classes: cross-entropy, a long tail, both extensions of the constraint; digits-multiclass)
 
 
 def constraint_name(constraint: ConstraintConfig | None) -> str:
@@ -124,13 +129,18 @@ def constraint_name(constraint: ConstraintConfig | None) -> str:
     """
     if constraint is None:
         return NO_CONSTRAINT
-    fields = constraint.model_dump(exclude={"margin"})
+    # A comparison that is not the default stands behind the name.
+    compared = "" if constraint.comparison == "one_vs_rest" else f" {constraint.comparison}"
+    fields = constraint.model_dump(exclude={"margin", "comparison"})
     for name, known in CONSTRAINTS.items():
-        if fields == known.model_dump(exclude={"margin"}):
-            return name
+        if fields == known.model_dump(exclude={"margin", "comparison"}):
+            return f"{name}{compared}"
     defaults = ConstraintConfig(penalty=1).model_dump()
-    shown = {k: v for k, v in fields.items() if k in ("penalty", "growth") or v != defaults[k]}
-    return f"ALM({_arguments(shown)})"
+    shown = {}
+    for key, value in fields.items():
+        if key in ("penalty", "growth") or value != defaults[key]:
+            shown[key] = value
+    return f"ALM({_arguments(shown)}){compared}"
 
 
 def _arguments(fields: dict[str, object]) -> str:

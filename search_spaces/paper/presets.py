@@ -1,4 +1,4 @@
-"""Ready settings per data set: the paper's binary tasks, BreastMNIST, and the embedded digits.
+"""Ready settings per data set: the paper's binary tasks, BreastMNIST, and tasks on the embedded digits.
 
 CIFAR-10 and CIFAR-100 follow the paper (Sangalli et al., NeurIPS 2021, section 4): the roles of the classes,
 validation examples per class held out of the training set, SGD, ResNet-10, batches of 64, at most 100 epochs,
@@ -14,6 +14,7 @@ from search_spaces.config import (
     Cifar100,
     Digits,
     MedMnist,
+    MultiClass,
     ResNet10,
     Sgd,
     SmallCnn,
@@ -43,6 +44,14 @@ TASKS: dict[str, Task] = {
         source=Digits(),
         negative=(0, 1, 2, 4, 5, 6, 7),
         positive=(3, 8, 9),
+        validation_per_class=20,
+        test_per_class=60,
+    ),
+    # All ten, 8 and 9 critical; a long tail makes these two the rarest.
+    "digits-longtail": MultiClass(
+        source=Digits(),
+        classes=(0, 1, 2, 3, 4, 5, 6, 7, 8, 9),
+        critical=(8, 9),
         validation_per_class=20,
         test_per_class=60,
     ),
@@ -79,6 +88,15 @@ PRESETS: dict[str, dict[str, object]] = {
     # Narrower, so that the task is not solved and there is something to tell losses apart by.
     "digits-critical": {
         "data": TASKS["digits-critical"],
+        "model": SmallCnn(width=8),
+        "optimizer": Sgd(learning_rate=0.05, momentum=0.9, weight_decay=2e-4),
+        "augmentation": AugmentationConfig(crop_padding=1, horizontal_flip=0.0),
+        "epochs": 12,
+        "patience": None,
+        "batch_size": 32,
+    },
+    "digits-longtail": {
+        "data": TASKS["digits-longtail"],
         "model": SmallCnn(width=8),
         "optimizer": Sgd(learning_rate=0.05, momentum=0.9, weight_decay=2e-4),
         "augmentation": AugmentationConfig(crop_padding=1, horizontal_flip=0.0),

@@ -36,6 +36,7 @@ SCHEMA_2 = {
         "test_per_class",
         "train_share",
     },
+    "CrossEntropy": {"name"},
     "Digits": {"name"},
     "ImageFolder": {"name", "folder", "size", "channels"},
     "HorizontalFlip": {"name", "probability"},

@@ -22,7 +22,7 @@ from search_spaces.paper.named import (
 
 def test_there_are_21_losses_of_nine_families_and_8_constraints() -> None:
     assert len(LOSSES) == len(set(LOSSES.values())) == 21
-    assert tuple(dict.fromkeys(loss.family for loss in LOSSES.values())) == FAMILIES
+    assert tuple(dict.fromkeys(loss.family for loss in LOSSES.values())) == FAMILIES[:9]
     assert len(CONSTRAINTS) == len(set(CONSTRAINTS.values())) == 8
     assert MARGINS == (0, 0.1, 0.25, 0.5, 1)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from search_spaces.config import Bce, ResNet10, Sgd, TrialConfig
+from search_spaces.config import Bce, CrossEntropy, ResNet10, Sgd, TrialConfig
 from search_spaces.errors import SpaceError
 from search_spaces.paper.presets import PRESETS, TASKS, preset
 from trainer.metrics.binary import positives_needed
@@ -13,8 +13,9 @@ from trainer.metrics.binary import positives_needed
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_a_preset_lacks_only_the_loss(name: str) -> None:
-    trial = TrialConfig.model_validate({**preset(name.upper(), 20), "loss": Bce()})
-    assert trial.data.imbalance_ratio == 20
+    loss = Bce() if TASKS[name].kind in Bce.tasks else CrossEntropy()
+    trial = TrialConfig.model_validate({**preset(name.upper(), 20), "loss": loss})
+    assert trial.data.ratio == 20
     assert trial.data.source == TASKS[name].source
 
 
@@ -72,7 +73,8 @@ def test_critical_digits_leave_a_choice_at_98_percent() -> None:
 
 def test_unknown_data_set_lists_the_known_ones() -> None:
     with pytest.raises(
-        SpaceError, match=r"^unknown data set 'mnist'; known: cifar10, .*, digits, digits-critical$"
+        SpaceError,
+        match=r"^unknown data set 'mnist'; known: cifar10, .*, digits, digits-critical, digits-longtail$",
     ):
         preset("mnist")
 

@@ -12,6 +12,7 @@ from search_spaces.errors import SpaceError
 from search_spaces.labels import trial_label
 from search_spaces.paper.named import LOSSES
 from search_spaces.paper.presets import PRESETS
+from search_spaces.settings import LOSS_NAMES
 from search_spaces.space import SearchSpace, product
 
 EXAMPLE = """
@@ -160,7 +161,7 @@ BROKEN = {
     ),
     "unknown loss": (
         "fixed: {dataset: digits}\ngrid: {loss: [baseline_BCE, bec]}",
-        f'grid.loss[1]: expected a known name ({", ".join(LOSSES)}), given "bec"',
+        f'grid.loss[1]: expected a known name ({", ".join([*LOSSES, *LOSS_NAMES])}), given "bec"',
     ),
     "unknown data set": (
         "fixed: {dataset: mnist, loss: baseline_BCE}",

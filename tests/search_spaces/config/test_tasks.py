@@ -1,0 +1,104 @@
+"""What a task says of itself, how its kind is told, and which parts fit it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from search_spaces.config import (
+    Bce,
+    Binary,
+    ConstraintConfig,
+    CrossEntropy,
+    Digits,
+    Imbalance,
+    MultiClass,
+    Targets,
+    TrialConfig,
+)
+from search_spaces.errors import SpaceError
+from search_spaces.labels import block_label, trial_label
+from search_spaces.space import SearchSpace
+
+BINARY: dict[str, Any] = {"source": {"name": "digits"}, "negative": (1,), "positive": (8,)}
+SEVERAL: dict[str, Any] = {
+    "task": "multiclass",
+    "source": {"name": "digits"},
+    "classes": (0, 1, 2),
+    "critical": (2,),
+}
+
+
+def test_the_kind_is_binary_where_nothing_is_said() -> None:
+    assert isinstance(TrialConfig(data=BINARY, loss=Bce()).data, Binary)
+    several = TrialConfig(data=SEVERAL, loss=CrossEntropy())
+    assert isinstance(several.data, MultiClass)
+    again = TrialConfig.model_validate_json(several.model_dump_json())
+    assert again == several
+    assert again.trial_id == several.trial_id
+
+
+def test_a_space_may_say_that_a_task_is_binary() -> None:
+    said = SearchSpace.of("s", [{"data": {"task": "binary", **BINARY}, "loss": "baseline_BCE"}])
+    unsaid = SearchSpace.of("s", [{"data": BINARY, "loss": "baseline_BCE"}])
+    assert said.trials == unsaid.trials
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"data": {**BINARY, "task": "ranking"}}, "data.task: expected one of binary, multiclass, given"),
+        ({"data": {**SEVERAL, "critical": [5]}}, "expected critical classes among"),
+        ({"data": {**SEVERAL, "classes": [0, 0, 2]}}, "data.classes: expected every class once"),
+        ({"data": SEVERAL}, "expected a loss for a task of kind multiclass, given bce"),
+        ({"data": BINARY, "loss": "cross_entropy"}, "expected a loss for a task of kind binary"),
+        (
+            {"data": BINARY, "constraint": "ALM_14_beg", "constraint.comparison": "pairwise"},
+            "expected constraint.comparison one_vs_rest, given pairwise",
+        ),
+        ({"data": {**SEVERAL, "imbalance": {"factor": 0.5}}}, "data.imbalance.factor: expected a number of"),
+    ],
+)
+def test_what_does_not_fit_is_one_clear_line(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(SpaceError) as error:
+        SearchSpace.of("s", [{"loss": "baseline_BCE", **settings}])
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_metric_has_its_target_in_per_cent_in_its_name() -> None:
+    task, rates = Binary(**{**BINARY, "source": Digits()}), Targets(tpr=(0.995, 0.9), fpr=(0.05,))
+    assert [metric.name for metric in task.metrics(rates)] == [
+        "auroc",
+        "fpr_at_tpr_99.5",
+        "fpr_at_tpr_90",
+        "tpr_at_fpr_5",
+        "average_precision",
+        "balanced_accuracy",
+    ]
+
+
+@pytest.mark.parametrize("rates", [{"tpr": (0.98, 0.98)}, {"tpr": (1.0,)}, {"fpr": (0.0,)}])
+def test_impossible_targets_are_errors(rates: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        Targets(**rates)
+
+
+def test_the_steering_metric_is_a_headline_of_which_more_is_better() -> None:
+    for task in (Binary(**{**BINARY, "source": Digits()}), MultiClass(**{**SEVERAL, "source": Digits()})):
+        (steers,) = [metric for metric in task.metrics(Targets()) if metric.name == task.steers]
+        assert (steers.better, steers.role) == ("higher", "headline")
+
+
+def test_labels_tell_tails_and_comparisons_apart() -> None:
+    task = MultiClass(**{**SEVERAL, "source": Digits(), "imbalance": Imbalance(factor=10.0)})
+    assert block_label(task).startswith("digits-longtail exponential 1:10 ")
+    assert block_label(task.with_ratio(None)).startswith("digits-longtail all data ")
+    assert task.with_ratio(20.0).ratio == 20
+    labels = set()
+    for comparison in ("one_vs_rest", "pairwise"):
+        constraint = ConstraintConfig(penalty=1e-4, comparison=comparison)
+        labels.add(trial_label(TrialConfig(data=task, loss=CrossEntropy(), constraint=constraint)))
+    assert len(labels) == 2
