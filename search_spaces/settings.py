@@ -32,7 +32,7 @@ from search_spaces.paper.presets import PRESETS
 from search_spaces.problem import Problem, from_validation, join, shown
 
 # A loss may be said by its type's name alone, where nothing else is needed.
-LOSS_NAMES = tuple(str(loss.model_fields["name"].default) for loss in LOSS_TYPES)
+LOSS_NAMES = tuple(loss.type_name() for loss in LOSS_TYPES)
 _TYPES: dict[str, Any] = {
     "data": DataConfig,
     "model": ModelConfig,

@@ -110,15 +110,11 @@ def loss_name(loss: LossConfig) -> str:
     named = _NAME_OF_LOSS.get(loss)
     if named is not None:
         return named
-<<<<<<< HEAD
     fields = loss.model_dump(mode="json", exclude={"name", "plugin"})
     if loss.plugin is not None:
         fields["plugin"] = loss.plugin.package
-    return f"{loss.name}({_arguments(fields)})"
-=======
-    arguments = _arguments(loss.model_dump(exclude={"name"}))
+    arguments = _arguments(fields)
     return f"{loss.name}({arguments})" if arguments else loss.name
->>>>>>> 9e06747 (Several classes: cross-entropy, a long tail, both extensions of the constraint; digits-multiclass)
 
 
 def constraint_name(constraint: ConstraintConfig | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from search_spaces.reading import Reading
 from search_spaces.space import Axes, SearchSpace, product
 
 
@@ -21,5 +22,6 @@ def digits_multiclass() -> SearchSpace:
         "delta": [0.25, 1.0],
         "constraint.comparison": ["one_vs_rest", "pairwise"],
     }
+    rows = Reading(rows=("loss", "constraint", "constraint.comparison"))
     description = "Ten digits in a long tail, 8 and 9 critical; needs no download, runs in a minute or two"
-    return SearchSpace.of("digits-multiclass", product(task) + product(task, constraints), description)
+    return SearchSpace.of("digits-multiclass", product(task) + product(task, constraints), description, rows)

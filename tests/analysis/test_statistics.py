@@ -132,7 +132,7 @@ def test_several_columns_are_compared_by_their_mean() -> None:
         outputs = generator.normal(size=(7, 57, 3)) + strength * np.eye(3)[targets]
         outputs = outputs.astype(np.float32)
         each = arrays.summarize_rows(targets, outputs, decides_at_zero=False)["critical_auroc"]
-        config = trial(Bce(), data=LONG_TAIL)
+        config = trial(CrossEntropy(), data=LONG_TAIL)
         records.append(TestRecord(config, DEFAULT_TARGETS, tuple(range(7)), targets, outputs, {}, each))
     found = paired_comparison(*records)
     assert found.mean_difference == pytest.approx((records[1].steering - records[0].steering).mean())

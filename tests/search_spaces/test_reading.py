@@ -101,7 +101,7 @@ def test_without_objectives_a_search_pursues_what_steers_its_task() -> None:
             "validation_per_class": 20,
             "test_per_class": 20,
         },
-        "loss": "baseline_BCE",
+        "loss": "cross_entropy",
     }
     search = {"domains": {"epochs": {"int_uniform": [1, 9]}}}
     for fixed, objective in (

@@ -21,7 +21,7 @@ def trial(**changes: Any) -> TrialConfig:
 def test_by_default_a_row_is_a_loss_with_or_without_the_constraint() -> None:
     space = load_space("paper")
     labels = sorted({(row_order(t), row_label(t)) for t in space})
-    plain = list(FAMILIES)
+    plain = list(FAMILIES[:9])  # those of binary tasks
     assert [label for _, label in labels] == [*plain, *(f"{family} + ALM" for family in plain[:-1])]
     keys = {cell_key(t) for t in space}
     assert len(keys) == 68

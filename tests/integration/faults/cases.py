@@ -46,18 +46,28 @@ def _terminal(name: str, group: str, fault: str, reason: str, again: int = 0) ->
     return Case(name, VICTIMS_EPOCH, play, group, table=ALL_BUT_VICTIM, reason=reason, again=again)
 
 
+# Of each of the two seeds of a killed trial: the epoch under way, and the one before it, whose checkpoint is
+# still being written beside the training.
+PER_TRIAL = 2 * 2
+
 KILLED, STORAGE_AND_HANGS, ERRORS = "faults-1", "faults-2", "faults-3"
 
 CASES = {
     case.name: case
     for case in (
-        Case("SIGKILL of a trial", MIDDLE, killed.trial_killed, again=2),
-        Case("SIGKILL of a node's raylet", MIDDLE, killed.node_lost, KILLED, again=2),
-        Case("SIGKILL of the driver", MIDDLE, killed.driver_killed, again=4),
-        Case("SIGKILL of the head node", MIDDLE, killed.head_killed, KILLED, again=4),
+        Case("SIGKILL of a trial", MIDDLE, killed.trial_killed, again=PER_TRIAL),
+        Case("SIGKILL of a node's raylet", MIDDLE, killed.node_lost, KILLED, again=PER_TRIAL),
+        Case("SIGKILL of the driver", MIDDLE, killed.driver_killed, again=2 * PER_TRIAL),
+        Case("SIGKILL of the head node", MIDDLE, killed.head_killed, KILLED, again=2 * PER_TRIAL),
         Case("SIGKILL of the MLflow server", MIDDLE, killed.mlflow_killed, KILLED),
         Case("Ctrl-C", MIDDLE, lambda scene: killed.interrupted(scene, times=1)),
-        Case("Ctrl-C twice", MIDDLE, lambda scene: killed.interrupted(scene, times=2), KILLED, again=4),
+        Case(
+            "Ctrl-C twice",
+            MIDDLE,
+            lambda scene: killed.interrupted(scene, times=2),
+            KILLED,
+            again=2 * PER_TRIAL,
+        ),
         Case(
             "disk full for 20 s",
             MIDDLE,

@@ -136,7 +136,11 @@ def test_a_space_may_ask_for_a_version(tmp_path: Path) -> None:
             "heat: 2",
             r"heat: expected a known key \(name, temperature, factor\), given",
         ),
-        ("squared", "square", r"loss\[1\].name: expected one of bce, .*, mbauc, squared, given \"square\""),
+        (
+            "squared",
+            "square",
+            r"loss\[1\].name: expected one of bce, .*, mbauc, cross_entropy, squared, given \"square\"",
+        ),
         ("model.depth", "model.deep", r"expected a known key \(.*model.depth.*\), given \"model.deep\""),
         ("most: 0.25", "most: 2", r"augmentation.then\[0\].most: expected a number of at most 1, given 2"),
         ("most:", "least:", r"then\[0\].least: expected a known key \(name, most\), given \"least\""),
