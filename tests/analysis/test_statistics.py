@@ -7,7 +7,7 @@ from sklearn.metrics import roc_auc_score
 
 from analysis.records import TestRecord
 from analysis.statistics import paired_comparison, weighted_auroc
-from search_spaces.config import DEFAULT_TARGETS, Bce
+from search_spaces.config import DEFAULT_TARGETS, Bce, CrossEntropy
 from search_spaces.errors import StoreError
 from tests.analysis.stored_sweep import LONG_TAIL, trial
 from trainer.tasks.base import task_arrays
