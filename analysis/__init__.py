@@ -1,0 +1,1 @@
+"""What came out: reads stored results only."""

@@ -107,9 +107,9 @@ def _failure_reason(failure: Mapping[str, Any]) -> str:
 
 
 def _tail(message: str) -> str:
-    """Last line with text; a long one keeps its front.
+    r"""Last line with text; a long one keeps its front.
 
-    >>> print(_tail("Traceback\\n[Errno 28] No space left on device: '" + "/folder" * 40 + "'")[:35])
+    >>> print(_tail("Traceback\n[Errno 28] No space left on device: '" + "/folder" * 40 + "'")[:35])
     [Errno 28] No space left on device:
     """
     last = ""

@@ -12,8 +12,7 @@ _SHOWN_ELSEWHERE = {"data", "loss", "constraint", "seeds"}
 
 
 def varying_settings(configs: Sequence[TrialConfig], rows: Sequence[str]) -> tuple[str, ...]:
-    """Dotted names of the fields that differ between configurations and that neither a column nor the label
-    of a row shows."""
+    """Dotted names of the fields that differ and that neither a column nor the label of a row shows."""
     values: dict[str, set[str]] = {}
     for config in configs:
         for name, value in _settings(config).items():

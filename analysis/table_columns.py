@@ -21,8 +21,7 @@ class TableColumns:
 
     @property
     def pictured(self) -> Metric:
-        """The one that the picture of the table shows: a false positive rate that stands behind what steers,
-        else what steers."""
+        """What the table's picture shows: a false positive rate that stands behind what steers, or that."""
         behind = self.shown[1:2]
         if behind and behind[0].better == "lower":
             return behind[0]

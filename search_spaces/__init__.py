@@ -1,0 +1,1 @@
+"""What can be trained: configurations, and the spaces that list them."""

@@ -83,7 +83,7 @@ def shown(value: object) -> str:
 
 
 def from_validation(error: ValidationError, value: object, annotation: object) -> Problem:
-    """pydantic's first finding on `value`, validated as `annotation`; findings elsewhere are counted.
+    """The first finding of pydantic on `value`, validated as `annotation`; findings elsewhere are counted.
 
     Findings of a union's members on one place are joined by "or".
     """

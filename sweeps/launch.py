@@ -1,4 +1,6 @@
-"""Launches a sweep on a running Ray cluster, from its head. One file, which `ray submit` copies there:
+"""Launches a sweep on a running Ray cluster, from its head.
+
+One file, which `ray submit` copies there:
 
     ray submit docker/cluster.yaml sweeps/launch.py -- run paper --gpus-per-trial 0.125 --yes
     ray submit docker/cluster.yaml sweeps/launch.py -- status paper

@@ -12,8 +12,10 @@ Scheduler = Literal["none", "asha", "median"]
 
 
 class RunOptions(Frozen):
-    """Where and how a sweep runs, as opposed to what it computes: scores follow from the trials alone,
-    but for rounding, which differs with the device and what `TrialOptions` says.
+    """Where and how a sweep runs, as opposed to what it computes.
+
+    Scores follow from the trials alone, but for rounding, which differs with the device and with what
+    `TrialOptions` says.
 
     trial            how each trial is run; a trial takes as many CPUs as it has threads
     address          a running Ray cluster ("auto", "host:port", "ray://…"); None starts Ray on this machine

@@ -60,12 +60,12 @@ def csv_text(text: str) -> str:
 
 
 def markdown_text(text: str) -> str:
-    """For Markdown (GitHub's): the characters that format, make cells, links or HTML are escaped.
+    r"""For Markdown (GitHub's): the characters that format, make cells, links or HTML are escaped.
 
     Underscores inside a word format nothing and stay as they are.
 
     >>> markdown_text("a|b `c` baseline_s_LM_m05 <i>")
-    'a\\\\|b \\\\`c\\\\` baseline_s_LM_m05 &lt;i&gt;'
+    'a\\|b \\`c\\` baseline_s_LM_m05 &lt;i&gt;'
     """
     line = _MARKDOWN_SPECIAL.sub(r"\\\1", single_line(text))
     line = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

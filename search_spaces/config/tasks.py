@@ -131,13 +131,16 @@ class Binary(Task):
 
     @property
     def labels(self) -> tuple[ClassLabel, ...]:
+        """The negative classes, then the positive ones."""
         return self.negative + self.positive
 
     @property
     def steers(self) -> str:
+        """The AUROC."""
         return "auroc"
 
     def metrics(self, targets: Targets) -> tuple[Metric, ...]:
+        """AUROC, the rates of the targets, average precision, balanced accuracy at score 0."""
         return (
             auroc(),
             *(fpr_at_tpr(rate) for rate in targets.tpr),
@@ -147,21 +150,26 @@ class Binary(Task):
         )
 
     def columns(self, comparison: Comparison) -> tuple[str, ...]:
+        """One: positives against negatives."""
         return ("positive",)
 
     @property
     def ratio(self) -> float | None:
+        """Negatives per positive."""
         return self.imbalance_ratio
 
     def with_ratio(self, ratio: float | None) -> Self:
+        """The same roles at another ratio."""
         if ratio is None:
             return self.model_copy(update={"imbalance_ratio": None})
         return type(self)(**{**dict(self), "imbalance_ratio": ratio})
 
     def ratio_words(self) -> str:
+        """ "1:100", or "all data"."""
         return "all data" if self.imbalance_ratio is None else f"1:{number(self.imbalance_ratio)}"
 
     def whole(self) -> Self:
+        """The same roles without a ratio, all examples of each class."""
         return self.model_copy(update={"imbalance_ratio": None, "train_share": 1.0})
 
 
@@ -217,13 +225,16 @@ class MultiClass(Task):
 
     @property
     def labels(self) -> tuple[ClassLabel, ...]:
+        """The classes."""
         return self.classes
 
     @property
     def steers(self) -> str:
+        """What `steering` names."""
         return self.steering
 
     def metrics(self, targets: Targets) -> tuple[Metric, ...]:
+        """Critical AUROC, F1, balanced accuracy; rates and areas per critical class; recall per class."""
         critical = [str(label) for label in self.critical]
         accuracy = Metric("balanced_accuracy", "higher", "Balanced accuracy (%)", "balanced accuracy", 100.0)
         found = [
@@ -249,6 +260,7 @@ class MultiClass(Task):
         return tuple(found)
 
     def columns(self, comparison: Comparison) -> tuple[str, ...]:
+        """A critical class each ("8"), or a critical and another one ("8>3")."""
         if comparison == "one_vs_rest":
             return tuple(str(label) for label in self.critical)
         names = []
@@ -258,6 +270,7 @@ class MultiClass(Task):
 
     @property
     def ratio(self) -> float | None:
+        """The long tail's factor."""
         return None if self.imbalance is None else self.imbalance.factor
 
     def with_ratio(self, ratio: float | None) -> Self:
@@ -268,11 +281,13 @@ class MultiClass(Task):
         return self.model_copy(update={"imbalance": tail})
 
     def ratio_words(self) -> str:
+        """ "exponential 1:10", or "all data"."""
         if self.imbalance is None:
             return "all data"
         return f"{self.imbalance.profile} 1:{number(self.imbalance.factor)}"
 
     def whole(self) -> Self:
+        """The same classes without a long tail, all examples of each."""
         return self.model_copy(update={"imbalance": None, "train_share": 1.0})
 
 

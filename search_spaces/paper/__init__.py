@@ -1,0 +1,1 @@
+"""The paper's names, data sets and published rows."""

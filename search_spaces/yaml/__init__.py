@@ -1,0 +1,1 @@
+"""Spaces as people write them, in YAML."""

@@ -1,0 +1,1 @@
+"""What trials take of a machine, and how many fit side by side."""

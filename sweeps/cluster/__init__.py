@@ -1,0 +1,1 @@
+"""Ray: sessions, nodes and jobs."""

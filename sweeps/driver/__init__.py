@@ -1,0 +1,1 @@
+"""A sweep's run: driver, workers, and what passes between them."""

@@ -1,0 +1,1 @@
+"""Trials that are suggested one after another, and trials that are stopped early."""

@@ -16,9 +16,9 @@ def draw_subset(
     counts: Sequence[int],
     seed: int,
 ) -> NDArray[np.int64]:
-    """Sorted positions of a seed's training subset: `counts[c]` of the positions `members[c]` of each
-    class c.
+    """Sorted positions of a seed's training subset.
 
+    Of each class c they are `counts[c]` of the positions `members[c]`.
     Seeds draw independently. A higher ratio's positives are among a lower ratio's.
     """
     drawn = [m[draw(ids[m], n, seed=seed, purpose="subset")] for m, n in zip(members, counts, strict=True)]

@@ -1,0 +1,1 @@
+"""What depends on the machine: cores, precision, captured and compiled code."""

@@ -1,0 +1,1 @@
+"""Base losses and the constraint, as functions of a mini-batch."""

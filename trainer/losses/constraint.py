@@ -38,9 +38,9 @@ RELEASED_CODE_FIRST_COMPARED = 3
 
 
 def violations(scores: Tensor, masks: Masks, margin: float) -> Tensor:
-    """q [B, R] >= 0: of each column's positives, summed over its negatives; 0 elsewhere. Differentiable.
+    """Violations q [B, R] >= 0 of each column's positives, summed over its negatives; 0 elsewhere.
 
-    q_jr = sum over k in N_r of max(0, margin - (s_jr - s_kr)).
+    q_jr = sum over k in N_r of max(0, margin - (s_jr - s_kr)). Differentiable.
 
     >>> positive = torch.tensor([[True], [False], [False]])
     >>> scores = torch.tensor([[1.0], [0.75], [-1.0]])
@@ -70,7 +70,9 @@ def augmented_term(q: Tensor, multipliers: Tensor, masks: Masks, penalty: float 
 
 
 def raise_multipliers(multipliers: Tensor, positions: Tensor, q: Tensor, penalty: float | Tensor) -> None:
-    """lambda <- lambda + penalty * q in place, for the examples at `positions` [B] of `multipliers` [N, R].
+    """Raise multipliers in place: lambda <- lambda + penalty * q for the examples at `positions` [B].
+
+    `multipliers` are [N, R], one row per example of the pool; q is [B, R].
 
     An example that a sampler drew twice into the batch is raised by both its violations. With three or more
     copies the order of that sum on a GPU is free unless `torch.use_deterministic_algorithms(True)` stands.
@@ -100,7 +102,7 @@ class Constraint:
 
     @property
     def penalty(self) -> float:
-        """mu now."""
+        """The penalty mu now."""
         return self.schedule.penalty
 
     def active(self, epoch: int) -> bool:

@@ -1,0 +1,1 @@
+"""Metrics of outputs against targets; NumPy, exact, ties handled."""

@@ -1,0 +1,1 @@
+"""Each kind of task on stored outputs; NumPy, so that analysis may import it."""

@@ -20,7 +20,7 @@ from trainer.registry import resolve
 
 @dataclass(frozen=True, eq=False)
 class Column:
-    """One comparison: of whom is the score to be higher than whose?
+    """One comparison: whose score is to be higher than whose.
 
     scores     float64 [rows, N], higher = more critical
     positive   bool [N]
