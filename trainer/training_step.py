@@ -108,16 +108,16 @@ class TrainingStep:
 
 def make_optimizer(config: OptimizerConfig, model: nn.Module, device: torch.device) -> torch.optim.Optimizer:
     """The optimiser of a configuration; on CUDA its learning rate is a tensor there, to be captured."""
-    on_gpu = device.type == "cuda"
+    on_gpu, fused = device.type == "cuda", device.type != "meta"  # there, torch has no fused kernels
     rate = torch.tensor(config.learning_rate, device=device) if on_gpu else config.learning_rate
     if config.name == "adam":
         adam = torch.optim.Adam(
-            model.parameters(), lr=rate, weight_decay=config.weight_decay, fused=True, capturable=on_gpu
+            model.parameters(), lr=rate, weight_decay=config.weight_decay, fused=fused, capturable=on_gpu
         )
         never_warn_of_capture(adam)
         return adam
     return torch.optim.SGD(
-        model.parameters(), lr=rate, momentum=config.momentum, weight_decay=config.weight_decay, fused=True
+        model.parameters(), lr=rate, momentum=config.momentum, weight_decay=config.weight_decay, fused=fused
     )
 
 

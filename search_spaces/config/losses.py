@@ -54,6 +54,10 @@ class Loss(Kind):
     decides_at_zero: ClassVar[bool] = True
     takes_constraint: ClassVar[bool] = True
 
+    def fits(self, task: str) -> bool:
+        """Whether it can train a task of that kind."""
+        return task in self.tasks
+
     def output_count(self, classes: int) -> int:
         """How many outputs the network of a task of so many classes needs."""
         return classes if self.outputs == "classes" else self.outputs
@@ -162,11 +166,6 @@ class Mbauc(Loss):
     name: Literal["mbauc"] = "mbauc"
 
 
-class AbsentLoss(Absent, Loss):
-    """A loss whose plug-in is not installed here."""
-
-
-# In the row order of the paper's tables.
 class CrossEntropy(Loss):
     """Cross-entropy of several classes."""
 
@@ -178,6 +177,15 @@ class CrossEntropy(Loss):
     name: Literal["cross_entropy"] = "cross_entropy"
 
 
+class AbsentLoss(Absent, Loss):
+    """A loss whose plug-in is not installed here."""
+
+    def fits(self, task: str) -> bool:
+        """It did when it was trained."""
+        return True
+
+
+# In the row order of the paper's tables.
 LOSS_TYPES: Registry[Loss] = Registry(
     Loss,
     AbsentLoss,

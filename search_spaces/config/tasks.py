@@ -26,7 +26,7 @@ from search_spaces.config.metrics import (
     recall,
     tpr_at_fpr,
 )
-from search_spaces.config.sources import ClassLabel, SourceConfig
+from search_spaces.config.sources import ClassLabel, Digits, SourceConfig
 
 # Which examples a critical class is compared with (reference, section 3): with all others, or with those of
 # one other class at a time.
@@ -55,6 +55,11 @@ class Task(Frozen, ABC):
         validation_per_class: int | None
         test_per_class: int | None
         train_share: float
+
+    @classmethod
+    @abstractmethod
+    def example(cls) -> Self:
+        """A small task of this kind on images that need no files, by which losses and models are tried."""
 
     @property
     @abstractmethod
@@ -128,6 +133,17 @@ class Binary(Task):
             given = f"negative={list(self.negative)} positive={list(self.positive)}"
             raise ValueError(f"expected every class in one role and once, given {given}")
         return self
+
+    @classmethod
+    def example(cls) -> Self:
+        return cls(
+            source=Digits(),
+            negative=(1, 2),
+            positive=(8,),
+            imbalance_ratio=5,
+            validation_per_class=20,
+            test_per_class=20,
+        )
 
     @property
     def labels(self) -> tuple[ClassLabel, ...]:
@@ -222,6 +238,13 @@ class MultiClass(Task):
         if unknown:
             raise ValueError(f"expected critical classes among {list(self.classes)}, given {unknown}")
         return self
+
+    @classmethod
+    def example(cls) -> Self:
+        classes = (0, 1, 8, 9)
+        return cls(
+            source=Digits(), classes=classes, critical=(8, 9), validation_per_class=20, test_per_class=20
+        )
 
     @property
     def labels(self) -> tuple[ClassLabel, ...]:

@@ -65,7 +65,7 @@ class TrialConfig(Frozen):
     @model_validator(mode="after")
     def _parts_fit_the_task(self) -> TrialConfig:
         kind = self.data.kind
-        if kind not in self.loss.tasks:
+        if not self.loss.fits(kind):
             fitting = ", ".join(self.loss.tasks)
             raise ValueError(f"expected a loss for a task of kind {kind}, given {self.loss.name} ({fitting})")
         if self.constraint is not None and self.constraint.comparison not in self.data.comparisons:

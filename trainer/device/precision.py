@@ -19,8 +19,18 @@ def autocast(precision: str, device: torch.device) -> AbstractContextManager[Any
     one that lies outside of its graph.
     """
     if precision == "bf16":
-        return torch.autocast(device.type, torch.bfloat16, cache_enabled=False)
+        return torch.autocast(_autocast_type(device), torch.bfloat16, cache_enabled=False)
     return nullcontext()
+
+
+def no_autocast(device: torch.device) -> AbstractContextManager[Any]:
+    """Arithmetic in the tensors' own precision, whatever was asked for outside."""
+    return torch.autocast(_autocast_type(device), enabled=False)
+
+
+def _autocast_type(device: torch.device) -> str:
+    # Torch has no autocast on the meta device, where steps are checked; a CPU's changes nothing there.
+    return "cpu" if device.type == "meta" else device.type
 
 
 def has_bf16(device: torch.device) -> bool:

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from search_spaces.config import Head
+from trainer.device.precision import no_autocast
 
 
 class LinearHead(nn.Linear):
@@ -17,7 +18,7 @@ class LinearHead(nn.Linear):
 
     def forward(self, features: Tensor) -> Tensor:
         """[B, features] -> [B, outputs]."""
-        with torch.autocast(features.device.type, enabled=False):
+        with no_autocast(features.device):
             return super().forward(features.to(self.weight.dtype))
 
 
@@ -38,7 +39,7 @@ class CosineHead(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """[B, features] -> [B, outputs]. Features that are all zero give 0."""
-        with torch.autocast(features.device.type, enabled=False):
+        with no_autocast(features.device):
             features = functional.normalize(features.to(self.weight.dtype))
             return functional.linear(features, functional.normalize(self.weight))
 

@@ -1,0 +1,120 @@
+"""Every member of every kind keeps its contract, ours and those of the plug-in; so does every task."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from search_spaces.config import (
+    AUGMENTATION_TYPES,
+    LOSS_TYPES,
+    MODEL_TYPES,
+    SOURCE_TYPES,
+    Augmentation,
+    AugmentationConfig,
+    Cifar10,
+    Cifar100,
+    ConstraintConfig,
+    Digits,
+    HorizontalFlip,
+    ImageFolder,
+    Loss,
+    MedMnist,
+    Model,
+    RandomCrop,
+    ResNet10,
+    SmallCnn,
+    Source,
+    Task,
+)
+from search_spaces.paper.named import LOSSES
+from tests.plugins import install, on_path
+from tests.trainer.image_files import random_images, write_class_folders, write_npz, write_parquet
+from trainer.testing import check_augmentation, check_loss, check_model, check_source, check_step
+from trainer.testing.common import example_tasks, example_trial
+
+ONE_OF_EACH: dict[type[Loss], Loss] = {type(loss): loss for loss in reversed(LOSSES.values())}
+MODELS: list[Model] = [ResNet10(width=2), ResNet10(width=4, initialization="he_fan_out"), SmallCnn(width=2)]
+AUGMENTATIONS: list[Augmentation] = [RandomCrop(padding=2), RandomCrop(padding=0), HorizontalFlip()]
+SOURCES: list[Source] = [
+    Digits(),
+    Cifar10(),
+    Cifar100(),
+    MedMnist(subset="some"),
+    ImageFolder(folder="birds", size=8, channels=1),
+]
+
+
+def one_of(loss: type[Loss]) -> Loss:
+    """The first that the paper names, else one at its defaults."""
+    return ONE_OF_EACH[loss] if loss in ONE_OF_EACH else loss.model_validate({})
+
+
+@pytest.mark.parametrize("loss", list(LOSS_TYPES), ids=lambda loss: loss.type_name())
+def test_losses(loss: type[Loss]) -> None:
+    check_loss(one_of(loss))
+
+
+@pytest.mark.parametrize("model", MODELS, ids=str)
+def test_models(model: Model) -> None:
+    check_model(model)
+
+
+@pytest.mark.parametrize("augmentation", AUGMENTATIONS, ids=str)
+def test_augmentations(augmentation: Augmentation) -> None:
+    check_augmentation(augmentation)
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path) -> Path:
+    """A few images of every source that needs files."""
+    pixels, labels = random_images(12), np.arange(12) % 2
+    for name, column in (("cifar10", "label"), ("cifar100", "fine_label")):
+        for split in ("train", "test"):
+            write_parquet(tmp_path / name / f"{split}.parquet", pixels, labels, label_column=column)
+    splits = {name: (random_images(12, (28, 28)), labels) for name in ("train", "val", "test")}
+    write_npz(tmp_path / "some.npz", splits)
+    write_class_folders(tmp_path / "birds", {"0": random_images(3), "1": random_images(4)})
+    return tmp_path
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=str)
+def test_sources(source: Source, data_dir: Path) -> None:
+    check_source(source, (0, 1), data_dir)
+
+
+def test_none_is_forgotten() -> None:
+    assert {type(model) for model in MODELS} == set(MODEL_TYPES)
+    assert {type(source) for source in SOURCES} == set(SOURCE_TYPES)
+    assert {type(augmentation) for augmentation in AUGMENTATIONS} == set(AUGMENTATION_TYPES)
+
+
+@pytest.mark.parametrize("task", example_tasks(), ids=lambda task: task.kind)
+@pytest.mark.parametrize("model", MODELS, ids=str)
+def test_steps_of_every_task_with_every_augmentation(task: Task, model: Model) -> None:
+    loss = next(one_of(loss) for loss in LOSS_TYPES if task.kind in loss.tasks)
+    constraints = [ConstraintConfig(penalty=0.1, comparison=comparison) for comparison in task.comparisons]
+    parts = {"data": task, "loss": loss, "model": model}
+    steps = AugmentationConfig(then=tuple(AUGMENTATIONS))
+    for constraint in (None, *constraints):
+        check_step(example_trial(**parts, augmentation=steps, constraint=constraint))
+
+
+@pytest.fixture
+def plugin(tmp_path: Path) -> Iterator[None]:
+    """The example plug-in is installed."""
+    with on_path(install(tmp_path / "installed")):
+        yield
+
+
+@pytest.mark.usefixtures("plugin")
+def test_those_of_a_plug_in() -> None:
+    (loss,), (model,) = LOSS_TYPES.plugins(), MODEL_TYPES.plugins()
+    (source,), (augmentation,) = SOURCE_TYPES.plugins(), AUGMENTATION_TYPES.plugins()
+    check_loss(loss.model_validate({}))
+    check_model(model.model_validate({}))
+    check_source(source.model_validate({}), (0, 1))
+    check_augmentation(augmentation.model_validate({}))

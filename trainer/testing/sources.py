@@ -1,0 +1,93 @@
+"""The contract of sources."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from search_spaces.config import ClassLabel, Source
+from trainer.data.sources.images import Images, RawData
+from trainer.data.sources.read import read_source, source_files, source_statistics
+from trainer.testing.common import (
+    check_configuration,
+    demand,
+    demanded,
+    example_tasks,
+    example_trial,
+    refused,
+)
+
+UNLIKELY_LABEL = "no class has this name"
+
+
+def check_source(
+    config: Source, asked: Sequence[ClassLabel], data_dir: Path | None = None, *, download: bool = False
+) -> None:
+    """Demand that a source keeps its contract, by reading its classes `asked`, at least two.
+
+    Images are uint8 [N, C, S, S] of one shape, that which the source says if it says one; an id is unique in
+    its split; the same every time, with the classes' positions in the order in which they are asked for. An
+    unknown class is a DataError, and so is a missing data directory where there must be one. Its files exist.
+    Raises ContractBroken.
+    """
+    check_configuration(config, example_trial(data=example_tasks()[0].model_copy(update={"source": config})))
+    demand(bool(config.title), config, "a title")
+    with demanded(config, f"to read {list(asked)}"):
+        raw = read_source(config, asked, data_dir, download=download)
+        again = read_source(config, asked, data_dir, download=False)
+        turned = read_source(config, tuple(reversed(asked)), data_dir, download=False)
+    for name in ("train", "validation", "test"):
+        images = getattr(raw, name)
+        if images is None:
+            demand(name != "train", config, "training images")
+            continue
+        _check_images(config, images, len(asked))
+        demand(_equal(images, getattr(again, name)), config, f"the same {name} images every time")
+        mirrored = Images(images.pixels, len(asked) - 1 - images.classes, images.ids)
+        demand(_equal(mirrored, getattr(turned, name)), config, "classes' positions in the asked order")
+    unknown = (*asked, UNLIKELY_LABEL)
+    is_error = refused(lambda: read_source(config, unknown, data_dir, download=False))
+    demand(is_error, config, "DataError for an unknown class")
+    _check_files(config, data_dir)
+    _check_statistics(config, raw)
+
+
+def _check_images(config: Source, images: Images, classes: int) -> None:
+    pixels = images.pixels
+    demand(pixels.dtype == np.uint8, config, f"pixels of type uint8, given {pixels.dtype}")
+    square = pixels.ndim == 4 and pixels.shape[2] == pixels.shape[3]
+    demand(square, config, f"pixels [N, C, S, S], given {pixels.shape}")
+    said = config.image_shape
+    demand(said is None or said == (pixels.shape[1], pixels.shape[2]), config, f"images of the shape {said}")
+    demand(len(images.classes) == len(images.ids) == len(pixels), config, "a class and an id per image")
+    demand(len(np.unique(images.ids)) == len(images.ids), config, "every id once")
+    demand(set(np.unique(images.classes)) <= set(range(classes)), config, "positions among the asked classes")
+
+
+def _check_files(config: Source, data_dir: Path | None) -> None:
+    if not config.needs_files:
+        demand(not source_files(config, None), config, "no files, as it needs none")
+        return
+    without = refused(lambda: read_source(config, (0, 1), None, download=False))
+    demand(without, config, "DataError without a data directory")
+    for path in source_files(config, data_dir):
+        demand(path.is_file(), config, f"files that exist, given {path}")
+
+
+def _check_statistics(config: Source, raw: RawData) -> None:
+    statistics = source_statistics(config)
+    if statistics is None:
+        return
+    mean, std = statistics
+    channels = raw.train.pixels.shape[1]
+    demand(len(mean) == len(std) == channels, config, f"mean and deviation of {channels} channels")
+    demand(min(std) > 0, config, "deviations above 0")
+
+
+def _equal(one: Images, other: Images | None) -> bool:
+    if other is None:
+        return False
+    pairs = ((one.pixels, other.pixels), (one.classes, other.classes), (one.ids, other.ids))
+    return all(np.array_equal(left, right) for left, right in pairs)

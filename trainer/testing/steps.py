@@ -1,0 +1,100 @@
+"""A whole training step of a trial, on a CPU and on torch's meta device.
+
+The meta device has no values: whatever asks for one, or mixes devices, raises there. A GPU could not capture
+such a step.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from search_spaces.config import TrainingFacts, TrialConfig
+from search_spaces.sizes import image_shape, output_count
+from trainer.data.augmentation import Augmenter
+from trainer.data.batches import ResidentBatches
+from trainer.device.capture import Lane
+from trainer.losses.build import make_loss
+from trainer.losses.columns import task_tensors
+from trainer.losses.constraint import Constraint
+from trainer.models.build import build_model, model_on_meta
+from trainer.setup import memory_format
+from trainer.tasks.base import task_arrays
+from trainer.testing.common import demand, demanded
+from trainer.training_step import TrainingStep
+
+POOL = 24
+META, CPU = torch.device("meta"), torch.device("cpu")
+
+
+def check_step(config: TrialConfig) -> None:
+    """Demand that a trial can take training steps, in both precisions, on a CPU and on the meta device.
+
+    Its source need not be there: images are made up, of the shape that it says.
+    """
+    for precision in ("float32", "bf16"):
+        trial = config.model_copy(update={"precision": precision})
+        with demanded(trial, "a step that asks the device for no value and stays on it"):
+            take_steps(trial, META)
+        with demanded(trial, "a step on a CPU"):
+            step = take_steps(trial, CPU)
+        demand(bool(step.loss_sum.isfinite()), trial, "a finite loss on random images")
+        for name, value in step.model.state_dict().items():
+            demand(bool(value.isfinite().all()), trial, f"a finite {name} after a step")
+
+
+def take_steps(config: TrialConfig, device: torch.device) -> TrainingStep:
+    """Train on a batch of the trial's size and on a smaller one; the step, as it is then."""
+    step = _training_step(config, device)
+    for size in (config.batch_size, config.batch_size - 1):
+        step.run(size, constrained=config.constraint is not None)
+    return step
+
+
+def _training_step(config: TrialConfig, device: torch.device) -> TrainingStep:
+    generator = torch.Generator().manual_seed(1)
+    tensors = task_tensors(config, device)
+    targets = example_targets(config)
+    counts = tensors.target_counts(targets)
+    facts = TrainingFacts(counts, config.data.ratio or tensors.ratio_of(counts))
+    batches = _batches(config, targets.to(device, tensors.target_dtype), generator)
+    constraint = None
+    if config.constraint is not None:
+        columns = len(tensors.column_names)
+        constraint = Constraint(config.constraint, examples=POOL, columns=columns, device=device)
+    model, loss = _model(config, device, generator), make_loss(config.loss, facts)
+    lane = Lane(device, capture=False)
+    step = TrainingStep(config, model, model, loss, batches, tensors, constraint, lane)
+    step.begin(learning_rate=0.01)
+    return step
+
+
+def example_targets(config: TrialConfig) -> Tensor:
+    """Targets of POOL examples, every class of the task in turn."""
+    classes = np.arange(POOL, dtype=np.int64) % len(config.data.labels)
+    return torch.from_numpy(task_arrays(config.data).targets(classes))
+
+
+def _batches(config: TrialConfig, targets: Tensor, generator: torch.Generator) -> ResidentBatches:
+    channels, size = image_shape(config.data.source)
+    pixels = torch.randint(0, 256, (POOL, channels, size, size), dtype=torch.uint8, generator=generator)
+    device = targets.device
+    middle = (0.5,) * channels
+    layout = memory_format(config.model, device)
+    augmenter = Augmenter(pixels.to(device), config.augmentation, middle, middle, memory_format=layout)
+    batches = ResidentBatches(augmenter, targets, POOL, config.batch_size)
+    batches.begin(torch.randperm(POOL, generator=generator), augmenter.draw(POOL, generator))
+    return batches
+
+
+def _model(config: TrialConfig, device: torch.device, generator: torch.Generator) -> nn.Module:
+    channels, size = image_shape(config.data.source)
+    sizes: dict[str, Any] = {"channels": channels, "image_size": size, "outputs": output_count(config)}
+    if device == META:
+        model = model_on_meta(config.model, **sizes, head=config.loss.head)
+    else:
+        model = build_model(config.model, **sizes, head=config.loss.head, generator=generator)
+    return model.to(memory_format=memory_format(config.model, device))  # type: ignore[call-overload,no-any-return]
