@@ -136,6 +136,7 @@ class Binary(Task):
 
     @classmethod
     def example(cls) -> Self:
+        """Eights against ones and twos, 1:5."""
         return cls(
             source=Digits(),
             negative=(1, 2),
@@ -181,7 +182,7 @@ class Binary(Task):
         return type(self)(**{**dict(self), "imbalance_ratio": ratio})
 
     def ratio_words(self) -> str:
-        """ "1:100", or "all data"."""
+        """As "1:100", or "all data"."""
         return "all data" if self.imbalance_ratio is None else f"1:{number(self.imbalance_ratio)}"
 
     def whole(self) -> Self:
@@ -241,6 +242,7 @@ class MultiClass(Task):
 
     @classmethod
     def example(cls) -> Self:
+        """Four digits, of which 8 and 9 are critical."""
         classes = (0, 1, 8, 9)
         return cls(
             source=Digits(), classes=classes, critical=(8, 9), validation_per_class=20, test_per_class=20
@@ -304,7 +306,7 @@ class MultiClass(Task):
         return self.model_copy(update={"imbalance": tail})
 
     def ratio_words(self) -> str:
-        """ "exponential 1:10", or "all data"."""
+        """As "exponential 1:10", or "all data"."""
         if self.imbalance is None:
             return "all data"
         return f"{self.imbalance.profile} 1:{number(self.imbalance.factor)}"
