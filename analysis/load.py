@@ -21,7 +21,7 @@ from search_spaces.config import Targets, TrialConfig
 from search_spaces.errors import StoreError
 from search_spaces.labels import block_key, trial_label
 from search_spaces.reading import Reading
-from trainer.store import Done, Store, SweepManifest
+from trainer.store import Done, Store, SweepManifest, wanted_seeds
 from trainer.tasks.base import task_arrays
 
 _MOST_NAMES = 5
@@ -59,7 +59,7 @@ def load_sweep(
     in example ids, targets or data hash, or a file is damaged.
     """
     trials = sorted(manifest.trials, key=lambda config: config.trial_id)
-    wanted = {config.trial_id: config.seeds for config in trials}
+    wanted = wanted_seeds(trials)
     if len(wanted) != len(trials):
         repeated = len(trials) - len(wanted)
         raise StoreError(f"sweep {manifest.name}: expected each trial once, found {repeated} repeated")
@@ -87,7 +87,7 @@ def load_trial(
     `rates` are those at which its metrics are wanted. Raises StoreError as `load_sweep` does.
     """
     if done is None:
-        done = store.all_replicates({config.trial_id: config.seeds}).get(config.trial_id, {})
+        done = store.all_replicates(wanted_seeds([config])).get(config.trial_id, {})
     record = _load_trial(store, config, done, _Block(), rates)
     _check_data_hashes([record])
     return record

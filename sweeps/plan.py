@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain
 
 from search_spaces.config import TrialConfig
 from search_spaces.labels import block_label
 from search_spaces.rows import DEFAULT_ROWS, CellKey, cell_key
 from search_spaces.sizes import weight_count
-from trainer.store import Store, TrialFiles
+from trainer.store import Store, TrialFiles, wanted_seeds
 
 STATUSES = ("done", "partial", "failed", "pending", "pruned")
 BYTES_PER_FLOAT = 4
@@ -73,15 +73,19 @@ def make_plan(name: str, trials: Iterable[TrialConfig], store: Store, *, trust_i
     The store's index tells it in a few requests; without `trust_index` every DONE marker is listed.
     """
     wanted = list(trials)
-    held = store.scan({config.trial_id: config.seeds for config in wanted} if trust_index else None)
-    planned = [_planned(config, held.get(config.trial_id, TrialFiles())) for config in wanted]
-    place = {block: i for i, block in enumerate(dict.fromkeys(p.block for p in planned))}
-    return Plan(name, tuple(sorted(planned, key=lambda p: place[p.block])))
+    held = store.scan(wanted_seeds(wanted)) if trust_index else store.scan()
+    blocks: dict[str, list[PlannedTrial]] = {}
+    for config in wanted:
+        planned = _planned(config, held.get(config.trial_id, TrialFiles()))
+        blocks.setdefault(planned.block, []).append(planned)
+    return Plan(name, tuple(chain.from_iterable(blocks.values())))
 
 
 def _planned(config: TrialConfig, files: TrialFiles) -> PlannedTrial:
     found = files.standing(config.seeds)
-    status = "failed" if found.status == "diverged" else found.status
+    status: str = found.status
+    if status == "diverged":
+        status = "failed"
     return PlannedTrial(config, config.trial_id, block_label(config.data), status, found.missing)
 
 
@@ -132,13 +136,15 @@ def _set_of_weights(config: TrialConfig) -> int:
 
 
 def _mean_result_bytes(plan: Plan, store: Store, sample: int = 20) -> int | None:
-    done = {t.trial_id: t.config.seeds for t in plan.trials if t.status == "done"}
-    sizes = [
-        sum(entry.bytes for kind, entry in marker.files.items() if kind != "weights")
-        for markers in store.all_replicates(dict(islice(done.items(), sample))).values()
-        for marker in markers.values()
-    ]
-    return sum(sizes) // len(sizes) if sizes else None
+    """Mean size of a finished replicate's scores, curves and summary; None where none is finished."""
+    done = [trial.config for trial in plan.of("done")[:sample]]
+    sizes = []
+    for markers in store.all_replicates(wanted_seeds(done)).values():
+        for marker in markers.values():
+            sizes.append(sum(entry.bytes for kind, entry in marker.files.items() if kind != "weights"))
+    if not sizes:
+        return None
+    return sum(sizes) // len(sizes)
 
 
 def block_counts(plan: Plan) -> Mapping[str, Mapping[str, int]]:
@@ -146,4 +152,7 @@ def block_counts(plan: Plan) -> Mapping[str, Mapping[str, int]]:
     blocks: dict[str, Counter[str]] = {}
     for t in plan.trials:
         blocks.setdefault(t.block, Counter()).update(["trials", t.status])
-    return {label: {key: counts[key] for key in ("trials", *STATUSES)} for label, counts in blocks.items()}
+    shown = {}
+    for label, counts in blocks.items():
+        shown[label] = {key: counts[key] for key in ("trials", *STATUSES)}
+    return shown

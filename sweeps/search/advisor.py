@@ -40,8 +40,7 @@ class Advisor:
 
     def add(self, point: Point, outcome: Outcome) -> int:
         """Tell of a trial at a point that was not suggested here; returns its number."""
-        given = {d.key: d for d in self.search.dimensions if d.key in point}
-        parameters = {key: _parameter(d.domain, point[key]) for key, d in given.items()}
+        parameters = to_json(self.search, point)
         if outcome.state == RUNNING:
             self.study.enqueue_trial(parameters)
             trial = self.study.ask()
@@ -54,7 +53,7 @@ class Advisor:
                 state=state,
                 values=values,
                 params=parameters,
-                distributions={key: _distribution(d.domain) for key, d in given.items()},
+                distributions=self._distributions(point),
                 intermediate_values=curve,
                 user_attrs={"state": outcome.state},
             )
@@ -94,6 +93,14 @@ class Advisor:
         """Take a suggestion back: nothing is learned from it."""
         self.tell(number, Outcome("failed"))
 
+    def _distributions(self, point: Point) -> dict[str, Any]:
+        """From what the values of a point were drawn."""
+        found = {}
+        for dimension in self.search.dimensions:
+            if dimension.key in point:
+                found[dimension.key] = _distribution(dimension.domain)
+        return found
+
     def _told(self, outcome: Outcome) -> tuple[TrialState, list[float] | None, dict[int, float]]:
         """Optuna's state, values and curve of an outcome.
 
@@ -110,17 +117,21 @@ class Advisor:
 def settled(search: Search, drawn: Point) -> dict[str, object]:
     """A drawn point with its real values rounded as everywhere (see `search_spaces.domains`)."""
     domains = {dimension.key: dimension.domain for dimension in search.dimensions}
-    return {
-        key: value
-        if isinstance(domain := domains[key], Choice | IntUniform)
-        else domain.settled(cast(float, value))
-        for key, value in drawn.items()
-    }
+    point = dict(drawn)
+    for key, value in drawn.items():
+        domain = domains[key]
+        if not isinstance(domain, Choice | IntUniform):
+            point[key] = domain.settled(cast(float, value))
+    return point
 
 
 def to_json(search: Search, point: Point) -> dict[str, object]:
     """A point as plain values: options as their text, numbers as they are."""
-    return {d.key: _parameter(d.domain, point[d.key]) for d in search.dimensions if d.key in point}
+    values = {}
+    for dimension in search.dimensions:
+        if dimension.key in point:
+            values[dimension.key] = _parameter(dimension.domain, point[dimension.key])
+    return values
 
 
 def from_json(search: Search, values: Mapping[str, object]) -> dict[str, object] | None:

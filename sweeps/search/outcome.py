@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from analysis.curves import curves
 from analysis.load import load_trial
@@ -48,20 +49,25 @@ def read_outcome(store: Store, config: TrialConfig, done: Mapping[int, Done], se
     if record.validation is None:
         return Outcome("failed")
     values = tuple(record.validation.metrics[goal.name] for goal in search.goals)
-    return Outcome("completed" if all(map(math.isfinite, values)) else "failed", values)
+    if not all(map(math.isfinite, values)):
+        return Outcome("failed", values)
+    return Outcome("completed", values)
 
 
 def ensemble_curves(store: Store, done: Mapping[int, Done]) -> dict[int, dict[str, float]]:
     """The ensemble's validation metrics by epoch (from 0), from the curves of ended replicates."""
-    records = [row for marker in done.values() for row in store.replicates.read_epochs(marker).to_pylist()]
+    records: list[dict[str, Any]] = []
+    for marker in done.values():
+        records += store.replicates.read_epochs(marker).to_pylist()
     return curves(records, constrained=False)
 
 
 def _pruned(store: Store, ended: Mapping[int, Done], objectives: Sequence[str]) -> Outcome:
-    found = ensemble_curves(store, ended)
-    points = {e: p for e, p in found.items() if all(name in p for name in objectives)}
-    if not points:
-        return Outcome("failed")
-    last = points[max(points)]
-    curve = {epoch: point[objectives[0]] for epoch, point in points.items()}
-    return Outcome("pruned", tuple(last[name] for name in objectives), curve)
+    """A pruned trial, with its values after the last epoch in which all objectives are defined."""
+    curve: dict[int, float] = {}
+    values: tuple[float, ...] = ()
+    for epoch, point in sorted(ensemble_curves(store, ended).items()):
+        if all(name in point for name in objectives):
+            values = tuple(point[name] for name in objectives)
+            curve[epoch] = values[0]
+    return Outcome("pruned", values, curve) if curve else Outcome("failed")

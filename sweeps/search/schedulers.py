@@ -36,7 +36,7 @@ from search_spaces.rows import DEFAULT_ROWS, cell_key
 from search_spaces.search import Search, objective_name
 from sweeps.compat import StoppingRule
 from sweeps.search.outcome import ensemble_curves
-from trainer.store import StopRequest, Store
+from trainer.store import StopRequest, Store, wanted_seeds
 
 log = logging.getLogger(__name__)
 
@@ -83,13 +83,11 @@ class PeerScheduler(FIFOScheduler):  # type: ignore[misc]
         grace: int | None = None,
     ) -> None:
         super().__init__()
-        self.kind, self.configs, self.contest, self.request, self.grace = (
-            kind,
-            configs,
-            contest,
-            request,
-            grace,
-        )
+        self.kind = kind
+        self.configs = configs
+        self.contest = contest
+        self.request = request
+        self.grace = grace
         self._groups: dict[Hashable, StoppingRule] = {}
         self._epochs: dict[str, int] = {}
         self._stopped: dict[str, StopRequest] = {}
@@ -183,7 +181,7 @@ def make_scheduler(
     scheduler = PeerScheduler(kind, configs, contest, store.notes.request_stop, grace)
     known = {config.trial_id: config for config in ended}
     lacking = []
-    for trial_id, done in store.all_replicates({i: c.seeds for i, c in known.items()}).items():
+    for trial_id, done in store.all_replicates(wanted_seeds(known.values())).items():
         config = known[trial_id]
         objective, curves = scheduler.objective(config), sorted(ensemble_curves(store, done).items())
         for epoch, point in curves:

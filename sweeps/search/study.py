@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 from search_spaces.config import TrialConfig
@@ -21,7 +21,7 @@ from search_spaces.search import Point, Search
 from sweeps.search.advisor import Advisor, settled
 from sweeps.search.outcome import RUNNING, Outcome, read_outcome
 from sweeps.search.suggestions import Suggestion, read_suggestions, write_suggestion
-from trainer.store import Done, Store, SweepManifest
+from trainer.store import Done, Store, SweepManifest, wanted_seeds
 
 log = logging.getLogger(__name__)
 
@@ -37,8 +37,9 @@ def stored_configs(store: Store) -> dict[str, TrialConfig]:
 
     Without those of another trial schema, from whose numbers nothing can be learned.
     """
-    manifests = store.read_sweeps().values()
-    known = {config.trial_id: config for manifest in manifests for config in manifest.trials}
+    known: dict[str, TrialConfig] = {}
+    for manifest in store.read_sweeps().values():
+        known.update((config.trial_id, config) for config in manifest.trials)
     held = store.scan()
     unknown = [trial_id for trial_id in held if trial_id not in known]
 
@@ -49,8 +50,9 @@ def stored_configs(store: Store) -> dict[str, TrialConfig]:
             return None
 
     with ThreadPoolExecutor(max_workers=16) as pool:
-        configs = pool.map(read, unknown)
-        known.update({config.trial_id: config for config in configs if config is not None})
+        for config in pool.map(read, unknown):
+            if config is not None:
+                known[config.trial_id] = config
     return {trial_id: config for trial_id, config in known.items() if trial_id in held}
 
 
@@ -71,15 +73,17 @@ class SearchStudy:
         earlier, self._next = read_suggestions(store, name, search)
         self.samples = max(samples, len(earlier))
         first = self._start(earlier)
-        self.warm = self._learn([*earlier.values(), *first], set(earlier))
-        for suggestion in first:
+        self.warm = self._learn(earlier, first)
+        for suggestion in first.values():
             self._write(suggestion)
-        self.suggestions = {**earlier, **{s.config.trial_id: s for s in first}}
+        self.suggestions = {**earlier, **first}
 
     @property
     def remaining(self) -> int:
         """Number of trials that have not been suggested yet."""
-        return 0 if self.exhausted else max(self.samples - len(self.suggestions), 0)
+        if self.exhausted:
+            return 0
+        return max(self.samples - len(self.suggestions), 0)
 
     def manifest(self) -> SweepManifest:
         """The trials that were suggested so far, and how many are wanted."""
@@ -117,9 +121,10 @@ class SearchStudy:
         """Learn from the store how a trial came out; one whose replicates are missing has failed for now."""
         config = self.suggestions[trial_id].config
         outcome = self._outcome(config, self.store.replicates.ended(trial_id))
-        self._advisor.tell(
-            self._numbers[trial_id], Outcome("failed") if outcome.state == RUNNING else outcome
-        )
+        told = outcome
+        if outcome.state == RUNNING:
+            told = Outcome("failed")
+        self._advisor.tell(self._numbers[trial_id], told)
         return outcome
 
     # Suggestions
@@ -162,44 +167,46 @@ class SearchStudy:
     def _candidates(self) -> Iterable[Point]:
         every = self.search.points()
         if every is None:
-            indices = (self._next * RANDOM_DRAWS + i for i in range(RANDOM_DRAWS))
+            begin = self._next * RANDOM_DRAWS
+            indices = range(begin, begin + RANDOM_DRAWS)
             return (self.search.random_point(self.search.seed, index) for index in indices)
         return sorted(every, key=lambda point: share(self.search.seed, repr(point), 0))
 
-    def _start(self, earlier: Mapping[str, Suggestion]) -> list[Suggestion]:
-        """The known first points that were not suggested yet, as far as there is room."""
+    def _start(self, earlier: Mapping[str, Suggestion]) -> dict[str, Suggestion]:
+        """The known first points that were not suggested yet, by trial id, as far as there is room."""
         found: dict[str, Suggestion] = {}
         for point in self.search.start:
             config = self.search.trial(point)
             has_room = len(earlier) + len(found) < self.samples
             if has_room and config.trial_id not in earlier and config.trial_id not in found:
                 found[config.trial_id] = Suggestion(self._next + len(found), "start", config, point)
-        return list(found.values())
+        return found
 
     # Outcomes
 
-    def _learn(self, suggested: Sequence[Suggestion], earlier: Collection[str]) -> int:
+    def _learn(self, earlier: Mapping[str, Suggestion], first: Mapping[str, Suggestion]) -> int:
         """Tell the advisor of all that the store holds; returns how many trials of other sweeps that were.
 
-        Of an `earlier` suggestion it learns the values as drawn, which the sampler may have rounded since.
+        Of an `earlier` suggestion it learns the values as drawn, before they were rounded.
         """
-        drawn = {s.config.trial_id: s.drawn for s in suggested if s.config.trial_id in earlier}
-        own = {s.config.trial_id for s in suggested}
-        stored = [*self._others(own), *(s.config for s in suggested)]
-        done = self.store.all_replicates({config.trial_id: config.seeds for config in stored})
+        own = {**earlier, **first}
+        stored = [*self._others(own), *(suggestion.config for suggestion in own.values())]
+        done = self.store.all_replicates(wanted_seeds(stored))
         warm = 0
         with ThreadPoolExecutor(max_workers=8) as pool:
             outcomes = pool.map(lambda c: self._outcome(c, done.get(c.trial_id, {})), stored)
             for config, outcome in zip(stored, outcomes, strict=True):
                 if config.trial_id not in own and outcome.state == RUNNING:
                     continue
-                point = drawn.get(config.trial_id) or self.search.locate(config)
+                point: Point | None = self.search.locate(config)
+                if config.trial_id in earlier:
+                    point = earlier[config.trial_id].drawn
                 if point is not None:
                     self._numbers[config.trial_id] = self._advisor.add(point, outcome)
                     warm += config.trial_id not in own
         return warm
 
-    def _others(self, known: set[str]) -> list[TrialConfig]:
+    def _others(self, known: Collection[str]) -> list[TrialConfig]:
         """Trials in the store that lie in the search but were not suggested by it, sorted by id."""
         found = {}
         for trial_id, config in stored_configs(self.store).items():

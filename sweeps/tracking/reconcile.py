@@ -11,7 +11,7 @@ from search_spaces.redaction import redacted
 from sweeps.tracking.connection import first_line, import_mlflow
 from sweeps.tracking.mirror import SweepRuns, sweep_runs
 from sweeps.tracking.state import TrialState, trial_state
-from trainer.store import Store, SweepManifest
+from trainer.store import Store, SweepManifest, wanted_seeds
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +73,7 @@ def _reconcile(runs: SweepRuns, store: Store, manifest: SweepManifest, is_runnin
 
 def _trial_states(store: Store, manifest: SweepManifest) -> list[TrialState]:
     """How each trial stands; a failure is read only where the store's listing shows one."""
-    wanted = {config.trial_id: config.seeds for config in manifest.trials}
+    wanted = wanted_seeds(manifest.trials)
     files, ended = store.scan(wanted), store.all_replicates(wanted)
     found = []
     for config in manifest.trials:

@@ -8,7 +8,7 @@ from trainer.store.retry import Retry
 from trainer.store.schema import STORE_SCHEMA
 from trainer.store.state import Standing, TrialFiles, standing
 from trainer.store.storage import Storage
-from trainer.store.store import Store
+from trainer.store.store import Store, wanted_seeds
 
 __all__ = [
     "STORE_SCHEMA",
@@ -25,4 +25,5 @@ __all__ = [
     "new_attempt",
     "standing",
     "states_of",
+    "wanted_seeds",
 ]

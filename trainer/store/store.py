@@ -38,6 +38,11 @@ _MANY_FOLDERS = 64
 Wanted = Mapping[str, Collection[int]]
 
 
+def wanted_seeds(configs: Iterable[TrialConfig]) -> dict[str, tuple[int, ...]]:
+    """The seeds that are wanted of trials, by trial id."""
+    return {config.trial_id: config.seeds for config in configs}
+
+
 class Store:
     """A folder of results, local or remote. Safe to use from several threads and processes.
 
