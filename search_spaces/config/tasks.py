@@ -182,7 +182,7 @@ class Binary(Task):
         return type(self)(**{**dict(self), "imbalance_ratio": ratio})
 
     def ratio_words(self) -> str:
-        """As "1:100", or "all data"."""
+        """The ratio as "1:100", or "all data"."""
         return "all data" if self.imbalance_ratio is None else f"1:{number(self.imbalance_ratio)}"
 
     def whole(self) -> Self:
@@ -306,7 +306,7 @@ class MultiClass(Task):
         return self.model_copy(update={"imbalance": tail})
 
     def ratio_words(self) -> str:
-        """As "exponential 1:10", or "all data"."""
+        """The tail as "exponential 1:10", or "all data"."""
         if self.imbalance is None:
             return "all data"
         return f"{self.imbalance.profile} 1:{number(self.imbalance.factor)}"
