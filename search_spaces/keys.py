@@ -1,6 +1,6 @@
 """The keys that a space may set: `dataset`, every dotted path of TrialConfig, and four short forms.
 
-ratio   data.imbalance_ratio
+ratio   data.imbalance_ratio, or what the task has in its place
 alm     constraint
 delta   constraint.margin
 """

@@ -24,9 +24,9 @@ from search_spaces.config import (
     OptimizerConfig,
     TrialConfig,
 )
-from search_spaces.config.tasks import without_default_kind
+from search_spaces.config.tasks import ratio_key, without_default_kind
 from search_spaces.errors import SpaceError
-from search_spaces.keys import canonical_key
+from search_spaces.keys import SHORT_FORMS, canonical_key
 from search_spaces.paper.named import CONSTRAINTS, LOSSES, NO_CONSTRAINT, constraint_by_name, loss_by_name
 from search_spaces.paper.presets import PRESETS
 from search_spaces.problem import Problem, from_validation, join, shown
@@ -163,7 +163,10 @@ def _validated(name: str, base: object, changes: Sequence[Setting], group: Seque
     tree: object = base.model_dump() if isinstance(base, BaseModel) else {} if base is None else base
     # A new name drops the fields of the old one, so names go first.
     for change in sorted(changes, key=lambda given: not given.key.endswith(".name")):
-        tree = _changed(tree, change.key.split(".")[1:], change)
+        key = change.key.partition(".")[2]
+        if change.key == SHORT_FORMS["ratio"]:
+            key = ratio_key(tree)
+        tree = _changed(tree, key.split("."), change)
     try:
         return _ADAPTERS[name].validate_python(tree)
     except ValidationError as error:
@@ -177,7 +180,8 @@ def _changed(tree: object, path: Sequence[str], change: Setting) -> dict[str, ob
         raise Problem(change.origin, "a mapping in which to set it", shown(tree))
     key, rest = path[0], path[1:]
     if rest:
-        return {**tree, key: _changed(tree.get(key, {}), rest, change)}
+        below = tree.get(key)
+        return {**tree, key: _changed({} if below is None else below, rest, change)}
     if key == "name" and tree.get("name") != change.value:
         return {"name": change.value}
     return {**tree, key: change.value}

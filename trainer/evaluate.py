@@ -25,12 +25,15 @@ from trainer.tasks.base import task_arrays
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Metrics of a trial's weights on a split: of each replicate by seed, and of the averaged scores."""
+    """Metrics of a trial's weights on a split: of each replicate by seed, and of the averaged scores.
+
+    classes    how many of the examples are of which class, in words
+    """
 
     replicates: Mapping[int, Mapping[str, float]]
     ensemble: Mapping[str, float]
     examples: int
-    positives: int
+    classes: str
 
 
 def evaluate(
@@ -64,7 +67,7 @@ def evaluate(
         },
         ensemble=arrays.summarize(targets, mean, decides_at_zero=at_zero),
         examples=len(targets),
-        positives=int(targets.sum()),
+        classes=arrays.count_words(targets),
     )
 
 

@@ -9,16 +9,14 @@ Words: positive = critical = 1; `imbalance_ratio` = majority per minority.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, TypeAlias, Union
 
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from search_spaces.config.base import Frozen, number
 from search_spaces.config.metrics import (
-    DEFAULT_TARGETS,
     Metric,
     Targets,
     auroc,
@@ -27,83 +25,7 @@ from search_spaces.config.metrics import (
     tpr_at_fpr,
 )
 from search_spaces.config.sources import ClassLabel, Digits, SourceConfig
-
-# Which examples a critical class is compared with (reference, section 3): with all others, or with those of
-# one other class at a time.
-Comparison: TypeAlias = Literal["one_vs_rest", "pairwise"]
-
-
-class Task(Frozen, ABC):
-    """What every task has and says.
-
-    The metric that `steers` chooses the best epoch, ends patience, raises the penalty, stops early, selects.
-
-    kind         the name by which losses say that they fit
-    comparisons  the constraint's comparisons that it knows
-    arrays       "module:class" of its metrics on stored outputs (see `trainer.tasks.base`)
-    tensors      "module:class" of its targets, scores and columns on a device (see `trainer.losses.columns`)
-    """
-
-    kind: ClassVar[str]
-    comparisons: ClassVar[tuple[Comparison, ...]] = ("one_vs_rest",)
-    arrays: ClassVar[str]
-    tensors: ClassVar[str]
-
-    if TYPE_CHECKING:
-        # Every task has these fields. It declares them itself: their order is that of labels.
-        source: SourceConfig
-        validation_per_class: int | None
-        test_per_class: int | None
-        train_share: float
-
-    @classmethod
-    @abstractmethod
-    def example(cls) -> Self:
-        """A small task of this kind on images that need no files, by which losses and models are tried."""
-
-    @property
-    @abstractmethod
-    def labels(self) -> tuple[ClassLabel, ...]:
-        """The classes that are asked of the source; an example's class is its position among them."""
-
-    @property
-    @abstractmethod
-    def steers(self) -> str:
-        """The name of the metric that steers, of which higher is better."""
-
-    @abstractmethod
-    def metrics(self, targets: Targets) -> tuple[Metric, ...]:
-        """Every metric, in the order of a table's columns."""
-
-    def headline(self, targets: Targets) -> tuple[Metric, ...]:
-        """The metrics that are shown everywhere and may be pursued, in the order of `metrics`."""
-        return tuple(metric for metric in self.metrics(targets) if metric.role == "headline")
-
-    @property
-    def steering_metric(self) -> Metric:
-        """The metric that steers."""
-        return next(metric for metric in self.metrics(DEFAULT_TARGETS) if metric.name == self.steers)
-
-    @abstractmethod
-    def columns(self, comparison: Comparison) -> tuple[str, ...]:
-        """A name for each of the R columns of the constraint."""
-
-    @property
-    @abstractmethod
-    def ratio(self) -> float | None:
-        """Examples of the most frequent class per example of the rarest; None where that is left as it is."""
-
-    @abstractmethod
-    def with_ratio(self, ratio: float | None) -> Self:
-        """The same task at another ratio. Raises pydantic's ValidationError for an impossible one."""
-
-    @abstractmethod
-    def ratio_words(self) -> str:
-        """The ratio in a label: "1:100", "all data"."""
-
-    @abstractmethod
-    def whole(self) -> Self:
-        """The same task with all training examples: tasks that differ in their share alone share images."""
+from search_spaces.config.task import Comparison, Task
 
 
 class Binary(Task):
@@ -116,6 +38,7 @@ class Binary(Task):
     """
 
     kind: ClassVar[str] = "binary"
+    ratio_key: ClassVar[str] = "imbalance_ratio"
     arrays: ClassVar[str] = "trainer.tasks.binary:BinaryArrays"
     tensors: ClassVar[str] = "trainer.losses.binary:BinaryTensors"
 
@@ -212,6 +135,7 @@ class MultiClass(Task):
     """
 
     kind: ClassVar[str] = "multiclass"
+    ratio_key: ClassVar[str] = "imbalance.factor"
     comparisons: ClassVar[tuple[Comparison, ...]] = ("one_vs_rest", "pairwise")
     arrays: ClassVar[str] = "trainer.tasks.multiclass:MultiClassArrays"
     tensors: ClassVar[str] = "trainer.losses.multiclass:MultiClassTensors"
@@ -327,6 +251,12 @@ def _kind_of(given: Any) -> Any:
     return given.get("task", Binary.kind) if isinstance(given, dict) else Binary.kind
 
 
+def ratio_key(given: Any) -> str:
+    """The field below `data` that says the ratio of a task of the given kind; of an unknown one binary's."""
+    by_kind = {task.kind: task.ratio_key for task in TASKS}
+    return by_kind.get(_kind_of(given), Binary.ratio_key)
+
+
 def without_default_kind(given: Mapping[str, object]) -> dict[str, object]:
     """A task as a person may write it, `task: binary` left out: no stored configuration says so."""
     fields = dict(given)
@@ -335,6 +265,8 @@ def without_default_kind(given: Mapping[str, object]) -> dict[str, object]:
     return fields
 
 
-DataConfig: TypeAlias = Annotated[
-    Annotated[Binary, Tag("binary")] | Annotated[MultiClass, Tag("multiclass")], Discriminator(_kind_of)
-]
+if TYPE_CHECKING:
+    DataConfig: TypeAlias = Task
+else:
+    _MEMBERS = tuple(Annotated[task, Tag(task.kind)] for task in TASKS)
+    DataConfig = Annotated[Union[_MEMBERS], Discriminator(_kind_of)]  # noqa: UP007

@@ -13,7 +13,7 @@ def digits_multiclass() -> SearchSpace:
     """
     task: Axes = {
         "dataset": ["digits-longtail"],
-        "data.imbalance": [{"profile": "exponential", "factor": 10.0}],
+        "ratio": [10],
         "loss": ["cross_entropy"],
         "seeds": [[1, 2, 3, 4, 5, 6]],
     }

@@ -223,7 +223,7 @@ def _print_result(console: Console, config: TrialConfig, store: Store) -> bool:
 def _print_evaluation(console: Console, found: Evaluation, split: str, data: Task) -> None:
     from search_spaces.config import DEFAULT_TARGETS
 
-    console.print(f"{split}: {found.examples} examples, {found.positives} of them positive", highlight=False)
+    console.print(f"{split}: {found.examples} examples, {found.classes}", highlight=False)
     metrics = data.headline(DEFAULT_TARGETS)
     table = Table("weights", *map(_header, metrics))
     rows = [(f"seed {seed}", values) for seed, values in found.replicates.items()]

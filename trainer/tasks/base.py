@@ -70,6 +70,10 @@ class TaskArrays(ABC):
         """The training targets [N] of a replicate, counted, by the names under which a result has them."""
 
     @abstractmethod
+    def count_words(self, targets: NDArray[np.generic]) -> str:
+        """The targets [N] of a split, counted, as a sentence has it."""
+
+    @abstractmethod
     def summarize_rows(
         self, targets: ArrayLike, outputs: ArrayLike, *, decides_at_zero: bool = True
     ) -> dict[str, Floats]:

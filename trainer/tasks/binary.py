@@ -86,6 +86,10 @@ class BinaryArrays(TaskArrays):
         positives = int(np.count_nonzero(targets))
         return {"train_negatives": len(targets) - positives, "train_positives": positives}
 
+    def count_words(self, targets: NDArray[np.generic]) -> str:
+        """How many are positive."""
+        return f"{int(np.count_nonzero(targets))} of them positive"
+
     def summarize_rows(
         self, targets: ArrayLike, outputs: ArrayLike, *, decides_at_zero: bool = True
     ) -> dict[str, Floats]:

@@ -52,9 +52,18 @@ class MultiClassArrays(TaskArrays):
 
     def count_facts(self, targets: NDArray[np.generic]) -> dict[str, int]:
         """The training set's examples of each class: "train/8"."""
-        counts = np.bincount(targets.astype(np.int64), minlength=len(self.task.classes))
         names = [f"train/{label}" for label in self.task.classes]
-        return dict(zip(names, counts.tolist(), strict=True))
+        return dict(zip(names, self._counts(targets), strict=True))
+
+    def count_words(self, targets: NDArray[np.generic]) -> str:
+        """How many are of each critical class."""
+        counts = self._counts(targets)
+        words = [f"{counts[position]} of class {self.task.classes[position]}" for position in self.critical]
+        return ", ".join(words)
+
+    def _counts(self, targets: NDArray[np.generic]) -> list[int]:
+        counts = np.bincount(targets.astype(np.int64), minlength=len(self.task.classes))
+        return [int(count) for count in counts]
 
     def summarize_rows(
         self, targets: ArrayLike, outputs: ArrayLike, *, decides_at_zero: bool = True

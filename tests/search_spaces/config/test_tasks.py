@@ -40,6 +40,16 @@ def test_the_kind_is_binary_where_nothing_is_said() -> None:
     assert again.trial_id == several.trial_id
 
 
+@pytest.mark.parametrize("data", [{"dataset": "digits-longtail"}, {"data": SEVERAL}])
+def test_a_ratio_is_the_long_tails_factor(data: dict[str, Any]) -> None:
+    (short,) = SearchSpace.of("s", [{**data, "loss": "cross_entropy", "ratio": 10}]).trials
+    (long,) = SearchSpace.of(
+        "s", [{**data, "loss": "cross_entropy", "data.imbalance": {"factor": 10}}]
+    ).trials
+    assert short == long
+    assert short.data.ratio == 10
+
+
 def test_a_space_may_say_that_a_task_is_binary() -> None:
     said = SearchSpace.of("s", [{"data": {"task": "binary", **BINARY}, "loss": "baseline_BCE"}])
     unsaid = SearchSpace.of("s", [{"data": BINARY, "loss": "baseline_BCE"}])
