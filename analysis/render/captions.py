@@ -48,29 +48,33 @@ def _words(metrics: Sequence[Metric]) -> str:
     >>> _words([auroc(), fpr_at_tpr(0.98), fpr_at_tpr(0.9)])
     'AUC, and false positive rate in % at a true positive rate of at least 98 and 90 %'
     """
-    kinds: dict[str, list[Metric]] = {}
+    families: dict[str, list[Metric]] = {}
     for metric in metrics:
-        kinds.setdefault(metric.name.partition("/")[0], []).append(metric)
-    phrases: dict[str, list[str]] = {}
-    for kind, alike in kinds.items():
-        measure, _, rate = kind.rpartition("_")
-        if measure in _AT_RATE:
-            phrases.setdefault(_AT_RATE[measure], []).append(rate)
-        else:
-            phrases[_plain(alike)] = []
-    told = []
-    for phrase, rates in phrases.items():
-        if rates:
-            phrase = f"{phrase} {_and(rates, ' and ')} %"
-        told.append(phrase)
-    return _and(told, ", and ")
+        family = _kind(metric).rpartition("_")[0]
+        if family not in _AT_RATE:
+            family = _kind(metric)
+        families.setdefault(family, []).append(metric)
+    phrases = []
+    for family, alike in families.items():
+        phrases.append(_phrase(family, alike))
+    return _and(phrases, ", and ")
 
 
-def _plain(alike: Sequence[Metric]) -> str:
-    """One metric by its header, several columns' by what is theirs in common."""
+def _phrase(family: str, alike: Sequence[Metric]) -> str:
+    """What metrics have in common: their measure, at which rates, and of which classes."""
+    if family in _AT_RATE:
+        rates = dict.fromkeys(_kind(metric).rpartition("_")[2] for metric in alike)
+        phrase = f"{_AT_RATE[family]} {_and(list(rates), ' and ')} %"
+        is_of_columns = _kind(alike[0]) != alike[0].name
+        return f"{phrase} of each critical class" if is_of_columns else phrase
     if len(alike) == 1:
         return alike[0].header
     return f"{alike[0].header.partition(' of ')[0]} of each class (%)"
+
+
+def _kind(metric: Metric) -> str:
+    """A metric's name without the column that it is of."""
+    return metric.name.partition("/")[0]
 
 
 def _and(words: Sequence[str], last: str) -> str:

@@ -108,7 +108,7 @@ def evaluate(
     found = score(config, store, task, _device(device, threads), "test" if split == "test" else "validation")
     console = Console()
     _say_what(console, config)
-    _print_evaluation(console, found, split, data)
+    _print_evaluation(console, found, split, config.data)
 
 
 def _config(
