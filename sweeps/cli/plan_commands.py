@@ -56,14 +56,9 @@ def plan(
     made = make_plan(whole.name, whole.trials, sweep.store)
     console = Console()
     found = forecast(made, sweep.store, options, console, measure=probe)
-    at_a_time = max_concurrent or found.packing.concurrent
-    disk = disk_need(
-        made,
-        sweep.store,
-        keep_weights=options.trial.keep_weights,
-        concurrent=at_a_time,
-        rows=whole.reading.rows,
-    )
+    at_a_time, policy = max_concurrent or found.packing.concurrent, options.trial.keep_weights
+    rows = whole.reading.rows
+    disk = disk_need(made, sweep.store, keep_weights=policy, concurrent=at_a_time, rows=rows)
     report.print_plan(console, made)
     report.print_samples(console, sweep.manifest)
     report.print_stages(console, sweep.manifest, whole)

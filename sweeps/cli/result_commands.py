@@ -17,6 +17,15 @@ if TYPE_CHECKING:
     from search_spaces.config import Targets
     from trainer.store import Store, SweepManifest
 
+Tpr = Annotated[
+    list[float] | None,
+    typer.Option("--tpr", help="Tell the false positive rate at this true positive rate; repeatable."),
+]
+Fpr = Annotated[
+    list[float] | None,
+    typer.Option("--fpr", help="Tell the true positive rate at this false positive rate; repeatable."),
+]
+
 
 def register(app: typer.Typer) -> None:
     """Add this module's commands to the command line."""
@@ -31,14 +40,8 @@ def tables(
     output: Output = DEFAULT_OUTPUT,
     replicates: Replicates = None,
     rule: Rule = None,
-    tpr: Annotated[
-        list[float] | None,
-        typer.Option("--tpr", help="Tell the false positive rate at this true positive rate; repeatable."),
-    ] = None,
-    fpr: Annotated[
-        list[float] | None,
-        typer.Option("--fpr", help="Tell the true positive rate at this false positive rate; repeatable."),
-    ] = None,
+    tpr: Tpr = None,
+    fpr: Fpr = None,
 ) -> None:
     """Select the best configuration per cell on validation, and write the tables again.
 

@@ -68,12 +68,8 @@ def run_sweep(
     when a scheduler is to judge a search's trials and the search is not given.
     One SIGINT or SIGTERM lets the running epochs end and be checkpointed; a second raises KeyboardInterrupt.
     """
-    reading = sweep.manifest.reading
-    check_seeds(sweep.manifest.trials, reading.rows)
-    check_rule(options.rule, sweep.tasks, reading.targets)
-    _check_scheduler(sweep, options)
-    sweep.store.check_trial_schema(sweep.name)
-    options = _at_rates(options, reading.targets)
+    _check(sweep, options)
+    options = _at_rates(options, sweep.manifest.reading.targets)
     with Lease(sweep.store, sweep.name, take_over=options.take_over) as lease:
         work = find_work(sweep, console, retry)
         check_installed(tuple(work.configs()))
@@ -92,6 +88,15 @@ def run_sweep(
             untracked=_bring_tracking_level(work, options),
             stopped=stopped,
         )
+
+
+def _check(sweep: OpenedSweep, options: RunOptions) -> None:
+    """Raise InputError or TrialSchemaError for what could not end in a table, before anything is written."""
+    reading = sweep.manifest.reading
+    check_seeds(sweep.manifest.trials, reading.rows)
+    check_rule(options.rule, sweep.tasks, reading.targets)
+    _check_scheduler(sweep, options)
+    sweep.store.check_trial_schema(sweep.name)
 
 
 def _at_rates(options: RunOptions, rates: Targets) -> RunOptions:

@@ -30,9 +30,11 @@ class _Flag:
         self._raised = False
 
     def raise_flag(self) -> None:
+        """Ask every worker that looks here to stop."""
         self._raised = True
 
     def is_raised(self) -> bool:
+        """Whether it was."""
         return self._raised
 
 

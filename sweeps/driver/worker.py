@@ -185,6 +185,7 @@ class _Reporter:
         self.last = time.monotonic()
 
     def add(self, round_: Round) -> None:
+        """An epoch has ended; it is reported now, or with a later one."""
         from ray import tune
 
         from trainer.device.environment import peak_memory_bytes
@@ -196,5 +197,6 @@ class _Reporter:
             tune.report({"records": self.take(), "state": "running", **self.latest})
 
     def take(self) -> list[dict[str, Any]]:
+        """The records that were not reported yet; they count as reported then."""
         waiting, self.waiting = self.waiting, []
         return waiting
