@@ -24,11 +24,13 @@ class Outcome:
              an objective is undefined)
     values   of the objectives: of the ensemble's chosen checkpoints when completed, else of the last epoch
     curve    the first objective by epoch (from 0), of the ensemble
+    lacks    whether it was pruned without a curve of all objectives: trained at other rates than the search's
     """
 
     state: str
     values: tuple[float, ...] = ()
     curve: Mapping[int, float] = field(default_factory=dict)
+    lacks: bool = False
 
 
 def read_outcome(store: Store, config: TrialConfig, done: Mapping[int, Done], search: Search) -> Outcome:
@@ -70,4 +72,6 @@ def _pruned(store: Store, ended: Mapping[int, Done], objectives: Sequence[str]) 
         if all(name in point for name in objectives):
             values = tuple(point[name] for name in objectives)
             curve[epoch] = values[0]
-    return Outcome("pruned", values, curve) if curve else Outcome("failed")
+    if not curve:
+        return Outcome("failed", lacks=True)
+    return Outcome("pruned", values, curve)

@@ -70,6 +70,7 @@ class SearchStudy:
         self._numbers: dict[str, int] = {}
         self._advisor = Advisor(search)
         self._manifest_due = 0.0
+        self._has_said = False
         earlier, self._next = read_suggestions(store, name, search)
         self.samples = max(samples, len(earlier))
         first = self._start(earlier)
@@ -216,10 +217,15 @@ class SearchStudy:
 
     def _outcome(self, config: TrialConfig, done: Mapping[int, Done]) -> Outcome:
         try:
-            return read_outcome(self.store, config, done, self.search)
+            outcome = read_outcome(self.store, config, done, self.search)
         except StoreError as error:
             log.warning("search %s: nothing is learned from trial %s: %s", self.name, config.trial_id, error)
             return Outcome("failed")
+        if outcome.lacks and not self._has_said:
+            self._has_said = True
+            wanted = ", ".join(self.search.objectives)
+            log.warning("search %s: nothing is learned from pruned trials without %s", self.name, wanted)
+        return outcome
 
     # Files
 

@@ -9,8 +9,9 @@ import pytest
 from optuna.trial import TrialState
 
 from analysis.load import load_sweep
-from search_spaces.config import TrialConfig
+from search_spaces.config import Targets, TrialConfig
 from search_spaces.errors import StoreError
+from search_spaces.reading import Reading
 from search_spaces.search import Search
 from search_spaces.space import SearchSpace
 from sweeps.search.searcher import MOST_OUTAGES, StudySearcher
@@ -233,6 +234,25 @@ def test_other_ends_are_told_as_such(
     missing = len(ends) < len(config.seeds) and "pruned" not in ends
     assert again.state == (TrialState.RUNNING if missing else told)
     assert again.intermediate_values == ({} if missing else trial.intermediate_values)
+
+
+def test_pruned_trials_without_the_objectives_curve_are_told_of_once(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    """They were trained at other rates; those that completed have scores, which give any rate."""
+    reading = Reading(targets=Targets(tpr=(0.995,)))
+    block = {"domains": DOMAINS, "start": START, "objectives": ["val/fpr_at_tpr_99.5"]}
+    found = SearchSpace.searched("s", FIXED, block, reading=reading).search
+    assert found is not None
+    study = SearchStudy(store, "s", found, 3)
+    first, second = waiting(study)
+    write_trial(store, first)
+    assert study.finish(first.trial_id).state == "completed"
+    for _ in range(2):
+        write_replicate(store, second, 1, "pruned", epochs=3)
+        assert study.finish(second.trial_id).state == "failed"
+    said = [record.getMessage() for record in caplog.records]
+    assert said == ["search s: nothing is learned from pruned trials without val/fpr_at_tpr_99.5"]
 
 
 def test_damaged_results_stop_no_search(store: Store) -> None:
