@@ -9,9 +9,6 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 
-from analysis.cells import best, by_cell
-from analysis.load import load_sweep
-from analysis.select import rule_of
 from search_spaces.config import TrialConfig
 from search_spaces.rows import row_label
 from search_spaces.spaces.two_stage import TWO_STAGE, second_stage, stand_ins
@@ -37,6 +34,11 @@ def with_second_stage(store: Store, manifest: SweepManifest, rule: str | None = 
 
     A row of which no trial has a result to rank has no second stage. Raises InputError for an unknown rule.
     """
+    # Here, for `plan` asks this module without reading a result.
+    from analysis.cells import best, by_cell
+    from analysis.load import load_sweep
+    from analysis.select import rule_of
+
     reading = manifest.reading
     chosen: set[str] = set()
     for records in by_cell(load_sweep(store, manifest).trials, reading.rows).values():
