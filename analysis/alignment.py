@@ -12,10 +12,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from search_spaces.errors import StoreError
+from trainer.store.outputs import OUTPUTS, SCORE, output_values
 
 COLUMNS = ("split", "example_id", "target")
-# One score per example, or one output per class.
-SCORE, OUTPUTS = "score", "outputs"
 
 
 @dataclass(frozen=True)
@@ -55,16 +54,17 @@ class SplitAligner:
         `origin` names it in errors. Raises StoreError when columns are missing, ids are repeated, or ids or
         targets are not the block's.
         """
-        held = OUTPUTS if OUTPUTS in table.column_names else SCORE
-        missing = [c for c in (*COLUMNS, held) if c not in table.column_names]
+        missing = set(COLUMNS) - set(table.column_names)
+        if not {SCORE, OUTPUTS} & set(table.column_names):
+            missing.add(SCORE)
         if missing:
-            raise StoreError(f"{origin}: scores lack the columns {', '.join(missing)}")
+            raise StoreError(f"{origin}: scores lack the columns {', '.join(sorted(missing))}")
         rows = table.filter(pc.equal(table.column("split"), self.split))
         if rows.num_rows == 0:
             raise StoreError(f"{origin}: scores hold no example of the split {self.split!r}")
         ids = rows.column("example_id").combine_chunks()
         targets = rows.column("target").to_numpy()
-        aligned: NDArray[np.float32] = _outputs(rows.column(held))[self._order(ids, targets, origin)]
+        aligned: NDArray[np.float32] = output_values(rows)[self._order(ids, targets, origin)]
         return aligned
 
     def targets(self) -> NDArray[Any]:
@@ -98,14 +98,3 @@ class SplitAligner:
             raise StoreError(f"{where}: expected the same example ids, found others ({counts})")
         if not np.array_equal(found.targets, known.targets):
             raise StoreError(f"{where}: expected the same target for the same example id, found others")
-
-
-def _outputs(column: pa.ChunkedArray) -> NDArray[np.float32]:
-    """A column as [examples], or as [examples, classes] where each of its values is a list."""
-    joined = column.combine_chunks()
-    if not pa.types.is_fixed_size_list(joined.type):
-        scores: NDArray[np.float32] = joined.to_numpy(zero_copy_only=False).astype(np.float32)
-        return scores
-    flat = joined.flatten().to_numpy(zero_copy_only=False).astype(np.float32)
-    outputs: NDArray[np.float32] = flat.reshape(len(joined), joined.type.list_size)
-    return outputs

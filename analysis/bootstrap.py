@@ -139,7 +139,9 @@ def resampled_metrics(
 
 def draw_resamples(sizes: Sequence[int], resamples: int, seed: int) -> Iterator[tuple[Counts, ...]]:
     """How often each example of a stratum stands in a resample: in parts of [size, draws] per stratum."""
-    most = max(1, min(resamples, _CHUNK // max(sizes)))
+    # Of two strata the larger one counts; of many, which are compared with each other, half of all.
+    largest = max(*sizes, sum(sizes) // 2)
+    most = max(1, min(resamples, _CHUNK // largest))
     for number, start in enumerate(range(0, resamples, most)):
         yield _counts(tuple(sizes), min(most, resamples - start), seed, number)
 

@@ -16,6 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+SCORE, OUTPUTS = "score", "outputs"
+
 
 class Outputs(NamedTuple):
     """Ids [N] (str), targets [N] and outputs [N] or [N, K] (float32) of one split, as they were stored."""
@@ -35,21 +37,26 @@ def outputs_table(
     }
     values = pa.array(outputs.astype(np.float32).reshape(-1))
     if outputs.ndim == 1:
-        columns["target"], columns["score"] = pa.array(targets.astype(np.int8)), values
+        columns["target"], columns[SCORE] = pa.array(targets.astype(np.int8)), values
     else:
         columns["target"] = pa.array(targets.astype(np.int16))
-        columns["outputs"] = pa.FixedSizeListArray.from_arrays(values, outputs.shape[1])
+        columns[OUTPUTS] = pa.FixedSizeListArray.from_arrays(values, outputs.shape[1])
     return pa.table(columns)
 
 
 def outputs_of(table: pa.Table, split: str) -> Outputs:
     """One split of a stored table, in its rows' order. Raises KeyError for a table without outputs."""
     part = table.filter(pc.equal(table["split"], split))
-    if "score" in part.column_names:
-        values = part["score"].to_numpy()
-    else:
-        lists = part["outputs"].combine_chunks()
-        values = lists.values.to_numpy(zero_copy_only=False)[lists.offset * lists.type.list_size :]
-        values = values[: len(lists) * lists.type.list_size].reshape(len(lists), lists.type.list_size)
     ids = np.asarray(part["example_id"].to_pylist(), dtype=np.str_)
-    return Outputs(ids, part["target"].to_numpy().astype(np.int16), values)
+    return Outputs(ids, part["target"].to_numpy().astype(np.int16), output_values(part))
+
+
+def output_values(rows: pa.Table) -> NDArray[np.float32]:
+    """The outputs [N] or [N, K] of a table's rows. Raises KeyError for a table without outputs."""
+    if SCORE in rows.column_names:
+        scores: NDArray[np.float32] = rows[SCORE].to_numpy().astype(np.float32, copy=False)
+        return scores
+    lists = rows[OUTPUTS].combine_chunks()
+    values = lists.flatten().to_numpy(zero_copy_only=False).astype(np.float32, copy=False)
+    outputs: NDArray[np.float32] = values.reshape(len(lists), lists.type.list_size)
+    return outputs
