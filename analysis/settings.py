@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from search_spaces.config import TrialConfig
-from search_spaces.labels import flat
+from search_spaces.labels import flat, spelled_out
 
 # Data, loss and constraint have columns of their own; seeds are no part of a trial's identity.
 _SHOWN_ELSEWHERE = {"data", "loss", "constraint", "seeds"}
@@ -28,5 +28,8 @@ def settings_text(config: TrialConfig, names: Sequence[str]) -> str:
 
 
 def _settings(config: TrialConfig) -> dict[str, str]:
-    fields = config.model_dump(mode="json", exclude=_SHOWN_ELSEWHERE)
-    return {name: str(value) for name, value in flat(fields).items()}
+    shown: dict[str, object] = {}
+    for name, part in config:
+        if name not in _SHOWN_ELSEWHERE:
+            shown[name] = spelled_out(part)
+    return {name: str(value) for name, value in flat(shown).items()}

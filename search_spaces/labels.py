@@ -72,6 +72,21 @@ def task_name(data: Task) -> str | None:
     return similar[0] if similar else None
 
 
+def spelled_out(value: object) -> object:
+    """A configuration as plain values, with the fields at their defaults that nothing stored holds.
+
+    But not that something is of no plug-in.
+    """
+    if isinstance(value, BaseModel):
+        fields = {name: spelled_out(part) for name, part in value}
+        if fields.get("plugin", "") is None:
+            del fields["plugin"]
+        return fields
+    if isinstance(value, tuple):
+        return list(map(spelled_out, value))
+    return value
+
+
 def flat(tree: Mapping[str, object], prefix: str = "") -> dict[str, object]:
     """Nested mappings as one mapping with dotted keys.
 

@@ -13,8 +13,10 @@ from __future__ import annotations
 import json
 from typing import NamedTuple
 
+from pydantic import BaseModel
+
 from search_spaces.config import FAMILIES, TrialConfig, number
-from search_spaces.labels import block_key
+from search_spaces.labels import block_key, spelled_out
 
 DEFAULT_ROWS = ("loss", "constraint")
 
@@ -86,25 +88,27 @@ def without_constraint(rows: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _values(config: TrialConfig, rows: tuple[str, ...]) -> dict[str, object]:
-    tree = config.model_dump(mode="json", exclude={"seeds"})
+    """The values of the keys that apply to a trial, as plain ones."""
     values: dict[str, object] = {}
     for key in rows:
-        value = _at(tree, key)
+        value = _at(config, key)
         if key == "constraint":
             value = value is not None
-        elif isinstance(value, dict):
-            value = value.get("name", value)
+        elif isinstance(value, BaseModel):
+            value = getattr(value, "name", None) or spelled_out(value)
         if value is not _ABSENT:
-            values[key] = value
+            values[key] = spelled_out(value)
     return values
 
 
-def _at(tree: object, key: str) -> object:
+def _at(config: BaseModel, key: str) -> object:
+    value: object = config
     for step in key.split("."):
-        if not isinstance(tree, dict) or step not in tree:
+        fields = dict(value) if isinstance(value, BaseModel) else {}
+        if step not in fields:
             return _ABSENT
-        tree = tree[step]
-    return tree
+        value = fields[step]
+    return value
 
 
 def _text(value: object) -> str:

@@ -15,8 +15,10 @@ from analysis.tables import Tables, make_tables, write_tables, write_whole
 from search_spaces.config import (
     DEFAULT_TARGETS,
     FAMILIES,
+    AugmentationConfig,
     Bce,
     ConstraintConfig,
+    HorizontalFlip,
     Ldam,
     Mbauc,
     ResNet10,
@@ -260,6 +262,16 @@ def test_fields_that_vary_besides_loss_and_constraint_are_shown(builder: SweepBu
     made = make_tables(builder.store, builder.manifest())
     assert cell(made, "BCE")["settings"] == "model.width=16"
     assert "Settings" in made.markdown
+
+
+def test_a_field_that_no_file_holds_at_its_default_is_shown_where_it_varies(
+    builder: SweepBuilder,
+) -> None:
+    steps = AugmentationConfig(then=(HorizontalFlip(),))
+    builder.complete(trial(Bce()), "a", 0.1, 1.0)
+    builder.complete(trial(Bce(), augmentation=steps), "b", 2.0, 1.0)
+    made = make_tables(builder.store, builder.manifest())
+    assert "augmentation.then=" in str(cell(made, "BCE")["settings"])
 
 
 def test_provenance_says_where_every_number_comes_from(golden: SweepBuilder, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ ROOT = Path(__file__).parent.parent.parent
 
 SEARCH = """
 name: margins
+tpr_targets: [0.995]
 fixed: {dataset: digits, ratio: 20, epochs: 5, seeds: [1, 2]}
 search:
   domains:
@@ -29,7 +30,7 @@ search:
     alm: {choice: [none, ALM_14_beg]}
     alm.penalty: {log_uniform: [1e-9, 1e-2]}
     delta: {uniform: [0, 1]}
-  objectives: [val/auroc, val/fpr_at_tpr_98]
+  objectives: [val/auroc, val/fpr_at_tpr_99.5]
   start:
     - {loss: baseline_BCE}
     - {loss: baseline_s_LM_m05, alm: ALM_15_beg, delta: 0.25}
@@ -38,6 +39,7 @@ search:
 # The smallest learning rates learn nothing.
 GRID = """
 name: rates
+tpr_targets: [0.995, 0.9]
 fixed: {dataset: digits, ratio: 20, loss: baseline_BCE, epochs: 9, seeds: [1, 2]}
 grid:
   optimizer.learning_rate: [5e-2, 4e-2, 1e-6, 1e-7, 1e-8]
@@ -108,7 +110,12 @@ def test_trials_that_fall_behind_are_pruned_and_stay_so(almsweep: Cli, tmp_path:
     assert f"{5 - len(pruned)} done, 0 partial, 0 failed, 0 pending, {len(pruned)} pruned" in ran.stdout
     assert not list(output.rglob("stop.json"))
     assert not list(output.rglob("checkpoint.pt"))
+    for done in (done for by_seed in store.all_replicates().values() for done in by_seed.values()):
+        curves = set(store.replicates.read_epochs(done).column_names)
+        assert {f"{of}val/fpr_at_tpr_{rate}" for of in ("", "ensemble/") for rate in ("99.5", "90")} <= curves
+        assert "val/fpr_at_tpr_98" not in curves
     table = (output / "tables" / "rates" / "best.csv").read_text()
+    assert ",auc,fpr_at_tpr_99.5,fpr_at_tpr_90,auc_low," in table
     assert f",{5 - len(pruned)},5," in table, "pruned trials count among the candidates, not as complete"
     for record in load_sweep(store, store.read_sweep("rates")).trials:
         assert (record.validation is None) == (record.trial_id in pruned)

@@ -37,6 +37,8 @@ def test_by_default_a_row_is_a_loss_with_or_without_the_constraint() -> None:
         (("loss", "constraint.penalty"), {}, "BCE"),
         (("loss.margin",), {"loss": SymmetricMargin(margin=0.5)}, "loss.margin=0.5"),
         (("loss.margin",), {}, "no loss.margin"),
+        (("loss", "constraint.comparison"), {"constraint": ALM}, "BCE + ALM comparison=one_vs_rest"),
+        (("loss", "constraint.comparison"), {}, "BCE"),
         (("constraint",), {}, "no constraint"),
         (("constraint",), {"constraint": ALM}, "ALM"),
         (("model", "patience"), {"patience": None, "constraint": ALM}, "model=small_cnn patience=none"),
@@ -53,6 +55,8 @@ def test_what_is_no_key_competes_inside_a_row() -> None:
     apart = ("loss", "constraint.penalty")
     assert cell_key(other, apart) != cell_key(trial(constraint=ALM), apart)
     assert cell_key(trial(loss=SymmetricMargin(margin=1))) == cell_key(trial(loss=SymmetricMargin(margin=2)))
+    compared = ("loss", "constraint.comparison")  # which stands at its default, and is stored nowhere
+    assert cell_key(trial(constraint=ALM), compared) != cell_key(trial(), compared)
     assert cell_key(trial(), ("loss.margin",)) == cell_key(trial(loss=Ldam()), ("loss.margin",))
 
 
