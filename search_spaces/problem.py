@@ -121,7 +121,10 @@ def _problem(finding: Any, value: object, annotation: object) -> Problem:
         key = "task" if "name" not in models[0].model_fields else "name"
         return Problem(join(path, key), f"one of {', '.join(names)}", shown(context.get("tag")))
     if kind in _EXPECTED:
-        limits = {k: f"{v:g}" if isinstance(v, float) else v for k, v in context.items()}
+        limits = dict(context)
+        for key, limit in context.items():
+            if isinstance(limit, float):
+                limits[key] = f"{limit:g}"
         return Problem(path, _EXPECTED[kind].format(**limits), shown(given))
     return Problem(path, finding["msg"].removeprefix("Input should be "), shown(given))
 

@@ -133,11 +133,12 @@ class Search:
     def contains(self, point: Point) -> bool:
         """Whether the point has a value of its domain for the dimensions that apply, and for no others."""
         applying = self.walk(lambda dimension: point.get(dimension.key, _ABSENT))
-        domains = {dimension.key: dimension.domain for dimension in self.dimensions}
-        return applying.keys() == point.keys() and all(
-            value in domain.options if isinstance(domain := domains[key], Choice) else domain.contains(value)
-            for key, value in point.items()
-        )
+        if applying.keys() != point.keys():
+            return False
+        for dimension in self.dimensions:
+            if dimension.key in point and not _holds(dimension.domain, point[dimension.key]):
+                return False
+        return True
 
     def locate(self, trial: TrialConfig) -> dict[str, object] | None:
         """The point at which the search has this trial (its seeds aside), or None where it has not."""
@@ -157,6 +158,13 @@ class Search:
             if found is not None:
                 return found
         return None
+
+
+def _holds(domain: Domain, value: object) -> bool:
+    """Whether a domain has a value, spelled as the domain spells it."""
+    if isinstance(domain, Choice):
+        return value in domain.options
+    return domain.contains(value)
 
 
 def _candidates(dimension: Dimension, values: Mapping[str, object]) -> list[object]:

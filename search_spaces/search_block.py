@@ -179,10 +179,11 @@ def _start(search: Search, given: object) -> Iterator[Point]:
     builder = TrialBuilder()
     for i, one in enumerate(given):
         path = f"search.start[{i}]"
-        own = [setting(key, value, join(path, key)) for key, value in _mapping(path, one).items()]
-        keys = {s.key for s in own}
-        trial = builder.build([*(s for s in search.fixed if s.key not in keys), *own])
-        point = search.locate(trial)
+        settings = {fixed.key: fixed for fixed in search.fixed}
+        for key, value in _mapping(path, one).items():
+            own = setting(key, value, join(path, key))
+            settings[own.key] = own
+        point = search.locate(builder.build(list(settings.values())))
         if point is None:
             raise Problem(path, "a configuration that lies in the domains", shown(one))
         yield point
@@ -193,15 +194,20 @@ def _published(search: Search) -> Iterator[Point]:
     builder = TrialBuilder()
     fixed = {s.key: s for s in search.fixed}
     for row in published_settings():
-        own = {s.key: s for s in (setting(key, value, PUBLISHED) for key, value in row.items())}
-        if any(
-            key in own and comparable(key, own[key].value) != comparable(key, fixed[key].value)
-            for key in fixed
-        ):
-            continue
-        point = search.locate(builder.build([*(s for s in search.fixed if s.key not in own), *own.values()]))
-        if point is not None:
-            yield point
+        settings = dict(fixed)
+        for key, value in row.items():
+            one = setting(key, value, PUBLISHED)
+            if one.key in fixed and not _agree(one, fixed[one.key]):
+                break  # the search fixes another value
+            settings[one.key] = one
+        else:
+            point = search.locate(builder.build(list(settings.values())))
+            if point is not None:
+                yield point
+
+
+def _agree(one: Setting, other: Setting) -> bool:
+    return comparable(one.key, one.value) == comparable(other.key, other.value)
 
 
 def _mapping(path: str, value: object) -> Mapping[str, object]:

@@ -134,7 +134,9 @@ def dump_weights(replicate: Replicate, *, trial_id: str) -> bytes:
     if not replicate.scored.held:
         raise ValueError("a replicate without a validated epoch has no weights to be scored by")
     splits = replicate.setup.data.splits
-    models = [{name: value.cpu() for name, value in one.weights.items()} for one in replicate.scored.held]
+    models = []
+    for one in replicate.scored.held:
+        models.append({name: value.cpu() for name, value in one.weights.items()})
     return _save(
         {
             "trial_id": trial_id,

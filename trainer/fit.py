@@ -81,9 +81,9 @@ def train_epoch(replicates: Sequence[Replicate]) -> list[dict[str, float]]:
 
 def _ensemble_metrics(setup: TrialSetup, outputs: list[NDArray[np.float32]]) -> dict[str, float]:
     """The headline metrics of the mean of several replicates' validation outputs; NaN of none."""
-    names = setup.arrays.names("headline")
-    if not outputs:
-        return {f"ensemble/val/{name}": math.nan for name in names}
-    mean = np.mean(outputs, axis=0, dtype=np.float64)
-    summary = setup.arrays.summarize(setup.validation_labels, mean)
-    return {f"ensemble/val/{name}": summary[name] for name in names}
+    found = dict.fromkeys(setup.arrays.names("headline"), math.nan)
+    if outputs:
+        mean = np.mean(outputs, axis=0, dtype=np.float64)
+        summary = setup.arrays.summarize(setup.validation_labels, mean)
+        found = {name: summary[name] for name in found}
+    return {f"ensemble/val/{name}": value for name, value in found.items()}

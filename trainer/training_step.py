@@ -66,16 +66,15 @@ class TrainingStep:
 
     def load_optimizer(self, state: dict[str, Any]) -> None:
         """Go on from an optimiser's `state_dict`, wherever it was saved."""
-        groups = self.optimizer.param_groups
-        own = [{key: value for key, value in group.items() if key != "params"} for group in groups]
+        options = [dict(group) for group in self.optimizer.param_groups]
         self.optimizer.load_state_dict(state)
-        for group, options in zip(self.optimizer.param_groups, own, strict=True):
-            group.update(options)  # those of this device; `begin` sets the learning rate's value
+        for group, own in zip(self.optimizer.param_groups, options, strict=True):
+            # Those of this device stay; `begin` sets the learning rate's value.
+            del own["params"]
+            group.update(own)
         for parameter, values in self.optimizer.state.items():
-            for (
-                name,
-                value,
-            ) in values.items():  # fused kernels walk memory, and the saved layout may be another
+            # Fused kernels walk memory, and the saved layout may be another.
+            for name, value in values.items():
                 if isinstance(value, Tensor) and value.shape == parameter.shape:
                     values[name] = torch.empty_like(parameter, requires_grad=False).copy_(value)
         self.forget_captures()  # the optimiser's state has moved

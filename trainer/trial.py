@@ -69,9 +69,8 @@ def run_trial(
         ended = {seed: done.state for seed, done in before.items()}
         missing = [seed for seed in config.seeds if seed not in ended]
         if missing:
-            store.notes.clear_failure(
-                config.trial_id
-            )  # of an earlier attempt: no reason for how this one ends
+            # One of an earlier attempt is no reason for how this one ends.
+            store.notes.clear_failure(config.trial_id)
             if should_stop():
                 raise Interrupted(STOPPED)
             setup = held_setup(config, device, options)

@@ -140,4 +140,8 @@ def constraint_name(constraint: ConstraintConfig | None) -> str:
 
 
 def _arguments(fields: dict[str, object]) -> str:
-    return ", ".join(f"{k}={number(v) if isinstance(v, float) else v}" for k, v in fields.items())
+    words = []
+    for key, value in fields.items():
+        text = number(value) if isinstance(value, float) else value
+        words.append(f"{key}={text}")
+    return ", ".join(words)

@@ -145,7 +145,7 @@ class Run:
     def write_artifacts(self, config: TrialConfig, view: TrialView) -> None:
         """Upload replicates as a table, and the ROC picture."""
         columns = list(view.replicates[0])
-        rows = [[row[c] for c in columns] for row in view.replicates]
+        rows = [list(row.values()) for row in view.replicates]
         texts = {"replicates.json": json.dumps({"columns": columns, "data": rows})}
         if view.roc is not None:
             texts["roc.svg"] = roc_svg(view.roc, title=f"{trial_label(config)}, test")

@@ -56,15 +56,17 @@ def trial_state(
     wanted = {seed: replicates[seed] for seed in config.seeds if seed in replicates}
     found = standing(config.seeds, states_of(wanted), failed=failure is not None)
     state = _WORDS.get(found.status, found.status)
+    files = []
+    for done in wanted.values():
+        hashes = sorted(file.sha256 for file in done.files.values())
+        files.append([done.seed, done.state, done.attempt, hashes])
     content = {
         "view": VIEW_VERSION,
         "seeds": sorted(config.seeds),
         "state": state,
         "reading": reading.as_keys(),
         "failure": failure if state == "failed" else None,
-        "files": [
-            [d.seed, d.state, d.attempt, sorted(f.sha256 for f in d.files.values())] for d in wanted.values()
-        ],
+        "files": files,
     }
     digest = hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
     return TrialState(config, reading, wanted, failure, state, not found.missing, digest[:16])
