@@ -29,6 +29,7 @@ class TrialOptions(Frozen):
     keep_weights        "none" stores no weights of the scored epochs; "all" and "selected" do, and a sweep
                         then deletes all but those of the best trial per cell under "selected"
     checkpoint_seconds  least time between two checkpoints
+    hang_seconds        an epoch that takes no longer never counts as hung; None is the watchdog's own limit
     compile             whether the network is compiled for training (`trainer.device.compiled`)
     targets             the rates at which ROC curves are read, every epoch and at the end
     """
@@ -38,5 +39,6 @@ class TrialOptions(Frozen):
     threads: Annotated[int, Field(ge=1)] = 1
     keep_weights: KeepWeights = "selected"
     checkpoint_seconds: NonNegative = 60.0
+    hang_seconds: Annotated[float, Field(gt=0)] | None = None
     compile: bool = False
     targets: Targets = DEFAULT_TARGETS

@@ -119,6 +119,12 @@ class ForPlan:
 class ForRetry(ForPlan):
     """Options of `run` and `retry`."""
 
+    hang_seconds: Annotated[
+        float | None,
+        typer.Option(
+            "--hang-seconds", min=1, help="An epoch that takes no longer than that never counts as hung."
+        ),
+    ] = None
     max_concurrent: Annotated[
         int | None, typer.Option("--max-concurrent", min=1, help="Most trials at a time.")
     ] = None

@@ -68,7 +68,7 @@ def train_trial(
     prepare_cpu(options.trial.threads)
     # A search knows its configurations only one after another, and gives each with its trial.
     config = TrialConfig.model_validate_json(params.get("config") or configs[params["trial_id"]])
-    watchdog = Watchdog(lambda limit: _leave_hung(store, config, limit))
+    watchdog = Watchdog(lambda limit: _leave_hung(store, config, limit), least=options.trial.hang_seconds)
     # An outage of the storage is no hung epoch, however long its calls are repeated.
     store = Store(options.output, retry=Retry(sleep=watchdog.pause))
     reporter = _Reporter(0.0 if options.stoppable else options.report_seconds)

@@ -6,13 +6,37 @@ import faulthandler
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
 import sweeps.driver.watchdog
 from sweeps.driver.watchdog import TIMES_MEDIAN, TIMES_RESUMED, Watchdog
+from sweeps.driver.worker import WorkerOptions, train_trial
 from tests.processes import PATIENCE
+from tests.sweeps.synthetic_store import trials
+from trainer.options import TrialOptions
 from trainer.store import Retry
+
+
+class Seen(Exception):
+    """Ends a worker as soon as it makes its watchdog."""
+
+
+@pytest.mark.parametrize("seconds", [None, 900.0])
+def test_a_worker_waits_as_long_as_the_run_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float | None
+) -> None:
+    def watchdog(on_hang: object, *, least: float | None) -> None:
+        raise Seen(least)
+
+    monkeypatch.setattr("sweeps.driver.worker.Watchdog", watchdog)
+    options = WorkerOptions(str(tmp_path), TrialOptions(hang_seconds=seconds))
+    config = trials()[0]
+    texts = {config.trial_id: config.model_dump_json()}
+    with pytest.raises(Seen) as caught:
+        train_trial({"trial_id": config.trial_id}, configs=texts, options=options, stop_flag=None)
+    assert caught.value.args == (seconds,)
 
 
 def test_limit_follows_the_median_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
