@@ -36,12 +36,17 @@ class Cluster:
 
 
 @contextmanager
-def running_cluster(environment: Mapping[str, str]) -> Iterator[Cluster]:
-    """A cluster whose processes do not count as the scene's; all are killed on leaving."""
+def running_cluster(
+    environment: Mapping[str, str], *, second: Mapping[str, str] | None = None
+) -> Iterator[Cluster]:
+    """A cluster whose processes do not count as the scene's; all are killed on leaving.
+
+    `second` is added to the environment of the second node alone.
+    """
     settings = {k: v for k, v in environment.items() if k != SCENE_VARIABLE}
     settings.update(RAY_USAGE_STATS_ENABLED="0", RAY_AUTH_MODE="disabled")
     server = subprocess.Popen(
-        [sys.executable, __file__],
+        [sys.executable, __file__, json.dumps(dict(second or {}))],
         env=settings,
         cwd=ROOT,
         stdin=subprocess.PIPE,
@@ -64,7 +69,7 @@ def main() -> None:
 
     node = {"num_cpus": 1, "node_ip_address": "127.0.0.1", "object_store_memory": OBJECT_STORE_BYTES}
     cluster = RayCluster(initialize_head=True, head_node_args={**node, "include_dashboard": False})
-    cluster.add_node(**node)
+    cluster.add_node(**node, env_vars=json.loads(sys.argv[1]))
     head, worker = (_raylet(n) for n in (cluster.head_node, *cluster.worker_nodes))
     print(
         json.dumps({"address": cluster.address, "head_raylet": head, "worker_raylet": worker}),
