@@ -259,3 +259,25 @@ def test_our_own_have_no_plug_in() -> None:
     for member in (*LOSS_TYPES, *MODEL_TYPES):
         with pytest.raises(ValidationError, match="expected no plug-in, given x==1"):
             member.model_validate({"plugin": {"package": "x==1"}})
+
+
+SEARCH = """
+fixed: {dataset: digits, seeds: [1]}
+search:
+  domains:
+    loss.name: {choice: [bce, squared]}
+    loss.temperature: {uniform: [0.5, 4], when: {loss.name: [squared]}}
+  samples: 4
+"""
+
+
+@pytest.mark.usefixtures("plugin")
+def test_a_search_chooses_it_and_its_fields(tmp_path: Path) -> None:
+    path = tmp_path / "search.yaml"
+    path.write_text(SEARCH)
+    search = read_space(path).search
+    assert search is not None
+    point = {"loss.name": "squared", "loss.temperature": 1.5}
+    trial = search.trial(point)
+    assert packages(trial) == [None, None, "almsweep-example==1.2"]
+    assert search.locate(trial) == point

@@ -124,16 +124,20 @@ def _read_existing(name: str, asked: Sequence[ClassLabel], data_dir: Path) -> Ra
     if isinstance(found, Path):
         train = _read_batches(found, layout, "train", asked)
         return RawData(train, None, _read_batches(found, layout, "test", asked))
-    train, test = (read_parquet(part, layout.column, asked, SHAPE) for part in found)
-    return RawData(train, None, test)
+    train_files, test_files = found
+    train = read_parquet(train_files, layout.column, asked, SHAPE)
+    return RawData(train, None, read_parquet(test_files, layout.column, asked, SHAPE))
 
 
 def _read_batches(
     folder: Path, layout: _Layout, split: Literal["train", "test"], asked: Sequence[ClassLabel]
 ) -> Images:
-    batches = [read_batch(folder / batch, layout.batch_labels) for batch in layout.batches[split]]
-    pixels = np.concatenate([pixels for pixels, _ in batches])
-    return select_images(pixels, np.concatenate([labels for _, labels in batches]), asked)
+    pixels, labels = [], []
+    for batch in layout.batches[split]:
+        its_pixels, its_labels = read_batch(folder / batch, layout.batch_labels)
+        pixels.append(its_pixels)
+        labels.append(its_labels)
+    return select_images(np.concatenate(pixels), np.concatenate(labels), asked)
 
 
 def _download(layout: _Layout, root: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -66,20 +66,30 @@ def _first_folder(root: Path, names: Sequence[str]) -> Path | None:
 
 
 def _read(split: Path, root: Path, asked: Sequence[str], source: ImageFolder) -> Images:
-    known = sorted(path.name for path in split.iterdir() if path.is_dir() and not path.name.startswith("."))
-    check_known(asked, known, str(split))
-    listing = [(path, position) for position, name in enumerate(asked) for path in _image_files(split / name)]
-    listing.sort(key=lambda entry: entry[0].relative_to(root).as_posix())
+    check_known(asked, sorted(_class_folders(split)), str(split))
+    listing: list[tuple[str, int, Path]] = []
+    for position, name in enumerate(asked):
+        for path in _image_files(split / name):
+            listing.append((path.relative_to(root).as_posix(), position, path))
+    listing.sort()
     pixels = np.empty((len(listing), source.channels, source.size, source.size), dtype=np.uint8)
-    for row, (path, _) in enumerate(listing):
+    classes = np.empty(len(listing), dtype=np.int64)
+    ids = []
+    for row, (name, position, path) in enumerate(listing):
         pixels[row] = decode_image(path, str(path), source.channels, source.size)
-    ids = np.array([path.relative_to(root).as_posix() for path, _ in listing], dtype=np.str_)
-    return Images(pixels, np.array([position for _, position in listing], dtype=np.int64), ids)
+        classes[row] = position
+        ids.append(name)
+    return Images(pixels, classes, np.array(ids, dtype=np.str_))
 
 
-def _image_files(folder: Path) -> list[Path]:
-    return [
-        path
-        for path in folder.iterdir()
-        if path.suffix.lower() in EXTENSIONS and not path.name.startswith(".") and path.is_file()
-    ]
+def _class_folders(split: Path) -> Iterator[str]:
+    for path in split.iterdir():
+        if path.is_dir() and not path.name.startswith("."):
+            yield path.name
+
+
+def _image_files(folder: Path) -> Iterator[Path]:
+    for path in folder.iterdir():
+        is_image = path.suffix.lower() in EXTENSIONS and path.is_file()
+        if is_image and not path.name.startswith("."):
+            yield path
