@@ -68,4 +68,7 @@ class FlipStep(Step[HorizontalFlip]):
     def apply(self, images: Tensor, draws: tuple[Tensor, ...]) -> Tensor:
         """See `Step`."""
         (flips,) = draws
-        return torch.where(flips[:, None, None, None], images.flip(-1), images)
+        count = len(images)
+        both = torch.cat((images, images.flip(-1)))
+        # Whole images are copied, which is some times faster than to choose pixel by pixel.
+        return both.index_select(0, torch.arange(count, device=images.device) + count * flips)
