@@ -147,7 +147,7 @@ class PluginMember:
 def absent_type(base: type[K], plugin: Plugin) -> type[K]:
     """The type of a member that is not installed: any fields, and what was stored about it."""
     stored = plugin.model_extra or {}
-    said = {name: stored[name] for name in base.told if name in stored}
+    said = {name: stored[name] for name in base.told if isinstance(stored.get(name), str | int)}
     namespace = {"__module__": base.__module__, "model_config": ConfigDict(extra="allow"), **said}
     return type(base.__name__, (base,), namespace)
 

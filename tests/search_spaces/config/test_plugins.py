@@ -281,3 +281,14 @@ def test_a_search_chooses_it_and_its_fields(tmp_path: Path) -> None:
     trial = search.trial(point)
     assert packages(trial) == [None, None, "almsweep-example==1.2"]
     assert search.locate(trial) == point
+
+
+def test_a_stored_trial_cannot_say_what_is_imported() -> None:
+    data = {"source": {"name": "digits"}, "negative": (1,), "positive": (8,)}
+    plugin = {"package": "x==1", "family": "X", "implementation": "os:system", "group": "console_scripts"}
+    loss = {"name": "mine", "plugin": plugin, "implementation": "os:system"}
+    trial = TrialConfig.model_validate({"data": data, "loss": loss})
+    assert trial.loss.family == "X"
+    assert (type(trial.loss).implementation, type(trial.loss).group) == ("", "almsweep.losses")
+    with pytest.raises(InputError, match="loss 'mine': expected the plug-in x==1, which is not installed"):
+        check_installed(trial)
