@@ -74,7 +74,7 @@ def test_trainer_package_imports_nothing() -> None:
     ("statement", "absent"),
     [
         ("import search_spaces.catalog", {"torch", "ray", "mlflow", "pandas", "numpy"}),
-        ("import analysis.tables, analysis.render.figures", {"torch", "ray", "mlflow", "optuna"}),
+        ("import analysis.tables, analysis.pictures", {"torch", "ray", "mlflow", "optuna"}),
         ("import trainer.trial, trainer.evaluate", {"ray", "mlflow", "optuna", "torchvision"}),
         ("import sweeps.cli.main", {"torch", "ray", "mlflow", "optuna", "pandas", "sklearn", "matplotlib"}),
     ],

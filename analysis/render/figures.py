@@ -9,7 +9,6 @@ import math
 from collections.abc import Mapping, Sequence
 from io import BytesIO
 from itertools import cycle
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -19,9 +18,8 @@ from matplotlib.figure import Figure
 
 from analysis.render.escape import single_line
 from analysis.render.layout import is_final
-from analysis.render.roc import BLUE, DIAGONAL, GREY, GRID, INK, ORANGE, RocPicture, roc_picture
+from analysis.render.roc import BLUE, DIAGONAL, GREY, GRID, INK, ORANGE, RocPicture
 from analysis.table_columns import TableColumns, column_name, interval_columns
-from analysis.tables import Tables, write_whole
 from search_spaces.config import Metric
 
 _LINE = 64  # characters that fit above a panel
@@ -92,19 +90,6 @@ def png(figure: Figure, *, dpi: int = 150) -> bytes:
     stream = BytesIO()
     figure.savefig(stream, format="png", dpi=dpi, metadata={"Software": None})
     return stream.getvalue()
-
-
-def write_figures(tables: Tables, out_dir: str | Path) -> tuple[Path, ...]:
-    """Write `table.png` and, per cell with a result, `roc-<trial id>.png`; returns their paths."""
-    folder = Path(out_dir)
-    files = [write_whole(folder / "table.png", png(table_figure(tables.frame, tables.columns)))]
-    for cell in tables.cells:
-        if cell.test is not None:
-            test = cell.test
-            picture = roc_picture(cell.data, tables.rates, test.targets, test.outputs)
-            figure = roc_figure(picture, title=f"{cell.block}  {cell.row}")
-            files.append(write_whole(folder / f"roc-{test.trial_id}.png", png(figure)))
-    return tuple(files)
 
 
 def _draw_roc(axes: Axes, picture: RocPicture) -> None:

@@ -120,7 +120,7 @@ def write_tables_of(
 
     `rule` and `shown` as `analysis.tables.make_tables` takes them.
     """
-    from analysis.render.figures import write_figures
+    from analysis.pictures import write_figures
     from analysis.tables import write_tables
 
     if not manifest.trials:

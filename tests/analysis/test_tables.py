@@ -411,11 +411,11 @@ def test_tables_need_neither_torch_nor_ray_nor_mlflow(golden: SweepBuilder, tmp_
     golden.store.write_sweep(golden.manifest())
     code = f"""
 import sys
-import analysis.tables, analysis.render.figures
+import analysis.tables, analysis.pictures
 from trainer.store import Store
 store = Store({str(golden.folder)!r})
 made = analysis.tables.write_tables(store, store.read_sweep("golden"), {str(tmp_path / "out")!r})
-analysis.render.figures.write_figures(made, {str(tmp_path / "figures")!r})
+analysis.pictures.write_figures(made, {str(tmp_path / "figures")!r})
 found = sorted({{"torch", "torchvision", "ray", "mlflow", "optuna"}} & set(sys.modules))
 sys.exit(f"imported: {{found}}" if found else 0)
 """

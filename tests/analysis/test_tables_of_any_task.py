@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from analysis.render.figures import write_figures
+from analysis.pictures import write_figures
 from analysis.tables import Tables, make_tables, write_tables
 from search_spaces.config import Bce, ConstraintConfig, CrossEntropy, Targets, TrialConfig
 from search_spaces.errors import InputError

@@ -15,7 +15,7 @@ from types import SimpleNamespace
 import pytest
 import typer
 
-from analysis.render.figures import write_figures
+from analysis.pictures import write_figures
 from analysis.tables import write_tables
 from search_spaces.config import Binary, ImageFolder, TrialConfig
 from search_spaces.labels import trial_label

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis.render.figures import png, roc_figure, table_figure, write_figures
+from analysis.pictures import write_figures
+from analysis.render.figures import png, roc_figure, table_figure
 from analysis.render.roc import roc_picture
 from analysis.tables import make_tables
 from search_spaces.config import DEFAULT_TARGETS, Targets

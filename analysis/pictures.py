@@ -1,0 +1,22 @@
+"""The figures of a sweep's tables, written to files. Needs matplotlib, which tables alone do not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from analysis.render.figures import png, roc_figure, table_figure
+from analysis.render.roc import roc_picture
+from analysis.tables import Tables, write_whole
+
+
+def write_figures(tables: Tables, out_dir: str | Path) -> tuple[Path, ...]:
+    """Write `table.png` and, per cell with a result, `roc-<trial id>.png`; returns their paths."""
+    folder = Path(out_dir)
+    files = [write_whole(folder / "table.png", png(table_figure(tables.frame, tables.columns)))]
+    for cell in tables.cells:
+        if cell.test is not None:
+            test = cell.test
+            picture = roc_picture(cell.data, tables.rates, test.targets, test.outputs)
+            figure = roc_figure(picture, title=f"{cell.block}  {cell.row}")
+            files.append(write_whole(folder / f"roc-{test.trial_id}.png", png(figure)))
+    return tuple(files)
