@@ -118,7 +118,7 @@ def _setup(config: TrialConfig, device: torch.device, *where: Any, **how: Any) -
         members=(),
         class_sizes=(),
     )
-    return _Setup(config, TaskData(prepared, ()), device, task_arrays(config.data))
+    return _Setup(config, TaskData(config.data, prepared, ()), device, task_arrays(config.data))
 
 
 def _split(size: int) -> Split:

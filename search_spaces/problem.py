@@ -109,8 +109,10 @@ def _problem(finding: Any, value: object, annotation: object) -> Problem:
     kind, context = finding["type"], finding.get("ctx", {})
     path, given, models = _walk(finding["loc"], value, annotation)
     if kind == "value_error":
-        expected, _, text = str(context["error"]).removeprefix("expected ").partition(", given ")
-        return Problem(path, expected, text or shown(given))
+        # What concerns several fields names the one that it expects otherwise: "loss: expected ...".
+        below, _, expected = str(context["error"]).rpartition("expected ")
+        expected, _, text = expected.partition(", given ")
+        return Problem(join(path, below.removesuffix(": ")), expected, text or shown(given))
     if kind == "extra_forbidden":
         _, _, owners = _walk(finding["loc"][:-1], value, annotation)
         known = dict.fromkeys(field for model in owners for field in model.model_fields)

@@ -19,11 +19,13 @@ from search_spaces.config import (
     AugmentationConfig,
     ConstraintConfig,
     DataConfig,
+    Loss,
     LossConfig,
     ModelConfig,
     OptimizerConfig,
     TrialConfig,
 )
+from search_spaces.config.plugins import offers
 from search_spaces.config.tasks import ratio_key, without_default_kind
 from search_spaces.errors import SpaceError
 from search_spaces.keys import SHORT_FORMS, canonical_key
@@ -197,7 +199,8 @@ def _named(part: str, value: object) -> object:
         return value
     try:
         if part == "loss":
-            return {"name": value} if value in LOSS_NAMES else loss_by_name(value)
+            is_type = value in LOSS_NAMES or value in offers(Loss.group)
+            return {"name": value} if is_type else loss_by_name(value)
         if part == "constraint":
             return constraint_by_name(value)
     except SpaceError:

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from search_spaces.config import TrialConfig
-from search_spaces.errors import CheckpointError
+from search_spaces.config import Task, TrialConfig
+from search_spaces.errors import CheckpointError, InputError
 from trainer import checkpoint
 from trainer.data.augmentation import Augmenter
 from trainer.data.batches import EVALUATION_BATCH
@@ -47,9 +47,11 @@ def evaluate(
 
     A replicate's scores are averaged over its scored epochs, as when it ended.
     `data` may be another task's than the trial's, with images of the same size and channels. Images are
-    normalised as in training. Raises CheckpointError when there are no weights, or when they
-    are damaged or of another trial; never starts afresh.
+    normalised as in training. Raises InputError for a task of another kind, or of other classes where these
+    are the network's outputs; CheckpointError when there are no weights, or when they are damaged or of
+    another trial. It never starts afresh.
     """
+    _check_task(config.data, data.task)
     chosen = data.validation if split == "validation" else data.test
     targets = chosen.targets.cpu().numpy()
     done = {seed: d for seed, d in store.replicates.ended(config.trial_id).items() if d.state == "completed"}
@@ -69,6 +71,15 @@ def evaluate(
         examples=len(targets),
         classes=arrays.count_words(targets),
     )
+
+
+def _check_task(trained: Task, given: Task) -> None:
+    """Raise InputError for a task whose targets are none of what the trial's network says."""
+    if not trained.reads_targets_of(given):
+        raise InputError(
+            f"evaluate: expected a task as the trial's, {trained.kind} with the classes "
+            f"{list(trained.labels)}, given {given.kind} with {list(given.labels)}"
+        )
 
 
 def _scores(

@@ -107,7 +107,7 @@ def _slice_of(data: TaskData, examples: int) -> TaskData:
         ids=data.test.ids[few],
     )
     counts = tuple(max(1, round(count * share)) for count in data.counts)
-    return TaskData(replace(data.splits, test=test), counts)
+    return TaskData(data.task, replace(data.splits, test=test), counts)
 
 
 def _device_memory(device: torch.device) -> tuple[int, int]:

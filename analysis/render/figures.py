@@ -63,7 +63,7 @@ def table_figure(frame: pd.DataFrame, columns: Mapping[str, TableColumns]) -> Fi
     blocks = list(frame["block"].drop_duplicates())
     across = min(2, max(1, len(blocks)))
     lines = max(1, math.ceil(len(blocks) / across))
-    tallest = int(frame.groupby("block")["family"].nunique().max())
+    tallest = int(_lines(frame).groupby(frame["block"]).nunique().max())
     size = (5.2 * across, lines * (1.2 + 0.42 * tallest) + 0.7)
     figure = Figure(figsize=size, layout="constrained")
     FigureCanvasAgg(figure)
@@ -119,21 +119,27 @@ def _draw_roc(axes: Axes, picture: RocPicture) -> None:
 
 
 def _draw_block(axes: Axes, rows: pd.DataFrame, metric: Metric, title: str) -> None:
-    families = list(rows["family"].drop_duplicates())
-    for position, family in enumerate(families):
-        pair = rows[rows["family"] == family].dropna(subset=[column_name(metric)]).to_dict("records")
+    lines = _lines(rows)
+    names = list(lines.drop_duplicates())
+    for position, name in enumerate(names):
+        pair = rows[lines == name].dropna(subset=[column_name(metric)]).to_dict("records")
         _draw_pair(axes, pair, metric, position)
         if not pair:
             across = axes.get_yaxis_transform()
             axes.text(0.02, position, "no result", transform=across, va="center", color=GREY, fontsize=9)
-    axes.set_yticks(range(len(families)), families)
-    axes.set_ylim(len(families) - 0.4, -0.6)
+    axes.set_yticks(range(len(names)), [_plain(name) for name in names])
+    axes.set_ylim(len(names) - 0.4, -0.6)
     axes.margins(x=0.08)
     quantity = f"{metric.words} (%)" if metric.scale == 100 else metric.words
     axes.set_xlabel(f"{quantity}, test ensemble, 95 % interval", fontsize=9)
     axes.set_title(_plain(title, _LINE), fontsize=10, loc="left")
     _quiet(axes)
     axes.grid(axis="x", color=GRID, linewidth=0.8)
+
+
+def _lines(rows: pd.DataFrame) -> pd.Series[str]:
+    """The label of each row's line: rows that the constraint alone tells apart share one."""
+    return rows["row"].str.replace(" + ALM", "", regex=False)
 
 
 def _draw_pair(axes: Axes, pair: Sequence[Mapping[Any, Any]], metric: Metric, position: int) -> None:

@@ -73,7 +73,7 @@ class Offer:
         had_torch = "torch" in sys.modules
         try:
             found: object = self.entry.load()
-        except Exception as error:  # whatever a package of others does when it is imported
+        except (Exception, SystemExit) as error:  # whatever a package of others does when it is imported
             reason = " ".join(str(error).split())
             return None, f"{type(error).__name__}: {reason}"
         if "torch" in sys.modules and not had_torch:

@@ -67,6 +67,10 @@ class Task(Frozen, ABC):
         """The metric that steers."""
         return next(metric for metric in self.metrics(DEFAULT_TARGETS) if metric.name == self.steers)
 
+    def reads_targets_of(self, other: Task) -> bool:
+        """Whether the outputs of this task's networks can be held against the targets of another task."""
+        return self.kind == other.kind
+
     @abstractmethod
     def columns(self, comparison: Comparison) -> tuple[str, ...]:
         """A name for each of the R columns of the constraint."""

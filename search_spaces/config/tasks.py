@@ -153,7 +153,8 @@ class MultiClass(Task):
     @field_validator("classes", "critical")
     @classmethod
     def _are_distinct(cls, labels: tuple[ClassLabel, ...]) -> tuple[ClassLabel, ...]:
-        if len(set(labels)) != len(labels):
+        # Metrics and columns are named by the text of a class.
+        if len({str(label) for label in labels}) != len(labels):
             raise ValueError(f"expected every class once, given {list(labels)}")
         return labels
 
@@ -171,6 +172,10 @@ class MultiClass(Task):
         return cls(
             source=Digits(), classes=classes, critical=(8, 9), validation_per_class=20, test_per_class=20
         )
+
+    def reads_targets_of(self, other: Task) -> bool:
+        """Only of the same classes, in the same order: a target is the position of a class."""
+        return super().reads_targets_of(other) and self.labels == other.labels
 
     @property
     def labels(self) -> tuple[ClassLabel, ...]:

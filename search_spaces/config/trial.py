@@ -67,10 +67,10 @@ class TrialConfig(Frozen):
         kind = self.data.kind
         if not self.loss.fits(kind):
             fitting = ", ".join(self.loss.tasks)
-            raise ValueError(f"expected a loss for a task of kind {kind}, given {self.loss.name} ({fitting})")
+            raise ValueError(f"loss: expected one for {kind} tasks, given {self.loss.name} (for {fitting})")
         if self.constraint is not None and self.constraint.comparison not in self.data.comparisons:
             known = " or ".join(self.data.comparisons)
-            raise ValueError(f"expected constraint.comparison {known}, given {self.constraint.comparison}")
+            raise ValueError(f"constraint.comparison: expected {known}, given {self.constraint.comparison}")
         return self
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -22,8 +23,9 @@ if TYPE_CHECKING:
     from trainer.store import Store
 
 SPLITS = ("test", "validation")
+MOST_COLUMNS = 8  # of a table that fits a terminal
 
-Dataset = Annotated[str, typer.Option("--dataset", help="A preset: digits, cifar10, cifar100, breastmnist.")]
+Dataset = Annotated[str, typer.Option("--dataset", help="A preset, like digits or cifar10.")]
 Ratio = Annotated[float | None, typer.Option("--ratio", min=1, help="Majority per minority in training.")]
 Loss = Annotated[str, typer.Option("--loss", help="A named base loss, like baseline_BCE.")]
 Alm = Annotated[str, typer.Option("--alm", help="A named constraint, like ALM_14_beg, or none.")]
@@ -210,9 +212,9 @@ def _print_result(console: Console, config: TrialConfig, store: Store) -> bool:
     steering = column_name(columns.steering)
     headers = [_header(metric) for metric in columns.shown]
     values = [_value(metric, row[column_name(metric)]) for metric in columns.shown]
-    table = Table("replicates", *headers, f"{_header(columns.steering)} mean ± sd")
+    headers = ["replicates", *headers, f"{_header(columns.steering)} mean ± sd"]
     spread = f"{row[f'{steering}_mean']:.4f} ± {row[f'{steering}_std']:.4f}"
-    table.add_row(str(row["n"]), *values, spread)
+    table = _table(headers, [[str(row["n"]), *values, spread]])
     console.print(f"test, ensemble; replicates scored by {config.scored}:", highlight=False)
     console.print(table)
     if row["note"]:
@@ -225,11 +227,25 @@ def _print_evaluation(console: Console, found: Evaluation, split: str, data: Tas
 
     console.print(f"{split}: {found.examples} examples, {found.classes}", highlight=False)
     metrics = data.headline(DEFAULT_TARGETS)
-    table = Table("weights", *map(_header, metrics))
-    rows = [(f"seed {seed}", values) for seed, values in found.replicates.items()]
-    for name, values in [*rows, ("ensemble", found.ensemble)]:
-        table.add_row(name, *[_value(metric, values[metric.name]) for metric in metrics])
-    console.print(table)
+    rows = []
+    for seed, values in found.replicates.items():
+        rows.append([f"seed {seed}", *_values(metrics, values)])
+    rows.append(["ensemble", *_values(metrics, found.ensemble)])
+    console.print(_table(["weights", *map(_header, metrics)], rows))
+
+
+def _table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    """A line per row; with more columns than a terminal holds, a column per row."""
+    if len(headers) > MOST_COLUMNS:
+        headers, *rows = zip(headers, *rows, strict=True)
+    table = Table(*headers)
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def _values(metrics: Sequence[Metric], values: Mapping[str, float]) -> list[str]:
+    return [_value(metric, values[metric.name]) for metric in metrics]
 
 
 def _header(metric: Metric) -> str:

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from search_spaces.config import ConstraintConfig, CrossEntropy, TrialConfig
-from search_spaces.errors import Interrupted
+from search_spaces.errors import InputError, Interrupted
 from search_spaces.paper.presets import preset
 from trainer.data.task import load_task
 from trainer.evaluate import evaluate
@@ -65,6 +65,15 @@ def test_what_is_stored_gives_the_metrics_again(tmp_path: Path) -> None:
     found = evaluate(wanted, store, load_task(wanted.data, None), CPU)
     assert found.replicates[1]["critical_auroc"] == pytest.approx(summary["critical_auroc"], abs=1e-12)
     assert found.classes == "60 of class 8, 60 of class 9"
+
+
+def test_weights_are_not_held_against_another_tasks_targets(tmp_path: Path) -> None:
+    wanted, store = config(None), Store(tmp_path)
+    run_trial(wanted, store, CPU, TrialOptions())
+    others = [preset("digits")["data"], wanted.data.model_copy(update={"classes": tuple(range(9, -1, -1))})]
+    for other in others:
+        with pytest.raises(InputError, match="evaluate: expected a task as the trial's, multiclass with the"):
+            evaluate(wanted, store, load_task(other, None), CPU)  # type: ignore[arg-type]
 
 
 def test_multipliers_rise_for_pairs_of_the_columns_alone(tmp_path: Path) -> None:

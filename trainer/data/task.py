@@ -29,10 +29,12 @@ _SMALLEST_STD = 1 / 255
 class TaskData:
     """A task's data. Tasks of one data set and the same classes share their tensors: do not write to them.
 
+    task        what the data were read for
     splits      pool, validation and test; seeds draw their training subsets from the pool
     counts      per class, in the task's order: how many of them a seed draws
     """
 
+    task: Task
     splits: PreparedSplits
     counts: tuple[int, ...]
     _drawn: dict[int, Tensor] = field(default_factory=dict, repr=False)
@@ -81,7 +83,7 @@ def load_task(config: Task, data_dir: Path | None, download: bool = False) -> Ta
     splits = _read_splits(config.whole(), data_dir, download)
     available = [len(members) for members in splits.members]
     counts = task_arrays(config).class_counts(splits.class_sizes, available, config.source.title)
-    return TaskData(splits, counts)
+    return TaskData(config, splits, counts)
 
 
 @lru_cache(maxsize=2)

@@ -6,6 +6,9 @@ free. What does not depend on a threshold is scikit-learn's.
 
 from __future__ import annotations
 
+import math
+from fractions import Fraction
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -37,6 +40,24 @@ def macro_f1(targets: NDArray[np.int64], decided: NDArray[np.int64], classes: in
 
     known = range(classes)
     return float(f1_score(targets, decided, labels=list(known), average="macro", zero_division=0))
+
+
+def balanced_accuracy(targets: NDArray[np.int64], decided: NDArray[np.int64], classes: int) -> float:
+    """The mean over classes of recall, in [0, 1]; NaN where a class has no example.
+
+    It is a ratio of whole numbers, rounded once, so that equal decisions tie.
+
+    >>> balanced_accuracy(np.array([0, 0, 1]), np.array([0, 1, 1]), classes=2)
+    0.75
+    """
+    sizes = np.bincount(targets, minlength=classes)
+    hits = np.bincount(targets[targets == decided], minlength=classes)
+    if not sizes.all():
+        return math.nan
+    total = Fraction(0)
+    for hit, size in zip(hits.tolist(), sizes.tolist(), strict=True):
+        total += Fraction(hit, size)
+    return float(total / classes)
 
 
 def recalls(targets: NDArray[np.int64], decided: NDArray[np.int64], classes: int) -> Floats:

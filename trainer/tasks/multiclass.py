@@ -101,7 +101,7 @@ class MultiClassArrays(TaskArrays):
         decided, count = metrics.decisions(logits), len(self.task.classes)
         recalls = metrics.recalls(classes, decided, count)
         found = {f"recall/{label}": float(recalls[i]) for i, label in enumerate(self.task.classes)}
-        found["balanced_accuracy"] = float(np.mean(recalls))
+        found["balanced_accuracy"] = metrics.balanced_accuracy(classes, decided, count)
         found["macro_f1"] = metrics.macro_f1(classes, decided, count)
         return found
 

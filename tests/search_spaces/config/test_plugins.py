@@ -178,6 +178,25 @@ def test_a_bad_one_harms_nobody_but_who_says_its_name(
         assert LOSS_TYPES.plugins() == []
 
 
+@pytest.mark.usefixtures("plugin")
+def test_its_bare_name_is_enough_as_ours_is(tmp_path: Path) -> None:
+    (short,) = trials(tmp_path, "fixed: {dataset: digits, loss: squared}\n")
+    (long,) = trials(tmp_path, "fixed: {dataset: digits, loss: {name: squared}}\n")
+    assert short == long
+
+
+def test_a_package_that_ends_the_program_is_one_clear_line(tmp_path: Path) -> None:
+    folder = tmp_path / "installed"
+    folder.mkdir()
+    (folder / "leaver.py").write_text("import sys\nsys.exit(3)\n")
+    write_distribution(folder, "leaver", "1", {"almsweep.losses": {"left": "leaver:Loss"}})
+    with (
+        on_path(folder),
+        pytest.raises(SpaceError, match=r"left of almsweep.losses in leaver==1.*SystemExit"),
+    ):
+        trials(tmp_path, OF_A_LOSS % "left")
+
+
 def test_ours_keep_their_names(tmp_path: Path) -> None:
     folder = tmp_path / "installed"
     folder.mkdir()

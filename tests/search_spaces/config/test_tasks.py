@@ -62,11 +62,15 @@ def test_a_space_may_say_that_a_task_is_binary() -> None:
         ({"data": {**BINARY, "task": "ranking"}}, "data.task: expected one of binary, multiclass, given"),
         ({"data": {**SEVERAL, "critical": [5]}}, "expected critical classes among"),
         ({"data": {**SEVERAL, "classes": [0, 0, 2]}}, "data.classes: expected every class once"),
-        ({"data": SEVERAL}, "expected a loss for a task of kind multiclass, given bce"),
-        ({"data": BINARY, "loss": "cross_entropy"}, "expected a loss for a task of kind binary"),
+        ({"data": {**SEVERAL, "classes": [0, 1, "1", 2]}}, "data.classes: expected every class once"),
+        ({"data": SEVERAL}, "loss: expected one for multiclass tasks, given bce (for binary)"),
+        (
+            {"data": BINARY, "loss": "cross_entropy"},
+            "loss: expected one for binary tasks, given cross_en",
+        ),
         (
             {"data": BINARY, "constraint": "ALM_14_beg", "constraint.comparison": "pairwise"},
-            "expected constraint.comparison one_vs_rest, given pairwise",
+            "constraint.comparison: expected one_vs_rest, given pairwise",
         ),
         ({"data": {**SEVERAL, "imbalance": {"factor": 0.5}}}, "data.imbalance.factor: expected a number of"),
     ],

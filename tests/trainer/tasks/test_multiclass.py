@@ -57,6 +57,17 @@ def test_two_classes_of_logits_0_and_s_have_the_binary_metrics_of_s() -> None:
     assert (scores != 0).all() or found["balanced_accuracy"] != binary["balanced_accuracy"]
 
 
+def test_equal_decisions_tie_in_balanced_accuracy() -> None:
+    """Of recalls 1/3, 1/3, 2/3 in any order: sums of rounded recalls would differ in the last digit."""
+    targets = np.repeat([0, 1, 2], 3)
+    found = set()
+    for hits in ((1, 1, 2), (1, 2, 1), (2, 1, 1)):
+        decided = np.array([(c + (i >= hits[c])) % 3 for c in range(3) for i in range(3)])
+        logits = np.eye(3)[decided]
+        found.add(task_arrays(TASK).summarize(targets, logits)["balanced_accuracy"])
+    assert found == {4 / 9}
+
+
 def test_every_declared_metric_is_computed_and_no_other() -> None:
     arrays = task_arrays(TASK, Targets(tpr=(0.995,), fpr=()))
     targets, logits = np.array([0, 1, 2]), np.eye(3)
