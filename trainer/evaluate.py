@@ -63,10 +63,11 @@ def evaluate(
     scores = {seed: _scores(config, store, done[seed], chosen.pixels, device) for seed in sorted(done)}
     arrays, at_zero = task_arrays(config.data), config.loss.decides_at_zero
     mean = np.mean(list(scores.values()), axis=0, dtype=np.float64)
+    replicates = {}
+    for seed, found in scores.items():
+        replicates[seed] = arrays.summarize(targets, found, decides_at_zero=at_zero)
     return Evaluation(
-        replicates={
-            seed: arrays.summarize(targets, s, decides_at_zero=at_zero) for seed, s in scores.items()
-        },
+        replicates=replicates,
         ensemble=arrays.summarize(targets, mean, decides_at_zero=at_zero),
         examples=len(targets),
         classes=arrays.count_words(targets),
@@ -92,7 +93,7 @@ def _scores(
     weights = checkpoint.load_weights(_weights_file(store, done), trial_id=done.trial_id, seed=done.seed)
     model = build_replicate_model(config, pixels.shape[1:], torch.Generator()).to(device)
     augmenter = Augmenter(pixels[:1].to(device), config.augmentation, weights.mean, weights.std)
-    scores = []
+    tensors, scores = task_tensors(config, device), []
     for state in weights.models:
         try:
             model.load_state_dict(state)
@@ -102,7 +103,7 @@ def _scores(
                 f"{tuple(pixels.shape[1:])}: {error}"
             ) from error
         parts = (augmenter.eval_batch(part.to(device)) for part in pixels.split(EVALUATION_BATCH))
-        outputs = task_tensors(config, device).outputs(logits_of(model, parts, config.precision))
+        outputs = tensors.outputs(logits_of(model, parts, config.precision))
         scores.append(outputs.cpu().numpy())
     return mean_scores(scores)
 

@@ -47,13 +47,10 @@ def fit(
         ensemble = _ensemble_metrics(running[0].setup, [*earlier, *scores])
         for replicate in running:
             replicate.records[-1].update(ensemble)
-        yield Round(
-            epoch=int(max(r.records[-1]["epoch"] for r in running)),
-            records={r.seed: r.records[-1] for r in running},
-            ensemble=ensemble,
-            ended=tuple(r.seed for r in running if r.state != "running"),
-            seconds=time.perf_counter() - started,
-        )
+        records = {replicate.seed: replicate.records[-1] for replicate in running}
+        epoch = max(int(record["epoch"]) for record in records.values())
+        ended_now = tuple(replicate.seed for replicate in running if replicate.state != "running")
+        yield Round(epoch, records, ensemble, ended_now, seconds=time.perf_counter() - started)
 
 
 def train_epoch(replicates: Sequence[Replicate]) -> list[dict[str, float]]:

@@ -1,4 +1,4 @@
-"""Early stopping of a replicate by its own validation AUROC."""
+"""Early stopping of a replicate by its own steering metric on the validation split."""
 
 from __future__ import annotations
 
@@ -6,13 +6,18 @@ import math
 from collections.abc import Sequence
 
 
-def epochs_without_gain(aurocs: Sequence[float]) -> int:
-    """How many epochs ago the last strictly better validation AUROC was; `aurocs` has one at least.
+def epochs_without_gain(values: Sequence[float]) -> int:
+    """How many epochs ago the last strictly better value was; there is one at least.
 
-    An undefined AUROC (NaN) is the lowest of all.
+    An undefined value (NaN) is the lowest of all.
 
     >>> epochs_without_gain([0.5, 0.6, 0.6, float("nan")]), epochs_without_gain([0.5, 0.6])
     (2, 0)
     """
-    ordered = [-math.inf if math.isnan(auroc) else auroc for auroc in aurocs]
-    return len(ordered) - 1 - ordered.index(max(ordered))
+    best = max(range(len(values)), key=lambda epoch: lowest_if_undefined(values[epoch]))
+    return len(values) - 1 - best
+
+
+def lowest_if_undefined(value: float) -> float:
+    """The value as epochs are ordered by it: NaN below all others."""
+    return -math.inf if math.isnan(value) else value

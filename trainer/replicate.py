@@ -61,7 +61,6 @@ class Replicate:
         self.model = build_replicate_model(config, data.image_shape, setup.generator(self.seed, "weights"))
         self.model.to(device).to(memory_format=setup.memory_format)  # type: ignore[call-overload]
         self.constraint = self._make_constraint()
-        self._find_positives()
         self.scored = ScoredEpochs(config.scored)
         self.lane = Lane(device, capture=setup.capture)
         network: Callable[[Tensor], Tensor] = self.model
@@ -75,20 +74,18 @@ class Replicate:
         self._validation_logits = torch.zeros((len(data.validation), output_count(config)), device=device)
         self.validation_outputs = np.zeros(0, np.float32)
         self._next_batch = 0
-        self._positives = 0
 
-    def _find_positives(self) -> None:
-        """Where multipliers may rise: (example, column) of the drawn positives. One may stand in several."""
-        positive = self.setup.tensors.masks(self.setup.examples.pool_targets).positive
+    def _make_constraint(self) -> Constraint | None:
+        """The constraint, and where its multipliers may rise: (example, column) of the drawn positives."""
+        setup = self.setup
+        if setup.config.constraint is None:
+            return None
+        positive = setup.tensors.masks(setup.examples.pool_targets).positive
+        # A positive may stand in several columns.
         self._columns_of = positive.sum(dim=1).cpu()
         drawn = self.train_indices.to(positive.device)
         rows, columns = positive[drawn].nonzero(as_tuple=True)
         self._own = drawn[rows], columns
-
-    def _make_constraint(self) -> Constraint | None:
-        setup = self.setup
-        if setup.config.constraint is None:
-            return None
         return Constraint(
             setup.config.constraint,
             examples=len(setup.data.pool),
@@ -112,7 +109,8 @@ class Replicate:
         )
         if len(kept) < len(order):
             order, draws = order[kept], draws[kept]
-        self._positives = int(self._columns_of[order].sum())
+        if self.constraint is not None:
+            self._positives = int(self._columns_of[order].sum())
         self._next_batch = 0
         self.lane.follow_default()
         with self.lane.entered():
@@ -171,6 +169,8 @@ class Replicate:
         validation_loss = self.loss(self._validation_logits, setup.examples.validation_targets)
         waited_for = torch.stack([self.step.loss_sum, validation_loss, *self._constraint_sums()])
         loss, val_loss, violation, mean, most = waited_for.tolist()
+        if self.constraint is not None:
+            violation /= max(self._positives, 1)
         outputs = setup.tensors.outputs(self._validation_logits)
         self.validation_outputs = outputs.cpu().numpy().copy()
         summary = setup.arrays.summarize(setup.validation_labels, self.validation_outputs)
@@ -178,7 +178,7 @@ class Replicate:
             "epoch": self.epoch,
             "learning_rate": learning_rate(config.optimizer, self.epoch, config.epochs),
             "train/loss": loss / max(len(self.batch_sizes), 1),
-            "train/violation": violation / max(self._positives, 1),
+            "train/violation": violation,
             "train/penalty": 0.0 if self.constraint is None else self.constraint.penalty,
             "train/multiplier_mean": mean,
             "train/multiplier_max": most,
@@ -201,8 +201,8 @@ class Replicate:
 
     def _judge(self, record: dict[str, float]) -> None:
         """Diverged, to be scored by, or out of patience; and the penalty's growth."""
-        steers = self.setup.config.data.steers
-        value, loss = record[f"val/{steers}"], record["val/loss"]
+        steering = self.setup.config.data.steering_metric
+        value, loss = record[f"val/{steering.name}"], record["val/loss"]
         if not all(math.isfinite(record[k]) for k in ("train/loss", "val/loss", "train/violation")):
             self.state = "diverged"
             losses_seen = f"train {record['train/loss']}, validation {loss}"
@@ -212,11 +212,10 @@ class Replicate:
         if self.constraint is not None:
             self.constraint.end_epoch(self.epoch, value)
         patience = self.setup.config.patience
-        values = [*(earlier[f"val/{steers}"] for earlier in self.records), value]
+        values = [*(earlier[f"val/{steering.name}"] for earlier in self.records), value]
         if patience is not None and epochs_without_gain(values) >= patience:
             self.state = "completed"
-            words = self.setup.arrays.metric(steers).words
-            self.reason = f"no better validation {words} for {patience} epochs"
+            self.reason = f"no better validation {steering.words} for {patience} epochs"
 
     def score_test(self) -> NDArray[np.float32]:
         """Mean outputs of the test split over the scored epochs, [N] or [N, K]; the weights are theirs then.

@@ -18,7 +18,6 @@ decides between them. A mean of three moves far less, at the price of three sets
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -29,6 +28,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from search_spaces.config import SCORED_EPOCHS, ScoredBy
+from trainer.patience import lowest_if_undefined
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +97,7 @@ class ScoredEpochs:
         return [one.epoch for one in self.held]
 
     def validation_scores(self) -> NDArray[np.float32]:
-        """Mean validation scores [N] of the held epochs. Raises ValueError when there is none."""
+        """Mean validation outputs of the held epochs, [N] or [N, K]. Raises ValueError for none."""
         return mean_scores([one.validation_scores for one in self.held])
 
     def state_dict(self) -> list[dict[str, Any]]:
@@ -117,7 +117,7 @@ class ScoredEpochs:
 
 
 def mean_scores(scores: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
-    """Mean [N] of several epochs' scores [N], summed as float64 in their order and rounded once to float32.
+    """Mean of several epochs' outputs, [N] or [N, K] each: summed as float64 in their order, rounded once.
 
     Of one epoch these are exactly its scores; where infinities cancel NaN. Raises ValueError for none.
 
@@ -134,4 +134,4 @@ def mean_scores(scores: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
 
 
 def _quality(value: float, loss: float) -> tuple[float, float]:
-    return (-math.inf if math.isnan(value) else value), -loss
+    return lowest_if_undefined(value), -loss

@@ -48,7 +48,13 @@ class TrialSetup:
         self.memory_format = memory_format(config.model, device)
         self.arrays = task_arrays(config.data, options.targets)
         self.tensors = task_tensors(config, device)
-        self.examples = examples or make_examples(config, data, device)
+        self.examples = examples or ResidentExamples(
+            data,
+            config.augmentation,
+            device,
+            target_dtype=self.tensors.target_dtype,
+            memory_format=self.memory_format,
+        )
 
     @cached_property
     def validation_labels(self) -> NDArray[np.generic]:
@@ -58,17 +64,6 @@ class TrialSetup:
     def generator(self, seed: int, purpose: str) -> torch.Generator:
         """A CPU generator for one purpose of one replicate; CPU and GPU runs draw the same numbers."""
         return torch.Generator().manual_seed(seed_for(seed, purpose))
-
-
-def make_examples(config: TrialConfig, data: TaskData, device: torch.device) -> ResidentExamples:
-    """A trial's examples on a device."""
-    return ResidentExamples(
-        data,
-        config.augmentation,
-        device,
-        target_dtype=task_tensors(config, device).target_dtype,
-        memory_format=memory_format(config.model, device),
-    )
 
 
 def memory_format(model: Model, device: torch.device) -> torch.memory_format:
@@ -89,11 +84,7 @@ class _Held:
 _held: _Held | None = None
 
 
-def held_setup(
-    config: TrialConfig,
-    device: torch.device,
-    options: TrialOptions,
-) -> TrialSetup:
+def held_setup(config: TrialConfig, device: torch.device, options: TrialOptions) -> TrialSetup:
     """The setup of a trial; it shares its examples with the process's last trial where they are equal.
 
     Those are the task's images and targets, prepared for `augmentation`, `model` and `precision` alone.
@@ -102,12 +93,14 @@ def held_setup(
     global _held
     key = (config.data, config.augmentation, config.model, config.precision, options.data_dir, device)
     held = _held
-    if held is None or held.key != key:
-        held = None
-        let_go()  # of the last block, before the next one takes memory
-        data = load_task(config.data, options.data_dir, download=options.download)
-        held = _held = _Held(key, data, make_examples(config, data, device))
-    return TrialSetup(config, held.data, device, options, examples=held.examples)
+    if held is not None and held.key == key:
+        return TrialSetup(config, held.data, device, options, examples=held.examples)
+    held = None
+    let_go()  # of the last block, before the next one takes memory
+    data = load_task(config.data, options.data_dir, download=options.download)
+    setup = TrialSetup(config, data, device, options)
+    _held = _Held(key, data, setup.examples)
+    return setup
 
 
 def let_go() -> None:

@@ -1,4 +1,4 @@
-"""The nine base losses F(s, y) as pure functions of a mini-batch.
+"""The nine base losses F(s, y) of binary tasks as pure functions of a mini-batch, and their one column.
 
 Every function takes logits `s` and targets `y` (1 = positive = critical, 0 = negative; bool, integer or
 float), both of shape [B] with B >= 1, and returns the mean over the batch: a tensor without dimensions, of

@@ -44,10 +44,6 @@ class TaskArrays(ABC):
         """Names of the metrics of these roles, in their order."""
         return [metric.name for metric in self.metrics if metric.role in roles]
 
-    def metric(self, name: str) -> Metric:
-        """The metric of that name. Raises KeyError for one that the task has not."""
-        return {metric.name: metric for metric in self.metrics}[name]
-
     @abstractmethod
     def targets(self, classes: NDArray[np.int64]) -> NDArray[np.generic]:
         """Targets [N], as they are stored, of examples whose class is a position among the task's labels."""

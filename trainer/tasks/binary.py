@@ -55,12 +55,12 @@ class BinaryArrays(TaskArrays):
         if task.imbalance_ratio is None:
             check_each(task, positives, task.positive, sizes[split:], data_set)
         else:
-            positives = self._spread_positives(sum(negatives), available[split:], data_set)
+            positives = self._spread(task.imbalance_ratio, sum(negatives), available[split:], data_set)
         check_each(task, negatives, task.negative, sizes[:split], data_set)
         return (*negatives, *positives)
 
-    def _spread_positives(self, negatives: int, available: Sequence[int], data_set: str) -> list[int]:
-        ratio = self.task.imbalance_ratio or 1.0
+    def _spread(self, ratio: float, negatives: int, available: Sequence[int], data_set: str) -> list[int]:
+        """How many of each positive class: `negatives // ratio` in all."""
         asked = int(negatives // Fraction(str(ratio)))
         classes = _listed(self.task.positive)
         what = f"{data_set}: ratio 1:{ratio:g} of {negatives} training negatives"
