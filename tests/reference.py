@@ -14,6 +14,17 @@ from fractions import Fraction
 CONTEXT = Context(prec=60, Emax=999_999_999, Emin=-999_999_999)
 STEP = Decimal("1e-20")
 
+# Scores and targets of batches at which losses and the constraint tend to break.
+EDGE_BATCHES = {
+    "no positives": ([0.5, -1.0, 2.0], [0, 0, 0]),
+    "no negatives": ([0.5, -1.0, 2.0], [1, 1, 1]),
+    "one positive": ([-0.3], [1]),
+    "one negative": ([-0.3], [0]),
+    "ties": ([0.0, 0.0, 1.0, 1.0], [1, 0, 1, 0]),
+    "wrong by far": ([1e4, -1e4, 800.0, -800.0], [0, 1, 0, 1]),
+    "right by far": ([1e4, -1e4, 800.0, -800.0], [1, 0, 1, 0]),
+}
+
 Number = Decimal
 Loss = Callable[[Sequence[Decimal], Sequence[int]], Decimal]
 

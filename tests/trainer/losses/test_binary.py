@@ -41,13 +41,7 @@ CASES: list[tuple[LossConfig, reference.Loss]] = [
 NAMES = [f"{config.name}-{i}" for i, (config, _) in enumerate(CASES)]
 
 EDGE_BATCHES = {
-    "no positives": ([0.5, -1.0, 2.0], [0, 0, 0]),
-    "no negatives": ([0.5, -1.0, 2.0], [1, 1, 1]),
-    "one positive": ([-0.3], [1]),
-    "one negative": ([-0.3], [0]),
-    "ties": ([0.0, 0.0, 1.0, 1.0], [1, 0, 1, 0]),
-    "wrong by far": ([1e4, -1e4, 800.0, -800.0], [0, 1, 0, 1]),
-    "right by far": ([1e4, -1e4, 800.0, -800.0], [1, 0, 1, 0]),
+    **reference.EDGE_BATCHES,
     "where softplus is linear": ([21.0, -21.0, 37.0, -37.0], [0, 1, 0, 1]),
 }
 
