@@ -64,6 +64,14 @@ _PAPER: dict[str, object] = {
     "patience": 30,
     "batch_size": 64,
 }
+# Learns in seconds on one core.
+_DIGITS: dict[str, object] = {
+    "optimizer": Sgd(learning_rate=0.05, momentum=0.9, weight_decay=2e-4),
+    "augmentation": AugmentationConfig(crop_padding=1, horizontal_flip=0.0),
+    "epochs": 12,
+    "patience": None,
+    "batch_size": 32,
+}
 
 
 def _paper_sgd(learning_rate: float) -> Sgd:
@@ -75,43 +83,11 @@ PRESETS: dict[str, dict[str, object]] = {
     "cifar10": {"data": TASKS["cifar10"], "optimizer": _paper_sgd(0.01), **_PAPER},
     "cifar100": {"data": TASKS["cifar100"], "optimizer": _paper_sgd(0.001), **_PAPER},
     "breastmnist": {"data": TASKS["breastmnist"], "optimizer": _paper_sgd(0.01), **_PAPER},
-    # Learns in seconds on one core.
-    "digits": {
-        "data": TASKS["digits"],
-        "model": SmallCnn(width=16),
-        "optimizer": Sgd(learning_rate=0.05, momentum=0.9, weight_decay=2e-4),
-        "augmentation": AugmentationConfig(crop_padding=1, horizontal_flip=0.0),
-        "epochs": 12,
-        "patience": None,
-        "batch_size": 32,
-    },
+    "digits": {"data": TASKS["digits"], "model": SmallCnn(width=16), **_DIGITS},
     # Narrower, so that the task is not solved and there is something to tell losses apart by.
-    "digits-critical": {
-        "data": TASKS["digits-critical"],
-        "model": SmallCnn(width=8),
-        "optimizer": Sgd(learning_rate=0.05, momentum=0.9, weight_decay=2e-4),
-        "augmentation": AugmentationConfig(crop_padding=1, horizontal_flip=0.0),
-        "epochs": 12,
-        "patience": None,
-        "batch_size": 32,
-    },
-    "digits-longtail": {
-        "data": TASKS["digits-longtail"],
-        "model": SmallCnn(width=8),
-        "optimizer": Sgd(learning_rate=0.05, momentum=0.9, weight_decay=2e-4),
-        "augmentation": AugmentationConfig(crop_padding=1, horizontal_flip=0.0),
-        "epochs": 12,
-        "patience": None,
-        "batch_size": 32,
-    },
+    "digits-critical": {"data": TASKS["digits-critical"], "model": SmallCnn(width=8), **_DIGITS},
+    "digits-longtail": {"data": TASKS["digits-longtail"], "model": SmallCnn(width=8), **_DIGITS},
 }
-
-
-def preset_name(name: str) -> str:
-    """The preset's own spelling of a name given in any case. Raises SpaceError for an unknown one."""
-    if name.casefold() not in PRESETS:
-        raise SpaceError(unknown_name("data set", name, list(PRESETS)))
-    return name.casefold()
 
 
 def preset(name: str, ratio: float | None = None) -> dict[str, object]:
@@ -121,5 +97,7 @@ def preset(name: str, ratio: float | None = None) -> dict[str, object]:
 
     Raises SpaceError for an unknown data set, and pydantic's ValidationError for an impossible ratio.
     """
-    known = preset_name(name)
+    known = name.casefold()
+    if known not in PRESETS:
+        raise SpaceError(unknown_name("data set", name, list(PRESETS)))
     return {**PRESETS[known], "data": TASKS[known].with_ratio(ratio)}
