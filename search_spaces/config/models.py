@@ -49,7 +49,28 @@ class Model(Kind):
         """Numbers in the largest feature map of one image."""
 
 
-class ResNet10(Model):
+class _Convolutional(Model):
+    """Convolutions, the first of which has the fewest channels, `width`, and makes the largest map."""
+
+    width: int = Field(ge=1, le=1024)
+    initialization: Initialization = "torch"
+
+    @property
+    def convolutions(self) -> Initialization:
+        """As the field says."""
+        return self.initialization
+
+    @property
+    def narrowest(self) -> int:
+        """The first one's channels."""
+        return self.width
+
+    def map_size(self, image_size: int) -> int:
+        """The first one's."""
+        return self.width * image_size**2
+
+
+class ResNet10(_Convolutional):
     """ResNet with basic blocks [1, 1, 1, 1] and `width`-2w-4w-8w channels; 3 x 3 stem, no max-pool.
 
     `initialization` says how the convolutions' first weights are drawn. "torch": torch's default, uniform
@@ -66,17 +87,6 @@ class ResNet10(Model):
     implementation: ClassVar[str] = "trainer.models.resnet10:resnet10"
     name: Literal["resnet10"] = "resnet10"
     width: int = Field(default=64, ge=1, le=1024)
-    initialization: Initialization = "torch"
-
-    @property
-    def convolutions(self) -> Initialization:
-        """As the field says."""
-        return self.initialization
-
-    @property
-    def narrowest(self) -> int:
-        """The stem's channels."""
-        return self.width
 
     def weight_count(self, *, channels: int, image_size: int, outputs: int, head: Head) -> int:
         """Convolutions without bias, their batch norms, a shortcut where channels change, and the head."""
@@ -90,12 +100,8 @@ class ResNet10(Model):
             inputs = stage
         return weights + head_weights(inputs, outputs, head)
 
-    def map_size(self, image_size: int) -> int:
-        """The stem's."""
-        return self.width * image_size**2
 
-
-class SmallCnn(Model):
+class SmallCnn(_Convolutional):
     """Two 3 x 3 convolution blocks of `width` and 2 x `width` channels and a linear output.
 
     `initialization` is that of `ResNet10`, and has the same effect.
@@ -104,17 +110,6 @@ class SmallCnn(Model):
     implementation: ClassVar[str] = "trainer.models.small_cnn:small_cnn"
     name: Literal["small_cnn"] = "small_cnn"
     width: int = Field(default=16, ge=1, le=1024)
-    initialization: Initialization = "torch"
-
-    @property
-    def convolutions(self) -> Initialization:
-        """As the field says."""
-        return self.initialization
-
-    @property
-    def narrowest(self) -> int:
-        """The first block's channels."""
-        return self.width
 
     def weight_count(self, *, channels: int, image_size: int, outputs: int, head: Head) -> int:
         """Two convolutions without bias, their batch norms, and the head on what two poolings leave."""
@@ -122,10 +117,6 @@ class SmallCnn(Model):
         weights = _normed_convolution(channels, width) + _normed_convolution(width, 2 * width)
         features = 2 * width * (image_size // 4) ** 2
         return weights + head_weights(features, outputs, head)
-
-    def map_size(self, image_size: int) -> int:
-        """The first block's."""
-        return self.width * image_size**2
 
 
 def head_weights(features: int, outputs: int, head: Head) -> int:
