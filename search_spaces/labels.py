@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from typing import Any
 
 from pydantic import BaseModel
 
@@ -42,12 +43,13 @@ def settings_label(config: TrialConfig) -> str:
     For example "model.width=16 epochs=20". Without a preset: against the defaults.
     """
     exclude = {"data", "loss", "constraint", "seeds"}
-    given = flat(config.model_dump(mode="json", exclude=exclude))
-    defaults = TrialConfig.model_construct(data=config.data, loss=config.loss)
-    plain = defaults.model_dump(mode="json", exclude=exclude)
     task = task_name(config.data)
-    changed = {k: _dumped(v) for k, v in PRESETS[task].items() if k != "data"} if task else {}
-    return " ".join(_differences(given, flat({**plain, **changed})))
+    preset = PRESETS[task] if task else {}
+    fields: dict[str, Any] = {**preset, "data": config.data, "loss": config.loss}
+    plain = TrialConfig.model_construct(**fields)
+    given = flat(config.model_dump(mode="json", exclude=exclude))
+    expected = flat(plain.model_dump(mode="json", exclude=exclude))
+    return " ".join(_differences(given, expected))
 
 
 def trial_label(config: TrialConfig) -> str:
@@ -121,11 +123,6 @@ def _plain_task(data: Task) -> dict[str, object]:
 
 def _defaults(model: type[BaseModel]) -> dict[str, object]:
     return {name: field.default for name, field in model.model_fields.items() if not field.is_required()}
-
-
-def _dumped(value: object) -> object:
-    dump = getattr(value, "model_dump", None)
-    return value if dump is None else dump(mode="json")
 
 
 def _differences(given: Mapping[str, object], expected: Mapping[str, object]) -> list[str]:

@@ -68,6 +68,8 @@ MARGINS = (0.0, 0.1, 0.25, 0.5, 1.0)
 _LOSS_BY_FOLDED_NAME = {name.casefold(): loss for name, loss in LOSSES.items()}
 _CONSTRAINT_BY_FOLDED_NAME = {name.casefold(): constraint for name, constraint in CONSTRAINTS.items()}
 _NAME_OF_LOSS = {loss: name for name, loss in LOSSES.items()}
+_NAME_OF_CONSTRAINT = {constraint: name for name, constraint in CONSTRAINTS.items()}
+_DEFAULTS = ConstraintConfig(penalty=1)
 
 
 def loss_by_name(name: str) -> LossConfig:
@@ -125,18 +127,17 @@ def constraint_name(constraint: ConstraintConfig | None) -> str:
     """
     if constraint is None:
         return NO_CONSTRAINT
+    unsaid = {"margin": _DEFAULTS.margin, "comparison": _DEFAULTS.comparison}
+    plain = constraint.model_copy(update=unsaid)
+    name = _NAME_OF_CONSTRAINT.get(plain)
+    if name is None:
+        shown: dict[str, object] = {}
+        for key, value in plain:
+            if key in ("penalty", "growth") or value != getattr(_DEFAULTS, key):
+                shown[key] = value
+        name = f"ALM({_arguments(shown)})"
     # A comparison that is not the default stands behind the name.
-    compared = "" if constraint.comparison == "one_vs_rest" else f" {constraint.comparison}"
-    fields = constraint.model_dump(exclude={"margin", "comparison"})
-    for name, known in CONSTRAINTS.items():
-        if fields == known.model_dump(exclude={"margin", "comparison"}):
-            return f"{name}{compared}"
-    defaults = ConstraintConfig(penalty=1).model_dump()
-    shown = {}
-    for key, value in fields.items():
-        if key in ("penalty", "growth") or value != defaults[key]:
-            shown[key] = value
-    return f"ALM({_arguments(shown)}){compared}"
+    return name if constraint.comparison == _DEFAULTS.comparison else f"{name} {constraint.comparison}"
 
 
 def _arguments(fields: dict[str, object]) -> str:
