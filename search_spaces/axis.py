@@ -1,6 +1,8 @@
-"""What every way of writing a space checks: the values of an axis, the number of combinations, the name."""
+"""What every way of writing a space checks: mappings, numbers, an axis, the number of trials, the name."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 
 from search_spaces.names import is_plain_name
 from search_spaces.problem import Problem, join, shown
@@ -10,6 +12,24 @@ MOST_COMBINATIONS = 1_000_000
 
 # A space's name names a folder and a file.
 LONGEST_NAME = 100
+
+
+def check_mapping(path: str, value: object, keys: Sequence[str] = ()) -> Mapping[str, object]:
+    """A non-empty mapping, with no other keys than these where there are any. Raises Problem at `path`."""
+    if not isinstance(value, Mapping) or not value:
+        words = f"a mapping with some of {', '.join(keys)}" if keys else "a mapping of at least one key"
+        raise Problem(path, words, shown(value))
+    for key in value:
+        if keys and key not in keys:
+            raise Problem(join(path, key), f"a known key ({', '.join(keys)})", shown(key))
+    return value
+
+
+def check_whole(path: str, value: object, least: int) -> int:
+    """A whole number of at least that. Raises Problem at `path`."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise Problem(path, f"a whole number of at least {least}", shown(value))
+    return value
 
 
 def check_axis(path: str, key: str, values: object) -> tuple[object, ...]:

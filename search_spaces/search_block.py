@@ -24,6 +24,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from search_spaces.axis import check_mapping, check_whole
 from search_spaces.config import Metric, Task
 from search_spaces.domains import Choice, parse_domain
 from search_spaces.paper.published import published_settings
@@ -42,7 +43,7 @@ def parse_search(fixed: Sequence[Setting], block: object, reading: Reading = DEF
     Raises Problem, at its place below `search`, for what is not as the module says, and for domains of which
     an extreme value makes no trial.
     """
-    given = _mapping("search", block)
+    given = check_mapping("search", block)
     for key in given:
         if key not in _KEYS:
             raise Problem(join("search", key), f"a known key ({', '.join(_KEYS)})", shown(key))
@@ -50,8 +51,8 @@ def parse_search(fixed: Sequence[Setting], block: object, reading: Reading = DEF
         fixed=tuple(fixed),
         dimensions=_dimensions(fixed, given.get("domains")),
         reading=reading,
-        samples=None if "samples" not in given else _whole("search.samples", given["samples"], 1),
-        seed=_whole("search.seed", given.get("seed", 0), 0),
+        samples=None if "samples" not in given else check_whole("search.samples", given["samples"], 1),
+        seed=check_whole("search.seed", given.get("seed", 0), 0),
     )
     # Those of one source at several ratios are one here.
     by_metrics: dict[tuple[Metric, ...], Task] = {}
@@ -67,7 +68,7 @@ def parse_search(fixed: Sequence[Setting], block: object, reading: Reading = DEF
 def _dimensions(fixed: Sequence[Setting], block: object) -> tuple[Dimension, ...]:
     origins = {given.key: given.origin for given in fixed}
     found: dict[str, Dimension] = {}
-    for name, value in _mapping("search.domains", block).items():
+    for name, value in check_mapping("search.domains", block).items():
         path = join("search.domains", name)
         key = setting(name, None, path).key
         if key in origins:
@@ -107,7 +108,7 @@ def _conditions(
     path: str, given: object, earlier: Mapping[str, Dimension]
 ) -> tuple[tuple[str, tuple[object, ...]], ...]:
     found = []
-    for name, values in _mapping(path, given).items():
+    for name, values in check_mapping(path, given).items():
         place = join(path, name)
         key = setting(name, None, place).key
         dimension = earlier.get(key)
@@ -180,7 +181,7 @@ def _start(search: Search, given: object) -> Iterator[Point]:
     for i, one in enumerate(given):
         path = f"search.start[{i}]"
         settings = {fixed.key: fixed for fixed in search.fixed}
-        for key, value in _mapping(path, one).items():
+        for key, value in check_mapping(path, one).items():
             own = setting(key, value, join(path, key))
             settings[own.key] = own
         point = search.locate(builder.build(list(settings.values())))
@@ -208,15 +209,3 @@ def _published(search: Search) -> Iterator[Point]:
 
 def _agree(one: Setting, other: Setting) -> bool:
     return comparable(one.key, one.value) == comparable(other.key, other.value)
-
-
-def _mapping(path: str, value: object) -> Mapping[str, object]:
-    if not isinstance(value, Mapping) or not value:
-        raise Problem(path, "a mapping of at least one key", shown(value))
-    return value
-
-
-def _whole(path: str, value: object, least: int) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise Problem(path, f"a whole number of at least {least}", shown(value))
-    return value

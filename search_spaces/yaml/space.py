@@ -38,7 +38,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
-from search_spaces.axis import check_axis, check_name, check_size
+from search_spaces.axis import check_axis, check_mapping, check_name, check_size, check_whole
 from search_spaces.config import TrialConfig
 from search_spaces.domains import Domain, parse_domain, share
 from search_spaces.errors import SpaceError
@@ -70,7 +70,7 @@ def read_space(path: Path) -> SearchSpace:
 
 
 def _space(content: object, default_name: str) -> SearchSpace:
-    given = _mapping("", content, _KEYS)
+    given = check_mapping("", content, _KEYS)
     name = check_name(given.get("name", default_name))
     description = given.get("description", "")
     if not isinstance(description, str):
@@ -120,17 +120,17 @@ class _Blocks:
         self._add([self._alternative(f"choices[{i}]", value) for i, value in enumerate(values)])
 
     def grid(self, block: object) -> None:
-        for key, values in _mapping("grid", block).items():
+        for key, values in check_mapping("grid", block).items():
             path = join("grid", key)
             self._key(path, key)
             found = check_axis(path, setting(key, None, path).key, values)
             self._add([(setting(key, value, f"{path}[{i}]"),) for i, value in enumerate(found)])
 
     def random(self, block: object) -> None:
-        given = _mapping("random", block, ("samples", "seed", "domains"))
-        self._samples = _whole("random.samples", given.get("samples"), 1)
-        self._seed = _whole("random.seed", given.get("seed", 0), 0)
-        for key, value in _mapping("random.domains", given.get("domains")).items():
+        given = check_mapping("random", block, ("samples", "seed", "domains"))
+        self._samples = check_whole("random.samples", given.get("samples"), 1)
+        self._seed = check_whole("random.seed", given.get("seed", 0), 0)
+        for key, value in check_mapping("random.domains", given.get("domains")).items():
             path = join("random.domains", key)
             place = self._key(path, key)
             self._domains.append((place, parse_domain(path, place.key, value)))
@@ -164,7 +164,7 @@ class _Blocks:
     def _alternative(self, path: str, block: object) -> Alternative:
         """The settings of one mapping, which may not stand in an earlier block or twice in this one."""
         found: dict[str, Setting] = {}
-        for key, value in _mapping(path, block).items():
+        for key, value in check_mapping(path, block).items():
             place = self._key(join(path, key), key)
             if place.key in found:
                 raise Problem(place.origin, "every key once", f"also as {found[place.key].origin}")
@@ -187,20 +187,3 @@ class _Blocks:
 
 def _joined(alternatives: Iterable[Alternative]) -> list[Setting]:
     return list(itertools.chain.from_iterable(alternatives))
-
-
-def _mapping(path: str, value: object, keys: Sequence[str] = ()) -> Mapping[str, object]:
-    """A non-empty mapping, with no other keys than these where there are any. Raises Problem at `path`."""
-    if not isinstance(value, Mapping) or not value:
-        words = f"a mapping with some of {', '.join(keys)}" if keys else "a mapping of at least one key"
-        raise Problem(path, words, shown(value))
-    for key in value:
-        if keys and key not in keys:
-            raise Problem(join(path, key), f"a known key ({', '.join(keys)})", shown(key))
-    return value
-
-
-def _whole(path: str, value: object, least: int) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise Problem(path, f"a whole number of at least {least}", shown(value))
-    return value
