@@ -117,6 +117,11 @@ def auroc(*, of: str = "", role: Role = "headline") -> Metric:
     return Metric(_of_column("auroc", of), "higher", f"AUC{which}", f"AUROC{which}", role=role)
 
 
+def balanced_accuracy(*, role: Role = "summary") -> Metric:
+    """The mean of the classes' recall."""
+    return Metric("balanced_accuracy", "higher", "Balanced accuracy (%)", "balanced accuracy", 100.0, role)
+
+
 def _joined(first: tuple[float, ...], second: tuple[float, ...]) -> tuple[float, ...]:
     known = {percent(rate) for rate in first}
     return first + tuple(rate for rate in second if percent(rate) not in known)

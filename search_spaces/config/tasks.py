@@ -10,7 +10,6 @@ Words: positive = critical = 1; `imbalance_ratio` = majority per minority.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, TypeAlias, Union
 
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
@@ -20,6 +19,7 @@ from search_spaces.config.metrics import (
     Metric,
     Targets,
     auroc,
+    balanced_accuracy,
     fpr_at_tpr,
     recall,
     tpr_at_fpr,
@@ -86,7 +86,7 @@ class Binary(Task):
             *(fpr_at_tpr(rate) for rate in targets.tpr),
             *(tpr_at_fpr(rate) for rate in targets.fpr),
             Metric("average_precision", "higher", "AP", "average precision", role="curve"),
-            Metric("balanced_accuracy", "higher", "Balanced accuracy (%)", "balanced accuracy", 100.0),
+            balanced_accuracy(),
         )
 
     def columns(self, comparison: Comparison) -> tuple[str, ...]:
@@ -189,20 +189,13 @@ class MultiClass(Task):
 
     def metrics(self, targets: Targets) -> tuple[Metric, ...]:
         """Critical AUROC, F1, balanced accuracy; rates and areas per critical class; recall per class."""
-        critical = [str(label) for label in self.critical]
-        accuracy = Metric("balanced_accuracy", "higher", "Balanced accuracy (%)", "balanced accuracy", 100.0)
+        words = "mean critical AUROC"
         found = [
-            Metric(
-                "critical_auroc",
-                "higher",
-                "Critical AUC",
-                "mean critical AUROC",
-                role="headline",
-                mean_of="auroc",
-            ),
+            Metric("critical_auroc", "higher", "Critical AUC", words, role="headline", mean_of="auroc"),
             Metric("macro_f1", "higher", "Macro F1", "macro F1", role="headline"),
-            replace(accuracy, role="headline"),
+            balanced_accuracy(role="headline"),
         ]
+        critical = self.columns("one_vs_rest")
         for label in critical:
             found += [fpr_at_tpr(rate, of=label) for rate in targets.tpr]
         for label in critical:
