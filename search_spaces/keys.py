@@ -1,4 +1,4 @@
-"""The keys that a space may set: `dataset`, every dotted path of TrialConfig, and four short forms.
+"""The keys that a space may set: `dataset`, every dotted path of TrialConfig, and three short forms.
 
 ratio   data.imbalance_ratio, or what the task has in its place
 alm     constraint

@@ -37,7 +37,7 @@ class ConstraintConfig(Frozen):
 
     @property
     def growth_step_limit(self) -> int:
-        """How often the penalty may be raised (reference: mu_0 * rho^5 if mu_0 < 1e-3, else mu_0 * rho^3)."""
+        """How often the penalty may be raised; by default to mu * rho^5 if mu < 1e-3, else to mu * rho^3."""
         if self.max_growth_steps is not None:
             return self.max_growth_steps
         return 5 if self.penalty < 1e-3 else 3

@@ -1,6 +1,6 @@
 """The base losses as configuration, one type per loss, told apart by `name`.
 
-Each says all that others must know of it. The formulas are in `trainer.losses.binary`.
+Each says all that others must know of it. The formulas are in `trainer.losses`.
 """
 
 from __future__ import annotations

@@ -9,8 +9,7 @@ from search_spaces.config.base import Frozen
 from search_spaces.config.metrics import DEFAULT_TARGETS, Metric, Targets
 from search_spaces.config.sources import ClassLabel, SourceConfig
 
-# Which examples a critical class is compared with (reference, section 3): with all others, or with those of
-# one other class at a time.
+# Which examples a critical class is compared with: all others, or those of one other class at a time.
 Comparison: TypeAlias = Literal["one_vs_rest", "pairwise"]
 
 

@@ -36,9 +36,9 @@ REGISTRIES: tuple[Registry[Any], ...] = (LOSS_TYPES, MODEL_TYPES, SOURCE_TYPES, 
 class TrialConfig(Frozen):
     """One combination of the sweep. See `trial_id` for what makes two trials the same.
 
-    scored   over which epochs a replicate's logits are averaged, on validation and test: the best one by
-             validation AUROC (the paper), the last one, the last three, or the three best; where there are
-             fewer, over those. `patience` and the penalty's growth do not depend on it.
+    scored   over which epochs a replicate's logits are averaged, on validation and test: the best one by the
+             task's steering metric (the paper), the last one, the last three, or the three best; where there
+             are fewer, over those. `patience` and the penalty's growth do not depend on it.
     """
 
     data: DataConfig
