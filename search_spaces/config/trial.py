@@ -66,7 +66,7 @@ class TrialConfig(Frozen):
     def _parts_fit_the_task(self) -> TrialConfig:
         kind = self.data.kind
         if not self.loss.fits(kind):
-            fitting = ", ".join(self.loss.tasks)
+            fitting = ", ".join(sorted(self.loss.tasks))
             raise ValueError(f"loss: expected one for {kind} tasks, given {self.loss.name} (for {fitting})")
         if self.constraint is not None and self.constraint.comparison not in self.data.comparisons:
             known = " or ".join(self.data.comparisons)
