@@ -33,11 +33,10 @@ class Registry(Generic[K]):
     def __init__(self, base: type[K], absent: type[K], *members: type[K]) -> None:
         self.base = base
         self.absent = absent
-        self.members = members
         self._own = {member.type_name(): member for member in members}
 
     def __iter__(self) -> Iterator[type[K]]:
-        return iter(self.members)
+        return iter(self._own.values())
 
     def offered(self) -> Iterator[tuple[Offer, str]]:
         """What installed packages offer, each with what is wrong with it in one line; "" where nothing is."""
@@ -67,13 +66,13 @@ class Registry(Generic[K]):
 
         Raises ValueError with one line where none is installed, or something is wrong with it.
         """
-        offer = next(iter(offers(self.base.group).get(name, ())), None)
-        if offer is None:
+        found = offers(self.base.group).get(name, ())
+        if not found:
             raise ValueError(f"expected one of {', '.join(self._own)}, given {name}")
-        fault = self.fault(offer)
+        fault = self.fault(found[0])
         if fault:
-            raise ValueError(f"expected a {self.base.kind} by the {offer}, given none: {fault}")
-        return cast("type[K]", offer.outcome[0])
+            raise ValueError(f"expected a {self.base.kind} by the {found[0]}, given none: {fault}")
+        return cast("type[K]", found[0].outcome[0])
 
     def plugins(self) -> list[type[K]]:
         """The members of all plug-ins, but for those with which something is wrong."""

@@ -86,7 +86,7 @@ def check_configuration(member: Kind, trial: TrialConfig) -> None:
 
 
 def _is_registered(kind: type[Kind], registry: Registry[Any]) -> bool:
-    return kind in registry.members or plugin_of(kind) is not None
+    return kind in registry or plugin_of(kind) is not None
 
 
 def _check_lightness(kind: type[Kind]) -> None:
