@@ -24,8 +24,9 @@ def canonical_key(key: str) -> str:
 
     Raises Problem, with an empty path, for a key that nothing has.
     """
-    first, dot, rest = key.partition(".")
-    canonical = SHORT_FORMS.get(key) or (f"constraint.{rest}" if dot and first == "alm" else key)
+    canonical = SHORT_FORMS.get(key, key)
+    if key.startswith("alm."):
+        canonical = f"constraint.{key.removeprefix('alm.')}"
     if canonical not in known_keys() and canonical not in known_keys(plugins=True):
         raise Problem("", f"a known key ({', '.join(_alternatives(canonical))})", shown(key))
     return canonical

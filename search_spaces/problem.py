@@ -115,7 +115,9 @@ def _problem(finding: Any, value: object, annotation: object) -> Problem:
         return Problem(join(path, below.removesuffix(": ")), expected, text or shown(given))
     if kind == "extra_forbidden":
         _, _, owners = _walk(finding["loc"][:-1], value, annotation)
-        known = dict.fromkeys(field for model in owners for field in model.model_fields)
+        known: dict[str, object] = {}
+        for owner in owners:
+            known |= owner.model_fields
         known.pop(FILLED_IN, None)
         return Problem(path, f"a known key ({', '.join(known)})", shown(finding["loc"][-1]))
     if kind in ("union_tag_invalid", "union_tag_not_found"):
@@ -145,8 +147,11 @@ def _walk(
                 tagged = True
                 continue
             tagged = False
-            path, value = join(path, str(step)), value.get(str(step))
-            models = [n for m in models for n in models_in(_annotation(m, str(step)))]
+            field = str(step)
+            path, value = join(path, field), value.get(field)
+            owners, models = models, []
+            for owner in owners:
+                models += models_in(_annotation(owner, field))
         elif isinstance(value, Sequence) and not isinstance(value, str) and isinstance(step, int):
             path, value = f"{path}[{step}]", value[step]
         else:

@@ -95,7 +95,7 @@ def _values(config: TrialConfig, rows: tuple[str, ...]) -> dict[str, object]:
         if key == "constraint":
             value = value is not None
         elif isinstance(value, BaseModel):
-            value = getattr(value, "name", None) or spelled_out(value)
+            value = getattr(value, "name", value)
         if value is not _ABSENT:
             values[key] = spelled_out(value)
     return values

@@ -85,11 +85,11 @@ class TrialBuilder:
             if given.key != "dataset":
                 groups.setdefault(given.key.partition(".")[0], []).append(given)
         for name, group in groups.items():
-            fields[name] = (
-                self._part(name, dataset, group, fields.get(name, _DEFAULTS.get(name)))
-                if name in _TYPES
-                else group[0].value
-            )
+            if name in _TYPES:
+                base = fields.get(name, _DEFAULTS.get(name))
+                fields[name] = self._part(name, dataset, group, base)
+            else:
+                fields[name] = group[0].value
         if "loss" not in fields:
             raise Problem("loss", "a loss (a name or a mapping)", "nothing")
         try:
@@ -162,7 +162,9 @@ def _build_part(name: str, group: Sequence[Setting], base: object) -> object:
 
 
 def _validated(name: str, base: object, changes: Sequence[Setting], group: Sequence[Setting]) -> object:
-    tree: object = base.model_dump() if isinstance(base, BaseModel) else {} if base is None else base
+    tree = base.model_dump() if isinstance(base, BaseModel) else base
+    if tree is None:
+        tree = {}
     # A new name drops the fields of the old one, so names go first.
     for change in sorted(changes, key=lambda given: not given.key.endswith(".name")):
         key = change.key.partition(".")[2]

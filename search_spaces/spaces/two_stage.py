@@ -28,13 +28,12 @@ def paper_two_stage() -> SearchSpace:
 
 def second_stage(chosen: Iterable[TrialConfig]) -> tuple[TrialConfig, ...]:
     """Every named constraint and margin on each of the chosen trials, MBAUC's left out; the same seeds."""
-    return tuple(
-        trial.model_copy(update={"constraint": constraint_by_name(name, margin)})
-        for trial in chosen
-        if trial.loss.takes_constraint
-        for name in CONSTRAINTS
-        for margin in MARGINS
-    )
+    constraints = [constraint_by_name(name, margin) for name in CONSTRAINTS for margin in MARGINS]
+    found = []
+    for trial in chosen:
+        if trial.loss.takes_constraint:
+            found += [trial.model_copy(update={"constraint": constraint}) for constraint in constraints]
+    return tuple(found)
 
 
 def stand_ins(first: Sequence[TrialConfig]) -> tuple[TrialConfig, ...]:

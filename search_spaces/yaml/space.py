@@ -147,7 +147,8 @@ class _Blocks:
         first = [axis[0] for axis in self._axes]
         extremes = [domain.extremes() for _, domain in self._domains]
         for i in range(max(map(len, extremes), default=0)):
-            builder.build(_joined([*first, self._drawn([values[i % len(values)] for values in extremes])]))
+            drawn = self._drawn([values[i % len(values)] for values in extremes])
+            builder.build(_joined([*first, drawn]))
         draws: Axis = [self._draw(index) for index in range(self._samples)]
         for combination in itertools.product(*self._axes, draws):
             yield builder.build(_joined(combination))
