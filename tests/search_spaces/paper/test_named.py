@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from search_spaces.config import FAMILIES, ConstraintConfig, Ldam, SymmetricMargin, WeightedBce
+from search_spaces.config import FAMILIES, ConstraintConfig, Ldam, SymmetricMargin, WeightedBce, number
 from search_spaces.errors import SpaceError
 from search_spaces.paper.named import (
     CONSTRAINTS,
@@ -16,7 +16,6 @@ from search_spaces.paper.named import (
     constraint_name,
     loss_by_name,
     loss_name,
-    number,
 )
 
 
