@@ -19,7 +19,7 @@ from search_spaces.config.identity import ADDED_LATER
 from search_spaces.config.plugins import Plugin, offers
 from search_spaces.errors import InputError
 
-# The field that nobody writes.
+# The field that nobody has to write; no key of a space names it.
 FILLED_IN = "plugin"
 OUR_PACKAGE = __name__.partition(".")[0]
 
