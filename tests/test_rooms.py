@@ -89,7 +89,10 @@ def type_checking_only(tree: ast.AST) -> set[ast.AST]:
 
 
 def imported(path: Path, known: Mapping[str, Path]) -> set[str]:
-    """The modules among `known` that a file imports, functions' own imports included."""
+    """The modules among `known` that a file imports, functions' own imports included.
+
+    Whoever takes a module of a room from the room's door imports both.
+    """
     tree = ast.parse(path.read_text())
     skipped = type_checking_only(tree)
     found = set()
@@ -99,9 +102,8 @@ def imported(path: Path, known: Mapping[str, Path]) -> set[str]:
         if isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
-            for alias in node.names:
-                module = f"{node.module}.{alias.name}"
-                found.add(module if module in known else node.module)
+            found.add(node.module)
+            found.update(f"{node.module}.{alias.name}" for alias in node.names)
     return found & known.keys()
 
 

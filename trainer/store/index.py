@@ -12,8 +12,8 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
+import trainer.store.layout as layout
 from search_spaces.errors import StoreError
-from trainer.store import layout
 from trainer.store.markers import Done, done_of, marker_content, states_of
 from trainer.store.replicates import Replicates
 from trainer.store.schema import STORE_SCHEMA, check_store_schema

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel
 
+import trainer.store.schema as schema
 from search_spaces.config import TrialConfig
 from search_spaces.errors import StoreError
 from search_spaces.problem import Problem
 from search_spaces.reading import DEFAULT_READING, Reading, parse_reading
-from trainer.store import schema
 from trainer.store.storage import json_object
 
 _REASON_LENGTH = 300

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import trainer.store.layout as layout
 from search_spaces.redaction import redacted
-from trainer.store import layout
 from trainer.store.retry import ONCE
 from trainer.store.storage import Storage
 

@@ -11,8 +11,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+import trainer.store.layout as layout
 from search_spaces.errors import StoreError
-from trainer.store import layout
 from trainer.store.markers import Done, StoredFile, done_of, marker_content
 from trainer.store.schema import check_store_schema
 from trainer.store.state import STATES

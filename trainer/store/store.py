@@ -18,10 +18,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
+import trainer.store.layout as layout
+import trainer.store.schema as schema
 from search_spaces.config import TrialConfig
 from search_spaces.errors import InputError, StoreError, TrialSchemaError
 from search_spaces.names import is_plain_name
-from trainer.store import layout, schema
 from trainer.store.index import Index, IndexEntry
 from trainer.store.manifest import SweepManifest, dump_manifest, load_manifest, short_reason
 from trainer.store.markers import Done
