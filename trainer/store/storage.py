@@ -179,9 +179,9 @@ class Storage:
         data = self.read_bytes(relative)
         return None if data is None else json_object(data, self.where(relative))
 
-    def write_json(self, relative: str, content: Mapping[str, Any], *, retry: Retry | None = None) -> None:
-        """Write a mapping as readable JSON; NaN stands as the string that JSON lacks (`NaN`)."""
-        self.write_bytes(relative, json.dumps(content, indent=1).encode(), retry=retry)
+    def write_json(self, relative: str, content: Mapping[str, Any]) -> None:
+        """Write a mapping as readable JSON; NaN stands as the word that JSON lacks (`NaN`)."""
+        self.write_bytes(relative, json.dumps(content, indent=1).encode())
 
     def list_files(self, relative: str, *, recursive: bool) -> list[str]:
         """Paths of all files below a folder, relative to the store's root; none without such a folder."""
