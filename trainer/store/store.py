@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -224,12 +224,12 @@ class Store:
                     found.setdefault(done.trial_id, {})[done.seed] = done
         return found
 
-    def _copies(self, pool: ThreadPoolExecutor, entries: Iterable[IndexEntry]) -> dict[str, dict[int, Done]]:
+    def _copies(self, pool: ThreadPoolExecutor, entries: Sequence[IndexEntry]) -> dict[str, dict[int, Done]]:
         """The markers in index entries by trial id and seed, without entries that are gone."""
         found: dict[str, dict[int, Done]] = {}
-        for copies in pool.map(self.index.read, entries):
-            for done in copies.values():
-                found.setdefault(done.trial_id, copies)
+        for entry, copies in zip(entries, pool.map(self.index.read, entries), strict=True):
+            if copies:
+                found[layout.trial_of(entry.path)] = copies
         return found
 
     def _listed(self, trial_ids: Collection[str]) -> dict[str, TrialFiles]:
