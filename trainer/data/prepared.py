@@ -38,7 +38,7 @@ class Split:
     """Images with their targets.
 
     pixels      uint8 [N, C, H, W]
-    targets     uint8 [N], 1 = positive (critical)
+    targets     [N], as the task stores them: uint8, 1 = positive (critical), or int16, the class
     ids         int64 [N], position in the published split; for folders str [N], path in the folder
     origin      the published split that the ids refer to: an example is an id and its origin
     """

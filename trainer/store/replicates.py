@@ -99,7 +99,7 @@ class Replicates:
         return data
 
     def read_scores(self, done: Done) -> pa.Table:
-        """Per-example scores of a replicate, over its scored epochs: split, example_id, target, score."""
+        """What a replicate says about each example, over its scored epochs (see `trainer.store.outputs`)."""
         return _table(self.read_file(done, "scores"))
 
     def read_epochs(self, done: Done) -> pa.Table:
