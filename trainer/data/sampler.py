@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 from torch import Tensor
 
 from search_spaces.errors import InputError, unknown_name
 
-SamplerName = Literal["shuffle", "class_balanced"]
 
-
-def epoch_order(
-    kind: SamplerName, train_indices: Tensor, targets: Tensor, generator: torch.Generator
-) -> Tensor:
+def epoch_order(kind: str, train_indices: Tensor, targets: Tensor, generator: torch.Generator) -> Tensor:
     """The order of one epoch: int64 [n], values of `train_indices` [n].
 
     train_indices   positions in the pool of the examples to train on

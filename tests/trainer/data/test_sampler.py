@@ -11,7 +11,7 @@ TRAIN = torch.cat([torch.arange(0, 40), torch.arange(70, 75)])
 
 
 def _order(kind: str, seed: int = 0, train: torch.Tensor = TRAIN) -> torch.Tensor:
-    return epoch_order(kind, train, TARGETS, torch.Generator().manual_seed(seed))  # type: ignore[arg-type]
+    return epoch_order(kind, train, TARGETS, torch.Generator().manual_seed(seed))
 
 
 def test_shuffle_is_a_permutation_of_the_training_indices() -> None:
