@@ -77,7 +77,10 @@ class Lane:
 
     def close(self) -> None:
         """Give the stream to a later lane. What this one still queues waits in turn with that one's work."""
-        if self.stream is not None and self.stream not in (free := _free_streams.setdefault(self.device, [])):
+        if self.stream is None:
+            return
+        free = _free_streams.setdefault(self.device, [])
+        if self.stream not in free:
             free.append(self.stream)
 
 

@@ -84,7 +84,7 @@ def initialise(module: nn.Module, generator: torch.Generator, convolutions: Init
             _uniform_bias(module.bias, module.in_features, generator)
         case nn.BatchNorm1d() | nn.BatchNorm2d() | nn.GroupNorm() | nn.LayerNorm():
             module.reset_parameters()
-        case _ if any(True for _ in (*module.parameters(recurse=False), *module.buffers(recurse=False))):
+        case _ if [*module.parameters(recurse=False), *module.buffers(recurse=False)]:
             raise TypeError(
                 f"{type(module).__name__}: expected a method initialise(generator) that fills its parameters"
             )

@@ -23,7 +23,7 @@ CONFIG = Binary(source=Cifar10(), negative=(1,), positive=(9,), imbalance_ratio=
 PROGRAM = """
 import sys, time
 from pathlib import Path
-from search_spaces.config import Binary, Binary
+from search_spaces.config import Binary
 from trainer.data import task as data
 calls = []
 read = data.read_source

@@ -31,7 +31,7 @@ def read_parquet(
     row, counted through all files. Raises DataError if a file is malformed or an image damaged or of
     another size.
     """
-    parts, first_rows = [], []
+    parts, ids = [], []
     first_row = 0
     for path in files:
         try:
@@ -39,14 +39,12 @@ def read_parquet(
         except (pa.ArrowException, OSError) as error:
             raise DataError(f"{path}: expected a Parquet file, could not read it: {error}") from error
         parts.append(part)
-        first_rows.append(first_row)
+        ids.append(part.ids.astype(np.int64) + first_row)
         first_row += rows
     return Images(
         np.concatenate([part.pixels for part in parts]),
         np.concatenate([part.classes for part in parts]),
-        np.concatenate(
-            [part.ids.astype(np.int64) + first for part, first in zip(parts, first_rows, strict=True)]
-        ),
+        np.concatenate(ids),
     )
 
 
