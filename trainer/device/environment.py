@@ -58,19 +58,20 @@ def git_commit() -> str:
     """
     if commit := os.environ.get("ALMSWEEP_COMMIT"):
         return commit
-    tracked = _git("ls-files", "--error-unmatch", Path(__file__).name)
-    described = _git("describe", "--always", "--dirty", "--abbrev=40", "--exclude=*")
+    here = Path(__file__)
+    git = ["git", "-C", str(here.parent)]
+    tracked = _answer([*git, "ls-files", "--error-unmatch", here.name], seconds=10)
+    described = _answer([*git, "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"], seconds=10)
     return described if tracked and described else "unknown"
 
 
-def _git(*arguments: str) -> str | None:
-    """What git answers in the source folder, None where it fails."""
-    command, folder = ["git", *arguments], Path(__file__).parent
+def _answer(command: list[str], *, seconds: float) -> str | None:
+    """What a program answers within this time, None where it is missing, fails, or says nothing."""
     try:
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=10, check=True)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=True)
     except (OSError, subprocess.SubprocessError):
         return None
-    return done.stdout.strip()
+    return done.stdout.strip() or None
 
 
 def node_name() -> str:
@@ -133,12 +134,9 @@ def cpu_capability() -> str:
 @cache
 def gpu_driver() -> str | None:
     """The version of the NVIDIA driver, by its own tool; None where that gives no answer."""
-    command = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader", "--id=0"]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return done.stdout.strip() or None
+    return _answer(
+        ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader", "--id=0"], seconds=20
+    )
 
 
 def reset_peak_memory() -> None:
