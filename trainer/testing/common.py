@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -99,7 +99,7 @@ def _check_lightness(kind: type[Kind]) -> None:
         raise ContractBroken(f"{kind.__module__}: expected to be imported without torch")
 
 
-def refused(call: Any) -> bool:
+def refused(call: Callable[[], object]) -> bool:
     """Whether a call raises one of the errors for bad input."""
     try:
         call()

@@ -6,21 +6,19 @@ such a step.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from search_spaces.config import TrainingFacts, TrialConfig
-from search_spaces.sizes import image_shape, output_count
+from search_spaces.sizes import image_shape
 from trainer.data.augmentation import Augmenter
 from trainer.data.batches import ResidentBatches
 from trainer.device.capture import Lane
 from trainer.losses.build import make_loss
 from trainer.losses.columns import task_tensors
 from trainer.losses.constraint import Constraint
-from trainer.models.build import build_model, model_on_meta
+from trainer.models.scoring import build_replicate_model
 from trainer.setup import memory_format
 from trainer.tasks.base import task_arrays
 from trainer.testing.common import demand, demanded
@@ -92,9 +90,5 @@ def _batches(config: TrialConfig, targets: Tensor, generator: torch.Generator) -
 
 def _model(config: TrialConfig, device: torch.device, generator: torch.Generator) -> nn.Module:
     channels, size = image_shape(config.data.source)
-    sizes: dict[str, Any] = {"channels": channels, "image_size": size, "outputs": output_count(config)}
-    if device == META:
-        model = model_on_meta(config.model, **sizes, head=config.loss.head)
-    else:
-        model = build_model(config.model, **sizes, head=config.loss.head, generator=generator)
+    model = build_replicate_model(config, torch.Size((channels, size, size)), generator).to(device)
     return model.to(memory_format=memory_format(config.model, device))  # type: ignore[call-overload,no-any-return]
