@@ -78,7 +78,7 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
 def real_data() -> Path:
     """Folder with real images (cifar10, cifar100, breastmnist); the test skips where there is none."""
     folder = os.environ.get("ALMSWEEP_TEST_DATA")
-    if folder is None:
+    if not folder:
         pytest.skip("needs real images: ALMSWEEP_TEST_DATA is not set")
     return Path(folder)
 

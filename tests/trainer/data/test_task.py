@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 from itertools import combinations
 from pathlib import Path
 
@@ -39,14 +38,6 @@ CIFAR100 = Binary(
     validation_per_class=50,
 )
 BREAST = Binary(source=MedMnist(subset="breastmnist"), negative=(1,), positive=(0,), imbalance_ratio=10.0)
-
-
-@pytest.fixture
-def real_data() -> Path:
-    folder = os.environ.get("ALMSWEEP_TEST_DATA")
-    if not folder:
-        pytest.skip("ALMSWEEP_TEST_DATA names no folder with the real data sets")
-    return Path(folder)
 
 
 def _with(config: Binary, **fields: object) -> Binary:
