@@ -1,8 +1,7 @@
 """Between the images and whoever trains or scores: batches, augmented and normalised on the device.
 
-`Examples` are those of a task, shared by the replicates of a trial; each replicate takes its epochs from
-`Batches` of its own. `ResidentExamples` keep all images on the device. Another kind may gather them from
-elsewhere: nobody who asks for a batch knows where it comes from.
+`ResidentExamples` are those of a task, on the device and shared by the replicates of a trial; each replicate
+takes its epochs from `Batches` of its own. A step that asks for a batch does not know where it comes from.
 """
 
 from __future__ import annotations
@@ -42,28 +41,10 @@ class Batches(ABC):
         """The epoch's next examples. Asks the device for nothing, so that a step can be captured."""
 
 
-class Examples(ABC):
-    """A task's examples, as a trial trains on them and is scored by them."""
+class ResidentExamples:
+    """A task's examples, as a trial trains on them and is scored by them, on the device.
 
-    @abstractmethod
-    def draw(self, count: int, generator: torch.Generator) -> Draws:
-        """The random draws of the augmentation of so many images, on the CPU."""
-
-    @abstractmethod
-    def batches(self, *, capacity: int, batch_size: int) -> Batches:
-        """Batches for a replicate whose epochs have at most `capacity` examples."""
-
-    @abstractmethod
-    def validation(self) -> Iterator[Tensor]:
-        """The validation images, normalised, in their order: [b, C, H, W] each."""
-
-    @abstractmethod
-    def evaluated(self, split: Split) -> Iterator[Tensor]:
-        """The images of any split, normalised, in their order: [b, C, H, W] each."""
-
-
-class ResidentExamples(Examples):
-    """All images of pool and validation stay on the device.
+    The images of pool and validation stay there.
 
     pool_targets         [N], in the type that the task's losses take
     validation_targets   the same of the validation split
@@ -91,19 +72,19 @@ class ResidentExamples(Examples):
         self._validation = self._augmenter.eval_batch(data.validation.pixels.to(device))
 
     def draw(self, count: int, generator: torch.Generator) -> Draws:
-        """See `Examples`."""
+        """The random draws of the augmentation of so many images, on the CPU."""
         return self._augmenter.draw(count, generator)
 
     def batches(self, *, capacity: int, batch_size: int) -> Batches:
-        """See `Examples`."""
+        """Batches for a replicate whose epochs have at most `capacity` examples."""
         return ResidentBatches(self._augmenter, self.pool_targets, capacity, batch_size)
 
     def validation(self) -> Iterator[Tensor]:
-        """See `Examples`; they were prepared once."""
+        """The validation images, normalised once, in their order: [b, C, H, W] each."""
         return iter(self._validation.split(EVALUATION_BATCH))
 
     def evaluated(self, split: Split) -> Iterator[Tensor]:
-        """See `Examples`."""
+        """The images of any split, normalised, in their order: [b, C, H, W] each."""
         for part in split.pixels.to(self.device).split(EVALUATION_BATCH):
             yield self._augmenter.eval_batch(part)
 
