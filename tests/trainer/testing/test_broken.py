@@ -17,74 +17,30 @@ CONFIG = """
 from typing import ClassVar
 from almsweep_example.config import Darken, Patches, Squared, Stripes
 
-class AsksTheDevice(Squared):
-    implementation: ClassVar[str] = "broken_parts:asks_the_device"
-    family: ClassVar[str] = "A"
-    name: str = "asks"
-
-class Overflows(Squared):
-    implementation: ClassVar[str] = "broken_parts:overflows"
-    family: ClassVar[str] = "O"
-    name: str = "overflows"
-
-class GivesRows(Squared):
-    implementation: ClassVar[str] = "broken_parts:gives_rows"
-    family: ClassVar[str] = "R"
-    name: str = "rows"
-
 class TakesARow(Squared):
     family: ClassVar[str] = "BCE"
-    name: str = "taken"
-
-class Forgets(Squared):
-    implementation: ClassVar[str] = "broken_parts:nothing_of_this_name"
-    family: ClassVar[str] = "F"
-    name: str = "forgets"
+    name: str = "TakesARow"
 
 class Miscounts(Patches):
-    name: str = "miscounts"
+    name: str = "Miscounts"
 
     def weight_count(self, **sizes):
         return 7
 
-class DrawsAnyhow(Patches):
-    implementation: ClassVar[str] = "broken_parts:draws_anyhow"
-    name: str = "anyhow"
-
-class OwnHead(Patches):
-    implementation: ClassVar[str] = "broken_parts:own_head"
-    name: str = "own_head"
-
-class Mixes(Patches):
-    implementation: ClassVar[str] = "broken_parts:mixes"
-    name: str = "mixes"
-
-class Overwrites(Darken):
-    implementation: ClassVar[str] = "broken_parts:Overwrites"
-    name: str = "overwrites"
-
-class TurnsToFloat(Darken):
-    implementation: ClassVar[str] = "broken_parts:TurnsToFloat"
-    name: str = "floats"
-
-class DrawsGlobally(Darken):
-    implementation: ClassVar[str] = "broken_parts:DrawsGlobally"
-    name: str = "global"
-
 class OtherShape(Stripes):
-    name: str = "other_shape"
+    name: str = "OtherShape"
 
     @property
     def image_shape(self):
         return 3, self.size
+"""
 
-class ManyOfOneId(Stripes):
-    implementation: ClassVar[str] = "broken_parts:ManyOfOneId"
-    name: str = "one_id"
-
-class Unsettled(Stripes):
-    implementation: ClassVar[str] = "broken_parts:Unsettled"
-    name: str = "unsettled"
+# A type that is broken by what implements it: the part of its name, if there is one.
+TYPE = """
+class {name}({base}):
+    implementation: ClassVar[str] = "broken_parts:{name}"
+    family: ClassVar[str] = "{name}"
+    name: str = "{name}"
 """
 
 PARTS = """
@@ -94,13 +50,13 @@ from almsweep_example.torch_part import DarkenStep, StripesReader, patches
 from torch import nn
 from trainer.data.sources.images import Images, RawData
 
-def asks_the_device(scores, targets, **parameters):
+def AsksTheDevice(scores, targets, **parameters):
     return scores.mean() if scores.sum() > 0 else -scores.mean()
 
-def overflows(scores, targets, **parameters):
+def Overflows(scores, targets, **parameters):
     return torch.exp(scores).mean()
 
-def gives_rows(scores, targets, **parameters):
+def GivesRows(scores, targets, **parameters):
     return scores * targets
 
 class Draw(nn.Module):
@@ -112,10 +68,10 @@ class Draw(nn.Module):
     def forward(self, images):
         return images + self.shift
 
-def draws_anyhow(config, *, channels, image_size, head):
+def DrawsAnyhow(config, *, channels, image_size, head):
     return nn.Sequential(Draw(), patches(config, channels=channels, image_size=image_size, head=head))
 
-def own_head(config, *, channels, image_size, head):
+def OwnHead(config, *, channels, image_size, head):
     def linear(features):
         return nn.Linear(features, head(features).weight.shape[0], bias=hasattr(head(features), "bias"))
     return patches(config, channels=channels, image_size=image_size, head=linear)
@@ -124,7 +80,7 @@ class Centre(nn.Module):
     def forward(self, images):
         return images - images.mean(dim=0)
 
-def mixes(config, *, channels, image_size, head):
+def Mixes(config, *, channels, image_size, head):
     return nn.Sequential(Centre(), patches(config, channels=channels, image_size=image_size, head=head))
 
 class Overwrites(DarkenStep):
@@ -151,27 +107,25 @@ class Unsettled(StripesReader):
         return RawData(Images(images.pixels ^ noise, images.classes, images.ids), None, None)
 """
 
-LOSSES = {"asks": "AsksTheDevice", "overflows": "Overflows", "rows": "GivesRows", "taken": "TakesARow"}
-LOSSES |= {"forgets": "Forgets"}
-MODELS = {"miscounts": "Miscounts", "anyhow": "DrawsAnyhow", "own_head": "OwnHead", "mixes": "Mixes"}
-AUGMENTATIONS = {"overwrites": "Overwrites", "floats": "TurnsToFloat", "global": "DrawsGlobally"}
-SOURCES = {"other_shape": "OtherShape", "one_id": "ManyOfOneId", "unsettled": "Unsettled"}
+# By group: what its members are else, those that are broken themselves, and those whose parts are.
+BROKEN = {
+    "almsweep.losses": ("Squared", ["TakesARow"], ["AsksTheDevice", "Overflows", "GivesRows", "Forgets"]),
+    "almsweep.models": ("Patches", ["Miscounts"], ["DrawsAnyhow", "OwnHead", "Mixes"]),
+    "almsweep.augmentations": ("Darken", [], ["Overwrites", "TurnsToFloat", "DrawsGlobally"]),
+    "almsweep.sources": ("Stripes", ["OtherShape"], ["ManyOfOneId", "Unsettled"]),
+}
 
 
 @pytest.fixture
 def types(tmp_path: Path) -> Iterator[Any]:
     """The module of broken members, each of which an entry point names."""
     folder = install(tmp_path / "installed")
-    (folder / "broken_config.py").write_text(CONFIG)
+    config, groups = CONFIG, {}
+    for group, (base, themselves, by_parts) in BROKEN.items():
+        config += "".join(TYPE.format(name=name, base=base) for name in by_parts)
+        groups[group] = {name: f"broken_config:{name}" for name in themselves + by_parts}
+    (folder / "broken_config.py").write_text(config)
     (folder / "broken_parts.py").write_text(PARTS)
-    groups = {}
-    for group, members in {
-        "almsweep.losses": LOSSES,
-        "almsweep.models": MODELS,
-        "almsweep.augmentations": AUGMENTATIONS,
-        "almsweep.sources": SOURCES,
-    }.items():
-        groups[group] = {name: f"broken_config:{kind}" for name, kind in members.items()}
     write_distribution(folder, "broken", "1", groups)
     with on_path(folder):
         yield importlib.import_module("broken_config")
