@@ -38,7 +38,7 @@ class BinaryArrays(TaskArrays):
         raise DataError(f"{data_set}: the {split} split has no {side} example (class {_listed(labels)})")
 
     def class_counts(self, sizes: Sequence[int], available: Sequence[int], data_set: str) -> tuple[int, ...]:
-        """Negatives first, then positives (reference, section 3).
+        """Negatives first, then positives, as the paper draws them (section 4).
 
         A negative class gives `train_share` of its size; the positives are `negatives // imbalance_ratio`,
         spread over the positive classes as evenly as these allow, or, without a ratio, `train_share` of
