@@ -23,6 +23,7 @@ class Work:
     """What a run is to do.
 
     store     where results lie
+    opened    the sweep's trials when its work was looked for
     tasks     those of its trials, known or not yet
     plan      the sweep's trials and how they stand
     wanted    the trials to be run

@@ -104,7 +104,7 @@ def test_weights_of_another_shape_are_bad_input(content: object) -> None:
 
 def test_no_source_trusts_a_pickle_or_runs_a_text() -> None:
     found = [f"{path.relative_to(ROOT)}:{line}: {what}" for path in SOURCES for line, what in doubtful(path)]
-    # The one unpickler admits array constructors only: see tests/trainer/sources/test_cifar_pickle.py.
+    # The one unpickler admits array constructors only: see tests/trainer/data/sources/test_cifar_pickle.py.
     assert [f for f in found if "cifar_pickle.py" not in f] == []
     assert len(SOURCES) > 50
 
