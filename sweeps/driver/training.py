@@ -11,7 +11,7 @@ from rich.text import Text
 from search_spaces.config import TrialConfig
 from search_spaces.errors import Interrupted
 from sweeps.capacity.packing import Packing
-from sweeps.cluster.ray_session import ray_session, settle_environment
+from sweeps.cluster.ray_session import ray_session
 from sweeps.driver.admission import admit
 from sweeps.driver.lease import Lease
 from sweeps.driver.progress import SweepProgress
@@ -55,7 +55,6 @@ class Training:
         another driver takes the sweep over. A search's trials stand in the sweep's manifest in any case.
         """
         options, work = self.options, self.work
-        settle_environment(options.cluster_address)
         if options.trial.compile and options.cluster_address is None:  # on a cluster each trial looks itself
             _check_compiler()
         if not options.no_tracking:
