@@ -29,7 +29,6 @@ def sweep_runs(
     sweep: SweepManifest,
     tracking_uri: str | None,
     tasks: Iterable[Task] = (),
-    commit: str | None = None,
 ) -> SweepRuns:
     """The MLflow side of a sweep: by default an SQLite database and an artifact folder in the output folder.
 
@@ -42,7 +41,7 @@ def sweep_runs(
     if store.storage.is_local and not has_server:
         folder = f"file://{store.storage.root}/mlartifacts"
     known = dict.fromkeys([*(config.data for config in sweep.trials), *tasks])
-    return SweepRuns(uri, sweep, known, folder, commit, store.identity)
+    return SweepRuns(uri, sweep, known, folder, store.identity)
 
 
 class SweepRuns:
@@ -54,7 +53,6 @@ class SweepRuns:
         sweep: SweepManifest,
         tasks: Iterable[Task],
         artifact_folder: str | None,
-        commit: str | None,
         store_id: Callable[[], str],
     ) -> None:
         """`artifact_folder` is where a new experiment keeps artifacts; None leaves it to the server.
@@ -66,7 +64,6 @@ class SweepRuns:
         self.sweep_name, self._rows = sweep.name, sweep.reading.rows
         self._shown = shown_metrics(tasks, sweep.reading.targets)
         self._artifact_folder = artifact_folder
-        self._commit = commit
         self._store_id = store_id
         self._client: Any = None
         self._experiment_id = ""
@@ -185,8 +182,6 @@ class SweepRuns:
     def _create(self, config: TrialConfig, started: int, extra_tags: Mapping[str, str]) -> Run:
         tags = {"state": "running", **extra_tags, **identity_tags(config, self.sweep_name, self._rows)}
         tags["mlflow.source.name"] = "almsweep"
-        if self._commit:
-            tags.setdefault("commit", self._commit)
         found = self._client.create_run(
             self._experiment_id, start_time=started, tags=tags, run_name=trial_label(config)
         )

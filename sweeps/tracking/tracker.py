@@ -43,16 +43,15 @@ class Tracker:
         store: Store,
         sweep: SweepManifest,
         tasks: Iterable[Task] = (),
-        commit: str | None = None,
     ) -> None:
-        """`tracking_uri` None: SQLite in the output folder. `commit` tags runs until results tell theirs.
+        """`tracking_uri` None: SQLite in the output folder.
 
         `tasks` are those of trials that are not in the manifest yet. Raises InputError for a tracking URI of
         an unknown kind, and for none where the store is remote.
         """
-        self._arguments = (tracking_uri, store, sweep, tuple(tasks), commit)
+        self._arguments = (tracking_uri, store, sweep, tuple(tasks))
         self._store, self._reading = store, sweep.reading
-        self._runs = sweep_runs(store, sweep, tracking_uri, tasks, commit)
+        self._runs = sweep_runs(store, sweep, tracking_uri, tasks)
         self._queue = TrackingQueue(QUEUE_LIMIT, LIVE_SECONDS)
         self._thread = threading.Thread(target=self._work, name="mlflow-tracker", daemon=True)
         self._unmirrored: dict[str, Work] = {}

@@ -18,7 +18,7 @@ from trainer.store import Store
 
 def track(store: Store, tell: Callable[[Tracker], None], uri: str | None = None) -> int:
     """Run a tracker from start to close; returns how many trials it could not mirror."""
-    tracker = Tracker(uri, store, synthetic.manifest(), commit="abc")
+    tracker = Tracker(uri, store, synthetic.manifest())
     tracker.start()
     tell(tracker)
     return tracker.close()
