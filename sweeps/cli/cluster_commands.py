@@ -135,7 +135,7 @@ def remote_status(context: typer.Context, address: str) -> None:
         console.print(Text(job_line(job, time.time())))
     words = given_arguments(context, without=NOT_PASSED_ON)
     stores = [job.output for job in found if job.output is not None]
-    if stores and not {"-o", "--output"} & set(words):
+    if stores and "--output" not in words:
         words += ["--output", stores[0]]
     command = shlex.join(["python", "-m", "sweeps.cli", "status", *words])
     job_id = jobs.submit(f"exec {command}", "status")
