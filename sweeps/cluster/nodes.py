@@ -15,7 +15,7 @@ from typing import Any
 from search_spaces.config import DataConfig, TrialConfig
 from search_spaces.errors import DataError, InputError
 from search_spaces.labels import block_key, block_label
-from sweeps.cluster.software import plugin_software, plugins_of, short, software, software_differences
+from sweeps.cluster.software import plugins_of, short, software_differences, software_with
 from trainer.options import TrialOptions
 
 log = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ def check_nodes(trials: Sequence[TrialConfig], options: TrialOptions, *, gpus: f
     nodes = live_nodes(options.threads, gpus)
     plugins = plugins_of(trials)
     answers = _ask(nodes, _software_probe(plugins), timeout=ANSWER_SECONDS)
-    here, expected = socket.gethostname(), {**software(), **plugin_software(plugins)}
+    here, expected = socket.gethostname(), software_with(plugins)
     differences: list[str] = []
     for node, answer in answers.items():
         differences += software_differences(node, answer, expected, here)
@@ -102,9 +102,9 @@ def data_differences(hashes: Mapping[Node, Mapping[str, str]]) -> list[str]:
 def _software_probe(plugins: Sequence[str]) -> Callable[[], dict[str, str]]:
     # A local function travels by value, so that a node without our package says so itself.
     def probe() -> dict[str, str]:
-        from sweeps.cluster.software import plugin_software, software
+        from sweeps.cluster.software import software_with
 
-        return {**software(), **plugin_software(plugins)}
+        return software_with(plugins)
 
     return probe
 

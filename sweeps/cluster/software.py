@@ -79,6 +79,11 @@ def plugin_software(distributions: Iterable[str]) -> dict[str, str]:
     return facts
 
 
+def software_with(distributions: Iterable[str]) -> dict[str, str]:
+    """All that two processes compare: the software, and what there is of these plug-ins' packages."""
+    return {**software(), **plugin_software(distributions)}
+
+
 def asked_plugins(facts: Iterable[str]) -> list[str]:
     """The packages that these facts of `plugin_software` are about."""
     return [fact.removeprefix(PLUGIN_FACT) for fact in facts if fact.startswith(PLUGIN_FACT)]

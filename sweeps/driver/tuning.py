@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from search_spaces.config import TrialConfig
 from sweeps.capacity.packing import Packing
-from sweeps.cluster.software import plugin_software, plugins_of, software
+from sweeps.cluster.software import plugins_of, software_with
 from sweeps.compat import keep_credentials_out_of_logs
 from sweeps.driver.worker import WorkerOptions, train_trial
 from sweeps.options import RunOptions
@@ -40,12 +39,15 @@ def tune_trials(
     from ray import tune
 
     keep_credentials_out_of_logs()
+    expected = None
+    if options.cluster_address is not None:  # its nodes may have other software, or plug-ins
+        expected = software_with(plugins_of(configs.values()))
     worker = WorkerOptions(
         output=callback.store.storage.absolute_uri,
         trial=options.trial,
         use_gpu=packing.gpus > 0,
         stoppable=scheduler is not None,
-        software=None if options.cluster_address is None else _software(configs.values()),
+        software=expected,
     )
     texts = {trial_id: config.model_dump_json() for trial_id, config in configs.items()}
     trainable = tune.with_parameters(train_trial, configs=texts, options=worker, stop_flag=callback.stop_flag)
@@ -80,11 +82,6 @@ def _fit(trainable: Any, space: dict[str, Any], tune_config: TuneConfig, callbac
         tune.Tuner(trainable, param_space=space, tune_config=tune_config, run_config=run_config).fit()
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-
-
-def _software(configs: Iterable[TrialConfig]) -> dict[str, str]:
-    """What every worker is to have: the driver's software, and the plug-ins of the trials that are known."""
-    return {**software(), **plugin_software(plugins_of(configs))}
 
 
 def _trial_id(trial: Any) -> str:

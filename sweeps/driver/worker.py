@@ -120,11 +120,11 @@ def _free_memory() -> None:
 
 def _check_software(expected: Mapping[str, str] | None) -> None:
     """Raise InputError on a node, one that joined late for instance, that differs from the driver."""
-    from sweeps.cluster.software import asked_plugins, plugin_software, software, software_differences
+    from sweeps.cluster.software import asked_plugins, software_differences, software_with
 
     if expected is None:
         return
-    found = {**software(), **plugin_software(asked_plugins(expected))}
+    found = software_with(asked_plugins(expected))
     lines = software_differences(socket.gethostname(), found, expected, "its host")
     if lines:
         raise InputError(f"expected the driver's package and libraries: {'; '.join(lines)}")
