@@ -116,20 +116,15 @@ def _of_space(space: SearchSpace, store: Store) -> OpenedSweep:
     manifest = SweepManifest(space.name, space.trials, reading=space.reading)
     is_known = space.name in store.sweep_names()
     if space.search is not None:
-        manifest = replace(manifest, samples=space.search.samples)
-        if is_known:
-            manifest = _with_samples(store.read_sweep(space.name), space)
+        stored = store.read_sweep(space.name) if is_known else manifest
+        # The larger of the numbers: the last run's, and the space's now.
+        samples = max(stored.samples or 0, space.search.samples or 0) or None
+        manifest = replace(stored, samples=samples, reading=space.reading)
     elif space.name == TWO_STAGE and is_known:
         stored = store.read_sweep(space.name)
         if not is_first_stage(stored):
             manifest = continued(stored, space.trials)
     return OpenedSweep(store, manifest, space.search)
-
-
-def _with_samples(stored: SweepManifest, space: SearchSpace) -> SweepManifest:
-    """A search's sweep with the larger of the numbers of samples: the last run's, and the space's now."""
-    given = 0 if space.search is None else space.search.samples or 0
-    return replace(stored, samples=max(stored.samples or 0, given) or None, reading=space.reading)
 
 
 def _as_asked(
