@@ -76,17 +76,18 @@ def make_plan(name: str, trials: Iterable[TrialConfig], store: Store, *, trust_i
     held = store.scan(wanted_seeds(wanted)) if trust_index else store.scan()
     blocks: dict[str, list[PlannedTrial]] = {}
     for config in wanted:
-        planned = _planned(config, held.get(config.trial_id, TrialFiles()))
+        planned = _planned(config, held)
         blocks.setdefault(planned.block, []).append(planned)
     return Plan(name, tuple(chain.from_iterable(blocks.values())))
 
 
-def _planned(config: TrialConfig, files: TrialFiles) -> PlannedTrial:
-    found = files.standing(config.seeds)
+def _planned(config: TrialConfig, held: Mapping[str, TrialFiles]) -> PlannedTrial:
+    trial_id = config.trial_id  # a hash, computed whenever it is asked for
+    found = held.get(trial_id, TrialFiles()).standing(config.seeds)
     status: str = found.status
     if status == "diverged":
         status = "failed"
-    return PlannedTrial(config, config.trial_id, block_label(config.data), status, found.missing)
+    return PlannedTrial(config, trial_id, block_label(config.data), status, found.missing)
 
 
 @dataclass(frozen=True)
