@@ -124,14 +124,16 @@ def _read_splits(trial: TrialState, store: Store) -> list[_Split]:
     for seed, done in sorted(trial.replicates.items()):
         if done.state == "completed":
             tables[seed] = store.replicates.read_scores(done)
+    if not tables:
+        return []
+    arrays = task_arrays(config.data, trial.reading.targets)
     splits = []
-    for name in SPLITS if tables else ():
+    for name in SPLITS:
         aligner = SplitAligner(name)
         rows = []
         for seed, table in tables.items():
             rows.append(aligner.align(table, f"trial {config.trial_id} seed {seed}"))
         outputs, targets = np.stack(rows), aligner.targets()
-        arrays = task_arrays(config.data, trial.reading.targets)
         all_rows = np.concatenate([ensemble_outputs(outputs)[None], outputs])
         values = arrays.summarize_rows(targets, all_rows, decides_at_zero=config.loss.decides_at_zero)
         splits.append(_Split(name, tuple(tables), targets, outputs, values, _headline(trial)))
