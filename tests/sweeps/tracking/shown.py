@@ -31,6 +31,12 @@ def tell_epochs(tracker: Tracker, config: TrialConfig, epochs: range) -> None:
         tracker.epochs(config, [records[seed][epoch] for seed in config.seeds])
 
 
+def tell_start(tracker: Tracker, config: TrialConfig, epochs: int) -> None:
+    """Tell that a trial starts, and its first epochs."""
+    tracker.trial_started(config)
+    tell_epochs(tracker, config, range(epochs))
+
+
 def runs_of(client: Any) -> list[Any]:
     """All runs of the sweep's experiment, deleted ones left out."""
     experiment = client.get_experiment_by_name(synthetic.SWEEP)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from sweeps.tracking.reconcile import ReconcileCounts
-from sweeps.tracking.tracker import Tracker
 from tests.sweeps import synthetic_store as synthetic
-from tests.sweeps.tracking.shown import bring_level, check_level, content_of, runs_of, tell_epochs, track
+from tests.sweeps.tracking.shown import bring_level, check_level, content_of, runs_of, tell_start, track
 from trainer.store import Store
 
 
@@ -91,12 +90,7 @@ def test_more_replicates_replace_the_curves(store: Store, client: Any) -> None:
 def test_points_that_stand_twice_are_written_anew(store: Store, client: Any) -> None:
     config = synthetic.trials()[1]
     synthetic.write_sweep(store, [config])
-
-    def tell(tracker: Tracker) -> None:
-        tracker.trial_started(config)
-        tell_epochs(tracker, config, range(3))
-
-    assert track(store, tell) == 0
+    assert track(store, lambda tracker: tell_start(tracker, config, 3)) == 0
     (run,) = runs_of(client)
     value = synthetic.epoch_records(config, 1)[1]["ensemble/val/auroc"]
     client.log_metric(run.info.run_id, "val/auroc", value, timestamp=1, step=1)

@@ -17,7 +17,15 @@ from sweeps.tracking.reconcile import ReconcileCounts
 from sweeps.tracking.state import trial_state
 from sweeps.tracking.tracker import Tracker
 from tests.sweeps import synthetic_store as synthetic
-from tests.sweeps.tracking.shown import bring_level, check_level, content_of, runs_of, tell_epochs, track
+from tests.sweeps.tracking.shown import (
+    bring_level,
+    check_level,
+    content_of,
+    runs_of,
+    tell_epochs,
+    tell_start,
+    track,
+)
 from trainer.store import Store
 
 
@@ -25,8 +33,7 @@ def test_live_trial_ends_level_with_the_store(store: Store, client: Any) -> None
     config = synthetic.trials()[1]
 
     def tell(tracker: Tracker) -> None:
-        tracker.trial_started(config)
-        tell_epochs(tracker, config, range(synthetic.EPOCHS))
+        tell_start(tracker, config, synthetic.EPOCHS)
         synthetic.write_trial(store, config)
         tracker.trial_finished(config)
 
@@ -50,12 +57,7 @@ def test_live_trial_ends_level_with_the_store(store: Store, client: Any) -> None
 
 def test_live_epochs_are_logged_before_the_end(store: Store, client: Any) -> None:
     config = synthetic.trials()[0]
-
-    def tell(tracker: Tracker) -> None:
-        tracker.trial_started(config)
-        tell_epochs(tracker, config, range(3))
-
-    assert track(store, tell) == 0
+    assert track(store, lambda tracker: tell_start(tracker, config, 3)) == 0
     (run,) = runs_of(client)
     assert run.info.status == "RUNNING"
     history = client.get_metric_history(run.info.run_id, "val/auroc")
@@ -72,8 +74,7 @@ def test_trial_that_ends_soon_is_told_once(
     monkeypatch.setattr(SweepRuns, "log_epochs", lambda *arguments: pytest.fail("told before its end"))
 
     def tell(tracker: Tracker) -> None:
-        tracker.trial_started(config)
-        tell_epochs(tracker, config, range(synthetic.EPOCHS))
+        tell_start(tracker, config, synthetic.EPOCHS)
         synthetic.write_trial(store, config)
         tracker.trial_finished(config)
 
@@ -105,8 +106,7 @@ def test_relaunch_goes_on_in_the_same_run(store: Store, client: Any) -> None:
     config = synthetic.trials()[1]
 
     def first(tracker: Tracker) -> None:
-        tracker.trial_started(config)
-        tell_epochs(tracker, config, range(3))
+        tell_start(tracker, config, 3)
         tracker.trial_interrupted(config)
 
     def second(tracker: Tracker) -> None:
@@ -150,19 +150,10 @@ def test_failed_trial_tells_why(store: Store, client: Any) -> None:
 
 def test_call_whose_answer_was_lost_is_not_repeated(store: Store, client: Any) -> None:
     config = synthetic.trials()[1]
-
-    def before(tracker: Tracker) -> None:
-        tracker.trial_started(config)
-        tell_epochs(tracker, config, range(3))
-
-    assert track(store, before) == 0
+    assert track(store, lambda tracker: tell_start(tracker, config, 3)) == 0
     (run,) = runs_of(client)
     client.set_tag(run.info.run_id, "epochs", "1")  # MLflow stores metrics first, and was killed then
-
-    def after(tracker: Tracker) -> None:
-        tell_epochs(tracker, config, range(1, 4))
-
-    assert track(store, after) == 0
+    assert track(store, lambda tracker: tell_epochs(tracker, config, range(1, 4))) == 0
     (run,) = runs_of(client)
     steps = [m.step for m in client.get_metric_history(run.info.run_id, "val/auroc")]
     assert sorted(steps) == [0, 1, 2, 3]
@@ -238,8 +229,7 @@ def test_absent_server_neither_blocks_nor_raises(store: Store, caplog: pytest.Lo
 
         def tell(tracker: Tracker) -> None:
             for config in configs:
-                tracker.trial_started(config)
-                tell_epochs(tracker, config, range(synthetic.EPOCHS))
+                tell_start(tracker, config, synthetic.EPOCHS)
                 tracker.trial_finished(config)
 
         assert track(store, tell, uri) == len(configs)
