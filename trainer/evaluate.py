@@ -53,7 +53,7 @@ def evaluate(
     """
     _check_task(config.data, data.task)
     chosen = data.validation if split == "validation" else data.test
-    targets = chosen.targets.cpu().numpy()
+    targets = chosen.targets.numpy()
     done = {seed: d for seed, d in store.replicates.ended(config.trial_id).items() if d.state == "completed"}
     if not done:
         raise CheckpointError(

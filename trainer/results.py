@@ -68,7 +68,7 @@ def _write_replicate(
     if test_scores is not None:
         by_split = {"val": replicate.scored.validation_scores(), "test": test_scores}
         splits = {"val": data.validation, "test": data.test}
-        targets = {name: split.targets.cpu().numpy() for name, split in splits.items()}
+        targets = {name: split.targets.numpy() for name, split in splits.items()}
         scores = pa.concat_tables(
             outputs_table(name, split.ids, targets[name], by_split[name]) for name, split in splits.items()
         )

@@ -59,7 +59,7 @@ class TrialSetup:
     @cached_property
     def validation_labels(self) -> NDArray[np.generic]:
         """Targets of the validation split [N], as they are stored."""
-        return self.data.validation.targets.cpu().numpy()
+        return self.data.validation.targets.numpy()
 
     def generator(self, seed: int, purpose: str) -> torch.Generator:
         """A CPU generator for one purpose of one replicate; CPU and GPU runs draw the same numbers."""

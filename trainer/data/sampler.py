@@ -16,7 +16,7 @@ def epoch_order(kind: str, train_indices: Tensor, targets: Tensor, generator: to
     generator       a CPU generator, seeded for this epoch of this replicate
 
     "shuffle" is a permutation. "class_balanced" draws with replacement, each example with a weight of
-    1 / (examples of its class), so every class is seen equally often on average (reference, section 4).
+    1 / (examples of its class), so every class is seen equally often on average.
     Raises InputError for another kind.
     """
     if kind == "shuffle":

@@ -73,7 +73,7 @@ class TaskData:
 
 
 def load_task(config: Task, data_dir: Path | None, download: bool = False) -> TaskData:
-    """Read a data set and make the data of a task of it (reference, section 3).
+    """Read a data set and make the data of a task of it.
 
     Validation and test are the same for every seed, ratio and training share, so trials that differ in these
     alone share their images: decoded once per node (see `prepared`), the last two data sets kept open.

@@ -22,7 +22,7 @@ from trainer.data.sources.reader import Reader, Statistics
 log = logging.getLogger(__name__)
 
 SHAPE = (3, 32, 32)
-# Mean and deviation of the training images, per channel, in 0..1 units (reference, section 3).
+# Mean and deviation of the training images, per channel, in 0..1 units, as in the paper's code.
 MEAN: tuple[float, ...] = (0.4914, 0.4822, 0.4465)
 STD: tuple[float, ...] = (0.2023, 0.1994, 0.2010)
 
