@@ -102,17 +102,17 @@ def read_test(store: Store, trial: TrialRecord, rates: Targets) -> TestRecord | 
         return None
     aligner = SplitAligner("test")
     label = _label(trial.config)
-    outputs, seeds = [], []
+    rows = []
     for done in trial.done:
-        seeds.append(done.seed)
-        outputs.append(aligner.align(store.replicates.read_scores(done), f"{label} seed {done.seed}"))
-    summary = _summary(trial.config, rates, aligner.targets(), np.stack(outputs))
+        rows.append(aligner.align(store.replicates.read_scores(done), f"{label} seed {done.seed}"))
+    outputs = np.stack(rows)
+    summary = _summary(trial.config, rates, aligner.targets(), outputs)
     return TestRecord(
         config=trial.config,
         rates=rates,
-        seeds=tuple(seeds),
+        seeds=tuple(done.seed for done in trial.done),
         targets=aligner.targets(),
-        outputs=np.stack(outputs),
+        outputs=outputs,
         metrics=summary.ensemble,
         steering=summary.steering,
         undefined=summary.undefined,
