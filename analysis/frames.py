@@ -13,7 +13,7 @@ from analysis.cells import Cell
 from analysis.records import TestRecord, TrialRecord
 from analysis.settings import settings_text, varying_settings
 from analysis.statistics import constraint_comparisons
-from analysis.table_columns import TableColumns, column_name, interval_columns
+from analysis.table_columns import TableColumns, column_name, interval_columns, spread_columns
 from search_spaces.paper.named import constraint_name, loss_name
 
 _COMPARED = ("block", "row", "pairs", "mean_difference", "low", "high", "p_value", "complete", "remark")
@@ -103,8 +103,8 @@ def _test_columns(test: TestRecord | None, columns: TableColumns) -> dict[str, f
     for metric in columns.shown:
         ends = intervals.get(metric.name, UNDEFINED)
         found |= zip(interval_columns(metric), ends, strict=True)
-    steering = column_name(columns.steering)
-    return {**found, f"{steering}_mean": mean, f"{steering}_std": deviation}
+    of_mean, of_deviation = spread_columns(columns.steering)
+    return {**found, of_mean: mean, of_deviation: deviation}
 
 
 def _setting_columns(chosen: TrialRecord | None, names: Sequence[str]) -> dict[str, Any]:

@@ -48,3 +48,9 @@ def interval_columns(metric: Metric) -> tuple[str, str]:
     """The columns of the two ends of a metric's interval."""
     column = column_name(metric)
     return f"{column}_low", f"{column}_high"
+
+
+def spread_columns(metric: Metric) -> tuple[str, str]:
+    """The columns of a metric's mean and deviation over replicates."""
+    column = column_name(metric)
+    return f"{column}_mean", f"{column}_std"

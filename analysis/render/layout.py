@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.render.captions import best_caption, comparison_caption
-from analysis.table_columns import TableColumns, column_name, interval_columns
+from analysis.table_columns import TableColumns, column_name, interval_columns, spread_columns
 from search_spaces.config import Metric
 
 MISSING = "–"
@@ -132,7 +132,7 @@ class _RowWriter:
 
     def __init__(self, columns: TableColumns, records: Sequence[_Record], has_settings: bool) -> None:
         self.columns, self.has_settings = columns, has_settings
-        self.mean = f"{column_name(columns.steering)}_mean"
+        self.mean, self.deviation = spread_columns(columns.steering)
         self.best = {self.mean: _best(records, self.mean, columns.steering)}
         for metric in columns.shown:
             self.best[column_name(metric)] = _best(records, column_name(metric), metric)
@@ -157,8 +157,8 @@ class _RowWriter:
         return self._number(record, column_name(metric), f"{value:.{digits}f}", detail)
 
     def _mean(self, record: _Record) -> Entry:
-        scale, deviation = self.columns.steering.scale, self.mean.replace("_mean", "_std")
-        text = f"{scale * record[self.mean]:.4f} ± {scale * record[deviation]:.4f}"
+        scale = self.columns.steering.scale
+        text = f"{scale * record[self.mean]:.4f} ± {scale * record[self.deviation]:.4f}"
         return self._number(record, self.mean, text)
 
     def _number(self, record: _Record, column: str, text: str, detail: str = "") -> Entry:
