@@ -14,15 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import wilcoxon
 
-from analysis.bootstrap import example_counts
+from analysis.bootstrap import LEVEL, RESAMPLES, example_counts
 from analysis.cells import Cell
 from analysis.records import TestRecord
 from search_spaces.config.metrics import Metric, auroc
 from search_spaces.errors import StoreError
 from trainer.tasks.base import Column, task_arrays
 
-RESAMPLES = 1000
-LEVEL = 0.95
 # With fewer pairs the exact two-sided p-value cannot fall below 0.05, and the bootstrap draws from too few
 # seeds to reach the level that the interval names.
 MIN_PAIRS = 6
@@ -40,7 +38,8 @@ class Comparison:
                       test examples of the same kind might give
     p_value           Wilcoxon's signed-rank test of the per-seed differences, two-sided: what other seeds
                       might give on these very examples
-    reason            why a value is NaN; empty when none is
+    reason            why a value is NaN; empty when none is, and where the metric, being no AUROC, has no
+                      interval
     """
 
     pairs: int
@@ -80,8 +79,11 @@ def paired_comparison(
         return Comparison(pairs, mean, reason=few)
     low = high = math.nan
     if _is_of_columns(metric):
-        generator = np.random.default_rng(seed)
-        draws = _bootstrap(_Pairs(without, with_constraint, first, second), resamples, generator)
+        arrays = task_arrays(without.config.data, without.rates)
+        plain = arrays.columns(without.targets, without.outputs[first])
+        constrained = arrays.columns(without.targets, with_constraint.outputs[second])
+        strata = arrays.strata(without.targets)
+        draws = _bootstrap(plain, constrained, strata, resamples, np.random.default_rng(seed))
         low, high = np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]).tolist()
     if not differences.any():
         return Comparison(pairs, mean, low, high, reason="no test: all differences are zero")
@@ -102,37 +104,23 @@ def constraint_comparisons(cells: Sequence[Cell]) -> list[tuple[Cell, Cell, Comp
     return found
 
 
-@dataclass(frozen=True)
-class _Pairs:
-    """Two trials of a block, and the rows of each that have the same seeds."""
-
-    without: TestRecord
-    with_constraint: TestRecord
-    first: Sequence[int]
-    second: Sequence[int]
-
-    def columns(self) -> tuple[tuple[Column, ...], tuple[Column, ...]]:
-        """The task's columns of both, a row of scores per pair."""
-        arrays = task_arrays(self.without.config.data, self.without.rates)
-        targets = self.without.targets
-        plain = arrays.columns(targets, self.without.outputs[self.first])
-        constrained = arrays.columns(targets, self.with_constraint.outputs[self.second])
-        return plain, constrained
-
-    def strata(self) -> tuple[NDArray[np.int64], ...]:
-        """Places of the test examples, stratum by stratum."""
-        return task_arrays(self.without.config.data, self.without.rates).strata(self.without.targets)
-
-
 def _is_of_columns(metric: Metric) -> bool:
     """Whether a metric is the AUROC of a task's one column, or the mean over its columns."""
     return auroc().name in (metric.name, metric.mean_of)
 
 
-def _bootstrap(pairs: _Pairs, resamples: int, generator: np.random.Generator) -> _Values:
-    """Mean difference [resamples]: seeds and, per stratum, examples drawn with replacement."""
-    strata, (plain, constrained) = pairs.strata(), pairs.columns()
-    seeds, examples = len(pairs.first), len(pairs.without.targets)
+def _bootstrap(
+    plain: Sequence[Column],
+    constrained: Sequence[Column],
+    strata: Sequence[NDArray[np.int64]],
+    resamples: int,
+    generator: np.random.Generator,
+) -> _Values:
+    """Mean difference [resamples]: seeds and, per stratum, examples drawn with replacement.
+
+    The columns of the two trials have a row of scores per pair.
+    """
+    seeds, examples = plain[0].scores.shape
     values = []
     for draws in _chunks(resamples, examples):
         seed_weights = generator.multinomial(seeds, [1 / seeds] * seeds, size=draws)
