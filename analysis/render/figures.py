@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 
 from analysis.render.escape import single_line
 from analysis.render.layout import is_final
-from analysis.render.roc import BLUE, DIAGONAL, GREY, GRID, INK, ORANGE, RocPicture
+from analysis.render.roc import ACROSS, BLUE, DIAGONAL, GREY, GRID, INK, ORANGE, UPWARDS, RocPicture
 from analysis.table_columns import TableColumns, column_name, interval_columns
 from search_spaces.config import Metric
 
@@ -35,15 +35,8 @@ def roc_figure(picture: RocPicture, *, title: str) -> Figure:
     if picture.undefined is None:
         _draw_roc(axes, picture)
     else:
-        told = f"ROC curve undefined: {_plain(picture.undefined)}"
-        axes.text(50, 50, told, ha="center", color=INK, wrap=True)
-    axes.set(
-        xlim=(-1, 101),
-        ylim=(-1, 101),
-        xlabel="False positive rate (%)",
-        ylabel="True positive rate (%)",
-        aspect="equal",
-    )
+        axes.text(50, 50, _plain(picture.undefined), ha="center", color=INK, wrap=True)
+    axes.set(xlim=(-1, 101), ylim=(-1, 101), xlabel=ACROSS, ylabel=UPWARDS, aspect="equal")
     axes.set_title(_plain(title), fontsize=10, wrap=True)
     _quiet(axes)
     axes.grid(color=GRID, linewidth=0.8)
@@ -95,13 +88,12 @@ def png(figure: Figure, *, dpi: int = 150) -> bytes:
 def _draw_roc(axes: Axes, picture: RocPicture) -> None:
     axes.plot([0, 100], [0, 100], color=DIAGONAL, linewidth=1, linestyle=(0, (4, 4)))
     for curve in picture.curves:
-        width, opacity = (2.4, None) if curve.is_ensemble else (0.8, 0.6)
         axes.plot(
             100 * curve.points.fpr,
             100 * curve.points.tpr,
             color=curve.color,
-            linewidth=width,
-            alpha=opacity,
+            linewidth=curve.width,
+            alpha=None if curve.is_ensemble else 0.6,
             label=curve.label or None,
         )
     for mark, marker in zip(picture.marks, cycle(_MARKERS), strict=False):

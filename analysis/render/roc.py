@@ -24,6 +24,7 @@ from trainer.tasks.base import Column, task_arrays
 
 INK, GREY, BLUE, ORANGE = "#222222", "#8c96a3", "#1f5fa8", "#d9722e"
 DIAGONAL, GRID = "#c9ced4", "#e6e8eb"
+ACROSS, UPWARDS = "False positive rate (%)", "True positive rate (%)"
 # Of several columns, one after another.
 _COLORS = (BLUE, ORANGE, "#2e8b57", "#7d4fa8", "#b8860b", "#c0395b", "#3f9fb5", "#6b6b6b")
 _WIDTH, _HEIGHT = 640, 660
@@ -40,6 +41,11 @@ class Curve:
     label: str
     is_ensemble: bool
 
+    @property
+    def width(self) -> float:
+        """Of the line, in points or pixels."""
+        return 2.4 if self.is_ensemble else 0.8
+
 
 @dataclass(frozen=True)
 class Mark:
@@ -52,7 +58,7 @@ class Mark:
 
 @dataclass(frozen=True)
 class RocPicture:
-    """What a ROC picture shows, in the order of drawing; nothing but why, where it is `undefined`."""
+    """What a ROC picture shows, in the order of drawing; nothing but the words `undefined`, where it is."""
 
     curves: tuple[Curve, ...] = ()
     marks: tuple[Mark, ...] = ()
@@ -70,7 +76,7 @@ def roc_picture(
     ensemble = ensemble_outputs(outputs)
     reason = arrays.undefined_reason(targets, ensemble)
     if reason is not None:
-        return RocPicture(undefined=reason)
+        return RocPicture(undefined=f"ROC curve undefined: {reason}")
     columns = arrays.columns(targets, ensemble)
     if len(columns) > 1:
         return RocPicture(tuple(map(_curve_of_several, columns, cycle(_COLORS))))
@@ -92,8 +98,7 @@ def roc_svg(picture: RocPicture, *, title: str) -> str:
     if picture.undefined is None:
         content = _drawn(picture)
     else:
-        told = f"ROC curve undefined: {picture.undefined}"
-        content = [_text(_LEFT + _SIDE / 2, _TOP + _SIDE / 2, told, "middle")]
+        content = [_text(_LEFT + _SIDE / 2, _TOP + _SIDE / 2, picture.undefined, "middle")]
     if len(title) > _TITLE_LENGTH:
         title = title[: _TITLE_LENGTH - 1] + "…"
     head = (
@@ -124,7 +129,7 @@ def _mark(points: metrics.RocPoints, fpr: float, rate: float) -> Mark:
 def _drawn(picture: RocPicture) -> list[str]:
     parts, legend = [], []
     for curve in picture.curves:
-        parts.append(_line(curve.points, curve.color, 2.4 if curve.is_ensemble else 0.8))
+        parts.append(_line(curve.points, curve.color, curve.width))
         if curve.label:
             legend.append((curve.label, curve.color))
     for mark in picture.marks:
@@ -156,8 +161,8 @@ def _frame(title: str) -> list[str]:
         *parts,
         f'<path d="M{_LEFT} {_TOP + _SIDE}L{_LEFT + _SIDE} {_TOP}" stroke="{DIAGONAL}" '
         'stroke-dasharray="4 4"/>',
-        _text(_LEFT + _SIDE / 2, _HEIGHT - 14, "False positive rate (%)", "middle"),
-        f'<g transform="rotate(-90 16 {middle})">{_text(16, middle, "True positive rate (%)", "middle")}</g>',
+        _text(_LEFT + _SIDE / 2, _HEIGHT - 14, ACROSS, "middle"),
+        f'<g transform="rotate(-90 16 {middle})">{_text(16, middle, UPWARDS, "middle")}</g>',
     ]
 
 
