@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from analysis.tables import Tables
 from search_spaces.config import (
     Bce,
     Binary,
@@ -28,6 +29,7 @@ from search_spaces.config import (
 )
 from trainer.store import Store, SweepManifest
 
+ALM = ConstraintConfig(penalty=1e-6, margin=0.25)
 SIZES = {"val": (10, 20), "test": (20, 60)}  # positives, negatives
 SEEDS = (1, 2, 3, 4)
 CIFAR = Binary(source=Cifar10(), negative=(1,), positive=(9,), imbalance_ratio=100, validation_per_class=100)
@@ -171,3 +173,11 @@ def add_golden_trials(builder: SweepBuilder) -> None:
 
 def permutation(length: int, key: str) -> list[int]:
     return [int(i) for i in np.argsort([noise(f"{key}/{i}") for i in range(length)], kind="stable")]
+
+
+def cell(made: Tables, row: str, block: int = 0) -> dict[str, Any]:
+    """What the tables' frame says of a cell; `block` is a place among the blocks."""
+    frame = made.frame
+    rows = frame[(frame["row"] == row) & (frame["block"] == frame["block"].unique()[block])]
+    (record,) = rows.to_dict("records")
+    return record

@@ -15,12 +15,11 @@ from analysis.tables import Tables, make_tables, write_tables
 from search_spaces.config import Bce, ConstraintConfig, CrossEntropy, Targets, TrialConfig
 from search_spaces.errors import InputError
 from search_spaces.reading import Reading
-from tests.analysis.stored_sweep import LONG_TAIL, SIZES, SweepBuilder, noise, trial
+from tests.analysis.stored_sweep import ALM, LONG_TAIL, SIZES, SweepBuilder, noise, trial
 from trainer.store import SweepManifest
 from trainer.store.outputs import outputs_table
 from trainer.tasks.base import task_arrays
 
-ALM = ConstraintConfig(penalty=1e-6, margin=0.25)
 SEEDS = (1, 2, 3, 4, 5, 6)
 HEADERS = [
     "Critical AUC",

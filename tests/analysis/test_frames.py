@@ -1,0 +1,68 @@
+"""The columns of a cell's row: settings, intervals, undefined values."""
+
+import json
+import math
+
+import numpy as np
+
+from analysis import tables
+from analysis.bootstrap import bootstrap_intervals
+from analysis.tables import make_tables
+from search_spaces.config import DEFAULT_TARGETS, AugmentationConfig, Bce, HorizontalFlip, ResNet10
+from tests.analysis.stored_sweep import CIFAR, SweepBuilder, cell, score_table, trial, with_column
+from trainer.tasks.base import task_arrays
+
+
+def test_fields_that_vary_besides_loss_and_constraint_are_shown(builder: SweepBuilder) -> None:
+    narrow, wide = (trial(Bce(), model=ResNet10(width=w)) for w in (8, 16))
+    builder.complete(narrow, "a", 0.1, 1.0)
+    builder.complete(wide, "b", 2.0, 1.0)
+    made = make_tables(builder.store, builder.manifest())
+    assert cell(made, "BCE")["settings"] == "model.width=16"
+    assert "Settings" in made.markdown
+
+
+def test_a_field_that_no_file_holds_at_its_default_is_shown_where_it_varies(
+    builder: SweepBuilder,
+) -> None:
+    steps = AugmentationConfig(then=(HorizontalFlip(),))
+    builder.complete(trial(Bce()), "a", 0.1, 1.0)
+    builder.complete(trial(Bce(), augmentation=steps), "b", 2.0, 1.0)
+    made = make_tables(builder.store, builder.manifest())
+    assert "augmentation.then=" in str(cell(made, "BCE")["settings"])
+
+
+def test_headline_numbers_carry_the_interval_of_the_ensemble(golden: SweepBuilder) -> None:
+    made = make_tables(golden.store, golden.manifest())
+    record, markdown = cell(made, "S-LM + ALM"), made.markdown
+    (test,) = [c.test for c in made.cells if c.test is not None and c.test.trial_id == record["trial_id"]]
+    ensemble = test.outputs.mean(axis=0, dtype=np.float64)
+    arrays = task_arrays(CIFAR, DEFAULT_TARGETS)
+    expected = bootstrap_intervals(arrays, test.targets, ensemble)
+    for column, name in (("auc", "auroc"), ("fpr_at_tpr_98", "fpr_at_tpr_98"), ("fpr_at_tpr_90",) * 2):
+        assert (record[f"{column}_low"], record[f"{column}_high"]) == expected[name]
+    low, high = expected["auroc"]
+    assert f"**{record['auc']:.4f}** ({low:.3f}–{high:.3f})" in markdown
+    low, high = (100 * end for end in expected["fpr_at_tpr_98"])
+    told = f"({low:.1f}–{high:.1f})"
+    assert told in markdown
+    assert told in made.text
+    assert told.replace("–", "--") in made.latex
+    entry = next(c for c in made.provenance["cells"] if c["chosen"] == record["trial_id"])
+    assert entry["test_intervals"]["auroc"] == list(expected["auroc"])
+    missing = cell(made, "CB-BCE")
+    assert math.isnan(missing["auc_low"])
+
+
+def test_a_metric_that_is_undefined_stays_empty(builder: SweepBuilder) -> None:
+    config = builder.add(trial(Bce(), seeds=(1,)))
+    table = score_table("a", 1, {"val": 1, "test": 1})
+    scores = [*table.column("score").to_pylist()[:-1], math.nan]
+    builder.replicate(config, 1, with_column(table, "score", scores))
+    made = make_tables(builder.store, builder.manifest())
+    record = cell(made, "BCE")
+    assert record["trial_id"] == config.trial_id
+    assert math.isnan(record["auc"])
+    assert record["note"]
+    assert "nan" not in tables.csv(made.frame[["auc"]])
+    json.dumps(made.provenance, allow_nan=False)
