@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -16,6 +17,16 @@ from trainer.device.compiled import check_compiler
 from trainer.device.precision import has_bf16
 
 DATA_VARIABLE = "ALMSWEEP_TEST_DATA"
+# What --quick takes in place of other defaults, on any device.
+_QUICK = {
+    "constraint": ["with"],
+    "pairs": 2,
+    "seconds": 0.5,
+    "minutes": 2.0,
+    "quality_epochs": 2,
+    "quality_seeds": 2,
+    "compile": False,
+}
 
 
 def numbers(text: str) -> list[int]:
@@ -53,22 +64,27 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 def _fill_in(options: argparse.Namespace, *, gpu: bool) -> None:
     """Defaults by device, and those of --quick."""
-    quick = options.quick
-    defaults = {
-        "widths": ([64] if gpu else [16]) if quick else [64, 16],
-        "constraint": ["with"] if quick else ["with", "without"],
-        "pairs": 2 if quick else 5,
-        "seconds": 0.5 if quick else 1.0,
-        "minutes": 2.0 if quick else None,
-        "train_share": 0.9 if gpu or not quick else 0.1,
-        "quality_epochs": 2 if quick else 10,
-        "quality_seeds": 2 if quick else 10,
+    defaults: dict[str, Any] = {
+        "widths": [64, 16],
+        "constraint": ["with", "without"],
+        "pairs": 5,
+        "seconds": 1.0,
+        "train_share": 0.9,
+        "quality_epochs": 10,
+        "quality_seeds": 10,
         "threads": usable_cores(),
-        "processes": 4 if gpu else usable_cores(),
-        "process_replicates": 10 if gpu else 1,
-        "compile": not quick and _can_compile(options.device),
-        "precision": "bf16" if has_bf16(torch.device(options.device)) else "float32",
+        "processes": usable_cores(),
+        "process_replicates": 1,
     }
+    if gpu:
+        defaults |= {"processes": 4, "process_replicates": 10}
+    if options.quick:
+        defaults |= _QUICK
+        defaults["widths"] = [64] if gpu else [16]
+        defaults["train_share"] = 0.9 if gpu else 0.1
+    else:
+        defaults["compile"] = _can_compile(options.device)
+    defaults["precision"] = "bf16" if has_bf16(torch.device(options.device)) else "float32"
     for name, value in defaults.items():
         if getattr(options, name) is None:
             setattr(options, name, value)
