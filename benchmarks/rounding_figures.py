@@ -7,7 +7,7 @@ the same trainings.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -24,6 +24,8 @@ from trainer.scored import ScoredEpochs, mean_scores
 
 FPR = "fpr_at_tpr_98"
 Labels = NDArray[np.uint8]
+# A replicate, its validation scores and its test scores.
+_Scored = tuple[Curve, Scores, Scores]
 
 
 @dataclass(frozen=True)
@@ -72,27 +74,26 @@ def figures(
 ) -> Figures:
     """The figures of one option; `targets` are validation's and test's, by trial id."""
     roundings = sorted({curve.rounding for curve in curves})
-    values: dict[tuple[str, int], dict[str, float]] = {}
+    scored = [(curve, *scores_of(curve, option)) for curve in curves]
     records: dict[tuple[str, int], ValidationRecord] = {}
-    for config in configs:
+    auroc = np.empty((len(configs), len(roundings)))
+    fpr = np.empty_like(auroc)
+    for row, config in enumerate(configs):
         trial_id = config.trial_id
-        for rounding in roundings:
-            own = [c for c in curves if (c.trial_id, c.rounding) == (trial_id, rounding)]
-            scores = [scores_of(curve, option) for curve in own]
-            validation, test = (np.mean(part, axis=0, dtype=np.float64) for part in zip(*scores, strict=True))
-            of_validation, of_test = targets[trial_id]
-            values[trial_id, rounding] = metrics.summarize(of_test, test)
-            found = metrics.summarize(of_validation, validation)
+        of_validation, of_test = targets[trial_id]
+        for column, rounding in enumerate(roundings):
+            own = [one for one in scored if (one[0].trial_id, one[0].rounding) == (trial_id, rounding)]
+            _, validation, test = zip(*own, strict=True)
+            values = metrics.summarize(of_test, np.mean(test, axis=0, dtype=np.float64))
+            auroc[row, column], fpr[row, column] = values["auroc"], 100 * values[FPR]
+            found = metrics.summarize(of_validation, np.mean(validation, axis=0, dtype=np.float64))
             records[trial_id, rounding] = ValidationRecord(
                 trial_id, len(own), len(own), found, mean_steering=float("nan")
             )
-    ids = [config.trial_id for config in configs]
-    auroc = np.array([[values[i, r]["auroc"] for r in roundings] for i in ids])
-    fpr = 100 * np.array([[values[i, r][FPR] for r in roundings] for i in ids])
     rule = rule_of(configs[0].data, None, DEFAULT_TARGETS)
     shares = [_agreement(cell, records, roundings, rule) for cell in _cells(configs)]
-    over_roundings, over_seeds = _spread(curves, targets, option)
-    equal, replicates, difference, largest = _differences(curves, option)
+    over_roundings, over_seeds = _spread(scored, targets)
+    equal, replicates, difference, largest = _differences(scored)
     return Figures(
         auroc=float(auroc.mean()),
         auroc_deviation=float(auroc.std(axis=1, ddof=1).mean()),
@@ -132,25 +133,25 @@ def _agreement(
     return same / len(list(combinations(choices, 2)))
 
 
-def _spread(
-    curves: Sequence[Curve], targets: Mapping[str, tuple[Labels, Labels]], option: ScoredBy
-) -> tuple[float, float]:
+def _spread(scored: Sequence[_Scored], targets: Mapping[str, tuple[Labels, Labels]]) -> tuple[float, float]:
     """Deviation of a replicate's test AUROC over roundings, and over seeds."""
     by_replicate: dict[tuple[str, int], list[float]] = {}
     by_rounding: dict[tuple[str, int], list[float]] = {}
-    for curve in curves:
-        value = metrics.auroc(targets[curve.trial_id][1], scores_of(curve, option)[1])
+    for curve, _, test in scored:
+        value = metrics.auroc(targets[curve.trial_id][1], test)
         by_replicate.setdefault((curve.trial_id, curve.seed), []).append(value)
         by_rounding.setdefault((curve.trial_id, curve.rounding), []).append(value)
-    over = [np.mean([np.std(v, ddof=1) for v in groups.values()]) for groups in (by_replicate, by_rounding)]
-    return float(over[0]), float(over[1])
+    return _mean_deviation(by_replicate.values()), _mean_deviation(by_rounding.values())
 
 
-def _differences(curves: Sequence[Curve], option: ScoredBy) -> tuple[int, int, float, float]:
+def _mean_deviation(groups: Iterable[Sequence[float]]) -> float:
+    return float(np.mean([np.std(values, ddof=1) for values in groups]))
+
+
+def _differences(scored: Sequence[_Scored]) -> tuple[int, int, float, float]:
     """Equal replicates, all replicates, the largest difference from rounding 0, the largest score there."""
-    plain = {(c.trial_id, c.seed): scores_of(c, option)[1] for c in curves if c.rounding == 0}
-    rounded = [c for c in curves if c.rounding != 0]
-    found = [scores_of(c, option)[1] - plain[c.trial_id, c.seed] for c in rounded]
+    plain = {(curve.trial_id, curve.seed): test for curve, _, test in scored if curve.rounding == 0}
+    found = [test - plain[curve.trial_id, curve.seed] for curve, _, test in scored if curve.rounding != 0]
     largest = max(float(np.abs(scores).max()) for scores in plain.values())
     equal = sum(not difference.any() for difference in found)
     return equal, len(found), max(float(np.abs(d).max()) for d in found), largest
