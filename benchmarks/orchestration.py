@@ -77,8 +77,10 @@ def _measured(options: argparse.Namespace) -> list[Measured]:
 def _read(files: Sequence[Path]) -> list[Measured]:
     """Contestants of earlier runs, of this machine; of two of one name the later one."""
     names = [field.name for field in fields(Measured)]
-    found = [one for file in files for one in json.loads(file.read_text())["contestants"]]
-    by_name = {one["name"]: Measured(**{name: one[name] for name in names}) for one in found}
+    by_name = {}
+    for file in files:
+        for one in json.loads(file.read_text())["contestants"]:
+            by_name[one["name"]] = Measured(**{name: one[name] for name in names})
     return [by_name[name] for name in CONTESTANTS if name in by_name]
 
 

@@ -141,17 +141,25 @@ def _training_seconds(folder: Path) -> float:
 
 def rows(found: Sequence[Overhead]) -> list[list[str]]:
     """The numbers under `HEADINGS`, a row per run; times in milliseconds per trial."""
+    return list(map(_row, found))
+
+
+def _row(one: Overhead) -> list[str]:
     return [
-        [
-            "this checkout" if Path(one.tree) == ROOT else Path(one.tree).name,
-            str(one.trials),
-            *(f"{1000 * value:.0f}" for value in (one.slot, one.training, one.overhead)),
-            f"{100 * one.share:.1f} %",
-            *(f"{1000 * value:.0f}" for value in (one.driver_cpu, one.worker_cpu)),
-            f"{one.whole_seconds:.0f}",
-        ]
-        for one in found
+        "this checkout" if Path(one.tree) == ROOT else Path(one.tree).name,
+        str(one.trials),
+        _milliseconds(one.slot),
+        _milliseconds(one.training),
+        _milliseconds(one.overhead),
+        f"{100 * one.share:.1f} %",
+        _milliseconds(one.driver_cpu),
+        _milliseconds(one.worker_cpu),
+        f"{one.whole_seconds:.0f}",
     ]
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{1000 * seconds:.0f}"
 
 
 def table(found: Sequence[Overhead]) -> Table:

@@ -70,14 +70,13 @@ def _compared(rows: Sequence[Raw], floor: Raw) -> list[dict[str, Any]]:
     rates = {raw["row"]: [turn_rates(turn) for turn in raw["turns"]] for raw in rows}
     summaries = []
     for raw in rows:
-        ratios = {
-            f"{what}_ratio_to_{name}": spread(
-                [own[what] / other[what] for own, other in zip(rates[raw["row"]], rates[base], strict=False)]
-            )
-            for name, base in (("plain", "plain"), ("tuned", "plain, tuned"))
-            for what in ("train", "validation")
-        }
-        summaries.append({**_row(raw, floor), **ratios})
+        summary = _row(raw, floor)
+        for name, base in (("plain", "plain"), ("tuned", "plain, tuned")):
+            rounds = list(zip(rates[raw["row"]], rates[base], strict=False))
+            for what in ("train", "validation"):
+                ratios = [own[what] / other[what] for own, other in rounds]
+                summary[f"{what}_ratio_to_{name}"] = spread(ratios)
+        summaries.append(summary)
     return summaries
 
 
@@ -146,9 +145,9 @@ def bf16_against_seeds(raw: Raw) -> dict[str, Any]:
     Two measures, each a mean over seeds or over pairs of seeds: the difference of the best validation AUROC,
     and the root mean square difference of the validation scores (logits) at the best epoch.
     """
-    auroc = {p: {seed: max(values) for seed, values in raw[p]["auroc"].items()} for p in ("float32", "bf16")}
-    scores = {p: raw[p]["scores"] for p in ("float32", "bf16")}
-    seeds = sorted(auroc["float32"], key=int)
+    auroc, bf16_auroc = _best_auroc(raw["float32"]), _best_auroc(raw["bf16"])
+    scores, bf16_scores = raw["float32"]["scores"], raw["bf16"]["scores"]
+    seeds = sorted(auroc, key=int)
     pairs = list(combinations(seeds, 2))
 
     def mean(values: Sequence[float]) -> float | None:
@@ -156,15 +155,20 @@ def bf16_against_seeds(raw: Raw) -> dict[str, Any]:
 
     found: dict[str, Any] = {
         "seeds": len(seeds),
-        "auroc_bf16": mean([abs(auroc["bf16"][s] - auroc["float32"][s]) for s in seeds]),
-        "auroc_seeds": mean([abs(auroc["float32"][s] - auroc["float32"][t]) for s, t in pairs]),
-        "scores_bf16": mean([_rms(scores["bf16"][s], scores["float32"][s]) for s in seeds]),
-        "scores_seeds": mean([_rms(scores["float32"][s], scores["float32"][t]) for s, t in pairs]),
+        "auroc_bf16": mean([abs(bf16_auroc[s] - auroc[s]) for s in seeds]),
+        "auroc_seeds": mean([abs(auroc[s] - auroc[t]) for s, t in pairs]),
+        "scores_bf16": mean([_rms(bf16_scores[s], scores[s]) for s in seeds]),
+        "scores_seeds": mean([_rms(scores[s], scores[t]) for s, t in pairs]),
     }
     found["holds"] = pairs != [] and all(
         found[f"{measure}_bf16"] < found[f"{measure}_seeds"] for measure in ("auroc", "scores")
     )
     return found
+
+
+def _best_auroc(trained: Raw) -> dict[str, float]:
+    """The best validation AUROC of each seed."""
+    return {seed: max(values) for seed, values in trained["auroc"].items()}
 
 
 def _rms(one: Sequence[float], other: Sequence[float]) -> float:
