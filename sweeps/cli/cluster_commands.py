@@ -75,9 +75,10 @@ def cancel(context: typer.Context, sweep: Sweep = None, address: Address = None)
     )
 
 
-def submit(context: typer.Context, sweep: OpenedSweep, address: str | None) -> None:
+def submit(context: typer.Context, sweep: OpenedSweep, address: str | None, *, agreed: bool = False) -> None:
     """Submit the command of `context` as a job of the cluster and follow it; exits with the job's code.
 
+    `agreed`: whether somebody has agreed to its size, which is passed on, as nobody can ask in the job.
     Ctrl-C and a closed terminal end the following only.
     """
     from sweeps.cluster.job import OUTPUT_KEY, SWEEP_KEY
@@ -87,7 +88,7 @@ def submit(context: typer.Context, sweep: OpenedSweep, address: str | None) -> N
     far = is_far(address)
     if not far:
         metadata[OUTPUT_KEY] = sweep.store.storage.absolute_uri
-    job_id = jobs.submit(entrypoint(context, far=far), sweep.name, metadata)
+    job_id = jobs.submit(entrypoint(context, far=far, agreed=agreed), sweep.name, metadata)
     where = "" if address is None else f" --address {address}"
     console = Console(soft_wrap=True, highlight=False)
     console.print(Text(f"sweep {sweep.name} runs as job {job_id}, and goes on when this terminal closes"))
@@ -112,18 +113,20 @@ def is_far(address: str | None) -> bool:
     return urlsplit(set_for_ray).hostname not in (None, *LOOPBACK, socket.gethostname())
 
 
-def entrypoint(context: typer.Context, *, far: bool) -> str:
-    """The shell command of a job that runs the command of `context` as it was given.
+def entrypoint(context: typer.Context, *, far: bool, agreed: bool = False) -> str:
+    """The shell command of a job that runs the command of `context` as it was given, with --yes if `agreed`.
 
     From afar the head's own `python`, environment and defaults hold; on the head this Python in this folder,
     with the result store and the data that this environment names.
     """
     command = ["-m", "sweeps.cli", context.info_name or ""]
+    answer = ["--yes"] if agreed else []
     if far:
         given = given_arguments(context, without=NOT_PASSED_ON)
-        return f"exec {shlex.join(['python', *command, *given])}"
+        return f"exec {shlex.join(['python', *command, *given, *answer])}"
     given = given_arguments(context, without=NOT_PASSED_ON, from_environment=FROM_ENVIRONMENT)
-    return f"cd {shlex.quote(os.getcwd())} && exec {shlex.join([sys.executable, *command, *given])}"
+    there = shlex.join([sys.executable, *command, *given, *answer])
+    return f"cd {shlex.quote(os.getcwd())} && exec {there}"
 
 
 def remote_status(context: typer.Context, address: str) -> None:

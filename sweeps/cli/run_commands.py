@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,16 +11,13 @@ from search_spaces.errors import InputError
 from sweeps.cli import cluster_commands
 from sweeps.cli.given import run_options, with_options
 from sweeps.cli.guard import guarded
+from sweeps.cli.large_run import agree
 from sweeps.cli.options import DEFAULT_OUTPUT, ForRetry, ForRun, Output, Replicates, Space, Sweep
 from sweeps.cli.train_sweep import train_sweep
 
 if TYPE_CHECKING:
     from sweeps.driver.opened import OpenedSweep
     from sweeps.options import RunOptions
-    from sweeps.plan import Plan
-
-# A run that trains more replicates than this asks first, where there is somebody to answer.
-LARGE_RUN = 1000
 
 NumSamples = Annotated[
     int | None, typer.Option("--num-samples", min=1, help="Trials of a search in all, earlier ones included.")
@@ -100,39 +96,12 @@ def _go(
     job: bool,
     yes: bool,
 ) -> None:
-    """Train here, or submit this command as a job; a large run is asked about at a terminal."""
+    """Train here, or submit this command as a job; a large run is agreed to where it is typed."""
     from analysis.select import check_rule
-    from sweeps.plan import make_plan
-
-    def confirm(plan: Plan) -> None:
-        replicates = _to_train(plan, sweep, retry)
-        if replicates > LARGE_RUN and not typer.confirm(f"Train {replicates:,} replicates?"):
-            raise typer.Exit(1)
 
     check_rule(options.rule, sweep.tasks, sweep.manifest.reading.targets)
-    asks = not yes and _may_ask()
-    if not job:
-        train_sweep(sweep, options, retry=retry, confirm=confirm if asks else _agree)
-        return
-    if asks:
-        confirm(make_plan(sweep.name, sweep.manifest.trials, sweep.store))
-    cluster_commands.submit(context, sweep, options.address)
-
-
-def _to_train(plan: Plan, sweep: OpenedSweep, retry: Collection[str]) -> int:
-    """Replicates that a run trains, with those of a second stage that is still to be chosen."""
-    from sweeps.driver.two_stage import expected
-
-    if retry:
-        return sum(len(trial.config.seeds) for trial in plan.of(*retry))
-    later = expected(sweep.manifest).trials[len(sweep.manifest.trials) :]
-    return plan.missing_replicates() + sum(len(config.seeds) for config in later)
-
-
-def _agree(plan: Plan) -> None:
-    """Asks nobody."""
-
-
-def _may_ask() -> bool:
-    """Whether a person sits at the terminal."""
-    return sys.stdin.isatty() and sys.stdout.isatty()
+    agreed = yes or agree(sweep, options, retry)
+    if job:
+        cluster_commands.submit(context, sweep, options.address, agreed=agreed)
+    else:
+        train_sweep(sweep, options, retry=retry)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -23,17 +23,16 @@ def train_sweep(
     options: RunOptions,
     *,
     retry: Collection[str] = (),
-    confirm: Callable[[Plan], None] = lambda plan: None,
 ) -> None:
     """Run, write the tables, print them, and exit with the code that tells how it went.
 
-    `retry` and `confirm` as `run_sweep` takes them. A two-stage study goes on with its second stage.
+    `retry` as `run_sweep` takes it. A two-stage study goes on with its second stage.
     """
     from sweeps.cli import report
     from sweeps.driver.run import run_sweep
 
     console = Console()
-    outcome = run_sweep(sweep, options, console, retry=retry, confirm=confirm)
+    outcome = run_sweep(sweep, options, console, retry=retry)
     report.print_outcome(console, outcome)
     if not (retry or outcome.interrupted or outcome.stopped):
         later = _second_stage(console, sweep, outcome.plan, options.rule)

@@ -7,7 +7,7 @@ Ray's own state is scratch and goes to a temporary folder.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from rich.console import Console
@@ -53,13 +53,12 @@ def run_sweep(
     console: Console,
     *,
     retry: Collection[str] = (),
-    confirm: Callable[[Plan], None] = lambda plan: None,
 ) -> SweepOutcome:
     """Run the trials of a sweep that have replicates missing.
 
     With `retry` only its trials of these statuses are run ("failed", "pruned"), and their replicates that did
     not complete are trained again too. A search's study takes the place of the manifest's trials, and makes
-    new ones until there are the manifest's `samples`. What `confirm` raises, given the plan, ends the run.
+    new ones until there are the manifest's `samples`.
 
     Raises TrialSchemaError, before anything is written, when the store holds this sweep under another trial
     schema (of a new sweep: anything), LeaseError when another driver runs this sweep, and InputError when the
@@ -73,7 +72,6 @@ def run_sweep(
     with Lease(sweep.store, sweep.name, take_over=options.take_over) as lease:
         work = find_work(sweep, console, retry)
         check_installed(tuple(work.configs()))
-        confirm(work.plan)
         sweep.store.write_sweep(work.manifest)
         training = Training(work, options, console, lease)
         plan, interrupted, stopped = work.plan, False, None

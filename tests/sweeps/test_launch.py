@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import shlex
 import subprocess
 import sys
@@ -76,7 +77,7 @@ def test_job_runs_the_same_command(
     words = shlex.split(command)
     assert words[:7] == ["cd", str(tmp_path), "&&", "exec", sys.executable, "-m", "sweeps.cli"]
     assert words[7:9] == ["run", "demo"]
-    assert sorted(words[9:]) == sorted(["--output", "it's here", *given[:-2]])
+    assert sorted(words[9:]) == sorted(["--output", "it's here", *given[:-2], "--yes"])
     assert name == "demo"
     assert metadata == {SWEEP_KEY: "demo", OUTPUT_KEY: str(tmp_path / "it's here")}
     assert "almsweep logs demo --follow" in done.output
@@ -166,9 +167,51 @@ def answer_at_a_terminal(arguments: list[str], answer: str) -> tuple[int, str]:
 
 def test_large_run_asks_at_a_terminal(tmp_path: Path) -> None:
     code, shown = answer_at_a_terminal(["run", "paper", "--output", str(tmp_path / "out")], "n\n")
-    assert "Train 32,840 replicates? [y/N]" in shown
+    assert "Train 32,840 replicates (time unknown; `almsweep plan` measures it with --probe)? [y/N]" in shown
     assert code == 1
     assert Store(tmp_path / "out").sweep_names() == []
+
+
+@pytest.mark.parametrize(
+    ("command", "replicates"),
+    [
+        (["run", "paper"], "32,840"),
+        (["run", "paper-two-stage"], "13,640"),
+        (["run", "paper-search", "--num-samples", "1000"], "10,000"),
+        (["run", "demo", "--replicates", "100"], "1,200"),
+    ],
+)
+@pytest.mark.parametrize("job", [[], ["--job"]])
+def test_without_a_terminal_a_large_run_needs_yes(
+    jobs: type[FakeJobs], tmp_path: Path, command: list[str], replicates: str, job: list[str]
+) -> None:
+    done = invoke(*command, *job, "--output", tmp_path / "out")
+    assert done.exit_code == 2, done.output
+    (line,) = done.stderr.strip().splitlines()
+    assert "expected --yes" in line
+    assert line.endswith(f"this one trains {replicates}")
+    assert not (tmp_path / "out").exists()
+    assert jobs.submitted == []
+
+
+def test_what_was_agreed_to_is_passed_on_to_the_job(jobs: type[FakeJobs], tmp_path: Path) -> None:
+    assert invoke("run", "paper", "--job", "--yes", "--output", tmp_path / "out").exit_code == 0
+    ((command, _, _),) = jobs.submitted
+    assert shlex.split(command)[-1] == "--yes"
+
+
+def test_a_large_run_says_how_long_it_takes_where_that_was_measured(tmp_path: Path) -> None:
+    space = tmp_path / "large.yaml"
+    rates = [number / 10_000 for number in range(1, 1002)]
+    space.write_text(
+        "fixed: {dataset: digits, ratio: 20, loss: baseline_BCE, model.width: 4, epochs: 2, seeds: [1]}\n"
+        f"grid: {{optimizer.learning_rate: {rates}}}\n"
+    )
+    output = ["--output", str(tmp_path / "out")]
+    assert invoke("plan", space, "--probe", *output).exit_code == 0
+    code, shown = answer_at_a_terminal(["run", str(space), *output], "n\n")
+    assert re.search(r"Train 1,001 replicates, for at most .+ on this machine\? \[y/N\]", shown), shown
+    assert code == 1
 
 
 def test_ray_s_own_lines_are_left_out() -> None:
