@@ -9,7 +9,7 @@ import numpy as np
 
 from search_spaces.config import ClassLabel, Source
 from trainer.data.sources.images import Images, RawData
-from trainer.data.sources.read import read_source, source_files, source_statistics
+from trainer.data.sources.read import list_source, read_source, source_files, source_statistics
 from trainer.testing.common import (
     check_configuration,
     demand,
@@ -28,9 +28,9 @@ def check_source(
     """Demand that a source keeps its contract, by reading its classes `asked`, at least two.
 
     Images are uint8 [N, C, S, S] of one shape, that which the source says if it says one; an id is unique in
-    its split; the same every time, with the classes' positions in the order in which they are asked for. An
-    unknown class is a DataError, and so is a missing data directory where there must be one. Its files exist.
-    Raises ContractBroken.
+    its split; the same every time, with the classes' positions in the order in which they are asked for. Its
+    labels alone tell the same classes. An unknown class is a DataError, for labels too, and so is a missing
+    data directory where there must be one. Its files exist. Raises ContractBroken.
     """
     check_configuration(config, example_trial(data=example_tasks()[0].model_copy(update={"source": config})))
     demand(bool(config.title), config, "a title")
@@ -38,8 +38,11 @@ def check_source(
         raw = read_source(config, asked, data_dir, download=download)
         again = read_source(config, asked, data_dir, download=False)
         turned = read_source(config, tuple(reversed(asked)), data_dir, download=False)
+        listed = list_source(config, asked, data_dir)
     for name in ("train", "validation", "test"):
-        images = getattr(raw, name)
+        images, classes = getattr(raw, name), getattr(listed, name)
+        told = classes is None if images is None else np.array_equal(classes, images.classes)
+        demand(told, config, f"a listing with the classes of the {name} images")
         if images is None:
             demand(name != "train", config, "training images")
             continue
@@ -50,6 +53,8 @@ def check_source(
     unknown = (*asked, UNLIKELY_LABEL)
     is_error = refused(lambda: read_source(config, unknown, data_dir, download=False))
     demand(is_error, config, "DataError for an unknown class")
+    is_error = refused(lambda: list_source(config, unknown, data_dir))
+    demand(is_error, config, "DataError for an unknown class from its labels")
     _check_files(config, data_dir)
     _check_statistics(config, raw)
 

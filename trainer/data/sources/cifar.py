@@ -11,16 +11,19 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from search_spaces.config import Cifar10, Cifar100, ClassLabel
 from search_spaces.errors import DataError
 from trainer.data.sources.cifar_pickle import read_batch
-from trainer.data.sources.images import Images, RawData, check_known, select_images
-from trainer.data.sources.parquet import parquet_files, read_parquet
+from trainer.data.sources.images import Images, Listing, RawData, asked_classes, check_known, select_images
+from trainer.data.sources.parquet import parquet_files, read_parquet, read_parquet_labels
 from trainer.data.sources.reader import Reader, Statistics
 
 log = logging.getLogger(__name__)
 
+Split = Literal["train", "test"]
+SPLITS: tuple[Split, ...] = ("train", "test")
 SHAPE = (3, 32, 32)
 # Mean and deviation of the training images, per channel, in 0..1 units, as in the paper's code.
 MEAN: tuple[float, ...] = (0.4914, 0.4822, 0.4465)
@@ -33,7 +36,7 @@ class _Layout:
 
     classes: int
     folder: str
-    batches: dict[Literal["train", "test"], tuple[str, ...]]
+    batches: dict[Split, tuple[str, ...]]
     batch_labels: str
     column: str
     torchvision: str
@@ -79,11 +82,22 @@ class CifarReader(Reader[Cifar10 | Cifar100]):
             _download(layout, data_dir / name)
             found = _read_existing(name, asked, data_dir)
         if found is None:
-            raise DataError(
-                f"{name}: expected the folder {layout.folder} or train.parquet and test.parquet below "
-                f"{data_dir / name} or {data_dir}, found neither; --download fetches the data set"
-            )
+            raise _missing(name, data_dir)
         return found
+
+    def listing(self, asked: Sequence[ClassLabel], data_dir: Path) -> Listing:
+        """See `Reader`; of Parquet files only the labels are read."""
+        name = self.source.name
+        layout = _LAYOUTS[name]
+        check_known(asked, range(layout.classes), name)
+        found = _find(name, data_dir)
+        if found is None:
+            raise _missing(name, data_dir)
+        if isinstance(found, Path):
+            train, test = (_read_labels(found, layout, split, asked) for split in SPLITS)
+        else:
+            train, test = (read_parquet_labels(files, layout.column, asked) for files in found)
+        return Listing(train, None, test)
 
     def files(self, data_dir: Path) -> list[Path]:
         """The files that `read` would decode; none when it would find nothing."""
@@ -100,6 +114,13 @@ class CifarReader(Reader[Cifar10 | Cifar100]):
     def statistics(self) -> Statistics:
         """The published ones of the training images."""
         return MEAN, STD
+
+
+def _missing(name: str, data_dir: Path) -> DataError:
+    return DataError(
+        f"{name}: expected the folder {_LAYOUTS[name].folder} or train.parquet and test.parquet below "
+        f"{data_dir / name} or {data_dir}, found neither; --download fetches the data set"
+    )
 
 
 def _find(name: str, data_dir: Path) -> Path | tuple[list[Path], list[Path]] | None:
@@ -129,9 +150,16 @@ def _read_existing(name: str, asked: Sequence[ClassLabel], data_dir: Path) -> Ra
     return RawData(train, None, read_parquet(test_files, layout.column, asked, SHAPE))
 
 
-def _read_batches(
-    folder: Path, layout: _Layout, split: Literal["train", "test"], asked: Sequence[ClassLabel]
-) -> Images:
+def _read_labels(
+    folder: Path, layout: _Layout, split: Split, asked: Sequence[ClassLabel]
+) -> NDArray[np.int64]:
+    found = []
+    for batch in layout.batches[split]:
+        found.append(asked_classes(read_batch(folder / batch, layout.batch_labels)[1], asked))
+    return np.concatenate(found)
+
+
+def _read_batches(folder: Path, layout: _Layout, split: Split, asked: Sequence[ClassLabel]) -> Images:
     pixels, labels = [], []
     for batch in layout.batches[split]:
         its_pixels, its_labels = read_batch(folder / batch, layout.batch_labels)

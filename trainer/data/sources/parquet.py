@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from search_spaces.config import ClassLabel
 from search_spaces.errors import DataError
-from trainer.data.sources.images import Images, class_positions, decode_image
+from trainer.data.sources.images import Faults, Images, asked_classes, class_positions, decode_image
 
 _IMAGE_COLUMNS = ("img", "image")
 
@@ -28,19 +29,20 @@ def read_parquet(
     """Read the images of the asked classes, each of `shape` [C, H, W]; only these are decoded.
 
     Columns: `img` or `image`, struct<bytes, path>, and `label_column`, an integer. An image's id is its
-    row, counted through all files. Raises DataError if a file is malformed or an image damaged or of
-    another size.
+    row, counted through all files. Raises DataError if a file is malformed, or about all images that are
+    damaged or of another size.
     """
-    parts, ids = [], []
+    parts, ids, faults = [], [], Faults(str(files[0].parent))
     first_row = 0
     for path in files:
         try:
-            part, rows = _read_file(path, label_column, asked, shape)
+            part, rows = _read_file(path, label_column, asked, shape, faults)
         except (pa.ArrowException, OSError) as error:
             raise DataError(f"{path}: expected a Parquet file, could not read it: {error}") from error
         parts.append(part)
         ids.append(part.ids.astype(np.int64) + first_row)
         first_row += rows
+    faults.check()
     return Images(
         np.concatenate([part.pixels for part in parts]),
         np.concatenate([part.classes for part in parts]),
@@ -48,13 +50,37 @@ def read_parquet(
     )
 
 
+def read_parquet_labels(
+    files: Sequence[Path], label_column: str, asked: Sequence[ClassLabel]
+) -> NDArray[np.int64]:
+    """Classes of the images that `read_parquet` gives, int64 [N]; no image is read."""
+    parts = []
+    for path in files:
+        try:
+            with pq.ParquetFile(path, memory_map=True) as file:
+                _check_columns(file.schema_arrow, label_column, path)
+                parts.append(asked_classes(_labels(file, label_column), asked))
+        except (pa.ArrowException, OSError) as error:
+            raise DataError(f"{path}: expected a Parquet file, could not read it: {error}") from error
+    return np.concatenate(parts)
+
+
+def _labels(file: pq.ParquetFile, label_column: str) -> NDArray[np.int64]:
+    labels: NDArray[np.int64] = file.read(columns=[label_column])[label_column].to_numpy().astype(np.int64)
+    return labels
+
+
 def _read_file(
-    path: Path, label_column: str, asked: Sequence[ClassLabel], shape: tuple[int, int, int]
+    path: Path,
+    label_column: str,
+    asked: Sequence[ClassLabel],
+    shape: tuple[int, int, int],
+    faults: Faults,
 ) -> tuple[Images, int]:
     """The asked images of one file, with the row in this file as id, and the file's number of rows."""
     with pq.ParquetFile(path, memory_map=True) as file:
         image_column = _check_columns(file.schema_arrow, label_column, path)
-        labels = file.read(columns=[label_column])[label_column].to_numpy().astype(np.int64)
+        labels = _labels(file, label_column)
         positions = class_positions(labels, asked)
         ids = np.flatnonzero(positions >= 0)
         pixels = np.empty((len(ids), *shape), dtype=np.uint8)
@@ -67,7 +93,8 @@ def _read_file(
                 column = file.read_row_group(group, columns=[f"{image_column}.bytes"])[image_column]
                 encoded = column.take(pa.array(wanted - first)).to_pylist()
                 for row, cell in zip(wanted, encoded, strict=True):
-                    pixels[done] = _decode_cell(cell, f"{path} row {row}", shape)
+                    with faults.of_one_image():
+                        pixels[done] = _decode_cell(cell, f"{path} row {row}", shape)
                     done += 1
             first += rows
     return Images(pixels, positions[ids], ids), len(labels)

@@ -8,7 +8,7 @@ from typing import Any
 
 from search_spaces.config import ClassLabel, Source
 from search_spaces.errors import DataError
-from trainer.data.sources.images import RawData
+from trainer.data.sources.images import Listing, RawData
 from trainer.data.sources.reader import Reader, Statistics
 from trainer.registry import implementation_of
 
@@ -23,6 +23,15 @@ def read_source(
     """
     folder = _given(source, data_dir) if source.needs_files else Path()
     return _reader(source).read(asked, folder, download=download)
+
+
+def list_source(source: Source, asked: Sequence[ClassLabel], data_dir: Path | None) -> Listing:
+    """What the labels of a data set tell, without its pixels; nothing is downloaded.
+
+    `data_dir` and errors as `read_source` has them.
+    """
+    folder = _given(source, data_dir) if source.needs_files else Path()
+    return _reader(source).listing(asked, folder)
 
 
 def source_files(source: Source, data_dir: Path | None) -> list[Path]:

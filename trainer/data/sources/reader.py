@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from search_spaces.config import ClassLabel, Source
-from trainer.data.sources.images import RawData
+from trainer.data.sources.images import Listing, RawData
 
 S = TypeVar("S", bound=Source)
 # Mean and deviation per channel, in 0..1 units.
@@ -27,6 +27,13 @@ class Reader(ABC, Generic[S]):
 
         Raises DataError if files are missing or malformed, or for an unknown class label.
         """
+
+    def listing(self, asked: Sequence[ClassLabel], data_dir: Path) -> Listing:
+        """What labels tell of what `read` would give; without decoding an image, where a reader can.
+
+        Nothing is downloaded. Raises DataError for what labels tell, as `read` does.
+        """
+        return self.read(asked, data_dir, download=False).listing()
 
     def files(self, data_dir: Path) -> list[Path]:
         """The files that `read` would decode; none while they are to be downloaded.

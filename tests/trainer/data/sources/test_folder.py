@@ -9,6 +9,7 @@ from search_spaces.config import ImageFolder
 from search_spaces.errors import DataError
 from tests.trainer.image_files import random_images, write_class_folders
 from trainer.data.sources.folder import FolderReader
+from trainer.data.sources.images import LeftOut
 
 SOURCE = ImageFolder(folder="birds", size=8)
 CROWS, JAYS = random_images(3, (3, 8, 8), 1), random_images(2, (3, 8, 8), 2)
@@ -66,12 +67,35 @@ def test_an_unknown_class_lists_the_known_ones(tmp_path: Path) -> None:
         FolderReader(SOURCE).read(("crow", "owl"), tmp_path, download=False)
 
 
-def test_a_damaged_image_is_named(tmp_path: Path) -> None:
-    write_class_folders(tmp_path / "birds", {"crow": CROWS, "jay": JAYS})
-    damaged = tmp_path / "birds" / "jay" / "001.png"
-    damaged.write_bytes(damaged.read_bytes()[:60])
-    with pytest.raises(DataError, match=f"{damaged}: expected an image, could not decode it"):
+def test_all_damaged_images_are_named_at_once(tmp_path: Path) -> None:
+    for split in ("train", "val", "test"):
+        write_class_folders(tmp_path / "birds" / split, {"crow": CROWS, "jay": JAYS})
+    damaged = [
+        tmp_path / "birds" / name for name in ("train/crow/002.png", "train/jay/001.png", "val/jay/000.png")
+    ]
+    for path in damaged:
+        path.write_bytes(path.read_bytes()[:60])
+    with pytest.raises(DataError, match="image folder birds: 3 images cannot be read: ") as error:
         FolderReader(SOURCE).read(("crow", "jay"), tmp_path, download=False)
+    for path in damaged:
+        assert f"{path}: expected an image, could not decode it" in str(error.value)
+
+
+def test_what_is_passed_over_is_counted_with_an_example(tmp_path: Path) -> None:
+    write_class_folders(
+        tmp_path / "birds", {"crow": CROWS, "jay": JAYS, "jay/nest 1": CROWS, "jay/nest 2": JAYS}
+    )
+    (tmp_path / "birds" / "crow" / "notes.txt").write_text("not an image")
+    (tmp_path / "birds" / "crow" / ".DS_Store").write_text("hidden")
+    left_out = (
+        LeftOut("files ending .txt", 1, "crow/notes.txt"),
+        LeftOut("files in sub-folders of a class", 5, "jay/nest 1/000.png"),
+    )
+    reader = FolderReader(SOURCE)
+    assert reader.read(("crow", "jay"), tmp_path, download=False).left_out == left_out
+    listing = reader.listing(("crow", "jay"), tmp_path)
+    assert listing.left_out == left_out
+    assert np.bincount(listing.train).tolist() == [3, 2]
 
 
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
