@@ -45,7 +45,7 @@ FLOORS = {
         ["driver"],
         ["capacity", "search", "tracking"],
         ["cluster", "plan"],
-        ["compat", "options"],
+        ["compat", "hints", "options"],
     ],
     "analysis": [
         ["curves", "pictures"],

@@ -16,6 +16,7 @@ from rich.text import Text
 
 from sweeps.cli.given import given_arguments
 from sweeps.cli.guard import INTERRUPTED, guarded
+from sweeps.hints import advised
 
 if TYPE_CHECKING:
     from sweeps.cluster.job import SweepJob
@@ -89,11 +90,10 @@ def submit(context: typer.Context, sweep: OpenedSweep, address: str | None, *, a
     if not far:
         metadata[OUTPUT_KEY] = sweep.store.storage.absolute_uri
     job_id = jobs.submit(entrypoint(context, far=far, agreed=agreed), sweep.name, metadata)
-    where = "" if address is None else f" --address {address}"
     console = Console(soft_wrap=True, highlight=False)
     console.print(Text(f"sweep {sweep.name} runs as job {job_id}, and goes on when this terminal closes"))
-    console.print(Text(f"  follow: almsweep logs {sweep.name} --follow{where}"))
-    console.print(Text(f"  cancel: almsweep cancel {sweep.name}{where}"))
+    console.print(Text(f"  follow: {advised('logs', sweep.name, '--follow', address=address)}"))
+    console.print(Text(f"  cancel: {advised('cancel', sweep.name, address=address)}"))
     try:
         job = jobs.follow(job_id, _write)
     except KeyboardInterrupt:

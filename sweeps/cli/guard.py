@@ -3,28 +3,38 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import logging
 import sys
 import traceback
 from collections.abc import Callable
-from typing import ParamSpec
+from typing import Any
 
 import typer
 
 from search_spaces.errors import AlmsweepError, Interrupted
 from search_spaces.redaction import printable, redacted
+from sweeps.hints import running
 
 INTERRUPTED = Interrupted.exit_code
-P = ParamSpec("P")
+# The parameter by which a command is given its context.
+CONTEXT = "context"
 
 
-def guarded(command: Callable[P, None]) -> Callable[P, None]:
-    """The command, ending with an error's `exit_code` when it raises one of ours and with 130 on Ctrl-C."""
+def guarded(command: Callable[..., None]) -> Callable[..., None]:
+    """The command, ending with an error's `exit_code` when it raises one of ours and with 130 on Ctrl-C.
+
+    While it runs, messages advise commands with what was given to this one (`sweeps.hints`).
+    """
+    own = inspect.signature(command, eval_str=True)
+    wants_context = CONTEXT in own.parameters
 
     @functools.wraps(command)
-    def run(*arguments: P.args, **options: P.kwargs) -> None:
+    def run(**given: Any) -> None:
+        context = given[CONTEXT] if wants_context else given.pop(CONTEXT)
         try:
-            command(*arguments, **options)
+            with running(context):
+                command(**given)
         except AlmsweepError as error:
             print(f"almsweep: error: {shown(str(error))}", file=sys.stderr)
             raise typer.Exit(error.exit_code) from error
@@ -37,6 +47,11 @@ def guarded(command: Callable[P, None]) -> Callable[P, None]:
             print(shown(traceback.format_exc()), file=sys.stderr)
             raise typer.Exit(1) from None
 
+    parameters = list(own.parameters.values())
+    if not wants_context:
+        context = inspect.Parameter(CONTEXT, inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
+        parameters.append(context)
+    run.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
     return run
 
 

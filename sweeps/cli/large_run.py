@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from sweeps.cli.confirm import confirm
+from sweeps.hints import advised
 
 if TYPE_CHECKING:
     from sweeps.driver.opened import OpenedSweep
@@ -69,5 +70,5 @@ def _time(sweep: OpenedSweep, options: RunOptions, to_train: Plan) -> str:
         return ""
     found = forecast(to_train, sweep.store, options, Console(), measure=False)
     if found.time.unknown:
-        return " (time unknown; `almsweep plan` measures it with --probe)"
+        return f" (time unknown; measured by: {advised('plan', '--probe', space=sweep.name)})"
     return f", for at most {duration(found.wall_seconds)} on {found.where}"

@@ -12,6 +12,7 @@ from rich.text import Text
 from search_spaces.labels import trial_label
 from sweeps.capacity.forecast import Forecast
 from sweeps.driver.progress import duration
+from sweeps.hints import advised
 from sweeps.plan import STATUSES, DiskNeed, Plan, PlannedTrial, block_counts
 from trainer.store import Store, SweepManifest
 
@@ -101,8 +102,9 @@ def print_trials(console: Console, trials: Iterable[PlannedTrial]) -> None:
 
 
 def print_failed(console: Console, plan: Plan, store: Store) -> None:
-    """Failed trials, each with its last error or how its replicates ended."""
-    for trial in plan.failed():
+    """Failed trials, each with its last error or how its replicates ended; and what runs them again."""
+    failed = plan.failed()
+    for trial in failed:
         console.print(Text(f"{trial.trial_id}  {trial_label(trial.config)}", style="red"), soft_wrap=True)
         failure = store.notes.read_failure(trial.trial_id)
         if failure is not None:
@@ -116,6 +118,8 @@ def print_failed(console: Console, plan: Plan, store: Store) -> None:
             if done.state != "completed":
                 reason = store.replicates.read_result(done)["reason"]
                 console.print(Text(f"    seed {seed} {done.state}: {reason}"), soft_wrap=True)
+    if failed:
+        print_advice(console, "run them again", advised("retry", "--failed", space=plan.name))
 
 
 def print_outcome(console: Console, outcome: SweepOutcome) -> None:
@@ -126,15 +130,18 @@ def print_outcome(console: Console, outcome: SweepOutcome) -> None:
     started = f"started {outcome.started:,} trial(s)" if has_run else "nothing to start"
     console.print(f"sweep {outcome.plan.name}: {started}; now {states}", highlight=False, soft_wrap=True)
     if counts["failed"]:
-        console.print(
-            "see `almsweep status --failed`; `almsweep retry --failed` runs them again", highlight=False
-        )
+        print_advice(console, "why", advised("status", "--failed", space=outcome.plan.name))
+        print_advice(console, "run them again", advised("retry", "--failed", space=outcome.plan.name))
     if outcome.stopped is not None:
         console.print(Text(f"stopped early: {outcome.stopped}", style="red"), soft_wrap=True)
     if outcome.untracked:
-        console.print(
-            f"{outcome.untracked} trial(s) are not in MLflow yet: `almsweep reconcile`", highlight=False
-        )
+        console.print(f"{outcome.untracked} trial(s) are not in MLflow yet", highlight=False)
+        print_advice(console, "bring it level", advised("reconcile", space=outcome.plan.name))
+
+
+def print_advice(console: Console, purpose: str, command: str) -> None:
+    """A command to paste, on a line that is not broken."""
+    console.print(Text(f"  {purpose}: {command}"), soft_wrap=True)
 
 
 def hours(seconds: float) -> str:

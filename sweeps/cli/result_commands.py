@@ -12,6 +12,7 @@ from rich.text import Text
 from search_spaces.errors import InputError
 from sweeps.cli.guard import guarded
 from sweeps.cli.options import DEFAULT_OUTPUT, Output, Replicates, Rule, Sweep, TrackingUri
+from sweeps.hints import is_output
 
 if TYPE_CHECKING:
     from search_spaces.config import Targets
@@ -55,7 +56,7 @@ def tables(
 
     console = Console()
     store, names = Store(output), [space]
-    if _is_folder(space):
+    if is_output(space):
         store = Store(space)
         names = store.sweep_names()
     if not names:
@@ -132,7 +133,3 @@ def write_tables_of(
     console.print(Text(written.text), soft_wrap=True)
     console.print(Text(f"tables: {written.files[0].parent}/"), soft_wrap=True)
     return bool(written.frame["complete"].all())
-
-
-def _is_folder(space: str) -> bool:
-    return "://" in space or Path(space).is_dir()

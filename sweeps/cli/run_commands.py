@@ -14,6 +14,7 @@ from sweeps.cli.guard import guarded
 from sweeps.cli.large_run import agree
 from sweeps.cli.options import DEFAULT_OUTPUT, ForRetry, ForRun, Output, Replicates, Space, Sweep
 from sweeps.cli.train_sweep import train_sweep
+from sweeps.hints import advised
 
 if TYPE_CHECKING:
     from sweeps.driver.opened import OpenedSweep
@@ -80,7 +81,8 @@ def retry(
     statuses = [status for status, is_asked in asked.items() if is_asked]
     if not statuses:
         raise InputError(
-            "retry: say --failed to run failed trials again; `almsweep run` runs what is missing"
+            "retry: expected --failed or --pruned, given neither; what is missing is run by: "
+            f"{advised('run', space=space)}"
         )
     options = run_options(context)
     sweep = open_stored(space, Store(output), replicates)

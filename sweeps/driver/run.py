@@ -133,6 +133,6 @@ def _bring_tracking_level(work: Work, options: RunOptions) -> int:
     try:
         counts = reconcile(work.store, work.manifest, options.tracking_uri)
     except AlmsweepError as error:
-        log.warning("MLflow is not level with the store (almsweep reconcile repairs that): %s", error)
+        log.warning("MLflow is not level with the store: %s", error)
         return len(work.manifest.trials)
     return counts.failed

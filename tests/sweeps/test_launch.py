@@ -167,7 +167,8 @@ def answer_at_a_terminal(arguments: list[str], answer: str) -> tuple[int, str]:
 
 def test_large_run_asks_at_a_terminal(tmp_path: Path) -> None:
     code, shown = answer_at_a_terminal(["run", "paper", "--output", str(tmp_path / "out")], "n\n")
-    assert "Train 32,840 replicates (time unknown; `almsweep plan` measures it with --probe)? [y/N]" in shown
+    probe = f"almsweep plan paper --probe --output {tmp_path / 'out'}"
+    assert f"Train 32,840 replicates (time unknown; measured by: {probe})? [y/N]" in shown.replace("\r\n", "")
     assert code == 1
     assert Store(tmp_path / "out").sweep_names() == []
 

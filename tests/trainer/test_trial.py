@@ -270,7 +270,7 @@ def test_an_unusable_checkpoint_names_its_file_and_what_to_do(store: Store) -> N
     with pytest.raises(CheckpointError) as caught:
         run_trial(config(), store, CPU, OPTIONS)
     assert f"trials/{config().trial_id}/checkpoint.pt" in str(caught.value)
-    assert "`almsweep retry --failed` deletes it" in str(caught.value)
+    assert "a retry of failed trials deletes it" in str(caught.value)
 
 
 def _without_scored(state: dict[str, Any]) -> None:
