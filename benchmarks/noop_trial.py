@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from search_spaces.config import TrialConfig
 from sweeps.driver.worker import train_trial
-from trainer.data.prepared import PreparedSplits, Split
+from trainer.data.prepared import ClassSizes, PreparedSplits, Split
 from trainer.data.task import TaskData
 from trainer.fit import Round
 from trainer.scored import ScoredEpochs
@@ -113,10 +113,9 @@ def _setup(config: TrialConfig, device: torch.device, *where: Any, **how: Any) -
         mean=(0.5,),
         std=(0.5,),
         sha256="0" * 64,
-        removed_from_pool=0,
-        removed_from_validation=0,
         members=(),
-        class_sizes=(),
+        sizes=ClassSizes((), (), ()),
+        left_out=(),
     )
     return _Setup(config, TaskData(config.data, prepared, ()), device, task_arrays(config.data))
 

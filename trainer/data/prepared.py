@@ -23,13 +23,15 @@ from trainer.data.cache import (
     locked,
     save_arrays,
 )
-from trainer.data.sources.images import Origin
+from trainer.data.sources.images import LeftOut, Origin
 from trainer.data.sources.read import source_files
 
 log = logging.getLogger(__name__)
 
 # Raise it when the same files and configuration start to give other splits.
 PREPARATION = 1
+# Raise it when an entry of the cache holds its splits otherwise.
+_ENTRY = 2
 _SPLITS = ("pool", "validation", "test")
 
 
@@ -56,9 +58,22 @@ class Split:
         return Split(self.pixels.to(device), self.targets.to(device), self.ids, self.origin)
 
 
+@dataclass(frozen=True)
+class ClassSizes:
+    """Examples of each class: training ones that are not held out, copies included; held out ones."""
+
+    train: tuple[int, ...]
+    validation: tuple[int, ...]
+    test: tuple[int, ...]
+
+
 @dataclass(frozen=True, eq=False)
 class PreparedSplits:
-    """What all ratios of a data set and its roles share."""
+    """What all ratios of a data set and its roles share.
+
+    members     per class, positions in the pool
+    left_out    what was passed over, or is a copy, and why
+    """
 
     pool: Split
     validation: Split
@@ -66,10 +81,9 @@ class PreparedSplits:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     sha256: str
-    removed_from_pool: int
-    removed_from_validation: int
     members: tuple[NDArray[np.int64], ...]
-    class_sizes: tuple[int, ...]
+    sizes: ClassSizes
+    left_out: tuple[LeftOut, ...]
 
 
 def prepare_once(config: Task, data_dir: Path | None, decode: Callable[[], PreparedSplits]) -> PreparedSplits:
@@ -82,7 +96,7 @@ def prepare_once(config: Task, data_dir: Path | None, decode: Callable[[], Prepa
     folder = None if data_dir is None or not config.source.needs_files else cache_folder()
     if folder is None or data_dir is None:
         return decode()
-    prefix = _digest([PREPARATION, config.model_dump(mode="json"), str(data_dir.absolute())])
+    prefix = _digest([PREPARATION, _ENTRY, config.model_dump(mode="json"), str(data_dir.absolute())])
     found = _load(folder, prefix, config, data_dir)
     if found is not None:
         return found
@@ -138,9 +152,8 @@ def _to_arrays(prepared: PreparedSplits) -> CachedArrays:
         "mean": list(prepared.mean),
         "std": list(prepared.std),
         "sha256": prepared.sha256,
-        "removed_from_pool": prepared.removed_from_pool,
-        "removed_from_validation": prepared.removed_from_validation,
-        "class_sizes": list(prepared.class_sizes),
+        "sizes": {name: list(sizes) for name, sizes in vars(prepared.sizes).items()},
+        "left_out": [vars(part) for part in prepared.left_out],
     }
     return CachedArrays(arrays, facts)
 
@@ -163,8 +176,7 @@ def _from_arrays(cached: CachedArrays) -> PreparedSplits:
         mean=tuple(facts["mean"]),
         std=tuple(facts["std"]),
         sha256=facts["sha256"],
-        removed_from_pool=facts["removed_from_pool"],
-        removed_from_validation=facts["removed_from_validation"],
-        members=tuple(arrays[f"members_{position}"] for position in range(len(facts["class_sizes"]))),
-        class_sizes=tuple(facts["class_sizes"]),
+        members=tuple(arrays[f"members_{position}"] for position in range(len(facts["sizes"]["train"]))),
+        sizes=ClassSizes(**{name: tuple(sizes) for name, sizes in facts["sizes"].items()}),
+        left_out=tuple(LeftOut(**part) for part in facts["left_out"]),
     )

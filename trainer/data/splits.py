@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +10,8 @@ from numpy.typing import NDArray
 
 from search_spaces.config import Task
 from search_spaces.errors import DataError
-from trainer.data.sources.images import Images, Origin, RawData
+from trainer.data.pictures import digests, in_two_classes
+from trainer.data.sources.images import Images, LeftOut, Listing, Origin, Passed, RawData
 from trainer.seeds import draw
 from trainer.tasks.base import task_arrays
 
@@ -23,12 +23,12 @@ _FIXED_SEED = 0
 class HeldOut:
     """Images that never train. `origin` is the published split that they come from, which their ids refer to.
 
-    removed     images of the data set's own split that were left out, as copies of images in another split
+    copies     images of the data set's own split that were left out, as copies of test images: their ids
     """
 
     images: Images
     origin: Origin
-    removed: int
+    copies: NDArray[np.int64] | NDArray[np.str_]
 
 
 @dataclass(frozen=True)
@@ -36,14 +36,55 @@ class Splits:
     """Pool, validation and test: no example and no picture stands in two of them.
 
     class_sizes     per asked class, training examples that are not held out, copies included
-    removed         how many of these are copies of a validation or test image and left the pool
+    copies          which of these are copies of a validation or test image and left the pool: their ids
     """
 
     pool: Images
     validation: HeldOut
     test: HeldOut
     class_sizes: tuple[int, ...]
-    removed: int
+    copies: NDArray[np.int64] | NDArray[np.str_]
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """One of a data set's own splits, as it is divided.
+
+    classes     int64 [N]
+    ids         [N], by which examples are drawn
+    pictures    [N], equal for copies of one picture
+    """
+
+    classes: NDArray[np.int64]
+    ids: NDArray[np.int64] | NDArray[np.str_]
+    pictures: Sequence[Hashable]
+
+    def __len__(self) -> int:
+        return len(self.classes)
+
+
+@dataclass(frozen=True, eq=False)
+class Taken:
+    """What is held out, as positions in the own split `origin`; so are the `copies` that are left out."""
+
+    positions: NDArray[np.int64]
+    classes: NDArray[np.int64]
+    origin: Origin
+    copies: NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Division:
+    """Where the examples of pool, validation and test stand; see `Splits`.
+
+    pool, copies     positions in the data set's own training split
+    """
+
+    pool: NDArray[np.int64]
+    validation: Taken
+    test: Taken
+    class_sizes: tuple[int, ...]
+    copies: NDArray[np.int64]
 
 
 def make_splits(raw: RawData, config: Task) -> Splits:
@@ -56,78 +97,166 @@ def make_splits(raw: RawData, config: Task) -> Splits:
     Raises DataError if the data set lacks a split that the configuration does not draw, if a class
     has too few examples to draw from, and if validation or test lack what the task's metrics need.
     """
-    train, digests = raw.train, _digests(raw.train)
-    everything = np.arange(len(digests))
-    test, rest = _hold_out("test", raw.test, config.test_per_class, train, digests, everything, (), config)
-    taken = frozenset(_digests(test.images))
-    validation, rest = _hold_out(
-        "validation", raw.validation, config.validation_per_class, train, digests, rest, taken, config
-    )
-    taken |= frozenset(_digests(validation.images))
-    pool = _without(rest, digests, taken)
-    classes = len(config.labels)
+    train = _part(raw.train)
+    validation = None if raw.validation is None else _part(raw.validation)
+    test = None if raw.test is None else _part(raw.test)
+    found = divide(train, validation, test, config)
     return Splits(
-        pool=train.take(pool),
-        validation=validation,
-        test=test,
-        class_sizes=tuple(int(n) for n in np.bincount(train.classes[rest], minlength=classes)),
-        removed=len(rest) - len(pool),
+        pool=raw.train.take(found.pool),
+        validation=_held_out(found.validation, raw.train, raw.validation),
+        test=_held_out(found.test, raw.train, raw.test),
+        class_sizes=found.class_sizes,
+        copies=raw.train.ids[found.copies],
     )
+
+
+def divide_listing(listing: Listing, config: Task) -> Division:
+    """The division of a data set of which only the labels are known: no picture counts as a copy.
+
+    As many examples of each class as `make_splits` takes where there are no copies, though not the same ones.
+    Raises DataError for what labels tell, as `make_splits` does.
+    """
+    train = _listed("train", listing.train)
+    validation = None if listing.validation is None else _listed("validation", listing.validation)
+    test = None if listing.test is None else _listed("test", listing.test)
+    return divide(train, validation, test, config)
+
+
+def train_counts(sizes: Sequence[int], available: Sequence[int], config: Task) -> tuple[int, ...]:
+    """How many training examples a seed draws of each class, as the task's `class_counts` says.
+
+    Its DataError tells how many are copies of held-out images, where any are.
+    """
+    try:
+        return task_arrays(config).class_counts(sizes, available, config.source.title)
+    except DataError as error:
+        copies = sum(sizes) - sum(available)
+        if not copies:
+            raise
+        raise DataError(f"{error}; {copies:,} more are copies of validation or test images") from None
+
+
+def divide(train: Part, validation: Part | None, test: Part | None, config: Task) -> Division:
+    """See `make_splits`."""
+    everything = np.arange(len(train))
+    tested, rest = _hold_out("test", test, config.test_per_class, train, everything, (), config)
+    taken = _pictures(tested, train, test)
+    validated, rest = _hold_out(
+        "validation", validation, config.validation_per_class, train, rest, taken, config
+    )
+    taken |= _pictures(validated, train, validation)
+    pool = _without(rest, train.pictures, taken)
+    return Division(
+        pool=pool,
+        validation=validated,
+        test=tested,
+        class_sizes=count_classes(train.classes[rest], config),
+        copies=np.setdiff1d(rest, pool),
+    )
+
+
+def _part(images: Images) -> Part:
+    return Part(images.classes, images.ids, digests(images))
+
+
+def _listed(name: Origin, classes: NDArray[np.int64]) -> Part:
+    ids = np.arange(len(classes))
+    return Part(classes, ids, [(name, position) for position in ids.tolist()])
+
+
+def _held_out(taken: Taken, train: Images, own: Images | None) -> HeldOut:
+    images = train if taken.origin == "train" or own is None else own
+    return HeldOut(images.take(taken.positions), taken.origin, images.ids[taken.copies])
 
 
 def _hold_out(
     name: Origin,
-    own: Images | None,
+    own: Part | None,
     per_class: int | None,
-    train: Images,
-    digests: Sequence[bytes],
+    train: Part,
     rest: NDArray[np.int64],
-    taken: Collection[bytes],
+    taken: Collection[Hashable],
     config: Task,
-) -> tuple[HeldOut, NDArray[np.int64]]:
+) -> tuple[Taken, NDArray[np.int64]]:
     """Draw `per_class` of each class out of `rest`, or take the `own` split; never a picture in `taken`.
 
     Returns what is held out and the positions in `train` that are left.
     """
     data_set = config.source.title
     if per_class is not None:
-        candidates = _without(rest, digests, taken)
-        drawn = _draw_per_class(name, per_class, train, candidates, config)
-        held_out, rest = HeldOut(train.take(drawn), "train", 0), np.setdiff1d(rest, drawn)
+        drawn = _draw_per_class(name, per_class, train, rest, taken, config)
+        held_out, rest = Taken(drawn, train.classes[drawn], "train", drawn[:0]), np.setdiff1d(rest, drawn)
     elif own is not None:
-        kept = _without(np.arange(len(own.ids)), _digests(own), taken)
-        held_out = HeldOut(own.take(kept), name, len(own.ids) - len(kept))
+        kept = _without(np.arange(len(own)), own.pictures, taken)
+        held_out = Taken(kept, own.classes[kept], name, np.setdiff1d(np.arange(len(own)), kept))
     else:
         raise DataError(
             f"{data_set} has no {name} split of its own: expected {name}_per_class, how many examples "
             f"of each class to hold out, given none"
         )
-    task_arrays(config).check_split(name, held_out.images.classes, data_set)
+    try:
+        task_arrays(config).check_split(name, held_out.classes, data_set)
+    except DataError as error:
+        copies = len(held_out.copies)
+        if not copies:
+            raise
+        of_all = copies + len(held_out.positions)
+        share = f"all {of_all:,}" if copies == of_all else f"{copies:,} of the {of_all:,}"
+        raise DataError(f"{error}: {share} {name} images are copies of test images") from None
     return held_out, rest
 
 
 def _draw_per_class(
-    name: Origin, count: int, train: Images, candidates: NDArray[np.int64], config: Task
+    name: Origin,
+    count: int,
+    train: Part,
+    rest: NDArray[np.int64],
+    taken: Collection[Hashable],
+    config: Task,
 ) -> NDArray[np.int64]:
-    """Sorted positions in `train` of `count` examples of each class."""
-    drawn = []
+    """Sorted positions in `train` of `count` examples of each class, out of `rest`."""
+    candidates, drawn = _without(rest, train.pictures, taken), []
     for index, label in enumerate(config.labels):
         members = candidates[train.classes[candidates] == index]
         if len(members) < count:
+            copies = int(np.count_nonzero(train.classes[rest] == index)) - len(members)
+            besides = f" besides {copies:,} copies of test images" if copies else ""
             raise DataError(
                 f"{config.source.title}: {name}_per_class asks for {count} examples "
-                f"of class {label!r}, there are {len(members)}"
+                f"of class {label!r}, there are {len(members)}{besides}"
             )
         drawn.append(members[draw(train.ids[members], count, seed=_FIXED_SEED, purpose=name)])
     return np.sort(np.concatenate(drawn))
 
 
+def _pictures(held_out: Taken, train: Part, own: Part | None) -> frozenset[Hashable]:
+    """The pictures that are held out."""
+    part = train if held_out.origin == "train" or own is None else own
+    return frozenset(part.pictures[position] for position in held_out.positions.tolist())
+
+
 def _without(
-    positions: NDArray[np.int64], digests: Sequence[bytes], taken: Collection[bytes]
+    positions: NDArray[np.int64], pictures: Sequence[Hashable], taken: Collection[Hashable]
 ) -> NDArray[np.int64]:
-    return np.array([p for p in positions if digests[p] not in taken], dtype=np.int64)
+    kept = [position for position in positions.tolist() if pictures[position] not in taken]
+    return np.array(kept, dtype=np.int64)
 
 
-def _digests(images: Images) -> list[bytes]:
-    """A hash of each image's pixels. All images of a data set have one shape."""
-    return [hashlib.blake2b(pixels.tobytes(), digest_size=16).digest() for pixels in images.pixels]
+def count_classes(classes: NDArray[np.int64], config: Task) -> tuple[int, ...]:
+    """How many of these examples are of each class."""
+    return tuple(map(int, np.bincount(classes, minlength=len(config.labels))))
+
+
+def copies_in(splits: Splits) -> tuple[LeftOut, ...]:
+    """What was left out of splits as copies; and, though it was not, what stands in two classes."""
+    passed = Passed()
+    for name in splits.copies.tolist():
+        passed.add("training images that are copies of validation or test images", name)
+    for name in splits.validation.copies.tolist():
+        passed.add("validation images that are copies of test images", name)
+    parts = {"training": splits.pool, "validation": splits.validation.images, "test": splits.test.images}
+    for part, images in parts.items():
+        for position, earlier in in_two_classes(images):
+            names = f"{images.ids[position]} and {images.ids[earlier]}"
+            passed.add(f"{part} images with a copy in another class (kept)", names)
+    return passed.left_out()

@@ -15,10 +15,10 @@ from torch import Tensor
 
 from search_spaces.config import Task
 from search_spaces.errors import DataError
-from trainer.data.prepared import PreparedSplits, Split, prepare_once
+from trainer.data.prepared import ClassSizes, PreparedSplits, Split, prepare_once
 from trainer.data.sources.images import Images, Origin
 from trainer.data.sources.read import read_source, source_statistics
-from trainer.data.splits import make_splits
+from trainer.data.splits import copies_in, count_classes, make_splits, train_counts
 from trainer.data.subset import draw_subset
 from trainer.tasks.base import TaskArrays, task_arrays
 
@@ -80,14 +80,15 @@ def load_task(config: Task, data_dir: Path | None, download: bool = False) -> Ta
 
     Raises DataError if files are missing or malformed, a class is unknown, or there are too few examples.
     """
-    splits = _read_splits(config.whole(), data_dir, download)
+    splits = read_splits(config.whole(), data_dir, download)
     available = [len(members) for members in splits.members]
-    counts = task_arrays(config).class_counts(splits.class_sizes, available, config.source.title)
+    counts = train_counts(splits.sizes.train, available, config)
     return TaskData(config, splits, counts)
 
 
 @lru_cache(maxsize=2)
-def _read_splits(config: Task, data_dir: Path | None, download: bool) -> PreparedSplits:
+def read_splits(config: Task, data_dir: Path | None, download: bool) -> PreparedSplits:
+    """The splits that tasks share whose `whole()` is `config`; see `load_task`."""
     return prepare_once(config, data_dir, lambda: _decode(config, data_dir, download))
 
 
@@ -111,10 +112,13 @@ def _decode(config: Task, data_dir: Path | None, download: bool) -> PreparedSpli
         mean=statistics[0],
         std=statistics[1],
         sha256=_sha256((pool, validation, test)),
-        removed_from_pool=splits.removed,
-        removed_from_validation=splits.validation.removed,
         members=tuple(np.flatnonzero(splits.pool.classes == index) for index in range(len(config.labels))),
-        class_sizes=splits.class_sizes,
+        sizes=ClassSizes(
+            train=splits.class_sizes,
+            validation=count_classes(splits.validation.images.classes, config),
+            test=count_classes(splits.test.images.classes, config),
+        ),
+        left_out=(*raw.left_out, *copies_in(splits)),
     )
 
 

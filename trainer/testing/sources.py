@@ -38,7 +38,7 @@ def check_source(
         raw = read_source(config, asked, data_dir, download=download)
         again = read_source(config, asked, data_dir, download=False)
         turned = read_source(config, tuple(reversed(asked)), data_dir, download=False)
-        listed = list_source(config, asked, data_dir)
+        listed = list_source(config, asked, data_dir, download=False)
     for name in ("train", "validation", "test"):
         images, classes = getattr(raw, name), getattr(listed, name)
         told = classes is None if images is None else np.array_equal(classes, images.classes)
@@ -53,7 +53,7 @@ def check_source(
     unknown = (*asked, UNLIKELY_LABEL)
     is_error = refused(lambda: read_source(config, unknown, data_dir, download=False))
     demand(is_error, config, "DataError for an unknown class")
-    is_error = refused(lambda: list_source(config, unknown, data_dir))
+    is_error = refused(lambda: list_source(config, unknown, data_dir, download=False))
     demand(is_error, config, "DataError for an unknown class from its labels")
     _check_files(config, data_dir)
     _check_statistics(config, raw)

@@ -65,7 +65,7 @@ def decodings(monkeypatch: pytest.MonkeyPatch) -> list[object]:
 
 def fresh_load(config: Binary, folder: Path) -> TaskData:
     """As a new process does it."""
-    data._read_splits.cache_clear()
+    data.read_splits.cache_clear()
     return load_task(config, folder)
 
 
@@ -79,7 +79,7 @@ def assert_equal(one: TaskData, other: TaskData) -> None:
         assert ours.origin == theirs.origin
     for ours, theirs in zip(one.splits.members, other.splits.members, strict=True):
         assert np.array_equal(ours, theirs)
-    for name in ("mean", "std", "sha256", "class_sizes", "removed_from_pool", "removed_from_validation"):
+    for name in ("mean", "std", "sha256", "sizes", "left_out"):
         assert getattr(one.splits, name) == getattr(other.splits, name)
     assert one.counts == other.counts
     assert one.train_indices(1).equal(other.train_indices(1))
@@ -196,7 +196,7 @@ def test_a_download_happens_under_the_lock(
         hidden.rename(files)
 
     monkeypatch.setattr("trainer.data.sources.cifar._download", fetch)
-    data._read_splits.cache_clear()
+    data.read_splits.cache_clear()
     task = load_task(CONFIG, files, download=True)
     assert held == [True]
     assert_equal(fresh_load(CONFIG, files), task)

@@ -6,8 +6,15 @@ import pytest
 from search_spaces.config import Binary, MedMnist
 from search_spaces.errors import DataError
 from tests.trainer.image_files import random_images
-from trainer.data.sources.images import Images, RawData
-from trainer.data.splits import Splits, make_splits
+from trainer.data.sources.images import Images, LeftOut, RawData
+from trainer.data.splits import (
+    Splits,
+    copies_in,
+    count_classes,
+    divide_listing,
+    make_splits,
+    train_counts,
+)
 
 
 def _images(classes: list[int], seed: int = 0) -> Images:
@@ -61,7 +68,7 @@ def test_own_splits_are_taken_as_they_are() -> None:
     assert np.array_equal(splits.validation.images.pixels, raw.validation.pixels)  # type: ignore[union-attr]
     assert np.array_equal(splits.test.images.pixels, raw.test.pixels)  # type: ignore[union-attr]
     assert (splits.validation.origin, splits.test.origin) == ("validation", "test")
-    assert (splits.removed, splits.validation.removed) == (0, 0)
+    assert (len(splits.copies), len(splits.validation.copies)) == (0, 0)
 
 
 def test_copies_leave_the_pool_and_the_own_validation_split() -> None:
@@ -73,7 +80,7 @@ def test_copies_leave_the_pool_and_the_own_validation_split() -> None:
     train.pixels[5] = test.pixels[2]
     splits = make_splits(RawData(train, validation, test), _config())
     _check_disjoint(splits)
-    assert (splits.removed, splits.validation.removed) == (3, 1)
+    assert (len(splits.copies), len(splits.validation.copies)) == (3, 1)
     assert splits.pool.ids.tolist() == [0, 10, 20, 60, 70, 80, 90, 100, 110]
     assert splits.validation.images.ids.tolist() == [0, 10, 20]
     assert splits.class_sizes == (4, 4, 4)
@@ -86,7 +93,7 @@ def test_a_copy_of_a_test_image_is_not_drawn_for_validation() -> None:
     _check_disjoint(splits)
     assert [i for i in splits.validation.images.ids if i % 30 == 0] == [60]
     assert splits.class_sizes == (2, 2, 2)
-    assert splits.removed == 2
+    assert len(splits.copies) == 2
     with pytest.raises(DataError, match="validation_per_class asks for 2 examples of class 5, there are 1"):
         make_splits(RawData(train, None, test), _config(validation=2))
 
@@ -97,7 +104,7 @@ def test_a_copy_of_a_drawn_image_leaves_the_pool() -> None:
     splits = make_splits(RawData(train, None, _images([0, 2], 9)), _config(validation=3))
     _check_disjoint(splits)
     assert splits.class_sizes == (7, 7, 7)
-    assert splits.removed == 7
+    assert len(splits.copies) == 7
     assert not (splits.pool.classes == 0).any()
 
 
@@ -136,3 +143,42 @@ def test_an_empty_split_is_an_error() -> None:
     raw = RawData(_images([0, 1, 2] * 5), None, _images([], 9))
     with pytest.raises(DataError, match="the test split has no positive example"):
         make_splits(raw, _config(validation=1))
+
+
+def test_a_split_that_copies_leave_without_a_side_says_so() -> None:
+    test = _images([0, 1, 2] * 4, 9)
+    message = r"the validation split has no positive example \(class 7\): all 12 validation images are copies"
+    with pytest.raises(DataError, match=message):
+        make_splits(RawData(_images([0, 1, 2] * 5), test, test), _config())
+    train = _images([0, 1, 2] * 5)
+    train.pixels[2::3] = test.pixels[2]
+    with pytest.raises(DataError, match="of class 7, there are 0 besides 5 copies of test images"):
+        make_splits(RawData(train, None, test), _config(validation=1))
+    splits = make_splits(RawData(train, _images([0, 1, 2], 8), test), _config())
+    sizes = splits.class_sizes
+    with pytest.raises(DataError, match=r"of class 7, .*; 5 more are copies of validation or test images"):
+        train_counts(sizes, count_classes(splits.pool.classes, _config()), _config())
+
+
+def test_a_picture_in_two_classes_is_told_and_kept() -> None:
+    train = _images([0, 1, 2] * 4)
+    train.pixels[3] = train.pixels[0]  # the same class
+    train.pixels[5] = train.pixels[4]
+    splits = make_splits(RawData(train, _images([0, 1, 2], 8), _images([0, 1, 2], 9)), _config())
+    assert len(splits.pool.ids) == 12
+    assert copies_in(splits) == (
+        LeftOut("training images with a copy in another class (kept)", 1, "50 and 40"),
+    )
+
+
+def test_labels_alone_divide_as_many_of_each_class() -> None:
+    raw = RawData(_images([0, 1, 2] * 20), _images([0, 1, 2], 8), _images([0, 2], 9))
+    for config in (_config(), _config(validation=4), _config(validation=4, test=5)):
+        splits, told = make_splits(raw, config), divide_listing(raw.listing(), config)
+        assert told.class_sizes == splits.class_sizes
+        for name in ("validation", "test"):
+            taken, held_out = getattr(told, name), getattr(splits, name)
+            assert taken.origin == held_out.origin
+            assert sorted(taken.classes) == sorted(held_out.images.classes)
+    with pytest.raises(DataError, match="validation_per_class asks for 21 examples of class 5, there are 20"):
+        divide_listing(raw.listing(), _config(validation=21))

@@ -77,27 +77,39 @@ class CifarReader(Reader[Cifar10 | Cifar100]):
         name = self.source.name
         layout = _LAYOUTS[name]
         check_known(asked, range(layout.classes), name)
-        found = _read_existing(name, asked, data_dir)
-        if found is None and download:
-            _download(layout, data_dir / name)
-            found = _read_existing(name, asked, data_dir)
-        if found is None:
-            raise _missing(name, data_dir)
-        return found
+        found = self._found(data_dir, download=download)
+        if isinstance(found, Path):
+            train = _read_batches(found, layout, "train", asked)
+            return RawData(train, None, _read_batches(found, layout, "test", asked))
+        train_files, test_files = found
+        train = read_parquet(train_files, layout.column, asked, SHAPE)
+        return RawData(train, None, read_parquet(test_files, layout.column, asked, SHAPE))
 
-    def listing(self, asked: Sequence[ClassLabel], data_dir: Path) -> Listing:
+    def listing(self, asked: Sequence[ClassLabel], data_dir: Path, *, download: bool) -> Listing:
         """See `Reader`; of Parquet files only the labels are read."""
         name = self.source.name
         layout = _LAYOUTS[name]
         check_known(asked, range(layout.classes), name)
-        found = _find(name, data_dir)
-        if found is None:
-            raise _missing(name, data_dir)
+        found = self._found(data_dir, download=download)
         if isinstance(found, Path):
             train, test = (_read_labels(found, layout, split, asked) for split in SPLITS)
         else:
             train, test = (read_parquet_labels(files, layout.column, asked) for files in found)
         return Listing(train, None, test)
+
+    def _found(self, data_dir: Path, *, download: bool) -> Path | tuple[list[Path], list[Path]]:
+        """Where the files lie (see `_find`). Raises DataError where they do not."""
+        name = self.source.name
+        found = _find(name, data_dir)
+        if found is None and download:
+            _download(_LAYOUTS[name], data_dir / name)
+            found = _find(name, data_dir)
+        if found is None:
+            raise DataError(
+                f"{name}: expected the folder {_LAYOUTS[name].folder} or train.parquet and test.parquet "
+                f"below {data_dir / name} or {data_dir}, found neither; --download fetches the data set"
+            )
+        return found
 
     def files(self, data_dir: Path) -> list[Path]:
         """The files that `read` would decode; none when it would find nothing."""
@@ -116,13 +128,6 @@ class CifarReader(Reader[Cifar10 | Cifar100]):
         return MEAN, STD
 
 
-def _missing(name: str, data_dir: Path) -> DataError:
-    return DataError(
-        f"{name}: expected the folder {_LAYOUTS[name].folder} or train.parquet and test.parquet below "
-        f"{data_dir / name} or {data_dir}, found neither; --download fetches the data set"
-    )
-
-
 def _find(name: str, data_dir: Path) -> Path | tuple[list[Path], list[Path]] | None:
     """The folder of the original files, or the Parquet files of train and test."""
     layout = _LAYOUTS[name]
@@ -135,19 +140,6 @@ def _find(name: str, data_dir: Path) -> Path | tuple[list[Path], list[Path]] | N
             if all(files):
                 return files
     return None
-
-
-def _read_existing(name: str, asked: Sequence[ClassLabel], data_dir: Path) -> RawData | None:
-    layout = _LAYOUTS[name]
-    found = _find(name, data_dir)
-    if found is None:
-        return None
-    if isinstance(found, Path):
-        train = _read_batches(found, layout, "train", asked)
-        return RawData(train, None, _read_batches(found, layout, "test", asked))
-    train_files, test_files = found
-    train = read_parquet(train_files, layout.column, asked, SHAPE)
-    return RawData(train, None, read_parquet(test_files, layout.column, asked, SHAPE))
 
 
 def _read_labels(

@@ -56,7 +56,7 @@ class FolderReader(Reader[ImageFolder]):
         faults.check()
         return RawData(images, own_validation, own_test, passed.left_out())
 
-    def listing(self, asked: Sequence[ClassLabel], data_dir: Path) -> Listing:
+    def listing(self, asked: Sequence[ClassLabel], data_dir: Path, *, download: bool) -> Listing:
         """See `Reader`: the files' names tell."""
         passed = Passed()
         train, validation, test = self._entries(asked, data_dir, passed)

@@ -38,7 +38,7 @@ class MedMnistReader(Reader[MedMnist]):
             images[name] = select_images(pixels, labels, asked)
         return RawData(images["train"], images["val"], images["test"])
 
-    def listing(self, asked: Sequence[ClassLabel], data_dir: Path) -> Listing:
+    def listing(self, asked: Sequence[ClassLabel], data_dir: Path, *, download: bool) -> Listing:
         """See `Reader`; of the file only the labels are read."""
         path = _find(self.source.subset, data_dir)
         splits = _read_splits(path, _labels)

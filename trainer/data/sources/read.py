@@ -25,13 +25,12 @@ def read_source(
     return _reader(source).read(asked, folder, download=download)
 
 
-def list_source(source: Source, asked: Sequence[ClassLabel], data_dir: Path | None) -> Listing:
-    """What the labels of a data set tell, without its pixels; nothing is downloaded.
-
-    `data_dir` and errors as `read_source` has them.
-    """
+def list_source(
+    source: Source, asked: Sequence[ClassLabel], data_dir: Path | None, *, download: bool
+) -> Listing:
+    """What the labels of a data set tell, without its pixels; arguments and errors as `read_source`."""
     folder = _given(source, data_dir) if source.needs_files else Path()
-    return _reader(source).listing(asked, folder)
+    return _reader(source).listing(asked, folder, download=download)
 
 
 def source_files(source: Source, data_dir: Path | None) -> list[Path]:

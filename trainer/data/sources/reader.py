@@ -28,12 +28,12 @@ class Reader(ABC, Generic[S]):
         Raises DataError if files are missing or malformed, or for an unknown class label.
         """
 
-    def listing(self, asked: Sequence[ClassLabel], data_dir: Path) -> Listing:
+    def listing(self, asked: Sequence[ClassLabel], data_dir: Path, *, download: bool) -> Listing:
         """What labels tell of what `read` would give; without decoding an image, where a reader can.
 
-        Nothing is downloaded. Raises DataError for what labels tell, as `read` does.
+        With `download`, as `read` does. Raises DataError for what labels tell, as `read` does.
         """
-        return self.read(asked, data_dir, download=False).listing()
+        return self.read(asked, data_dir, download=download).listing()
 
     def files(self, data_dir: Path) -> list[Path]:
         """The files that `read` would decode; none while they are to be downloaded.

@@ -93,7 +93,7 @@ def test_what_is_passed_over_is_counted_with_an_example(tmp_path: Path) -> None:
     )
     reader = FolderReader(SOURCE)
     assert reader.read(("crow", "jay"), tmp_path, download=False).left_out == left_out
-    listing = reader.listing(("crow", "jay"), tmp_path)
+    listing = reader.listing(("crow", "jay"), tmp_path, download=False)
     assert listing.left_out == left_out
     assert np.bincount(listing.train).tolist() == [3, 2]
 

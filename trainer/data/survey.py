@@ -1,0 +1,129 @@
+"""What labels tell of a trial's data before anything is decoded; imports no torch.
+
+Which split is taken from where, how many examples of each class there are, what was passed over, and whether
+the task can be trained at all. What only pixels tell is added in `trainer.data.survey_pixels`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence, Sized
+from pathlib import Path
+
+from search_spaces.config import Frozen, Task
+from search_spaces.errors import DataError
+from trainer.data.sources.images import LeftOut, Listing
+from trainer.data.sources.read import list_source, source_files
+from trainer.data.splits import Taken, count_classes, divide_listing, train_counts
+
+
+class HeldOutFacts(Frozen):
+    """Where validation or test come from.
+
+    counts      of each class
+    drawn       whether they are drawn from the training images, as opposed to the data set's own split
+    replaced    how many images the data set's own split has that is left out for it; None where it has none
+    """
+
+    counts: tuple[int, ...]
+    drawn: bool
+    replaced: int | None = None
+
+
+class Survey(Frozen):
+    """What is known of a task's data; counts are of each class, in the order of the task's labels.
+
+    train       how many of them a seed draws
+    sizes       how many there are to train on: without held out ones
+    left_out    what was passed over, or is a copy, and why
+    sha256      the hash of the data, as results name it; None while nothing was decoded
+    """
+
+    train: tuple[int, ...]
+    sizes: tuple[int, ...]
+    validation: HeldOutFacts
+    test: HeldOutFacts
+    left_out: tuple[LeftOut, ...] = ()
+    sha256: str | None = None
+
+    @property
+    def replaces(self) -> tuple[str, ...]:
+        """Which of the data set's own splits are left out for others: "validation", "test"."""
+        found = []
+        for name in ("validation", "test"):
+            if getattr(self, name).replaced is not None:
+                found.append(name)
+        return tuple(found)
+
+
+class Finding(Frozen):
+    """A task's survey, or why its data cannot be trained on.
+
+    is_missing    whether that is because there are no files
+    """
+
+    survey: Survey | None = None
+    fault: str | None = None
+    is_missing: bool = False
+
+    @classmethod
+    def of_error(cls, error: DataError, task: Task, data_dir: Path | None) -> Finding:
+        """What an error says of a task's data."""
+        return cls(fault=str(error), is_missing=files_are_missing(task, data_dir))
+
+
+def look_at_labels(
+    tasks: Sequence[Task], data_dir: Path | None, *, download: bool = False
+) -> dict[Task, Finding]:
+    """What labels tell of each task. A data set is listed once for all of its ratios."""
+    found: dict[Task, Finding] = {}
+    for whole, group in by_data_set(tasks):
+        try:
+            listing = list_source(whole.source, whole.labels, data_dir, download=download)
+        except DataError as error:
+            found.update(dict.fromkeys(group, Finding.of_error(error, whole, data_dir)))
+            continue
+        for task in group:
+            try:
+                found[task] = Finding(survey=survey_listing(listing, task))
+            except DataError as error:
+                found[task] = Finding(fault=str(error))
+    return {task: found[task] for task in tasks}
+
+
+def by_data_set(tasks: Sequence[Task]) -> Iterator[tuple[Task, list[Task]]]:
+    """Tasks that differ in their ratio and share alone together, with what they share."""
+    groups: dict[Task, list[Task]] = {}
+    for task in tasks:
+        groups.setdefault(task.whole(), []).append(task)
+    yield from groups.items()
+
+
+def survey_listing(listing: Listing, task: Task) -> Survey:
+    """What labels tell of a task. Raises DataError where they tell that it cannot be trained."""
+    division = divide_listing(listing, task)
+    return Survey(
+        train=train_counts(division.class_sizes, division.class_sizes, task),
+        sizes=division.class_sizes,
+        validation=_facts(division.validation, listing.validation, task),
+        test=_facts(division.test, listing.test, task),
+        left_out=listing.left_out,
+    )
+
+
+def files_are_missing(task: Task, data_dir: Path | None) -> bool:
+    """Whether a task's source needs files and finds none."""
+    if not task.source.needs_files:
+        return False
+    try:
+        return not source_files(task.source, data_dir)
+    except DataError:
+        return True
+
+
+def _facts(taken: Taken, own: Sized | None, task: Task) -> HeldOutFacts:
+    drawn = taken.origin == "train"
+    return HeldOutFacts(
+        counts=count_classes(taken.classes, task),
+        drawn=drawn,
+        replaced=len(own) if drawn and own is not None else None,
+    )

@@ -1,0 +1,53 @@
+"""What only pixels tell of a trial's data: copies, images that cannot be read, and the hash."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from search_spaces.config import Task
+from search_spaces.errors import DataError
+from trainer.data.survey import Finding, Survey, by_data_set
+from trainer.data.task import TaskData, load_task, read_splits
+
+
+def look_at_pixels(
+    findings: Mapping[Task, Finding], data_dir: Path | None, *, download: bool = False
+) -> dict[Task, Finding]:
+    """The findings of labels with what pixels tell; a data set is decoded once for all of its ratios.
+
+    Tasks whose labels have told a fault stay as they are.
+    """
+    found = dict(findings)
+    feasible = [task for task, finding in findings.items() if finding.survey is not None]
+    for whole, group in by_data_set(feasible):
+        try:
+            read_splits(whole, data_dir, download)  # kept, and shared by the tasks of the group
+        except DataError as error:
+            found.update(dict.fromkeys(group, Finding.of_error(error, whole, data_dir)))
+            continue
+        for task in group:
+            try:
+                data = load_task(task, data_dir, download=download)
+            except DataError as error:
+                found[task] = Finding(fault=str(error))
+            else:
+                found[task] = Finding(survey=_with_pixels(findings[task].survey, data))
+    return found
+
+
+def _with_pixels(survey: Survey | None, data: TaskData) -> Survey:
+    if survey is None:
+        raise AssertionError("data of a task of which labels have told a fault")
+    splits = data.splits
+    validation = survey.validation.model_copy(update={"counts": splits.sizes.validation})
+    return survey.model_copy(
+        update={
+            "train": data.counts,
+            "sizes": tuple(map(len, splits.members)),
+            "validation": validation,
+            "test": survey.test.model_copy(update={"counts": splits.sizes.test}),
+            "left_out": splits.left_out,
+            "sha256": data.sha256,
+        }
+    )
