@@ -74,6 +74,15 @@ def evaluate(
     )
 
 
+def without_weights(config: TrialConfig, store: Store) -> tuple[int, ...]:
+    """The seeds of a trial that completed, and whose weights were not kept, ascending."""
+    found = []
+    for seed, done in store.replicates.ended(config.trial_id).items():
+        if done.state == "completed" and not store.replicates.has_weights(done):
+            found.append(seed)
+    return tuple(sorted(found))
+
+
 def _check_task(trained: Task, given: Task) -> None:
     """Raise InputError for a task whose targets are none of what the trial's network says."""
     if not trained.reads_targets_of(given):
@@ -110,8 +119,5 @@ def _scores(
 
 def _weights_file(store: Store, done: Done) -> bytes:
     if not store.replicates.has_weights(done):
-        raise CheckpointError(
-            f"trial {done.trial_id} seed {done.seed}: its weights were not kept; "
-            "train it with weights kept (--keep-weights all)"
-        )
+        raise CheckpointError(f"trial {done.trial_id} seed {done.seed}: its weights were not kept")
     return store.replicates.read_file(done, "weights")

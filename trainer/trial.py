@@ -118,8 +118,8 @@ def _restore(attempt: Attempt, replicates: list[Replicate], ended: Mapping[int, 
         seeds = checkpoint.load_states(states, replicates, trial_id=trial_id)
     except CheckpointError as error:
         raise CheckpointError(
-            f"{error} (file {attempt.store.notes.checkpoint_name(trial_id)}; a retry of failed trials deletes "
-            "it, and the trial starts afresh)"
+            f"{error} (file {attempt.store.notes.checkpoint_name(trial_id)}; a retry of failed trials "
+            "deletes it, and the trial starts afresh)"
         ) from error
     known = {str(seed) for seed in [*attempt.config.seeds, *ended]}
     attempt.unasked = {seed: state for seed, state in states.items() if seed not in known}

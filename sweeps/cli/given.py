@@ -97,6 +97,9 @@ def given_arguments(
         value: Any = context.params[name]
         if parameter.param_type_name == "argument":
             words.append(str(value))
+        elif isinstance(value, (list, tuple)):
+            for one in value:
+                words += [parameter.opts[0], str(one)]
         elif not isinstance(value, bool):
             words += [parameter.opts[0], str(value)]
         elif value:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -35,11 +35,16 @@ def agree(sweep: OpenedSweep, options: RunOptions, retry: Collection[str] = ()) 
     replicates = to_train.missing_replicates()
     if not retry:
         replicates += _unsuggested(sweep)
+    return agree_to(sweep.name, replicates, lambda: _time(sweep, options, to_train))
+
+
+def agree_to(sweep: str, replicates: int, time: Callable[[], str] = str) -> bool:
+    """Have the training of so many replicates agreed to, likewise; `time` says how long it takes."""
     if replicates <= LARGE_RUN:
         return False
     confirm(
-        f"Train {replicates:,} replicates{_time(sweep, options, to_train)}?",
-        unasked=f"{sweep.name}: expected --yes for a run of more than {LARGE_RUN:,} replicates where nobody "
+        f"Train {replicates:,} replicates{time()}?",
+        unasked=f"{sweep}: expected --yes for a run of more than {LARGE_RUN:,} replicates where nobody "
         f"can be asked; this one trains {replicates:,}",
     )
     return True

@@ -14,6 +14,7 @@ from sweeps.cli.guard import guarded
 from sweeps.cli.large_run import agree
 from sweeps.cli.options import DEFAULT_OUTPUT, ForRetry, ForRun, Output, Replicates, Space, Sweep
 from sweeps.cli.train_sweep import train_sweep
+from sweeps.cli.weights import retry_weights
 from sweeps.hints import advised
 
 if TYPE_CHECKING:
@@ -27,6 +28,18 @@ Seed = Annotated[int | None, typer.Option("--seed", min=0, help="Seed of a searc
 Failed = Annotated[bool, typer.Option("--failed", help="Failed trials, diverged replicates included.")]
 Pruned = Annotated[
     bool, typer.Option("--pruned", help="Trials that were stopped early; this time to their end.")
+]
+Weights = Annotated[
+    bool,
+    typer.Option(
+        "--weights",
+        help="Trials whose weights were not kept: the table's choices, or with --keep-weights all every one. "
+        "They are trained beside their results; weights stay where all scores come out the same.",
+    ),
+]
+Only = Annotated[
+    list[str] | None,
+    typer.Option("--trial", metavar="ID", help="With --weights: this trial; its first digits; repeatable."),
 ]
 Job = Annotated[
     bool, typer.Option("--job", help="Run as a Ray job of a running cluster; it outlives this terminal.")
@@ -68,24 +81,36 @@ def retry(
     space: Sweep,
     failed: Failed = False,
     pruned: Pruned = False,
+    weights: Weights = False,
+    only: Only = None,
     output: Output = DEFAULT_OUTPUT,
     replicates: Replicates = None,
     job: Job = False,
     yes: Yes = False,
 ) -> None:
-    """Run a sweep's failed trials again (or its pruned ones, or both), and nothing else."""
+    """Run a sweep's failed trials again (or its pruned ones, or both), and nothing else.
+
+    Or train chosen trials again for their weights.
+    """
     from sweeps.driver.opened import open_stored
     from trainer.store import Store
 
     asked = {"failed": failed, "pruned": pruned}
     statuses = [status for status, is_asked in asked.items() if is_asked]
-    if not statuses:
+    if not statuses and not weights:
         raise InputError(
-            "retry: expected --failed or --pruned, given neither; what is missing is run by: "
+            "retry: expected --failed, --pruned or --weights, given none; what is missing is run by: "
             f"{advised('run', space=space)}"
         )
+    if weights and statuses:
+        raise InputError(f"--weights: expected it alone, given --{statuses[0]} too")
+    if only and not weights:
+        raise InputError("--trial: expected --weights too, given none")
     options = run_options(context)
     sweep = open_stored(space, Store(output), replicates)
+    if weights:
+        retry_weights(context, sweep, options, only or (), job=job, yes=yes)
+        return
     _go(context, sweep, options, statuses, job=job, yes=yes)
 
 

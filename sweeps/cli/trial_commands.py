@@ -15,6 +15,7 @@ from search_spaces.errors import CheckpointError, InputError
 from sweeps.cli.given import trial_options, with_options
 from sweeps.cli.guard import guarded
 from sweeps.cli.options import DEFAULT_OUTPUT, DataDir, Download, ForTrain, Output, Threads
+from sweeps.hints import advised
 
 if TYPE_CHECKING:
     from search_spaces.config import Metric, Task, TrialConfig
@@ -105,6 +106,7 @@ def evaluate(
         raise InputError(f"--split: expected test or validation, given {split!r}")
     store = Store(output)
     config = _stored_config(store, trial)
+    _check_weights(store, config)
     data: Any = config.data if dataset is None else preset(dataset)["data"]
     task = load_task(data, data_dir, download=download)
     found = score(config, store, task, _device(device, threads), "test" if split == "test" else "validation")
@@ -177,6 +179,26 @@ def _stored_config(store: Store, trial: str) -> TrialConfig:
         where = store.storage.path(layout.trial(ids[0]))
         raise CheckpointError(f"{where}: expected a config.json, found none")
     return config
+
+
+def _check_weights(store: Store, config: TrialConfig) -> None:
+    """Raise CheckpointError where weights of the trial were not kept, with what trains them again."""
+    from trainer.evaluate import without_weights
+
+    trial_id, lacking = config.trial_id, without_weights(config, store)
+    if not lacking:
+        return
+    seeds = ", ".join(map(str, lacking))
+    message = f"trial {trial_id}: the weights of its seeds {seeds} were not kept"
+    for name, sweep in store.read_sweeps().items():
+        wanted = {config.trial_id: config.seeds for config in sweep.trials}.get(trial_id)
+        if wanted is None:
+            continue
+        words = ["--weights", "--trial", trial_id]
+        if not set(lacking) <= set(wanted):
+            words += ["--replicates", str(max(lacking))]
+        raise CheckpointError(f"{message}; trained again by: {advised('retry', *words, space=name)}")
+    raise CheckpointError(f"{message}, and no sweep of {store.uri} expects it")
 
 
 def _say_what(console: Console, config: TrialConfig) -> None:

@@ -76,7 +76,7 @@ def run_sweep(
         training = Training(work, options, console, lease)
         plan, interrupted, stopped = work.plan, False, None
         if work.is_any:
-            interrupted, stopped = _train(training)
+            interrupted, stopped = train(training)
             plan = make_plan(sweep.name, work.manifest.trials, sweep.store)
         return SweepOutcome(
             manifest=work.manifest,
@@ -113,7 +113,7 @@ def _check_scheduler(sweep: OpenedSweep, options: RunOptions) -> None:
         )
 
 
-def _train(training: Training) -> tuple[bool, str | None]:
+def train(training: Training) -> tuple[bool, str | None]:
     """Train; whether the user interrupted it, and why it gave up early (None: it did not)."""
     try:
         training.run()

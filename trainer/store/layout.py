@@ -14,6 +14,7 @@
                                                  scores.<attempt>.parquet
                                                  result.<attempt>.json
                                                  weights.<attempt>.pt
+             again/<name>/                               a store: trials trained again for their weights
              index/<trial_id>/<states>.json              copy of the markers and results of a trial that ended
 
 A replicate that ended otherwise than by completing has `DONE.diverged` or `DONE.pruned` in DONE's place, so
@@ -54,6 +55,11 @@ def study(name: str) -> str:
 def suggestion(name: str, number: int) -> str:
     """One suggestion of a search; its number has six digits, so that names sort as numbers do."""
     return f"{study(name)}/{number:06d}.json"
+
+
+def again(name: str) -> str:
+    """The folder in which a sweep's trials are trained again beside their results."""
+    return f"again/{name}"
 
 
 def probe(key: str) -> str:

@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
@@ -125,6 +126,19 @@ class Replicates:
         entry = done.files["weights"]
         self._storage.delete(layout.replicate_file(done.trial_id, done.seed, entry.name))
         return entry.bytes
+
+    def add_weights(self, done: Done, weights: bytes, attempt: str) -> Done:
+        """Store weights of a replicate that has none, under an attempt's name; its marker then lists them.
+
+        Before the marker is replaced, in one step, nobody knows of them. A copy of it in the index is the
+        caller's affair.
+        """
+        name = layout.attempt_name("weights", attempt)
+        self._storage.write_bytes(layout.replicate_file(done.trial_id, done.seed, name), weights)
+        entry = StoredFile(name, hashlib.sha256(weights).hexdigest(), len(weights))
+        listed = replace(done, files={**done.files, "weights": entry})
+        self._storage.write_json(layout.marker(done.trial_id, done.seed, done.state), marker_content(listed))
+        return listed
 
     def forget(self, trial_id: str, seed: int) -> None:
         """Delete a replicate's markers: it has not ended. Its files stay until they are written again."""

@@ -81,6 +81,13 @@ class Storage:
         """The store's URI, or its whole path, for processes that stand in another folder."""
         return self.uri if self.scheme else self.root
 
+    def below(self, relative: str) -> str:
+        """The path or URI of a folder of this store, for a store of its own."""
+        if not self.scheme:
+            return self.path(relative)
+        parts = urlsplit(self.uri)
+        return urlunsplit(parts._replace(path=f"{parts.path.rstrip('/')}/{relative}"))
+
     # Calls
 
     def _call(self, verb: str, relative: str, action: Callable[[], T], retry: Retry | None = None) -> T:
@@ -166,6 +173,13 @@ class Storage:
         """Delete an object; one that is not there is no error. Raises StoreError when it cannot be."""
         try:
             self._call("deleted", relative, lambda: self.filesystem.delete_file(self.path(relative)))
+        except FileNotFoundError:
+            return
+
+    def delete_folder(self, relative: str) -> None:
+        """Delete a folder with all that it holds; one that is not there is no error. Raises StoreError."""
+        try:
+            self._call("deleted", relative, lambda: self.filesystem.delete_dir(self.path(relative)))
         except FileNotFoundError:
             return
 
