@@ -28,10 +28,15 @@ def load_space(name_or_path: str) -> SearchSpace:
 
     Raises SpaceError for an unknown name (it lists the known ones) and for a wrong file.
     """
-    if name_or_path.casefold().endswith((".yaml", ".yml")):
+    if is_file(name_or_path):
         return read_space(Path(name_or_path))
     build = NAMED_SPACES.get(name_or_path.casefold())
     if build is None:
         known = [*NAMED_SPACES, "or a path that ends in .yaml or .yml"]
         raise SpaceError(unknown_name("search space", name_or_path, known))
     return build()
+
+
+def is_file(name_or_path: str) -> bool:
+    """Whether a space is asked for by its file, not by its name."""
+    return name_or_path.casefold().endswith((".yaml", ".yml"))

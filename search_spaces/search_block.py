@@ -56,7 +56,7 @@ def parse_search(fixed: Sequence[Setting], block: object, reading: Reading = DEF
     )
     # Those of one source at several ratios are one here.
     by_metrics: dict[tuple[Metric, ...], Task] = {}
-    for point in _extremes(search):
+    for point in extremes(search):
         task = search.trial(point).data
         by_metrics.setdefault(task.headline(reading.targets), task)
     tasks = tuple(by_metrics.values())
@@ -129,7 +129,7 @@ def _where_constrained(constraint: Dimension) -> tuple[str, tuple[object, ...]]:
     return "constraint", tuple(option for option in options if not is_none(option))
 
 
-def _extremes(search: Search) -> Iterator[Point]:
+def extremes(search: Search) -> Iterator[Point]:
     """Points in which every extreme value of every dimension occurs, under each value of its conditions."""
     by_key = {dimension.key: dimension for dimension in search.dimensions}
     for dimension in search.dimensions:

@@ -23,6 +23,7 @@ from typing import TypeAlias
 from search_spaces.axis import check_axis, check_name, check_size
 from search_spaces.config import TrialConfig
 from search_spaces.errors import SpaceError
+from search_spaces.fingerprint import search_fingerprint, trials_fingerprint
 from search_spaces.problem import Problem
 from search_spaces.reading import DEFAULT_READING, Reading
 from search_spaces.search import Search
@@ -96,6 +97,13 @@ class SearchSpace:
         except Problem as problem:
             raise SpaceError(f"search space {name}: {problem}") from None
         return cls(name, collapse(map(found.trial, found.start)), description, found, reading)
+
+    @property
+    def fingerprint(self) -> str:
+        """By what it is told apart from another space of its name (see `search_spaces.fingerprint`)."""
+        if self.search is not None:
+            return search_fingerprint(self.search)
+        return trials_fingerprint(self.trials)
 
     @property
     def replicates(self) -> int:

@@ -69,9 +69,21 @@ def read_space(path: Path) -> SearchSpace:
         raise SpaceError(f"{path}: {problem}") from None
 
 
+def space_name(path: Path) -> str:
+    """The name of the space in a YAML file, whatever else it says. Raises SpaceError as `read_space` does."""
+    try:
+        return _name(check_mapping("", read_yaml(path), _KEYS), path.stem)
+    except Problem as problem:
+        raise SpaceError(f"{path}: {problem}") from None
+
+
+def _name(given: Mapping[str, object], default: str) -> str:
+    return check_name(given.get("name", default))
+
+
 def _space(content: object, default_name: str) -> SearchSpace:
     given = check_mapping("", content, _KEYS)
-    name = check_name(given.get("name", default_name))
+    name = _name(given, default_name)
     description = given.get("description", "")
     if not isinstance(description, str):
         raise Problem("description", "text", shown(description))

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
-from search_spaces.catalog import load_space
-from search_spaces.config import Task
-from search_spaces.errors import InputError, TrialSchemaError
+from search_spaces.catalog import is_file, load_space
+from search_spaces.config import Absent, Task, members_of
+from search_spaces.errors import InputError, SpaceError, TrialSchemaError
 from search_spaces.search import Search
 from search_spaces.space import SearchSpace
 from search_spaces.spaces.two_stage import TWO_STAGE
+from search_spaces.yaml.space import space_name
+from sweeps.driver.change import SpaceChange, space_change
 from sweeps.driver.two_stage import continued, is_first_stage
 from trainer.store import Store, SweepManifest
 
@@ -22,11 +25,13 @@ class OpenedSweep:
     store      where its results lie
     manifest   its trials, with the seeds that are wanted now
     search     what suggests its trials; None for a grid, and for a sweep that only the store knows
+    change     what running it changes in the stored sweep of its name; None where nothing is to be said
     """
 
     store: Store
     manifest: SweepManifest
     search: Search | None = None
+    change: SpaceChange | None = None
 
     @property
     def name(self) -> str:
@@ -76,16 +81,22 @@ def open_stored(space: str, store: Store, replicates: int | None = None) -> Open
     """A sweep with the trials and seeds that it was last run with: what a report starts from.
 
     The store knows them, not the space: `run` may have been told other seeds. A space that was never run is
-    opened as `open_sweep` opens it. How results are read says the space's file, where one is named.
+    opened as `open_sweep` opens it. How results are read says the space's file, where one is named. Raises
+    InputError for a file that holds another space than the stored sweep of its name was run with.
     """
     names = store.sweep_names()
     if space in names:
         return _as_asked(OpenedSweep(store, store.read_sweep(space)), replicates)
-    found = load_space(space)
+    try:
+        found = load_space(space)
+    except SpaceError as error:
+        return _as_asked(OpenedSweep(store, _without_plugin(space, store, error)), replicates)
     if found.name not in names:
         return _as_asked(_of_space(found, store), replicates)
-    stored = replace(store.read_sweep(found.name), reading=found.reading)
-    return _as_asked(OpenedSweep(store, stored), replicates)
+    stored = store.read_sweep(found.name)
+    if is_file(space):
+        _check_same(space, found, stored, store)
+    return _as_asked(OpenedSweep(store, replace(stored, reading=found.reading)), replicates)
 
 
 def each_stored(names: Sequence[str], store: Store, replicates: int | None = None) -> Iterator[OpenedSweep]:
@@ -110,21 +121,64 @@ def each_stored(names: Sequence[str], store: Store, replicates: int | None = Non
         raise TrialSchemaError(message)
 
 
+def _without_plugin(path: str, store: Store, error: SpaceError) -> SweepManifest:
+    """The stored sweep of a file that cannot be built here because a plug-in is not installed.
+
+    Raises the error itself for a file that cannot be built for another reason, or was never run.
+    """
+    name = space_name(Path(path)) if is_file(path) else None
+    if name is None or name not in store.sweep_names():
+        raise error
+    stored = store.read_sweep(name)
+    for member in members_of(stored.trials):
+        if isinstance(member, Absent) and member.name in str(error):
+            return stored
+    raise error
+
+
+def _check_same(path: str, space: SearchSpace, stored: SweepManifest, store: Store) -> None:
+    """Raise InputError where a file holds another space than the one that its stored sweep was run with."""
+    change = None if stored.space is None else space_change(store, stored, space)
+    if change is None:
+        return
+    raise InputError(
+        f"{path}: expected the space that the sweep {space.name} in {store.uri} was run with, given another "
+        f"({change.words()}); for the stored one say {space.name} instead of the file, or give the "
+        "file another name: to keep both; `almsweep run` with --replace puts this one in its place"
+    )
+
+
 def _of_space(space: SearchSpace, store: Store) -> OpenedSweep:
     """A space's sweep; what the store knows of its search, or of its second stage, is in it."""
     store.check_trial_schema(space.name)
-    manifest = SweepManifest(space.name, space.trials, reading=space.reading)
-    is_known = space.name in store.sweep_names()
+    manifest = SweepManifest(space.name, space.trials, reading=space.reading, space=space.fingerprint)
+    if space.name not in store.sweep_names():
+        samples = None if space.search is None else space.search.samples
+        return OpenedSweep(store, replace(manifest, samples=samples), space.search)
+    stored = store.read_sweep(space.name)
+    change = space_change(store, stored, space)
     if space.search is not None:
-        stored = store.read_sweep(space.name) if is_known else manifest
-        # The larger of the numbers: the last run's, and the space's now.
-        samples = max(stored.samples or 0, space.search.samples or 0) or None
-        manifest = replace(stored, samples=samples, reading=space.reading)
-    elif space.name == TWO_STAGE and is_known:
-        stored = store.read_sweep(space.name)
-        if not is_first_stage(stored):
-            manifest = continued(stored, space.trials)
-    return OpenedSweep(store, manifest, space.search)
+        manifest = _searched(manifest, stored, space.search, change)
+    elif space.name == TWO_STAGE and not is_first_stage(stored) and (change is None or not change.is_told):
+        # The second stage follows from the first, of which the space still holds all.
+        manifest, change = replace(continued(stored, space.trials), space=manifest.space), None
+    return OpenedSweep(store, manifest, space.search, change)
+
+
+def _searched(
+    manifest: SweepManifest, stored: SweepManifest, search: Search, change: SpaceChange | None
+) -> SweepManifest:
+    """A search's manifest with the stored trials that it still has, and how many it is to have in all.
+
+    That is the larger of the last run's number and the space's, but the space's alone where it takes the
+    place of a search that had other trials.
+    """
+    trials, samples = stored.trials, max(stored.samples or 0, search.samples or 0) or None
+    if change is not None:
+        trials = tuple(config for config in trials if config.trial_id in change.staying)
+        if change.is_told and change.leaving:
+            samples = search.samples
+    return replace(manifest, trials=trials, samples=samples)
 
 
 def _as_asked(

@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from search_spaces.config import TrialConfig
 from search_spaces.domains import share
 from search_spaces.errors import StoreError, TrialSchemaError
+from search_spaces.fingerprint import search_fingerprint
 from search_spaces.problem import Problem
 from search_spaces.search import Point, Search
 from sweeps.search.advisor import Advisor, settled
@@ -71,6 +72,7 @@ class SearchStudy:
         self._advisor = Advisor(search)
         self._manifest_due = 0.0
         self._has_said = False
+        self._space = search_fingerprint(search)
         earlier, self._next = read_suggestions(store, name, search)
         self.samples = max(samples, len(earlier))
         first = self._start(earlier)
@@ -89,7 +91,7 @@ class SearchStudy:
     def manifest(self) -> SweepManifest:
         """The trials that were suggested so far, and how many are wanted."""
         trials = tuple(suggestion.config for suggestion in self.suggestions.values())
-        return SweepManifest(self.name, trials, self.samples, self.search.reading)
+        return SweepManifest(self.name, trials, self.samples, self.search.reading, self._space)
 
     def suggest(self) -> TrialConfig | None:
         """The next trial to train, none of those suggested before; None when there are enough, or no more.

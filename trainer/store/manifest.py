@@ -22,13 +22,15 @@ class SweepManifest:
     """What a sweep expects: its name and its trials, each with the replicate seeds that it wants.
 
     Of a search these are the trials suggested so far, and `samples` is how many are wanted in all. `reading`
-    says how its results are read.
+    says how its results are read. `space` is the fingerprint of the space that it was run with; None where
+    that is not known, as of sweeps that were stored before there were any.
     """
 
     name: str
     trials: tuple[TrialConfig, ...]
     samples: int | None = None
     reading: Reading = DEFAULT_READING
+    space: str | None = None
 
 
 class _Content(BaseModel):
@@ -36,6 +38,7 @@ class _Content(BaseModel):
 
     trials: tuple[TrialConfig, ...]
     samples: int | None = None
+    space: str | None = None
 
 
 def dump_manifest(manifest: SweepManifest) -> bytes:
@@ -44,6 +47,8 @@ def dump_manifest(manifest: SweepManifest) -> bytes:
     content = {"schema": schema.STORE_SCHEMA, "name": manifest.name, "trials": trials}
     if manifest.samples is not None:
         content["samples"] = manifest.samples
+    if manifest.space is not None:
+        content["space"] = manifest.space
     content |= manifest.reading.as_keys()
     return json.dumps(schema.labelled(content)).encode()
 
@@ -61,7 +66,7 @@ def load_manifest(data: bytes, name: str, where: str) -> SweepManifest:
         reading = parse_reading(content)
     except (ValueError, Problem) as error:
         raise StoreError(f"{where}: not a sweep's trials: {short_reason(error)}") from error
-    return SweepManifest(name, found.trials, found.samples, reading)
+    return SweepManifest(name, found.trials, found.samples, reading, found.space)
 
 
 def short_reason(error: Exception) -> str:
