@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 
 from search_spaces.config import TrialConfig
 from search_spaces.domains import Choice
@@ -26,13 +27,22 @@ def trials_fingerprint(trials: Iterable[TrialConfig]) -> str:
 
 def search_fingerprint(search: Search) -> str:
     """16 hexadecimal digits that are equal for searches with the same choice and the same objectives."""
+    ordered = replace(search, dimensions=tuple(map(_with_sorted_options, search.dimensions)))
     return _digest(
         {
-            "ends": sorted({search.trial(point).trial_id for point in extremes(search)}),
+            "ends": sorted({search.trial(point).trial_id for point in extremes(ordered)}),
             "dimensions": sorted(map(_dimension, search.dimensions)),
             "objectives": search.objectives,
         }
     )
+
+
+def _with_sorted_options(dimension: Dimension) -> Dimension:
+    """The dimension with its options in an order that does not depend on the author's."""
+    if not isinstance(dimension.domain, Choice):
+        return dimension
+    options = sorted(dimension.domain.options, key=lambda option: comparable(dimension.key, option))
+    return replace(dimension, domain=Choice(tuple(options)))
 
 
 def _dimension(dimension: Dimension) -> list[object]:

@@ -18,6 +18,7 @@ FLOORS = {
         ["catalog", "redaction", "sizes"],
         ["spaces", "yaml"],
         ["space"],
+        ["fingerprint"],
         ["search_block"],
         ["search"],
         ["domains", "reading"],

@@ -7,6 +7,7 @@ import shlex
 import socket
 import sys
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlsplit
 
@@ -33,7 +34,7 @@ Address = Annotated[
     ),
 ]
 # Options of `run` and `status` that say where the command itself runs, and mean nothing to the job.
-NOT_PASSED_ON = ("address", "job", "yes")
+NOT_PASSED_ON = ("address", "job", "yes", "replace")
 # Not the tracking URI: it may hold a password, and a job's command can be read by others.
 FROM_ENVIRONMENT = ("output", "data_dir")
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -76,10 +77,12 @@ def cancel(context: typer.Context, sweep: Sweep = None, address: Address = None)
     )
 
 
-def submit(context: typer.Context, sweep: OpenedSweep, address: str | None, *, agreed: bool = False) -> None:
+def submit(
+    context: typer.Context, sweep: OpenedSweep, address: str | None, answers: Sequence[str] = ()
+) -> None:
     """Submit the command of `context` as a job of the cluster and follow it; exits with the job's code.
 
-    `agreed`: whether somebody has agreed to its size, which is passed on, as nobody can ask in the job.
+    `answers` are options that say what was agreed to, like --yes, as nobody can ask in the job.
     Ctrl-C and a closed terminal end the following only.
     """
     from sweeps.cluster.job import OUTPUT_KEY, SWEEP_KEY
@@ -89,7 +92,7 @@ def submit(context: typer.Context, sweep: OpenedSweep, address: str | None, *, a
     far = is_far(address)
     if not far:
         metadata[OUTPUT_KEY] = sweep.store.storage.absolute_uri
-    job_id = jobs.submit(entrypoint(context, far=far, agreed=agreed), sweep.name, metadata)
+    job_id = jobs.submit(entrypoint(context, answers, far=far), sweep.name, metadata)
     console = Console(soft_wrap=True, highlight=False)
     console.print(Text(f"sweep {sweep.name} runs as job {job_id}, and goes on when this terminal closes"))
     console.print(Text(f"  follow: {advised('logs', sweep.name, '--follow', address=address)}"))
@@ -113,19 +116,18 @@ def is_far(address: str | None) -> bool:
     return urlsplit(set_for_ray).hostname not in (None, *LOOPBACK, socket.gethostname())
 
 
-def entrypoint(context: typer.Context, *, far: bool, agreed: bool = False) -> str:
-    """The shell command of a job that runs the command of `context` as it was given, with --yes if `agreed`.
+def entrypoint(context: typer.Context, answers: Sequence[str] = (), *, far: bool) -> str:
+    """The shell command of a job that runs the command of `context` as it was given, with these answers.
 
     From afar the head's own `python`, environment and defaults hold; on the head this Python in this folder,
     with the result store and the data that this environment names.
     """
     command = ["-m", "sweeps.cli", context.info_name or ""]
-    answer = ["--yes"] if agreed else []
     if far:
         given = given_arguments(context, without=NOT_PASSED_ON)
-        return f"exec {shlex.join(['python', *command, *given, *answer])}"
+        return f"exec {shlex.join(['python', *command, *given, *answers])}"
     given = given_arguments(context, without=NOT_PASSED_ON, from_environment=FROM_ENVIRONMENT)
-    there = shlex.join([sys.executable, *command, *given, *answer])
+    there = shlex.join([sys.executable, *command, *given, *answers])
     return f"cd {shlex.quote(os.getcwd())} && exec {there}"
 
 

@@ -12,6 +12,7 @@ from sweeps.cli import cluster_commands
 from sweeps.cli.given import run_options, with_options
 from sweeps.cli.guard import guarded
 from sweeps.cli.options import DEFAULT_OUTPUT, ForPlan, Output, Replicates, Space
+from sweeps.cli.replacing import say_change
 
 Probe = Annotated[
     bool, typer.Option("--probe", help="Measure time and memory of trials where that is not known yet.")
@@ -59,6 +60,7 @@ def plan(
     at_a_time, policy = max_concurrent or found.packing.concurrent, options.trial.keep_weights
     rows = whole.reading.rows
     disk = disk_need(made, sweep.store, keep_weights=policy, concurrent=at_a_time, rows=rows)
+    say_change(console, sweep)
     report.print_plan(console, made)
     report.print_samples(console, sweep.manifest)
     report.print_stages(console, sweep.manifest, whole)

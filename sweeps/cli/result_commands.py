@@ -83,7 +83,10 @@ def reconcile(space: Sweep, output: Output = DEFAULT_OUTPUT, tracking_uri: Track
     manifest = store.read_sweep(name)  # raises where the space was never run
     counts = bring_level(store, manifest, tracking_uri, is_running=is_held(store, name))
     words = f"{counts.created} runs created, {counts.updated} brought level, {counts.unchanged} were level"
-    Console().print(f"sweep {name}: {words}, {counts.ended} ended, {counts.failed} failed", highlight=False)
+    words += f", {counts.ended} ended, {counts.failed} failed"
+    if counts.left:
+        words += f", {counts.left} marked as out of the sweep's space, or as back in it"
+    Console().print(f"sweep {name}: {words}", highlight=False, soft_wrap=True)
     if counts.failed:
         raise typer.Exit(1)
 

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import Console
 
 from search_spaces.errors import InputError
 from sweeps.cli import cluster_commands
@@ -13,6 +14,7 @@ from sweeps.cli.given import run_options, with_options
 from sweeps.cli.guard import guarded
 from sweeps.cli.large_run import agree
 from sweeps.cli.options import DEFAULT_OUTPUT, ForRetry, ForRun, Output, Replicates, Space, Sweep
+from sweeps.cli.replacing import agree_to_change, say_change
 from sweeps.cli.train_sweep import train_sweep
 from sweeps.cli.weights import retry_weights
 from sweeps.hints import advised
@@ -45,6 +47,9 @@ Job = Annotated[
     bool, typer.Option("--job", help="Run as a Ray job of a running cluster; it outlives this terminal.")
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing, however large the run.")]
+Replace = Annotated[
+    bool, typer.Option("--replace", help="Take this space in place of another of its name, in the output.")
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -63,6 +68,7 @@ def run(
     seed: Seed = None,
     job: Job = False,
     yes: Yes = False,
+    replace: Replace = False,
 ) -> None:
     """Run what is missing of a space on Ray Tune, then write and print the table of best configurations."""
     from sweeps.driver.opened import open_sweep
@@ -72,7 +78,7 @@ def run(
     sweep = open_sweep(space, Store(output), replicates, samples=num_samples, seed=seed)
     if sweep.search is not None and sweep.manifest.samples is None:
         raise InputError("--num-samples: expected a number of trials for this search, given none")
-    _go(context, sweep, options, job=job, yes=yes)
+    _go(context, sweep, options, job=job, yes=yes, replace=replace)
 
 
 @with_options(ForRetry)
@@ -122,13 +128,33 @@ def _go(
     *,
     job: bool,
     yes: bool,
+    replace: bool = False,
 ) -> None:
-    """Train here, or submit this command as a job; a large run is agreed to where it is typed."""
+    """Train here, or submit this command as a job; what has to be agreed to is asked where it is typed."""
     from analysis.select import check_rule
 
     check_rule(options.rule, sweep.tasks, sweep.manifest.reading.targets)
-    agreed = yes or agree(sweep, options, retry)
+    answers = []
+    if _replaces(sweep, options, replace=replace, job=job):
+        answers.append("--replace")
+    if yes or agree(sweep, options, retry):
+        answers.append("--yes")
     if job:
-        cluster_commands.submit(context, sweep, options.address, agreed=agreed)
+        cluster_commands.submit(context, sweep, options.address, answers)
     else:
         train_sweep(sweep, options, retry=retry)
+
+
+def _replaces(sweep: OpenedSweep, options: RunOptions, *, replace: bool, job: bool) -> bool:
+    """Say what the space changes in the stored sweep, and have it agreed to; returns whether it is.
+
+    A job elsewhere has another store than a folder here: the job itself says and refuses it.
+    """
+    console = Console()
+    is_elsewhere = job and cluster_commands.is_far(options.address) and sweep.store.storage.is_local
+    if is_elsewhere:
+        return replace
+    if replace:
+        say_change(console, sweep)
+        return True
+    return agree_to_change(console, sweep, take_over=options.take_over)

@@ -50,11 +50,7 @@ class Lease:
     def __enter__(self) -> Lease:
         holder = _read(self.store, self.path)
         if holder is not None and not self.take_over and (_is_alive(holder) or self._still_beats(holder)):
-            age = time.time() - holder["heartbeat"]
-            raise LeaseError(
-                f"sweep {self.name!r} is being run by process {holder['pid']} on {holder['host']} "
-                f"(last sign of life {age:.0f} s ago); wait for it, or take it over with --take-over"
-            )
+            raise _held(self.name, holder)
         self._write()
         self._check_written()
         self._thread.start()
@@ -124,10 +120,25 @@ class Lease:
         self.store.storage.write_json(self.path, holder)
 
 
+def check_free(store: Store, name: str) -> None:
+    """Raise LeaseError where a living driver runs the sweep `name` just now."""
+    holder = _read(store, layout.lease(name))
+    if holder is not None and _is_alive(holder):
+        raise _held(name, holder)
+
+
 def is_held(store: Store, name: str) -> bool:
     """Whether a living driver runs the sweep `name` just now."""
     holder = _read(store, layout.lease(name))
     return holder is not None and _is_alive(holder)
+
+
+def _held(name: str, holder: dict[str, Any]) -> LeaseError:
+    age = time.time() - holder["heartbeat"]
+    return LeaseError(
+        f"sweep {name!r} is being run by process {holder['pid']} on {holder['host']} "
+        f"(last sign of life {age:.0f} s ago); wait for it, or take it over with --take-over"
+    )
 
 
 def _read(store: Store, path: str) -> dict[str, Any] | None:

@@ -15,6 +15,7 @@ from search_spaces.spaces.two_stage import TWO_STAGE
 from search_spaces.yaml.space import space_name
 from sweeps.driver.change import SpaceChange, space_change
 from sweeps.driver.two_stage import continued, is_first_stage
+from sweeps.hints import advised
 from trainer.store import Store, SweepManifest
 
 
@@ -26,12 +27,14 @@ class OpenedSweep:
     manifest   its trials, with the seeds that are wanted now
     search     what suggests its trials; None for a grid, and for a sweep that only the store knows
     change     what running it changes in the stored sweep of its name; None where nothing is to be said
+    known      the fingerprint of the space that the stored sweep had when it was opened; None where unknown
     """
 
     store: Store
     manifest: SweepManifest
     search: Search | None = None
     change: SpaceChange | None = None
+    known: str | None = None
 
     @property
     def name(self) -> str:
@@ -67,7 +70,7 @@ def open_sweep(
     except InputError:
         if space not in store.sweep_names():
             raise
-        opened = OpenedSweep(store, store.read_sweep(space))
+        opened = _of_store(store.read_sweep(space), store)
     else:
         opened = _of_space(found, store)
     if opened.search is None:
@@ -86,17 +89,17 @@ def open_stored(space: str, store: Store, replicates: int | None = None) -> Open
     """
     names = store.sweep_names()
     if space in names:
-        return _as_asked(OpenedSweep(store, store.read_sweep(space)), replicates)
+        return _as_asked(_of_store(store.read_sweep(space), store), replicates)
     try:
         found = load_space(space)
     except SpaceError as error:
-        return _as_asked(OpenedSweep(store, _without_plugin(space, store, error)), replicates)
+        return _as_asked(_of_store(_without_plugin(space, store, error), store), replicates)
     if found.name not in names:
         return _as_asked(_of_space(found, store), replicates)
     stored = store.read_sweep(found.name)
     if is_file(space):
         _check_same(space, found, stored, store)
-    return _as_asked(OpenedSweep(store, replace(stored, reading=found.reading)), replicates)
+    return _as_asked(_of_store(replace(stored, reading=found.reading), store), replicates)
 
 
 def each_stored(names: Sequence[str], store: Store, replicates: int | None = None) -> Iterator[OpenedSweep]:
@@ -143,9 +146,15 @@ def _check_same(path: str, space: SearchSpace, stored: SweepManifest, store: Sto
         return
     raise InputError(
         f"{path}: expected the space that the sweep {space.name} in {store.uri} was run with, given another "
-        f"({change.words()}); for the stored one say {space.name} instead of the file, or give the "
-        "file another name: to keep both; `almsweep run` with --replace puts this one in its place"
+        f"({change.words()}); the name {space.name} in place of the file shows the stored one, "
+        f"`{advised('run', '--replace', space=space.name)}` puts this one in its place, and another name: "
+        "in the file keeps both"
     )
+
+
+def _of_store(stored: SweepManifest, store: Store) -> OpenedSweep:
+    """A stored sweep, as it was last run."""
+    return OpenedSweep(store, stored, known=stored.space)
 
 
 def _of_space(space: SearchSpace, store: Store) -> OpenedSweep:
@@ -162,7 +171,7 @@ def _of_space(space: SearchSpace, store: Store) -> OpenedSweep:
     elif space.name == TWO_STAGE and not is_first_stage(stored) and (change is None or not change.is_told):
         # The second stage follows from the first, of which the space still holds all.
         manifest, change = replace(continued(stored, space.trials), space=manifest.space), None
-    return OpenedSweep(store, manifest, space.search, change)
+    return OpenedSweep(store, manifest, space.search, change, stored.space)
 
 
 def _searched(

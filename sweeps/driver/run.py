@@ -15,7 +15,7 @@ from rich.console import Console
 from analysis.cells import check_seeds
 from analysis.select import check_rule
 from search_spaces.config import Targets, check_installed
-from search_spaces.errors import AlmsweepError, InputError, Interrupted, SweepStopped
+from search_spaces.errors import AlmsweepError, InputError, Interrupted, LeaseError, SweepStopped
 from sweeps.driver.lease import Lease
 from sweeps.driver.opened import OpenedSweep
 from sweeps.driver.training import Training
@@ -70,6 +70,7 @@ def run_sweep(
     _check(sweep, options)
     options = _at_rates(options, sweep.manifest.reading.targets)
     with Lease(sweep.store, sweep.name, take_over=options.take_over) as lease:
+        _check_not_replaced(sweep)
         work = find_work(sweep, console, retry)
         check_installed(tuple(work.configs()))
         sweep.store.write_sweep(work.manifest)
@@ -95,6 +96,18 @@ def _check(sweep: OpenedSweep, options: RunOptions) -> None:
     check_rule(options.rule, sweep.tasks, reading.targets)
     _check_scheduler(sweep, options)
     sweep.store.check_trial_schema(sweep.name)
+
+
+def _check_not_replaced(sweep: OpenedSweep) -> None:
+    """Raise LeaseError where another driver ran another space under this name since the sweep was opened."""
+    if sweep.name not in sweep.store.sweep_names():
+        return
+    found = sweep.store.read_sweep(sweep.name).space
+    if found not in (None, sweep.known, sweep.manifest.space):
+        raise LeaseError(
+            f"sweep {sweep.name!r} was run with another space by another driver while this one waited; "
+            "start it again to see what changes"
+        )
 
 
 def _at_rates(options: RunOptions, rates: Targets) -> RunOptions:

@@ -19,6 +19,8 @@ VIEW_NAME = "Results"
 # Characters that MLflow refuses in the name of a metric.
 _FORBIDDEN = re.compile(r"[^/\w.\- :]")
 TAGS = ("state", "replicates")
+# Of a run whose trial is not in the sweep's space any more; the view leaves it out.
+LEFT_TAG = "not_in_space"
 WIDTHS = {"attributes.`Run Name`": 380, "runDateAndNestInfo": 140, "duration": 70}  # pixels
 METRIC_WIDTH = 150
 TAG_WIDTH = 100
@@ -49,13 +51,13 @@ def mlflow_name(metric: str) -> str:
 def saved_view(created: int, metric_names: Sequence[str]) -> str:
     """Value of the experiment's tag VIEW_TAG; `created` in milliseconds since 1970.
 
-    Runs are sorted by the first of the metrics.
+    Runs are sorted by the first of the metrics; those of trials that left the sweep are not shown.
     """
     metrics = [f"metrics.`{name}`" for name in metric_names]
     tags = [f"tags.`{name}`" for name in TAGS]
     widths = WIDTHS | dict.fromkeys(metrics, METRIC_WIDTH) | dict.fromkeys(tags, TAG_WIDTH)
     state = {
-        "searchFilter": "",
+        "searchFilter": f"tags.{LEFT_TAG} IS NULL",
         "orderByKey": metrics[0],
         "orderByAsc": False,
         "startTime": "ALL",

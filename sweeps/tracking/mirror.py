@@ -6,14 +6,14 @@ Everything here raises what MLflow raises; the tracker and `reconcile` decide wh
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from analysis.curves import Curves
 from search_spaces.config import Task, TrialConfig
 from search_spaces.labels import trial_label
 from sweeps.compat import database_engine
-from sweeps.tracking.columns import shown_metrics
+from sweeps.tracking.columns import LEFT_TAG, shown_metrics
 from sweeps.tracking.connection import checked_uri, creation_lock, default_tracking_uri, import_mlflow
 from sweeps.tracking.experiment import identity_tags, load_runs, open_experiment, params
 from sweeps.tracking.run import EPOCHS_TAG, FINGERPRINT, TABLE_TAG, Point, Run, local_folder
@@ -98,6 +98,7 @@ class SweepRuns:
         """Make sure that the trial has a run, and that it says "running"."""
         run = self._ensure(config, started=_now())
         run.resume()
+        run.remove_tag(LEFT_TAG)
         run.write(tags={"state": "running", FINGERPRINT: ""})
 
     def log_epochs(self, config: TrialConfig, curves: Curves) -> None:
@@ -122,6 +123,26 @@ class SweepRuns:
         run.end(STATUS["interrupted"], _now())
         self._runs[config.trial_id] = run.stub()
         return True
+
+    def mark_left(self, trial_ids: Collection[str]) -> int:
+        """Tag the runs whose trial is none of these any more, and no others; returns how many that changed.
+
+        A run that left while it said "running" ends as interrupted.
+        """
+        changed = 0
+        for trial_id, run in self._runs.items():
+            has_left = trial_id not in trial_ids
+            if has_left == (LEFT_TAG in run.tags):
+                continue
+            if has_left:
+                run.write(tags={LEFT_TAG: "true"})
+            else:
+                run.remove_tag(LEFT_TAG)
+            if has_left and run.status == STATUS["running"]:
+                run.write(tags={"state": "interrupted"})
+                run.end(STATUS["interrupted"], _now())
+            changed += 1
+        return changed
 
     def bring_level(self, trial: TrialState, store: Store) -> bool:
         """Make a trial's run show what the store holds; returns whether there was anything to do.
@@ -203,7 +224,14 @@ class SweepRuns:
         kept = {}
         for name, value in run.tags.items():
             is_mlflows = name.startswith("mlflow.") and name != "mlflow.note.content"
-            if not is_mlflows and name not in (FINGERPRINT, EPOCHS_TAG, "state", "commit", *_ENDING_TAGS):
+            if not is_mlflows and name not in (
+                FINGERPRINT,
+                EPOCHS_TAG,
+                LEFT_TAG,
+                "state",
+                "commit",
+                *_ENDING_TAGS,
+            ):
                 kept[name] = value
         self._create(config, run.started, kept)
         return self._ensure(config, run.started)

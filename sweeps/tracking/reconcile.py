@@ -18,13 +18,17 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class ReconcileCounts:
-    """What `reconcile` did: trials whose run was written or brought level, already was, ended, or failed."""
+    """What `reconcile` did: trials whose run was written or brought level, already was, ended, or failed.
+
+    left   runs that were marked as no longer in the sweep's space, or as in it again
+    """
 
     created: int = 0
     updated: int = 0
     unchanged: int = 0
     ended: int = 0
     failed: int = 0
+    left: int = 0
 
 
 def reconcile(
@@ -33,8 +37,10 @@ def reconcile(
     """Bring MLflow level with the store for all trials of a sweep. A second call changes nothing.
 
     Runs that say "running" end as killed, unless `is_running` says that a driver is at work on the sweep.
-    Trials of which the store holds nothing get no run. Raises AlmsweepError when MLflow cannot be reached;
-    a trial whose files are damaged is logged and counted as failed.
+    Trials of which the store holds nothing get no run; runs of trials that left the sweep's space are marked,
+    unless a driver is at work, which may have chosen trials that the manifest does not hold yet. Raises
+    AlmsweepError when MLflow cannot be reached; a trial whose files are damaged is logged and counted as
+    failed.
     """
     runs = sweep_runs(store, manifest, tracking_uri)
     try:
@@ -52,6 +58,8 @@ def reconcile(
 
 def _reconcile(runs: SweepRuns, store: Store, manifest: SweepManifest, is_running: bool) -> ReconcileCounts:
     counts = ReconcileCounts()
+    if not is_running:
+        counts.left = runs.mark_left({config.trial_id for config in manifest.trials})
     for trial in _trial_states(store, manifest):
         run = runs.known().get(trial.config.trial_id)
         if is_running and run is not None and run.status == "RUNNING":

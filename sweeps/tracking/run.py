@@ -15,12 +15,15 @@ from analysis.curves import Curves
 from analysis.render.roc import roc_svg
 from search_spaces.config import TrialConfig
 from search_spaces.labels import trial_label
+from sweeps.tracking.columns import LEFT_TAG
 from sweeps.tracking.connection import import_mlflow
 from sweeps.tracking.view import TrialView
 
 METRICS_PER_BATCH = 1000  # MLflow's limit for one call
 EPOCHS_TAG = "epochs"
 FINGERPRINT = "mirror"
+# Those by which an ended run is known to be level.
+KEPT_TAGS = (EPOCHS_TAG, FINGERPRINT, LEFT_TAG)
 FINAL = "final/"
 # By this tag the UI shows the replicates as a table.
 TABLE_TAG = {"mlflow.loggedArtifacts": json.dumps([{"path": "replicates.json", "type": "table"}])}
@@ -67,7 +70,7 @@ class Run:
 
     def stub(self) -> Run:
         """What has to be kept in memory of a run that ended: which it is, and whether it is level."""
-        tags = {name: self.tags[name] for name in (EPOCHS_TAG, FINGERPRINT) if name in self.tags}
+        tags = {name: self.tags[name] for name in KEPT_TAGS if name in self.tags}
         return Run(
             self.client, self.run_id, self.status, self.started, tags, folder=self.folder, is_stub=True
         )

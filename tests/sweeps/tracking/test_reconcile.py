@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
+from sweeps.tracking.columns import VIEW_TAG
 from sweeps.tracking.reconcile import ReconcileCounts
 from tests.sweeps import synthetic_store as synthetic
 from tests.sweeps.tracking.shown import bring_level, check_level, content_of, runs_of, tell_start, track
@@ -98,3 +100,33 @@ def test_points_that_stand_twice_are_written_anew(store: Store, client: Any) -> 
     assert bring_level(store) == ReconcileCounts(updated=1)
     (run,) = runs_of(client)
     check_level(client, store, run, config)
+
+
+def test_runs_of_trials_that_left_the_space_are_marked_until_they_come_back(
+    store: Store, client: Any
+) -> None:
+    configs = synthetic.trials()
+    for config in configs[:3]:
+        synthetic.write_trial(store, config)
+    synthetic.write_sweep(store, configs)
+    bring_level(store)
+    assert track(store, lambda tracker: tracker.trial_started(configs[3])) == 0
+    assert shown_in_view(client) == {config.trial_id for config in configs}
+    synthetic.write_sweep(store, configs[:1])
+    assert bring_level(store) == ReconcileCounts(unchanged=1, left=3)
+    assert shown_in_view(client) == {configs[0].trial_id}
+    assert {run.info.status for run in runs_of(client)} == {"FINISHED", "KILLED"}
+    assert bring_level(store) == ReconcileCounts(unchanged=1)
+    synthetic.write_sweep(store, configs)
+    assert track(store, lambda tracker: tracker.trial_started(configs[3])) == 0
+    assert shown_in_view(client) == {configs[0].trial_id, configs[3].trial_id}, "what is trained is back in"
+    assert bring_level(store) == ReconcileCounts(unchanged=3, ended=1, left=2)
+    assert shown_in_view(client) == {config.trial_id for config in configs}
+
+
+def shown_in_view(client: Any) -> set[str]:
+    """Trial ids of the runs that the saved view's filter lets pass."""
+    experiment = client.get_experiment_by_name(synthetic.SWEEP)
+    state = json.loads(json.loads(experiment.tags[VIEW_TAG])["state"])
+    found = client.search_runs([experiment.experiment_id], state["searchFilter"])
+    return {run.data.tags["trial_id"] for run in found}
