@@ -47,7 +47,7 @@ def retry_weights(
     replicates = sum(len(config.seeds) for config in trials)
     agreed = yes or agree_to(sweep.name, replicates)
     if job:
-        cluster_commands.submit(context, sweep, options.address, agreed=agreed)
+        cluster_commands.submit(context, sweep, options.address, ["--yes"] if agreed else [])
         return
     outcome = train_weights_again(sweep, trials, options, console)
     print_weights(console, sweep.name, outcome)
