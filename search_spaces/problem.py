@@ -141,7 +141,9 @@ def _walk(
     for step in location:
         if isinstance(value, Mapping):
             tags = {_tag(model) for model in models}
-            if not tagged and step not in value and step in (*tags, PLUGIN_TAG):
+            # A member of a union may have a field of its own name: the source "folder".
+            own_name = len(models) > 1 and value.get("name") == step
+            if not tagged and (step not in value or own_name) and step in (*tags, PLUGIN_TAG):
                 tag = value.get("name") if step == PLUGIN_TAG else step
                 models = [model for model in models if _tag(model) == tag]
                 tagged = True
@@ -153,7 +155,8 @@ def _walk(
             for owner in owners:
                 models += models_in(_annotation(owner, field))
         elif isinstance(value, Sequence) and not isinstance(value, str) and isinstance(step, int):
-            path, value = f"{path}[{step}]", value[step]
+            # A list that is too short lacks what stands there.
+            path, value = f"{path}[{step}]", value[step] if step < len(value) else None
         else:
             break
     return path, value, models

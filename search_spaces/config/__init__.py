@@ -49,6 +49,7 @@ from search_spaces.config.sources import (
     Digits,
     ImageFolder,
     MedMnist,
+    Percentiles,
     Source,
     SourceConfig,
 )
@@ -104,6 +105,7 @@ __all__ = [
     "MultiClass",
     "NonNegative",
     "OptimizerConfig",
+    "Percentiles",
     "RandomCrop",
     "Registry",
     "ResNet10",

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import unicodedata
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag, field_validator
 
+from search_spaces.config.base import Frozen
+from search_spaces.config.identity import ADDED_LATER
 from search_spaces.config.kinds import Absent, Kind
 from search_spaces.config.registry import Registry
 
@@ -85,23 +89,82 @@ class MedMnist(Source):
     subset: str = Field(pattern=r"^[a-z0-9_]+$")
 
 
+class Percentiles(Frozen):
+    """Grey values are scaled so that these percentiles of the training pool's become black and white.
+
+    All values of the pool's images count alike, after they are resized; what lies beyond is clipped.
+    Validation and test images are scaled by the same two values, which they have no part in.
+    """
+
+    kind: ClassVar[str] = "by_percentiles"
+
+    percentiles: tuple[float, float]
+
+    @field_validator("percentiles")
+    @classmethod
+    def _are_a_range(cls, given: tuple[float, float]) -> tuple[float, float]:
+        low, high = given
+        if not 0 <= low < high <= 100:
+            raise ValueError(f"expected two percentiles, 0 to 100, the lower one first, given {list(given)}")
+        return abs(low), high
+
+
+def _scaling_tag(given: object) -> str | None:
+    if isinstance(given, Mapping | Percentiles):
+        return Percentiles.kind
+    return "full_range" if given == "full_range" else None
+
+
+Scaling = Annotated[
+    Annotated[Literal["full_range"], Tag("full_range")] | Annotated[Percentiles, Tag(Percentiles.kind)],
+    Discriminator(
+        _scaling_tag,
+        custom_error_type="scaling",
+        custom_error_message="full_range or {percentiles: [1, 99]}",
+    ),
+]
+
+
 class ImageFolder(Source):
     """A folder per class below `<data dir>/<folder>` (or below its `train/`, `val/`, `test/`).
 
-    Images are resized to `size` x `size`; `channels` is 1 (grey) or 3 (colour).
+    folder    a path below the data directory, as its name is written there: "Chest X-Ray", "archive/scans"
+    size      images are resized to `size` x `size`
+    channels  1 (grey) or 3 (colour)
+    scaling   how values of more than 8 bits become 0..255: "full_range" takes what the file's type can hold,
+              0..65535 of 16 bits, 0..1 of floating-point numbers; or by percentiles of the training pool
     """
 
     implementation: ClassVar[str] = "trainer.data.sources.folder:FolderReader"
     title_field: ClassVar[str | None] = "folder"
     name: Literal["folder"] = "folder"
-    folder: str = Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")
+    folder: str = Field(min_length=1)
     size: int = Field(default=32, ge=4, le=1024)
     channels: Literal[1, 3] = 3
+    scaling: Annotated[Scaling, ADDED_LATER] = "full_range"
+
+    @field_validator("folder")
+    @classmethod
+    def _lies_below(cls, given: str) -> str:
+        return _path_below(given)
 
     @property
     def image_shape(self) -> tuple[int, int]:
         """As the fields say."""
         return self.channels, self.size
+
+
+def _path_below(given: str) -> str:
+    """A path below the data directory, without slashes at its end. Raises ValueError for any other."""
+    parts = given.rstrip("/").split("/")
+    leads_away = given.startswith("/") or any(part in ("", ".", "..") for part in parts)
+    has_control = any(unicodedata.category(character) == "Cc" for character in given)
+    if leads_away or has_control:
+        raise ValueError(
+            f"expected the path of a folder below the data directory, like scans or archive/scans, "
+            f"given {given!r}"
+        )
+    return "/".join(parts)
 
 
 class AbsentSource(Absent, Source):

@@ -29,7 +29,7 @@ from trainer.data.sources.read import source_files
 log = logging.getLogger(__name__)
 
 # Raise it when the same files and configuration start to give other splits.
-PREPARATION = 1
+PREPARATION = 2
 # Raise it when an entry of the cache holds its splits otherwise.
 _ENTRY = 2
 _SPLITS = ("pool", "validation", "test")

@@ -55,6 +55,7 @@ SCHEMA_2 = {
         "test_per_class",
         "train_share",
     },
+    "Percentiles": {"percentiles"},
     "Plugin": {"package"},
     "RandomCrop": {"name", "padding"},
     "ResNet10": {"name", "width", "initialization"},

@@ -23,10 +23,8 @@ from trainer.data.sources.faults import Unreadable
 # What a file may hold, whatever its ending; Pillow knows more, some of which run other programs.
 FORMATS = ("PNG", "JPEG", "BMP", "DIB", "TIFF", "WEBP", "GIF", "PPM")
 # How a file's ending tells that it is one of them.
-EXTENSIONS = frozenset(
-    f".{ending}"
-    for ending in "png apng jpg jpeg jpe jfif bmp dib tif tiff webp gif ppm pgm pbm pnm pfm".split()
-)
+_ENDINGS = "png apng jpg jpeg jpe jfif bmp dib tif tiff webp gif ppm pgm pbm pnm pfm"
+EXTENSIONS = frozenset(f".{ending}" for ending in _ENDINGS.split())
 
 _NOT_DECODED = "that could not be decoded"
 _DEEP_COLOUR = "of more than 8 bits per colour channel"

@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import os
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from search_spaces.config import ClassLabel, ImageFolder
+from search_spaces.config import ClassLabel, ImageFolder, Percentiles
 from search_spaces.errors import DataError
-from trainer.data.sources.images import (
-    Faults,
-    Images,
-    Listing,
-    Passed,
-    RawData,
-    check_known,
-    decode_image,
+from trainer.data.sources.class_folders import (
+    SPLIT_NAMES,
+    class_folders,
+    images_in,
+    loose_images,
+    split_folders,
+    split_of,
 )
+from trainer.data.sources.decode import decode_image, decode_values
+from trainer.data.sources.faults import Faults
+from trainer.data.sources.images import Images, Listing, Passed, RawData
+from trainer.data.sources.paths import child, composed, readable
 from trainer.data.sources.reader import Reader
-
-EXTENSIONS = frozenset((".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".ppm", ".pgm"))
-_SPLIT_FOLDERS = {"validation": ("val", "valid", "validation"), "test": ("test",)}
 
 
 class _Entry(NamedTuple):
@@ -35,26 +37,30 @@ class _Entry(NamedTuple):
 
 
 class FolderReader(Reader[ImageFolder]):
-    """Reads `<data dir>/<folder>/<class>/<image>`, or `<data dir>/<folder>/{train,val,test}/<class>/<image>`.
+    """Reads `<data dir>/<folder>/<class>/<image>`, or `<data dir>/<folder>/<split>/<class>/<image>`.
 
-    The data directory may also be the folder itself. A class is the name of its folder; the label 0 means the
-    folder "0". The id of an image is its path in the folder. Files that are no images by their ending, and
-    those in sub-folders of a class, are passed over and counted; hidden ones are passed over.
+    The data directory may also be the folder itself. A class is the name of its folder, in any Unicode form;
+    the label 0 means the folder "0". The id of an image is its path in the folder (see `readable`). What is
+    no image by its ending, and what lies in sub-folders of a class, is passed over and counted; hidden files
+    are passed over.
     """
 
     def read(self, asked: Sequence[ClassLabel], data_dir: Path, *, download: bool) -> RawData:
         """The images of the asked classes, resized.
 
-        Raises DataError if the folder is missing, for an unknown class label, and about all damaged images.
+        Raises DataError if the folder is missing, for an unknown class label, and about all images that
+        cannot be read.
         """
         passed = Passed()
-        train, validation, test = self._entries(asked, data_dir, passed)
-        faults = Faults(f"image folder {self.source.folder}")
-        images = _read(train, self.source, faults)
-        own_validation = None if validation is None else _read(validation, self.source, faults)
-        own_test = None if test is None else _read(test, self.source, faults)
-        faults.check()
-        return RawData(images, own_validation, own_test, passed.left_out())
+        decoding = _Decoding(self.source)
+        splits = []
+        for entries in self._entries(asked, data_dir, passed):
+            splits.append(None if entries is None else decoding.images(entries))
+        decoding.check()
+        train, validation, test = splits
+        if train is None:
+            raise DataError(f"image folder {self.source.folder}: expected training images, found none")
+        return RawData(train, validation, test, passed.left_out(), decoding.percentiles)
 
     def listing(self, asked: Sequence[ClassLabel], data_dir: Path, *, download: bool) -> Listing:
         """See `Reader`: the files' names tell."""
@@ -62,86 +68,118 @@ class FolderReader(Reader[ImageFolder]):
         train, validation, test = self._entries(asked, data_dir, passed)
         own_validation = None if validation is None else _classes(validation)
         own_test = None if test is None else _classes(test)
-        return Listing(_classes(train), own_validation, own_test, passed.left_out())
+        return Listing(_classes(train or []), own_validation, own_test, passed.left_out())
+
+    def files(self, data_dir: Path) -> list[Path]:
+        """The images in the folder, of all classes. Raises DataError if the folder is missing."""
+        nobody = Passed()
+        folders = split_folders(_root(self.source, data_dir), nobody)
+        found = []
+        for split in folders:
+            for folder in class_folders(split).values():
+                found += images_in(folder, folders.root, nobody)
+        return found
 
     def _entries(
         self, asked: Sequence[ClassLabel], data_dir: Path, passed: Passed
-    ) -> tuple[list[_Entry], list[_Entry] | None, list[_Entry] | None]:
+    ) -> tuple[list[_Entry] | None, ...]:
         """The images of train, validation and test; None for a split that the folder has not."""
-        root = _root(self.source, data_dir)
-        names = [str(label) for label in asked]
+        names = [composed(str(label)) for label in asked]
         if len(set(names)) != len(names):
             raise DataError(
                 f"image folder {self.source.folder}: expected each class folder once, given {list(asked)}"
             )
-        if not (root / "train").is_dir():
-            return _entries(root, root, names, passed), None, None
-        train = _entries(root / "train", root, names, passed)
-        own: dict[str, list[_Entry] | None] = {}
-        for split, folders in _SPLIT_FOLDERS.items():
-            path = _first_folder(root, folders)
-            own[split] = None if path is None else _entries(path, root, names, passed)
-        return train, own["validation"], own["test"]
+        folders = split_folders(_root(self.source, data_dir), passed)
+        found: list[list[_Entry] | None] = []
+        for split in (folders.train, folders.validation, folders.test):
+            found.append(None if split is None else _entries_of(split, folders.root, names, passed))
+        return tuple(found)
 
-    def files(self, data_dir: Path) -> list[Path]:
-        """The images in the folder, of all classes. Raises DataError if the folder is missing."""
-        below = _root(self.source, data_dir).rglob("*")
-        return sorted(path for path in below if path.suffix.lower() in EXTENSIONS)
+
+class _Decoding:
+    """Decodes the images of all splits, and gathers what is wrong with any of them."""
+
+    def __init__(self, source: ImageFolder) -> None:
+        self._source = source
+        self._faults = Faults(f"image folder {source.folder}")
+        self._types: Counter[str] = Counter()
+        scaling = source.scaling
+        self.percentiles = scaling.percentiles if isinstance(scaling, Percentiles) else None
+
+    def images(self, entries: Sequence[_Entry]) -> Images:
+        """The images of one split; those that cannot be read are black."""
+        shape = (len(entries), self._source.channels, self._source.size, self._source.size)
+        pixels = np.zeros(shape, dtype=np.uint8 if self.percentiles is None else np.float32)
+        for row, entry in enumerate(entries):
+            with self._faults.of_one_image():
+                pixels[row] = self._decoded(entry)
+        ids = np.array([entry.image_id for entry in entries], dtype=np.str_)
+        return Images(pixels, _classes(entries), ids)
+
+    def _decoded(self, entry: _Entry) -> NDArray[np.uint8] | NDArray[np.float32]:
+        where, channels, size = readable(entry.path), self._source.channels, self._source.size
+        if self.percentiles is None:
+            return decode_image(entry.path, where, channels, size)
+        values, name = decode_values(entry.path, where, channels, size)
+        self._types[name] += 1
+        return values
+
+    def check(self) -> None:
+        """Raise DataError for images that cannot be read, and for values that no one scale can hold."""
+        self._faults.check()
+        if len(self._types) > 1:
+            found = ", ".join(f"{count:,} {name}" for name, count in self._types.most_common())
+            raise DataError(
+                f"image folder {self._source.folder}: expected images of one depth to be scaled by "
+                f"percentiles, found {found}"
+            )
 
 
 def _root(source: ImageFolder, data_dir: Path) -> Path:
-    root = data_dir / source.folder
-    if not root.is_dir() and data_dir.name == source.folder:
-        root = data_dir
-    if not root.is_dir():
-        raise DataError(
-            f"image folder {source.folder}: expected a folder {root} with a folder per class, found none"
-        )
-    return root
+    parts = source.folder.split("/")
+    root = data_dir
+    for part in parts:
+        root = child(root, part)
+    if os.path.isdir(root):  # pathlib raises for a name that is too long
+        return root
+    if _ends_in(data_dir.absolute(), parts) or _ends_in(data_dir.resolve(), parts):
+        return data_dir
+    raise DataError(
+        f"image folder {source.folder}: expected a folder {readable(root)} with a folder per class, "
+        "found none"
+    )
 
 
-def _first_folder(root: Path, names: Sequence[str]) -> Path | None:
-    return next((root / name for name in names if (root / name).is_dir()), None)
+def _ends_in(folder: Path, parts: Sequence[str]) -> bool:
+    """Whether a path's last names are these, so that it is itself the data set's folder."""
+    last = [composed(name) for name in folder.parts[-len(parts) :]]
+    return folder.is_dir() and last == [composed(part) for part in parts]
 
 
-def _entries(split: Path, root: Path, asked: Sequence[str], passed: Passed) -> list[_Entry]:
-    check_known(asked, sorted(_class_folders(split)), str(split))
+def _entries_of(split: Path, root: Path, asked: Sequence[str], passed: Passed) -> list[_Entry]:
+    folders = class_folders(split)
+    _check_known(asked, sorted(folders), split)
+    loose_images(split, root, passed)
     entries = []
     for position, name in enumerate(asked):
-        for path in _image_files(split / name, root, passed):
-            entries.append(_Entry(path.relative_to(root).as_posix(), position, path))
+        for path in images_in(folders[name], root, passed):
+            entries.append(_Entry(readable(path.relative_to(root).as_posix()), position, path))
     return sorted(entries)
 
 
-def _read(entries: Sequence[_Entry], source: ImageFolder, faults: Faults) -> Images:
-    pixels = np.empty((len(entries), source.channels, source.size, source.size), dtype=np.uint8)
-    for row, entry in enumerate(entries):
-        with faults.of_one_image():
-            pixels[row] = decode_image(entry.path, str(entry.path), source.channels, source.size)
-    ids = np.array([entry.image_id for entry in entries], dtype=np.str_)
-    return Images(pixels, _classes(entries), ids)
+def _check_known(asked: Sequence[str], known: Sequence[str], split: Path) -> None:
+    unknown = [name for name in asked if name not in known]
+    if not unknown:
+        return
+    message = (
+        f"{readable(split)}: unknown class label {', '.join(map(repr, unknown))}; "
+        f"known: {', '.join(map(repr, known)) or 'none, as there is no folder'}"
+    )
+    if any(split_of(name) for name in known):
+        names = "; ".join(f"{split}: {', '.join(names)}" for split, names in SPLIT_NAMES.items())
+        message += f" (folders of splits, in any case, are called {names})"
+    raise DataError(message)
 
 
 def _classes(entries: Sequence[_Entry]) -> NDArray[np.int64]:
     return np.array([entry.position for entry in entries], dtype=np.int64)
-
-
-def _class_folders(split: Path) -> Iterator[str]:
-    for path in split.iterdir():
-        if path.is_dir() and not path.name.startswith("."):
-            yield path.name
-
-
-def _image_files(folder: Path, root: Path, passed: Passed) -> Iterator[Path]:
-    """The images of a class; what else lies in its folder is counted, but for hidden files."""
-    for path in sorted(folder.iterdir()):
-        if path.name.startswith("."):
-            continue
-        if path.is_dir():
-            for inner in sorted(path.rglob("*")):
-                if inner.is_file() and not inner.name.startswith("."):
-                    passed.add("files in sub-folders of a class", inner.relative_to(root))
-        elif path.suffix.lower() in EXTENSIONS:
-            yield path
-        else:
-            passed.add(f"files ending {path.suffix or 'without a dot'}", path.relative_to(root))

@@ -1,38 +1,30 @@
-"""What every reader returns, and how encoded images become pixels."""
+"""What every reader returns."""
 
 from __future__ import annotations
 
-import io
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from search_spaces.config import ClassLabel
 from search_spaces.errors import DataError
 
 Origin = Literal["train", "validation", "test"]
-# Of images that cannot be read an error names so many.
-SHOWN_FAULTS = 50
-# Modes of more than eight bits per channel: PIL would clip them without a word.
-_DEEP_MODES = ("I", "F", "I;16", "I;16L", "I;16B", "I;16N")
 
 
 @dataclass(frozen=True)
 class Images:
     """Images of one of a data set's own splits, of the asked classes only, in the order of its listing.
 
-    pixels   uint8 [N, C, H, W]
+    pixels   uint8 [N, C, H, W]; float32 while the scaling by percentiles is not known (see `RawData`)
     classes  int64 [N], position of the image's class among the asked classes
     ids      int64 [N], position in the split's original listing; for folders str [N], the path in the folder
     """
 
-    pixels: NDArray[np.uint8]
+    pixels: NDArray[Any]
     classes: NDArray[np.int64]
     ids: NDArray[np.int64] | NDArray[np.str_]
 
@@ -70,12 +62,16 @@ class Listing:
 
 @dataclass(frozen=True)
 class RawData:
-    """A data set as it is published. Without an own validation or test split, that is None."""
+    """A data set as it is published. Without an own validation or test split, that is None.
+
+    percentiles   those of the training pool's values that become 0 and 255; None where pixels are bytes
+    """
 
     train: Images
     validation: Images | None
     test: Images | None
     left_out: tuple[LeftOut, ...] = ()
+    percentiles: tuple[float, float] | None = None
 
     def listing(self) -> Listing:
         """What its labels tell."""
@@ -101,37 +97,6 @@ class Passed:
     def left_out(self) -> tuple[LeftOut, ...]:
         """All of it, in the order of the first of each."""
         return tuple(self._found.values())
-
-
-class Faults:
-    """Gathers what is wrong with single images, so that all of it is said at once.
-
-    Decode each image inside `of_one_image`, and call `check` after the last.
-    """
-
-    def __init__(self, data_set: str) -> None:
-        self._data_set = data_set
-        self._messages: list[str] = []
-
-    @contextmanager
-    def of_one_image(self) -> Iterator[None]:
-        """Take note of the DataError of a block, which ends there."""
-        try:
-            yield
-        except DataError as error:
-            self._messages.append(str(error))
-
-    def check(self) -> None:
-        """Raise DataError with everything that was noted, up to SHOWN_FAULTS of it; nothing without any."""
-        messages = self._messages
-        if not messages:
-            return
-        if len(messages) == 1:
-            raise DataError(messages[0])
-        shown = "; ".join(messages[:SHOWN_FAULTS])
-        if len(messages) > SHOWN_FAULTS:
-            shown += f"; and {len(messages) - SHOWN_FAULTS:,} more"
-        raise DataError(f"{self._data_set}: {len(messages):,} images cannot be read: {shown}")
 
 
 def check_known(asked: Sequence[ClassLabel], known: Sequence[ClassLabel], where: str) -> None:
@@ -165,24 +130,3 @@ def select_images(
     positions = class_positions(labels, asked)
     ids = np.flatnonzero(positions >= 0)
     return Images(np.ascontiguousarray(pixels[ids]), positions[ids], ids)
-
-
-def decode_image(data: bytes | Path, where: str, channels: int, size: int | None = None) -> NDArray[np.uint8]:
-    """Decode an encoded image (bytes or a file) to uint8 [C, H, W]: grey for one channel, RGB for three.
-
-    With `size` it is resized to size x size, with an antialiased bilinear filter. Raises DataError, naming
-    `where`, if the image is damaged or has more than eight bits per channel.
-    """
-    try:
-        with Image.open(io.BytesIO(data) if isinstance(data, bytes) else data) as encoded:
-            if encoded.mode in _DEEP_MODES:
-                raise DataError(
-                    f"{where}: expected an image of 8 bits per channel, found mode {encoded.mode}"
-                )
-            image = encoded.convert("L" if channels == 1 else "RGB")
-            if size is not None and image.size != (size, size):
-                image = image.resize((size, size), Image.Resampling.BILINEAR)
-            pixels = np.asarray(image, dtype=np.uint8)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise DataError(f"{where}: expected an image, could not decode it: {error}") from error
-    return pixels[None] if channels == 1 else pixels.transpose(2, 0, 1)

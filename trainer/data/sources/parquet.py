@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,15 +13,60 @@ from numpy.typing import NDArray
 
 from search_spaces.config import ClassLabel
 from search_spaces.errors import DataError
-from trainer.data.sources.images import Faults, Images, asked_classes, class_positions, decode_image
+from trainer.data.sources.decode import decode_image
+from trainer.data.sources.faults import Faults, Unreadable
+from trainer.data.sources.images import Images, asked_classes, class_positions
 
+# What a row without a label has: no class is called so.
+NO_LABEL = -1
 _IMAGE_COLUMNS = ("img", "image")
+# Behind "train-" in the names that Hugging Face's libraries give; older ones add a fingerprint of the file.
+_SHARD = re.compile(r"(?P<number>\d+)-of-(?P<of>\d+)(-[0-9a-f]+)?\.parquet")
 
 
 def parquet_files(folder: Path, split: str) -> list[Path]:
-    """The files of a split: `<split>.parquet`, or `<split>-*.parquet` in the order of their names."""
+    """The files of a split, in the order of their rows; none where there are none.
+
+    That is `<split>.parquet`, or all of `<split>-00000-of-00005.parquet` to `<split>-00004-of-00005.parquet`,
+    or any `<split>-*.parquet`. Raises DataError where one of five is missing, and where two exports lie side
+    by side.
+    """
     single = folder / f"{split}.parquet"
-    return [single] if single.is_file() else sorted(folder.glob(f"{split}-*.parquet"))
+    several = sorted(folder.glob(f"{split}-*.parquet"))
+    if single.is_file() and several:
+        raise _side_by_side(folder, split, [single, several[0]])
+    if single.is_file():
+        return [single]
+    _check_shards(folder, split, several)
+    return several
+
+
+def _check_shards(folder: Path, split: str, files: Sequence[Path]) -> None:
+    """Raise DataError unless files that count themselves are one export, and whole."""
+    by_total: dict[str, list[Path]] = {}
+    by_number: dict[int, Path] = {}
+    for path in files:
+        counted = _SHARD.fullmatch(path.name.removeprefix(f"{split}-"))
+        by_total.setdefault(counted["of"] if counted else "", []).append(path)
+        if counted is None:
+            continue
+        twin = by_number.setdefault(int(counted["number"]), path)
+        if twin != path and len(by_total) == 1:
+            raise _side_by_side(folder, split, [twin, path])
+    if len(by_total) > 1:
+        raise _side_by_side(folder, split, [paths[0] for paths in by_total.values()])
+    for of in filter(None, by_total):
+        missing = [f"{split}-{number:05d}-of-{of}" for number in range(int(of)) if number not in by_number]
+        if missing:
+            raise DataError(
+                f"{folder}: expected {int(of)} Parquet files of the {split} split, missing: "
+                f"{', '.join(missing)}"
+            )
+
+
+def _side_by_side(folder: Path, split: str, files: Sequence[Path]) -> DataError:
+    names = " and ".join(path.name for path in files)
+    return DataError(f"{folder}: expected one export of the {split} split, found several: {names}")
 
 
 def read_parquet(
@@ -66,7 +112,8 @@ def read_parquet_labels(
 
 
 def _labels(file: pq.ParquetFile, label_column: str) -> NDArray[np.int64]:
-    labels: NDArray[np.int64] = file.read(columns=[label_column])[label_column].to_numpy().astype(np.int64)
+    column = file.read(columns=[label_column])[label_column]
+    labels: NDArray[np.int64] = column.fill_null(NO_LABEL).to_numpy().astype(np.int64)
     return labels
 
 
@@ -94,7 +141,7 @@ def _read_file(
                 encoded = column.take(pa.array(wanted - first)).to_pylist()
                 for row, cell in zip(wanted, encoded, strict=True):
                     with faults.of_one_image():
-                        pixels[done] = _decode_cell(cell, f"{path} row {row}", shape)
+                        pixels[done] = _decode_cell(cell, f"{path.name} row {row}", shape)
                     done += 1
             first += rows
     return Images(pixels, positions[ids], ids), len(labels)
@@ -119,8 +166,8 @@ def _check_columns(schema: pa.Schema, label_column: str, path: Path) -> str:
 def _decode_cell(cell: dict[str, bytes | None] | None, where: str, shape: tuple[int, int, int]) -> np.ndarray:
     data = None if cell is None else cell["bytes"]
     if data is None:
-        raise DataError(f"{where}: expected the bytes of an image, found none")
+        raise Unreadable(where, "without the bytes of an image")
     pixels = decode_image(data, where, shape[0])
     if pixels.shape != shape:
-        raise DataError(f"{where}: expected an image of shape {shape}, found {pixels.shape}")
+        raise Unreadable(where, f"of another shape than {shape}", str(pixels.shape))
     return pixels

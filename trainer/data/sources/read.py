@@ -56,4 +56,6 @@ def _reader(source: Source) -> Reader[Any]:
 def _given(source: Source, data_dir: Path | None) -> Path:
     if data_dir is None:
         raise DataError(f"data set {source.name}: expected a data directory (--data-dir), given none")
-    return data_dir
+    # Readers look at its name, too, which "." and ".." do not tell.
+    standing = data_dir.absolute()
+    return standing.resolve() if ".." in standing.parts else standing

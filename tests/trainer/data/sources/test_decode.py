@@ -205,7 +205,7 @@ def test_colours_of_sixteen_bits_are_refused_rather_than_cut() -> None:
     of_tiff = plain_tiff(samples=3, bits=16, values=struct.pack("<3H", 1, 2, 3))
     for data in (deep_colour_png(), ppm, of_tiff):
         for channels in (1, 3):
-            with pytest.raises(DataError, match="a: .*more than 8 bits per colour channel"):
+            with pytest.raises(DataError, match=r"a: .*more than 8 bits per colour channel"):
                 decode_image(data, "a", channels)
     transparent = encoded(Image.fromarray(DEEP), transparency=7)
     with pytest.raises(DataError, match="more than 8 bits with transparency"):
@@ -237,7 +237,7 @@ def plain_tiff(samples: int, bits: int, values: bytes) -> bytes:
 def test_further_pages_and_frames_are_refused_rather_than_dropped(form: str) -> None:
     pages = [Image.fromarray(COLOUR), Image.fromarray(COLOUR[::-1].copy())]
     data = encoded(pages[0], form, save_all=True, append_images=pages[1:])
-    with pytest.raises(DataError, match="stack: .*several pages or frames"):
+    with pytest.raises(DataError, match=r"stack: .*several pages or frames"):
         decode_image(data, "stack", 3)
     decode_image(encoded(pages[0], form, save_all=True), "a", 3)
 
@@ -266,7 +266,7 @@ def test_a_file_that_is_cut_off_is_refused(form: str) -> None:
 
 
 def test_what_is_no_image_says_so(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="file 7: .*: it is empty"):
+    with pytest.raises(DataError, match=r"file 7: .*: it is empty"):
         decode_image(b"", "file 7", 3)
     # PostScript would be run by another program.
     for content in (b"no image", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n"):

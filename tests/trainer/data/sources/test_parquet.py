@@ -32,32 +32,81 @@ def test_only_the_asked_classes_are_decoded(tmp_path: Path) -> None:
     table = pa.table({"img": pa.array(cells, STRUCT), "label": [1, 2]})
     pq.write_table(table, tmp_path / "a.parquet")
     assert read_parquet([tmp_path / "a.parquet"], "label", (1,), SHAPE).ids.tolist() == [0]
-    with pytest.raises(DataError, match=r"a\.parquet row 1: expected an image"):
+    with pytest.raises(
+        DataError, match=r"1 of 2 images cannot be read: 1 that could not be decoded \(a\.parquet row 1: "
+    ):
         read_parquet([tmp_path / "a.parquet"], "label", (1, 2), SHAPE)
 
 
-def test_files_of_a_split_are_found_in_order(tmp_path: Path) -> None:
-    for name in ("train-00001-of-00002", "train-00000-of-00002", "test", "test-00000-of-00001"):
-        (tmp_path / f"{name}.parquet").touch()
-    assert [p.name for p in parquet_files(tmp_path, "train")] == [
-        "train-00000-of-00002.parquet",
-        "train-00001-of-00002.parquet",
-    ]
-    assert [p.name for p in parquet_files(tmp_path, "test")] == ["test.parquet"]
-    assert parquet_files(tmp_path, "validation") == []
+def touch(folder: Path, *names: str) -> None:
+    for name in names:
+        (folder / f"{name}.parquet").touch()
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["train-00000-of-00002", "train-00001-of-00002"],
+        ["train-00000-of-00002-0a1b", "train-00001-of-00002-9c8d"],  # a fingerprint of each file
+        ["train-a", "train-b"],
+        ["train"],
+    ],
+)
+def test_files_of_a_split_are_found_in_order(names: list[str], tmp_path: Path) -> None:
+    touch(tmp_path, *reversed(names), "test-00000-of-00001", "training", "validation")
+    assert [path.stem for path in parquet_files(tmp_path, "train")] == names
+    assert [path.stem for path in parquet_files(tmp_path, "test")] == ["test-00000-of-00001"]
+    assert parquet_files(tmp_path, "other") == []
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        ({0, 1, 2, 4}, "expected 5 Parquet files of the train split, missing: train-00003-of-00005$"),
+        ({1, 3}, "missing: train-00000-of-00005, train-00002-of-00005, train-00004-of-00005$"),
+    ],
+)
+def test_a_missing_file_of_a_split_is_named(names: set[int], message: str, tmp_path: Path) -> None:
+    touch(tmp_path, *(f"train-{number:05d}-of-00005" for number in names))
+    with pytest.raises(DataError, match=message):
+        parquet_files(tmp_path, "train")
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["train", "train-00000-of-00001"],
+        ["train-00000-of-00001", "train-00000-of-00002", "train-00001-of-00002"],
+        ["train-00000-of-00001-0a1b", "train-00000-of-00001-9c8d"],
+        ["train-00000-of-00001", "train-more"],
+    ],
+)
+def test_two_exports_side_by_side_are_an_error(names: list[str], tmp_path: Path) -> None:
+    touch(tmp_path, *names)
+    with pytest.raises(DataError, match=f"one export of the train split, found several: {names[0]}.parquet"):
+        parquet_files(tmp_path, "train")
+
+
+def test_rows_without_a_label_are_of_no_class(tmp_path: Path) -> None:
+    cells = pa.array([{"bytes": encode(image), "path": None} for image in PIXELS[:3]], STRUCT)
+    pq.write_table(pa.table({"img": cells, "label": pa.array([1, None, 0])}), tmp_path / "a.parquet")
+    assert read_parquet([tmp_path / "a.parquet"], "label", (0, 1), SHAPE).ids.tolist() == [0, 2]
 
 
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
         ({"img": pa.array([{"bytes": None, "path": "a.png"}], STRUCT), "label": [1]}, "bytes of an image"),
-        ({"img": pa.array([None], STRUCT), "label": [1]}, "row 0: expected the bytes of an image"),
+        (
+            {"img": pa.array([None], STRUCT), "label": [1]},
+            r"1 without the bytes of an image \(a\.parquet row 0\)",
+        ),
         ({"img": [encode(PIXELS[0])], "label": [1]}, "struct<bytes, path>, found binary"),
         ({"img": pa.array([None], STRUCT), "label": ["1"]}, "integers in label, found string"),
         ({"picture": [1], "label": [1]}, "columns img or image and label, found picture, label"),
         (
             {"img": pa.array([{"bytes": encode(PIXELS[0][:, :8]), "path": None}], STRUCT), "label": [1]},
-            r"shape \(3, 32, 32\), found \(3, 8, 32\)",
+            r"1 of another shape than \(3, 32, 32\) \(a\.parquet row 0: \(3, 8, 32\)\)",
         ),
     ],
 )
