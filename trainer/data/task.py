@@ -16,6 +16,7 @@ from torch import Tensor
 from search_spaces.config import Task
 from search_spaces.errors import DataError
 from trainer.data.prepared import ClassSizes, PreparedSplits, Split, prepare_once
+from trainer.data.scaling import scale_by_percentiles
 from trainer.data.sources.images import Images, Origin
 from trainer.data.sources.read import read_source, source_statistics
 from trainer.data.splits import copies_in, count_classes, make_splits, train_counts
@@ -100,6 +101,8 @@ def _decode(config: Task, data_dir: Path | None, download: bool) -> PreparedSpli
             f"{config.source.title}: expected images of one shape, found {', '.join(map(str, shapes))}"
         )
     splits = make_splits(raw, config)
+    if raw.percentiles is not None:
+        splits = scale_by_percentiles(splits, raw.percentiles, config)
     arrays = task_arrays(config)
     pool = _tensors(splits.pool, "train", arrays)
     validation = _tensors(splits.validation.images, splits.validation.origin, arrays)

@@ -27,10 +27,11 @@ def check_source(
 ) -> None:
     """Demand that a source keeps its contract, by reading its classes `asked`, at least two.
 
-    Images are uint8 [N, C, S, S] of one shape, that which the source says if it says one; an id is unique in
-    its split; the same every time, with the classes' positions in the order in which they are asked for. Its
-    labels alone tell the same classes. An unknown class is a DataError, for labels too, and so is a missing
-    data directory where there must be one. Its files exist. Raises ContractBroken.
+    Images are uint8 [N, C, S, S] of one shape, that which the source says if it says one; float32 where they
+    are still to be scaled by percentiles. An id is unique in its split; the same every time, with the
+    classes' positions in the order in which they are asked for. Its labels alone tell the same classes. An
+    unknown class is a DataError, for labels too, and so is a missing data directory where there must be one.
+    Its files exist. Raises ContractBroken.
     """
     check_configuration(config, example_trial(data=example_tasks()[0].model_copy(update={"source": config})))
     demand(bool(config.title), config, "a title")
@@ -46,7 +47,7 @@ def check_source(
         if images is None:
             demand(name != "train", config, "training images")
             continue
-        _check_images(config, images, len(asked))
+        _check_images(config, images, len(asked), np.uint8 if raw.percentiles is None else np.float32)
         demand(_equal(images, getattr(again, name)), config, f"the same {name} images every time")
         mirrored = Images(images.pixels, len(asked) - 1 - images.classes, images.ids)
         demand(_equal(mirrored, getattr(turned, name)), config, "classes' positions in the asked order")
@@ -59,9 +60,9 @@ def check_source(
     _check_statistics(config, raw)
 
 
-def _check_images(config: Source, images: Images, classes: int) -> None:
+def _check_images(config: Source, images: Images, classes: int, kind: type[np.generic]) -> None:
     pixels = images.pixels
-    demand(pixels.dtype == np.uint8, config, f"pixels of type uint8, given {pixels.dtype}")
+    demand(pixels.dtype == kind, config, f"pixels of type {kind.__name__}, given {pixels.dtype}")
     square = pixels.ndim == 4 and pixels.shape[2] == pixels.shape[3]
     demand(square, config, f"pixels [N, C, S, S], given {pixels.shape}")
     said = config.image_shape

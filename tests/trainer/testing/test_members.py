@@ -24,6 +24,7 @@ from search_spaces.config import (
     Loss,
     MedMnist,
     Model,
+    Percentiles,
     RandomCrop,
     ResNet10,
     SmallCnn,
@@ -45,6 +46,7 @@ SOURCES: list[Source] = [
     Cifar100(),
     MedMnist(subset="some"),
     ImageFolder(folder="birds", size=8, channels=1),
+    ImageFolder(folder="birds", size=8, scaling=Percentiles(percentiles=(1, 99))),
 ]
 
 
