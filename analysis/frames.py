@@ -11,7 +11,7 @@ import pandas as pd
 from analysis.bootstrap import UNDEFINED, Interval
 from analysis.cells import Cell
 from analysis.records import TestRecord, TrialRecord
-from analysis.settings import settings_text, varying_settings
+from analysis.settings import read_settings, settings_text, varying_settings
 from analysis.statistics import constraint_comparisons
 from analysis.table_columns import TableColumns, column_name, interval_columns, spread_columns
 from search_spaces.paper.named import constraint_name, loss_name
@@ -31,12 +31,17 @@ def best_frame(
     replicates of the metric that steers (auc_mean, auc_std); loss_config, alm_config, delta, settings, rule,
     the validation value of what steers (val_auroc), decided_by, trial_id, note.
     """
-    candidates = []
-    for cell in cells:
-        for trial in cell.candidates:
-            candidates.append(trial.config)
-    names = varying_settings(candidates, rows)
+    names = _varying(cells, rows)
     return pd.DataFrame([_best_row(cell, columns[cell.block], names) for cell in cells])
+
+
+def chosen_settings(cells: Sequence[Cell], rows: Sequence[str]) -> dict[str, dict[str, str]]:
+    """By a chosen trial's id the settings that vary within the sweep, as a table tells them."""
+    names, found = _varying(cells, rows), {}
+    for cell in cells:
+        if cell.chosen is not None:
+            found[cell.chosen.trial_id] = read_settings(cell.chosen.config, names)
+    return found
 
 
 def comparison_frame(cells: Sequence[Cell]) -> pd.DataFrame:
@@ -60,6 +65,15 @@ def comparison_frame(cells: Sequence[Cell]) -> pd.DataFrame:
         told = (not unfinished, "; ".join(remarks), without.chosen_id, constrained.chosen_id)
         rows.append((without.block, constrained.row, *numbers, *told))
     return pd.DataFrame(rows, columns=[*_COMPARED, "trial_id_without", "trial_id_with"])
+
+
+def _varying(cells: Sequence[Cell], rows: Sequence[str]) -> tuple[str, ...]:
+    """Dotted names of the settings, beside those with columns of their own, in which candidates differ."""
+    candidates = []
+    for cell in cells:
+        for trial in cell.candidates:
+            candidates.append(trial.config)
+    return varying_settings(candidates, rows)
 
 
 def _best_row(cell: Cell, columns: TableColumns, names: Sequence[str]) -> dict[str, Any]:

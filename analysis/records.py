@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -117,7 +118,9 @@ class TestRecord:
 
     @property
     def steering_std(self) -> float:
-        """Its deviation over replicates, with ddof 0 as in the reference."""
+        """Its deviation over replicates, with ddof 0 as in the reference; NaN of a single one."""
+        if len(self.steering) < 2:
+            return math.nan
         return float(self.steering.std(ddof=0))
 
     @cached_property

@@ -27,9 +27,23 @@ def settings_text(config: TrialConfig, names: Sequence[str]) -> str:
     return ", ".join(f"{name}={settings[name]}" for name in names if name in settings)
 
 
+def read_settings(config: TrialConfig, names: Sequence[str]) -> dict[str, str]:
+    """The named settings of a configuration as a person reads them: of a number four digits."""
+    settings = _plain_settings(config)
+    return {name: _read(settings[name]) for name in names if name in settings}
+
+
+def _read(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
 def _settings(config: TrialConfig) -> dict[str, str]:
+    return {name: str(value) for name, value in _plain_settings(config).items()}
+
+
+def _plain_settings(config: TrialConfig) -> dict[str, object]:
     shown: dict[str, object] = {}
     for name, part in config:
         if name not in _SHOWN_ELSEWHERE:
             shown[name] = spelled_out(part)
-    return {name: str(value) for name, value in flat(shown).items()}
+    return flat(shown)

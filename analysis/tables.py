@@ -19,12 +19,15 @@ from typing import Any
 import pandas as pd
 
 from analysis.cells import Cell, build_cells
-from analysis.frames import best_frame, comparison_frame
+from analysis.frames import best_frame, chosen_settings, comparison_frame
 from analysis.load import load_sweep
 from analysis.provenance import commits, provenance
+from analysis.render.document import Document
 from analysis.render.escape import csv_text
+from analysis.render.latex import latex
 from analysis.render.layout import best_document, comparison_document
-from analysis.render.text import latex, markdown, plain
+from analysis.render.plain import plain
+from analysis.render.text import markdown
 from analysis.table_columns import TableColumns, table_columns
 from search_spaces.config import Targets
 from search_spaces.errors import StoreError
@@ -34,7 +37,7 @@ from trainer.store import Store, SweepManifest, storage
 
 @dataclass(frozen=True)
 class Tables:
-    """The tables of a sweep. `text` is for printing; `files` are those written, empty if none were.
+    """The tables of a sweep. `text` is plain text; `files` are those written, empty if none were.
 
     frame         a row per cell: see `analysis.frames.best_frame`
     comparisons   a row per pair of cells: see `analysis.frames.comparison_frame`
@@ -52,7 +55,12 @@ class Tables:
     markdown: str
     latex: str
     text: str
+    document: Document
     files: tuple[Path, ...] = ()
+
+    def printed(self, width: int) -> str:
+        """The tables as text of lines that are at most `width` characters long, where that is possible."""
+        return plain(self.document, width)
 
 
 def make_tables(
@@ -71,8 +79,8 @@ def make_tables(
     cells = build_cells(store, load_sweep(store, manifest, shown), rule)
     columns = {cell.block: table_columns(cell.data, shown) for cell in cells}
     frame = best_frame(cells, columns, manifest.reading.rows)
-    title = f"Best configurations of the sweep {manifest.name}"
-    document = best_document(title, _facts(cells, manifest), frame, columns)
+    settings = chosen_settings(cells, manifest.reading.rows)
+    document = best_document(manifest.name, _facts(cells, manifest), frame, columns, settings)
     return Tables(
         frame=frame,
         comparisons=comparison_frame(cells),
@@ -83,6 +91,7 @@ def make_tables(
         markdown=markdown(document),
         latex=latex(document),
         text=plain(document),
+        document=document,
     )
 
 
@@ -99,8 +108,7 @@ def write_tables(
     Raises what `make_tables` raises, before anything is written, and what `write_whole` raises.
     """
     tables = make_tables(store, manifest, rule=rule, shown=shown)
-    title = f"With and without the constraint in the sweep {manifest.name}"
-    comparison = comparison_document(title, tables.comparisons, tables.columns)
+    comparison = comparison_document(manifest.name, tables.comparisons, tables.columns)
     sources = json.dumps(tables.provenance, indent=1, allow_nan=False, ensure_ascii=False)
     contents = {
         "best.csv": csv(tables.frame),

@@ -4,105 +4,80 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from analysis.render.captions import best_caption, comparison_caption
+from analysis.render.document import CONFIGURATION, COUNTS, BlockTable, Document, Entry, Note
 from analysis.table_columns import TableColumns, column_name, interval_columns, spread_columns
 from search_spaces.config import Metric
 
 MISSING = "–"
 
-_BEFORE = ("Loss", "Replicates", "Candidates")
-_BEHIND = ("Loss config", "ALM config", "δ")
-_TEXT_COLUMNS = ("Loss", "Loss config", "ALM config", "Settings", "Remark")
-
 # Digits of a value, and of the ends of its interval, by the metric's scale.
 _DIGITS = {1.0: (4, 3), 100.0: (2, 1)}
 
 _Record = Mapping[Any, Any]
-
-
-@dataclass(frozen=True)
-class Entry:
-    """Text of one place in a table; `marked` puts a dagger behind it, and `detail` follows, never bold."""
-
-    text: str
-    bold: bool = False
-    marked: bool = False
-    detail: str = ""
-
-
-@dataclass(frozen=True)
-class Note:
-    """What is to be said of a row below its table; `marked` where the row has a dagger."""
-
-    row: str
-    text: str
-    marked: bool
-
-
-@dataclass(frozen=True)
-class BlockTable:
-    """One block: a title, a header, rows of entries in the header's order, and notes on rows."""
-
-    title: str
-    header: tuple[str, ...]
-    rows: tuple[tuple[Entry, ...], ...]
-    notes: tuple[Note, ...]
-
-    def is_text(self, column: int) -> bool:
-        """True for a column that is set flush left."""
-        return self.header[column] in _TEXT_COLUMNS
-
-
-@dataclass(frozen=True)
-class Document:
-    """Tables with a title, a caption that explains the columns, and facts that hold for all of them."""
-
-    title: str
-    caption: str
-    facts: tuple[str, ...]
-    tables: tuple[BlockTable, ...]
+Settings = Mapping[str, str]  # value by dotted name
 
 
 def best_document(
-    title: str, facts: tuple[str, ...], frame: pd.DataFrame, columns: Mapping[str, TableColumns]
+    name: str,
+    facts: tuple[str, ...],
+    frame: pd.DataFrame,
+    columns: Mapping[str, TableColumns],
+    settings: Mapping[str, Settings],
 ) -> Document:
-    """The best-configuration tables.
+    """The best-configuration tables of the sweep `name`.
 
-    frame     as `analysis.frames.best_frame` gives it
-    columns   the metrics that a block's table shows, by the block's label
+    frame      as `analysis.frames.best_frame` gives it
+    columns    the metrics that a block's table shows, by the block's label
+    settings   what may differ beside loss and constraint, by the chosen trial's id
     """
-    return Document(title, best_caption(columns.values()), facts, block_tables(frame, columns))
+    tables = block_tables(frame, columns, settings)
+    title = f"Best configurations of the sweep {name}"
+    return Document(name, title, best_caption(columns.values()), facts, tables)
 
 
-def comparison_document(title: str, frame: pd.DataFrame, columns: Mapping[str, TableColumns]) -> Document:
+def comparison_document(name: str, frame: pd.DataFrame, columns: Mapping[str, TableColumns]) -> Document:
     """With against without the constraint; `frame` as `analysis.frames.comparison_frame` gives it."""
     tables = []
     for block, records in _blocks(frame):
         steering = columns[block].steering
         header = ("Loss", "Pairs", f"Δ {steering.header}", "95 % interval", "p", "Remark")
         rows = tuple(map(_comparison_row, records))
-        tables.append(BlockTable(block, header, rows, ()))
-    return Document(title, comparison_caption(columns.values()), (), tuple(tables))
+        tables.append(BlockTable(block, header, rows))
+    title = f"With and without the constraint in the sweep {name}"
+    return Document(name, title, comparison_caption(columns.values()), (), tuple(tables))
 
 
-def block_tables(frame: pd.DataFrame, columns: Mapping[str, TableColumns]) -> tuple[BlockTable, ...]:
-    """The frame of `analysis.frames.best_frame`, block by block, in its order."""
-    settings: tuple[str, ...] = ()
-    if (frame["settings"] != "").any():
-        settings = ("Settings",)
+def block_tables(
+    frame: pd.DataFrame, columns: Mapping[str, TableColumns], settings: Mapping[str, Settings]
+) -> tuple[BlockTable, ...]:
+    """The frame of `analysis.frames.best_frame`, block by block, in its order.
+
+    A block has a column of settings where its rows differ in some; those in which all agree are said once.
+    """
     tables = []
     for block, records in _blocks(frame):
         of_block = columns[block]
+        varying, shared = _told_apart([settings[r["trial_id"]] for r in records if r["trial_id"]])
         of_metrics = [metric.header for metric in of_block.shown]
-        header = (*_BEFORE, *of_metrics, f"{of_block.steering.header} mean ± std", *_BEHIND, *settings)
-        writer = _RowWriter(of_block, records, bool(settings))
-        rows = tuple(map(writer.row, records))
-        tables.append(BlockTable(block, header, rows, _notes(records)))
+        spread = f"{of_block.steering.header} mean ± std"
+        if not _has_spread(records, of_block):
+            spread = f"{of_block.steering.header} mean"
+        header = ["Loss", *COUNTS, *of_metrics, spread, *CONFIGURATION]
+        writer = _RowWriter(of_block, records)
+        rows = []
+        for record in records:
+            row = writer.row(record)
+            if varying:
+                row += (_settings_entry(settings.get(record["trial_id"], {}), varying),)
+            rows.append(row)
+        if varying:
+            header.append("Settings")
+        tables.append(BlockTable(block, tuple(header), tuple(rows), _notes(records), shared))
     return tuple(tables)
 
 
@@ -130,15 +105,15 @@ def _notes(records: Sequence[_Record]) -> tuple[Note, ...]:
 class _RowWriter:
     """Writes the rows of one block's table; the best final value of a column is set bold."""
 
-    def __init__(self, columns: TableColumns, records: Sequence[_Record], has_settings: bool) -> None:
-        self.columns, self.has_settings = columns, has_settings
+    def __init__(self, columns: TableColumns, records: Sequence[_Record]) -> None:
+        self.columns = columns
         self.mean, self.deviation = spread_columns(columns.steering)
         self.best = {self.mean: _best(records, self.mean, columns.steering)}
         for metric in columns.shown:
             self.best[column_name(metric)] = _best(records, column_name(metric), metric)
 
     def row(self, record: _Record) -> tuple[Entry, ...]:
-        """The entries of a row, in the header's order."""
+        """The entries of a row, in the header's order, without its settings."""
         entries = [
             Entry(str(record["row"]), marked=not is_final(record)),
             Entry(str(record["n"])),
@@ -147,8 +122,6 @@ class _RowWriter:
         for metric in self.columns.shown:
             entries.append(self._metric(record, metric))
         entries += [self._mean(record), *_configuration(record)]
-        if self.has_settings:
-            entries.append(Entry(str(record["settings"]) or MISSING))
         return tuple(entries)
 
     def _metric(self, record: _Record, metric: Metric) -> Entry:
@@ -158,7 +131,9 @@ class _RowWriter:
 
     def _mean(self, record: _Record) -> Entry:
         scale = self.columns.steering.scale
-        text = f"{scale * record[self.mean]:.4f} ± {scale * record[self.deviation]:.4f}"
+        text = f"{scale * record[self.mean]:.4f}"
+        if not math.isnan(record[self.deviation]):  # of a single replicate there is none
+            text += f" ± {scale * record[self.deviation]:.4f}"
         return self._number(record, self.mean, text)
 
     def _number(self, record: _Record, column: str, text: str, detail: str = "") -> Entry:
@@ -169,11 +144,37 @@ class _RowWriter:
 
 
 def _best(records: Sequence[_Record], column: str, metric: Metric) -> float:
+    """The best value of final rows; NaN where none says more than scores that know nothing would."""
     values = []
     for record in records:
-        if is_final(record) and not math.isnan(record[column]):
-            values.append(float(record[column]))
+        value = float(record[column])
+        if is_final(record) and not math.isnan(value) and not metric.is_trivial(value):
+            values.append(value)
     return max(values, key=metric.gain, default=math.nan)
+
+
+def _has_spread(records: Sequence[_Record], columns: TableColumns) -> bool:
+    """Whether some row has a deviation over replicates, or none has a result."""
+    mean, deviation = spread_columns(columns.steering)
+    found = [record for record in records if not math.isnan(record[mean])]
+    return not found or any(not math.isnan(record[deviation]) for record in found)
+
+
+def _told_apart(settings: Sequence[Settings]) -> tuple[tuple[str, ...], str]:
+    """The names of the settings in which these differ; those in which they agree, in words."""
+    varying, shared = [], []
+    for name in dict.fromkeys(name for one in settings for name in one):
+        values = {one.get(name) for one in settings}
+        if len(values) > 1:
+            varying.append(name)
+        else:
+            shared.append(f"{name}={settings[0][name]}")
+    return tuple(varying), ", ".join(shared)
+
+
+def _settings_entry(settings: Settings, names: Sequence[str]) -> Entry:
+    told = [f"{name}={settings[name]}" for name in names if name in settings]
+    return Entry(", ".join(told) or MISSING)
 
 
 def _configuration(record: _Record) -> list[Entry]:

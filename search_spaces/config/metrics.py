@@ -30,6 +30,8 @@ class Metric:
     words    as a sentence has it
     scale    by what a table multiplies the value: 100 for per cent
     mean_of  of which metric of its task's columns it is the mean ("auroc"); "" for none
+    trivial  what scores that know nothing reach, or one answer for all examples; None where that depends on
+             the data
     """
 
     name: str
@@ -39,10 +41,19 @@ class Metric:
     scale: float = 1.0
     role: Role = "summary"
     mean_of: str = ""
+    trivial: float | None = None
 
     def gain(self, value: float) -> float:
         """The value, signed so that higher is better."""
         return value if self.better == "higher" else -value
+
+    def is_trivial(self, value: float) -> bool:
+        """Whether a value is no better than what takes no learning.
+
+        >>> fpr_at_tpr(0.98).is_trivial(1.0), auroc().is_trivial(0.7)
+        (True, False)
+        """
+        return self.trivial is not None and self.gain(value) <= self.gain(self.trivial)
 
 
 class Targets(Frozen):
@@ -90,6 +101,7 @@ def fpr_at_tpr(rate: float, *, of: str = "") -> Metric:
         words=f"FPR at {text} % TPR{_of_words(of)}",
         scale=100.0,
         role="headline",
+        trivial=rate,
     )
 
 
@@ -102,24 +114,34 @@ def tpr_at_fpr(rate: float, *, of: str = "") -> Metric:
         header=f"TPR@{text}{_of_words(of)} (%)",
         words=f"TPR at {text} % FPR{_of_words(of)}",
         scale=100.0,
+        trivial=rate,
     )
 
 
 def recall(*, of: str) -> Metric:
     """The share of a class's examples that are taken for it."""
     header, words = f"Recall of {of} (%)", f"recall of {of}"
-    return Metric(_of_column("recall", of), "higher", header, words, 100.0, "headline")
+    return Metric(_of_column("recall", of), "higher", header, words, 100.0, "headline", trivial=0.0)
 
 
 def auroc(*, of: str = "", role: Role = "headline") -> Metric:
     """The area under the ROC curve, `of` a column where a task has several."""
     which = _of_words(of)
-    return Metric(_of_column("auroc", of), "higher", f"AUC{which}", f"AUROC{which}", role=role)
+    name = _of_column("auroc", of)
+    return Metric(name, "higher", f"AUC{which}", f"AUROC{which}", role=role, trivial=0.5)
 
 
-def balanced_accuracy(*, role: Role = "summary") -> Metric:
-    """The mean of the classes' recall."""
-    return Metric("balanced_accuracy", "higher", "Balanced accuracy (%)", "balanced accuracy", 100.0, role)
+def balanced_accuracy(classes: int, *, role: Role = "summary") -> Metric:
+    """The mean of the recall of so many classes."""
+    return Metric(
+        name="balanced_accuracy",
+        better="higher",
+        header="Balanced accuracy (%)",
+        words="balanced accuracy",
+        scale=100.0,
+        role=role,
+        trivial=1 / classes,
+    )
 
 
 def _joined(first: tuple[float, ...], second: tuple[float, ...]) -> tuple[float, ...]:

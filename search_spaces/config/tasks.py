@@ -86,7 +86,7 @@ class Binary(Task):
             *(fpr_at_tpr(rate) for rate in targets.tpr),
             *(tpr_at_fpr(rate) for rate in targets.fpr),
             Metric("average_precision", "higher", "AP", "average precision", role="curve"),
-            balanced_accuracy(),
+            balanced_accuracy(2),
         )
 
     def columns(self, comparison: Comparison) -> tuple[str, ...]:
@@ -191,9 +191,17 @@ class MultiClass(Task):
         """Critical AUROC, F1, balanced accuracy; rates and areas per critical class; recall per class."""
         words = "mean critical AUROC"
         found = [
-            Metric("critical_auroc", "higher", "Critical AUC", words, role="headline", mean_of="auroc"),
-            Metric("macro_f1", "higher", "Macro F1", "macro F1", role="headline"),
-            balanced_accuracy(role="headline"),
+            Metric(
+                name="critical_auroc",
+                better="higher",
+                header="Critical AUC",
+                words=words,
+                role="headline",
+                mean_of="auroc",
+                trivial=0.5,
+            ),
+            Metric("macro_f1", "higher", "Macro F1", "macro F1", role="headline", trivial=0.0),
+            balanced_accuracy(len(self.classes), role="headline"),
         ]
         critical = self.columns("one_vs_rest")
         for label in critical:

@@ -133,6 +133,6 @@ def write_tables_of(
     root = Path(store.storage.root) if store.storage.is_local else Path()
     written = write_tables(store, manifest, root / "tables" / manifest.name, rule=rule, shown=shown)
     write_figures(written, root / "figures" / manifest.name)
-    console.print(Text(written.text), soft_wrap=True)
+    console.print(Text(written.printed(console.width)), soft_wrap=True)
     console.print(Text(f"tables: {written.files[0].parent}/"), soft_wrap=True)
     return bool(written.frame["complete"].all())

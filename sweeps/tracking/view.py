@@ -100,14 +100,15 @@ class _Split:
     headline: Sequence[str]
 
     def summary(self) -> dict[str, float]:
-        """The ensemble's metrics; mean and deviation (ddof 0, as in the tables) over replicates."""
+        """The ensemble's metrics; over replicates the mean and, of several, the deviation (ddof 0)."""
         found = {}
         for name, values in self.values.items():
             found[f"final/{self.name}/{name}"] = float(values[0])
         for name in self.headline:
             each = self.values[name][1:]
             found[f"final/{self.name}/{name}_mean"] = float(each.mean())
-            found[f"final/{self.name}/{name}_std"] = float(each.std())
+            if len(each) > 1:
+                found[f"final/{self.name}/{name}_std"] = float(each.std())
         return found
 
     def replicate(self, seed: int, name: str) -> float | None:

@@ -5,7 +5,15 @@ import pytest
 from analysis.tables import make_tables
 from search_spaces.config import FAMILIES, Bce, Ldam, Mbauc, SymmetricMargin
 from search_spaces.errors import InputError
-from tests.analysis.stored_sweep import ALM, SweepBuilder, cell, permutation, trial, with_column
+from tests.analysis.stored_sweep import (
+    ALM,
+    SweepBuilder,
+    cell,
+    permutation,
+    score_table,
+    trial,
+    with_column,
+)
 from trainer.store import SweepManifest
 
 
@@ -59,6 +67,22 @@ def test_incomplete_cells_are_marked_and_never_bold(golden: SweepBuilder) -> Non
     assert f"**{best:.4f}**" in made.markdown
     assert partial["n"] == "n=2/4"
     assert "1 diverged (train loss is nan in epoch 3), 1 failed (disk | full" in str(partial["note"])
+
+
+def test_what_takes_no_learning_is_never_bold(builder: SweepBuilder) -> None:
+    """All examples are taken for positives to reach the rate; scores that know nothing have an AUC of 0.5."""
+    config = builder.add(trial(Bce(), seeds=(1,)))
+    table = score_table("a", 1, {"val": 1, "test": 1})
+    targets = table.column("target").to_pylist()
+    one_missed = targets.index(1, targets.index(0))  # a critical test example that scores below all others
+    scores = [-9.0 if place == one_missed else float(target) for place, target in enumerate(targets)]
+    builder.replicate(config, 1, with_column(table, "score", scores))
+    made = make_tables(builder.store, builder.manifest())
+    assert cell(made, "BCE")["fpr_at_tpr_98"] == 1.0
+    assert "**100.00**" not in made.markdown
+    assert "100.00" in made.markdown
+    assert f"**{cell(made, 'BCE')['auc']:.4f}**" in made.markdown
+    assert "**0.00**" in made.markdown, "the other rates are reached without a false positive"
 
 
 def test_a_cell_with_an_unfinished_candidate_is_incomplete_but_divergence_is_final(

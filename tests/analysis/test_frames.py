@@ -8,7 +8,15 @@ import numpy as np
 from analysis import tables
 from analysis.bootstrap import bootstrap_intervals
 from analysis.tables import make_tables
-from search_spaces.config import DEFAULT_TARGETS, AugmentationConfig, Bce, HorizontalFlip, ResNet10
+from search_spaces.config import (
+    DEFAULT_TARGETS,
+    AugmentationConfig,
+    Bce,
+    HorizontalFlip,
+    Ldam,
+    ResNet10,
+    Sgd,
+)
 from tests.analysis.stored_sweep import CIFAR, SweepBuilder, cell, score_table, trial, with_column
 from trainer.tasks.base import task_arrays
 
@@ -19,7 +27,35 @@ def test_fields_that_vary_besides_loss_and_constraint_are_shown(builder: SweepBu
     builder.complete(wide, "b", 2.0, 1.0)
     made = make_tables(builder.store, builder.manifest())
     assert cell(made, "BCE")["settings"] == "model.width=16"
-    assert "Settings" in made.markdown
+    assert "In all rows: model.width=16." in made.markdown
+
+
+def test_what_rows_of_a_block_share_is_said_once(builder: SweepBuilder) -> None:
+    """Of two settings that vary within the sweep, one does among a block's chosen trials."""
+    other = CIFAR.with_ratio(10.0)
+    for width, loss, data in ((8, Bce(), CIFAR), (16, Ldam(), CIFAR), (16, Bce(), other), (8, Ldam(), other)):
+        chosen = trial(loss, data=data, model=ResNet10(width=width), optimizer=Sgd(learning_rate=0.123456789))
+        builder.complete(chosen, "a", 2.0, 1.0)
+    builder.complete(trial(Bce(), data=other, model=ResNet10(width=4)), "worse", 0.1, 1.0)
+    made = make_tables(builder.store, builder.manifest())
+    for table in made.document.tables:
+        assert table.shared == "optimizer.learning_rate=0.1235"
+        assert table.header[-1] == "Settings"
+        assert {row[-1].text for row in table.rows} == {"model.width=8", "model.width=16"}
+    for text in (made.markdown, made.text, made.latex.replace("\\penalty500 ", "").replace("\\_", "_")):
+        assert text.count("In all rows: optimizer.learning_rate=0.1235.") == 2
+    assert "optimizer.learning_rate=0.123456789" in cell(made, "BCE")["settings"], "CSV has all digits"
+
+
+def test_a_single_seed_has_no_deviation(builder: SweepBuilder) -> None:
+    builder.complete(trial(Bce(), seeds=(1,)), "a", 1.0, 1.0)
+    made = make_tables(builder.store, builder.manifest())
+    assert math.isnan(cell(made, "BCE")["auc_std"])
+    assert "±" not in made.document.tables[0].rows[0][7].text
+    assert "AUC mean" in made.document.tables[0].header
+    builder.complete(trial(Ldam(), seeds=(1, 2)), "b", 1.0, 1.0)
+    header = make_tables(builder.store, builder.manifest()).document.tables[0].header
+    assert "AUC mean ± std" in header
 
 
 def test_a_field_that_no_file_holds_at_its_default_is_shown_where_it_varies(

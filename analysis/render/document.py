@@ -1,0 +1,99 @@
+"""What a laid-out table is: a document of tables, their headers, entries and notes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+BOLD_MEANING = "Best complete cell of a column in bold."
+DAGGER_MEANING = "incomplete or pruned, never bold"
+
+# Columns by their place in a table, and those that are set flush left.
+COUNTS = ("Replicates", "Candidates")
+CONFIGURATION = ("Loss config", "ALM config", "δ")
+LAST = ("Settings", "Remark")
+_TEXT = ("Loss", "Loss config", "ALM config", *LAST)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Text of one place in a table; `marked` puts a dagger behind it, and `detail` follows, never bold."""
+
+    text: str
+    bold: bool = False
+    marked: bool = False
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Note:
+    """What is to be said of a row below its table; `marked` where the row has a dagger."""
+
+    row: str
+    text: str
+    marked: bool
+
+    @property
+    def said(self) -> str:
+        """The note with its row, and with what a dagger means."""
+        meaning = f" ({DAGGER_MEANING})" if self.marked else ""
+        return f"{self.row}{meaning}: {self.text}"
+
+
+@dataclass(frozen=True)
+class BlockTable:
+    """One block: a title, a header, rows of entries in the header's order, and notes on rows.
+
+    `shared` are the settings in which all rows agree, in words; "" for none.
+    """
+
+    title: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[Entry, ...], ...]
+    notes: tuple[Note, ...] = ()
+    shared: str = ""
+
+    @property
+    def shared_words(self) -> str:
+        """A sentence about the settings that all rows share."""
+        return f"In all rows: {self.shared}."
+
+    @property
+    def has_bold(self) -> bool:
+        """Whether an entry is set bold."""
+        return any(entry.bold for row in self.rows for entry in row)
+
+    def is_text(self, column: int) -> bool:
+        """True for a column that is set flush left."""
+        return self.header[column] in _TEXT
+
+    def by_weight(self) -> tuple[int, ...]:
+        """The columns behind the first in the order in which they are looked for: counts after results."""
+        columns = range(1, len(self.header))
+        counts = [column for column in columns if self.header[column] in COUNTS]
+        behind = [column for column in columns if self.header[column] in (*CONFIGURATION, *LAST)]
+        results = [column for column in columns if column not in (*counts, *behind)]
+        return (*results, *counts, *behind)
+
+
+@dataclass(frozen=True)
+class Document:
+    """Tables with a title, a caption that explains the columns, and facts that hold for all of them.
+
+    `name` is that of the sweep.
+    """
+
+    name: str
+    title: str
+    caption: str
+    facts: tuple[str, ...]
+    tables: tuple[BlockTable, ...]
+
+    @property
+    def has_bold(self) -> bool:
+        """Whether an entry of a table is set bold."""
+        return any(table.has_bold for table in self.tables)
+
+    @property
+    def full_caption(self) -> str:
+        """The caption, and what is set bold where something is."""
+        return f"{self.caption} {BOLD_MEANING}" if self.has_bold else self.caption
