@@ -55,13 +55,19 @@ def read_yaml(path: Path) -> object:
             content = file.read(_MOST_BYTES + 1)
         if len(content) > _MOST_BYTES:
             raise Problem("", f"a file of at most {_MOST_BYTES:,} bytes", "a larger one")
-        node = yaml.compose(content.decode("utf-8-sig"), Loader=_Loader)
+        return parse_yaml(content.decode("utf-8-sig"))
     except OSError as error:
         raise Problem("", "a readable file", error.strerror or type(error).__name__) from None
     except UnicodeDecodeError as error:
         raise Problem(
             "", "text in UTF-8", f"byte {error.object[error.start]:#04x} at {error.start}"
         ) from None
+
+
+def parse_yaml(text: str) -> object:
+    """The value of a text, read as `read_yaml` reads a file. Raises Problem as it does."""
+    try:
+        node = yaml.compose(text, Loader=_Loader)
     except RecursionError:
         raise Problem("", f"at most {_DEEPEST} levels of nesting", "more") from None
     except yaml.MarkedYAMLError as error:

@@ -7,6 +7,7 @@ used; 4 another driver runs the sweep; 130 interrupted.
 from __future__ import annotations
 
 import logging
+from importlib.metadata import version as version_of
 
 import typer
 from rich.console import Console
@@ -38,8 +39,17 @@ trial_commands.register(app)
 plugin_commands.register(app)
 
 
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"almsweep {version_of('almsweep')}")
+        raise typer.Exit
+
+
 @app.callback()
 def configure(
+    version: bool = typer.Option(
+        False, "--version", callback=_print_version, is_eager=True, help="Show the version and exit."
+    ),
     verbose: bool = typer.Option(False, "--verbose", "-v", help="Say more, on standard error."),
 ) -> None:
     """Hyper-parameter sweeps for classifiers on critical, under-represented classes."""

@@ -44,6 +44,9 @@ Replicates = Annotated[
         "--replicates", min=1, help="Seeds 1 to N instead of the space's, or the stored sweep's, own."
     ),
 ]
+NumSamples = Annotated[
+    int | None, typer.Option("--num-samples", min=1, help="Trials of a search in all, earlier ones included.")
+]
 Rule = Annotated[
     str | None,
     typer.Option(

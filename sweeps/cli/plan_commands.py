@@ -11,7 +11,7 @@ from search_spaces.errors import InputError
 from sweeps.cli import cluster_commands
 from sweeps.cli.given import run_options, with_options
 from sweeps.cli.guard import guarded
-from sweeps.cli.options import DEFAULT_OUTPUT, ForPlan, Output, Replicates, Space
+from sweeps.cli.options import DEFAULT_OUTPUT, ForPlan, NumSamples, Output, Replicates, Space
 from sweeps.cli.replacing import say_change
 
 Probe = Annotated[
@@ -37,6 +37,7 @@ def plan(
     output: Output = DEFAULT_OUTPUT,
     probe: Probe = False,
     replicates: Replicates = None,
+    num_samples: NumSamples = None,
     max_concurrent: Concurrent = None,
     trials: Trials = False,
 ) -> None:
@@ -52,7 +53,7 @@ def plan(
     from trainer.store import Store
 
     options = run_options(context)
-    sweep = open_sweep(space, Store(output), replicates)
+    sweep = open_sweep(space, Store(output), replicates, samples=num_samples)
     whole = expected(sweep.manifest)
     made = make_plan(whole.name, whole.trials, sweep.store)
     console = Console()
@@ -65,10 +66,10 @@ def plan(
     report.print_samples(console, sweep.manifest)
     report.print_stages(console, sweep.manifest, whole)
     report.print_disk(console, disk)
-    report.print_time(console, found)
+    report.print_time(console, found, report.unchosen(sweep.manifest))
     if trials:
-        known = {config.trial_id for config in sweep.manifest.trials}
-        report.print_trials(console, (t for t in made.trials if t.trial_id in known))
+        numbers = {config.trial_id: number for number, config in enumerate(sweep.manifest.trials, start=1)}
+        report.print_trials(console, made.trials, numbers)
 
 
 def status(

@@ -41,8 +41,15 @@ def print_plan(console: Console, plan: Plan) -> None:
 def print_samples(console: Console, manifest: SweepManifest) -> None:
     """How many trials a search has still to choose; nothing for a grid."""
     if manifest.samples is not None:
-        left = max(manifest.samples - len(manifest.trials), 0)
+        left = unchosen(manifest)
         console.print(f"search: {left:,} of {manifest.samples:,} trials are not chosen yet", highlight=False)
+
+
+def unchosen(manifest: SweepManifest) -> int:
+    """How many trials a search has still to choose; 0 for a grid."""
+    if manifest.samples is None:
+        return 0
+    return max(manifest.samples - len(manifest.trials), 0)
 
 
 def print_stages(console: Console, manifest: SweepManifest, whole: SweepManifest) -> None:
@@ -72,10 +79,16 @@ def print_disk(console: Console, need: DiskNeed) -> None:
     )
 
 
-def print_time(console: Console, forecast: Forecast) -> None:
-    """Device hours and wall time of the missing replicates, where every kind of trial has been measured."""
+def print_time(console: Console, forecast: Forecast, left: int = 0) -> None:
+    """Device hours and wall time of the missing replicates, where every kind of trial has been measured.
+
+    `left` trials of a search are not chosen yet, so nobody knows what they take.
+    """
     if forecast.time.unknown:
         console.print("time: unknown (measure it with --probe)", highlight=False)
+        return
+    if left:
+        console.print(f"time: unknown, as {left:,} trials are not chosen yet", highlight=False)
         return
     if forecast.time.device == "cuda":
         cost = f"{hours(forecast.device_seconds)} GPU-hours"
@@ -92,12 +105,19 @@ def print_time(console: Console, forecast: Forecast) -> None:
         console.print(Text(f"  precision: bf16 would be {saving} here (measured; other trials, other ids)"))
 
 
-def print_trials(console: Console, trials: Iterable[PlannedTrial]) -> None:
-    """One line per trial: id, status, replicates that ended, name."""
+def print_trials(console: Console, trials: Iterable[PlannedTrial], numbers: Mapping[str, int]) -> None:
+    """One line per trial: its number in the space, id, status, replicates that ended, name.
+
+    Trials without a number are left out.
+    """
+    width = len(str(len(numbers)))
     for trial in trials:
+        if trial.trial_id not in numbers:
+            continue
+        number = f"{numbers[trial.trial_id]:{width}}"
         wanted = len(trial.config.seeds)
         ended = f"{wanted - len(trial.missing)}/{wanted}"
-        line = f"{trial.trial_id}  {trial.status:8}  {ended}  {trial_label(trial.config)}"
+        line = f"{number}  {trial.trial_id}  {trial.status:8}  {ended}  {trial_label(trial.config)}"
         console.print(Text(line), soft_wrap=True)
 
 

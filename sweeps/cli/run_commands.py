@@ -13,7 +13,7 @@ from sweeps.cli import cluster_commands
 from sweeps.cli.given import run_options, with_options
 from sweeps.cli.guard import guarded
 from sweeps.cli.large_run import agree
-from sweeps.cli.options import DEFAULT_OUTPUT, ForRetry, ForRun, Output, Replicates, Space, Sweep
+from sweeps.cli.options import DEFAULT_OUTPUT, ForRetry, ForRun, NumSamples, Output, Replicates, Space, Sweep
 from sweeps.cli.replacing import agree_to_change, say_change
 from sweeps.cli.train_sweep import train_sweep
 from sweeps.cli.weights import retry_weights
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from sweeps.driver.opened import OpenedSweep
     from sweeps.options import RunOptions
 
-NumSamples = Annotated[
-    int | None, typer.Option("--num-samples", min=1, help="Trials of a search in all, earlier ones included.")
-]
 Seed = Annotated[int | None, typer.Option("--seed", min=0, help="Seed of a search's sampler.")]
 Failed = Annotated[bool, typer.Option("--failed", help="Failed trials, diverged replicates included.")]
 Pruned = Annotated[

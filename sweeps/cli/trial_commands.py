@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +13,7 @@ from rich.text import Text
 from search_spaces.errors import CheckpointError, InputError
 from sweeps.cli.given import trial_options, with_options
 from sweeps.cli.guard import guarded
+from sweeps.cli.one_trial import Described, trial_of_space
 from sweeps.cli.options import DEFAULT_OUTPUT, DataDir, Download, ForTrain, Output, Threads
 from sweeps.hints import advised
 
@@ -26,16 +26,33 @@ if TYPE_CHECKING:
 SPLITS = ("test", "validation")
 MOST_COLUMNS = 8  # of a table that fits a terminal
 
-Dataset = Annotated[str, typer.Option("--dataset", help="A preset, like digits or cifar10.")]
+TrialSpace = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[SPACE]", help="A space with the trial, a name or a .yaml file; or options say it."
+    ),
+]
+OfSpace = Annotated[
+    str | None,
+    typer.Option("--trial", help="Which trial of the space: its number, or its id's first digits."),
+]
+Dataset = Annotated[str | None, typer.Option("--dataset", help="A preset, like cifar10; default: digits.")]
 Ratio = Annotated[float | None, typer.Option("--ratio", min=1, help="Majority per minority in training.")]
-Loss = Annotated[str, typer.Option("--loss", help="A named base loss, like baseline_BCE.")]
-Alm = Annotated[str, typer.Option("--alm", help="A named constraint, like ALM_14_beg, or none.")]
+Loss = Annotated[str | None, typer.Option("--loss", help="A named base loss; default: baseline_BCE.")]
+Alm = Annotated[str | None, typer.Option("--alm", help="A named constraint, like ALM_14_beg; default: none.")]
 Delta = Annotated[float | None, typer.Option("--delta", min=0, help="The constraint's margin.")]
 Settings = Annotated[
     list[str] | None,
     typer.Option(
-        "--set", "-s", metavar="KEY=VALUE", help="Any field of a trial, like optimizer.learning_rate=0.05."
+        "--set",
+        "-s",
+        metavar="KEY=VALUE",
+        help="Any key of a space's file, like optimizer.learning_rate=0.05 or 'data.positive=[cat, dog]'.",
     ),
+]
+TrialSeeds = Annotated[
+    int | None,
+    typer.Option("--replicates", min=1, help="Seeds 1 to N; default: the space's own, or one."),
 ]
 Device = Annotated[
     str | None, typer.Option("--device", help="cpu or cuda; default: a GPU where there is one.")
@@ -51,21 +68,34 @@ def register(app: typer.Typer) -> None:
 @with_options(ForTrain)
 def train(
     context: typer.Context,
-    dataset: Dataset = "digits",
+    space: TrialSpace = None,
+    which: OfSpace = None,
+    dataset: Dataset = None,
     ratio: Ratio = None,
-    loss: Loss = "baseline_BCE",
-    alm: Alm = "none",
+    loss: Loss = None,
+    alm: Alm = None,
     delta: Delta = None,
     settings: Settings = None,
-    replicates: Annotated[int, typer.Option("--replicates", min=1, help="Seeds 1 to N.")] = 1,
+    replicates: TrialSeeds = None,
     output: Output = DEFAULT_OUTPUT,
     device: Device = None,
 ) -> None:
-    """Train one trial, or go on from its checkpoint, and print its result."""
+    """Train one trial, or go on from its checkpoint, and print its result.
+
+    The options describe it, or it is one of a space.
+    """
     from trainer.store import Store, layout
     from trainer.trial import run_trial
 
-    config = _config(dataset, ratio, loss, alm, delta, settings or [], replicates)
+    described = Described(dataset, ratio, loss, alm, delta, tuple(settings or ()))
+    if space is None:
+        if which is not None:
+            raise InputError("--trial: expected a SPACE that holds it, given none")
+        config = described.trial(replicates)
+    elif described != Described():
+        raise InputError(f"train: expected a trial by SPACE or by options, given {space} and options too")
+    else:
+        config = trial_of_space(space, which, replicates)
     options = trial_options(context)
     store = Store(output)
     store.check_trial_schema()
@@ -113,40 +143,6 @@ def evaluate(
     console = Console()
     _say_what(console, config)
     _print_evaluation(console, found, split, config.data)
-
-
-def _config(
-    dataset: str,
-    ratio: float | None,
-    loss: str,
-    alm: str,
-    delta: float | None,
-    settings: list[str],
-    replicates: int,
-) -> TrialConfig:
-    from search_spaces.space import SearchSpace
-
-    wanted: dict[str, object] = {"dataset": dataset, "loss": loss, "alm": alm}
-    if ratio is not None:
-        wanted["ratio"] = ratio
-    if delta is not None:
-        if alm.casefold() == "none":
-            raise InputError("--delta: a margin needs a constraint; name one with --alm")
-        wanted["delta"] = delta
-    wanted["seeds"] = list(range(1, replicates + 1))
-    wanted.update(_setting(text) for text in settings)
-    return SearchSpace.of("train", [wanted]).trials[0]
-
-
-def _setting(text: str) -> tuple[str, object]:
-    """Key and value of KEY=VALUE; a value that is no JSON (a number, a list) is text."""
-    key, equals, value = text.partition("=")
-    if not equals:
-        raise InputError(f"--set: expected KEY=VALUE, given {text!r}")
-    try:
-        return key, json.loads(value)
-    except ValueError:
-        return key, value
 
 
 def _device(name: str | None, threads: int) -> Any:

@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import get_type_hints
 
@@ -14,6 +15,8 @@ import pytest
 from click.testing import Result
 
 from search_spaces.catalog import load_space
+from search_spaces.config import TrialConfig
+from search_spaces.errors import InputError
 from search_spaces.space import SearchSpace
 from sweeps.cli import run_commands
 from sweeps.cli.options import ForPlan, ForRun, ForTrain
@@ -96,6 +99,18 @@ def test_broken_space_gives_one_line_and_exit_code_2(cli: InProcess, tmp_path: P
         (["retry", "demo"], "expected --failed, --pruned or --weights"),
         (["train", "--loss", "nosuch"], "loss: expected a known name"),
         (["train", "--delta", "0.5"], "a margin needs a constraint"),
+        (
+            ["train", "--set", "data.positive=[8"],
+            "--set data.positive: line 1, column 3: expected valid YAML",
+        ),
+        (["train", "-s", "epochs=1", "-s", "epochs=2"], "--set: expected epochs once"),
+        (["train", "--loss", "baseline_BCE", "-s", "loss=bce"], "--set: expected loss once"),
+        (["train", "--replicates", "2", "-s", "seeds=[3]"], "--replicates: expected it, or --set seeds"),
+        (["train", "demo"], "demo: expected a space of one trial, given 12; say which by --trial"),
+        (["train", "demo", "--trial", "13"], "--trial: expected a number from 1 to 12, or"),
+        (["train", "demo", "--ratio", "5"], "train: expected a trial by SPACE or by options"),
+        (["train", "--trial", "1"], "--trial: expected a SPACE that holds it, given none"),
+        (["train", "paper-search"], "expected a space that lists its trials, given a search"),
         (["train", "--set", "epochs"], "epochs"),
         (["train", "--device", "tpu"], "--device: expected cpu or cuda, given 'tpu'"),
         (["evaluate", "0123"], "expected one stored trial whose id starts with '0123', found none"),
@@ -169,6 +184,71 @@ def test_train_then_evaluate(almsweep: Cli, tmp_path: Path) -> None:
     assert ensemble.split("│")[2].strip() == auc
     again = almsweep("train", *arguments, "-s", "epochs=2", "--replicates", 2, "--output", tmp_path)
     assert "epoch" not in again.stdout.split("test, ensemble")[0].replace("epochs=2", "")
+
+
+def trained(monkeypatch: pytest.MonkeyPatch, cli: InProcess, *arguments: object) -> TrialConfig:
+    """The trial that `train` with these arguments would train."""
+    seen: list[TrialConfig] = []
+
+    def run_trial(config: TrialConfig, *rest: object, **more: object) -> None:
+        seen.append(config)
+        raise InputError("seen")
+
+    monkeypatch.setattr("trainer.trial.run_trial", run_trial)
+    done = cli("train", *arguments)
+    assert "almsweep: error: seen" in done.stderr, done.output
+    return seen[0]
+
+
+def test_a_trial_of_a_space_is_trained_alone(
+    cli: InProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    demo = load_space("demo").trials
+    output = ["--output", tmp_path / "out"]
+    assert trained(monkeypatch, cli, "demo", "--trial", 3, *output) == demo[2]
+    by_id = trained(monkeypatch, cli, "demo", "--trial", demo[4].trial_id[:9], *output)
+    assert by_id == demo[4]
+    assert trained(monkeypatch, cli, "demo", "--trial", 3, "--replicates", 4, *output).seeds == (1, 2, 3, 4)
+    space = tmp_path / "one.yaml"
+    space.write_text("fixed: {dataset: digits, loss: baseline_BCE, epochs: 3, seeds: [5, 7]}\n")
+    (only,) = load_space(str(space)).trials
+    assert trained(monkeypatch, cli, space, *output) == only
+    # The numbers are those that a plan lists.
+    listed = cli("plan", "demo", "--trials", *output).stdout
+    for number, config in enumerate(demo, start=1):
+        assert re.search(rf"^ *{number}  {config.trial_id}  pending ", listed, re.MULTILINE)
+
+
+def test_settings_are_read_as_in_a_file(
+    cli: InProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    space = tmp_path / "one.yaml"
+    held_out = "validation_per_class: 9, test_per_class: 9"
+    data = f"{{source: {{name: digits}}, negative: [1, 2], positive: [8], {held_out}}}"
+    space.write_text(
+        f"fixed: {{data: {data}, loss: {{name: s_lm, margin: 3}}, seeds: [4, 6], "
+        "optimizer.learning_rate: 1e-3, patience: null}\n"
+    )
+    (by_file,) = load_space(str(space)).trials
+    settings = [f"data={data}", "loss={name: s_lm, margin: 3}", "seeds=[4, 6]"]
+    settings += ["optimizer.learning_rate=1e-3", "patience=null"]
+    arguments = [word for text in settings for word in ("-s", text)]
+    assert trained(monkeypatch, cli, *arguments, "--output", tmp_path / "out") == by_file
+
+
+def test_a_search_is_planned_for_a_number_of_trials(cli: InProcess, tmp_path: Path) -> None:
+    done = cli("plan", "paper-search", "--num-samples", 7, "--output", tmp_path)
+    assert done.exit_code == 0, done.output
+    assert re.search(r"search: \d of 7 trials are not chosen yet", done.stdout)
+    assert "time: unknown" in done.stdout
+    refused = cli("plan", "demo", "--num-samples", 7, "--output", tmp_path)
+    assert refused.exit_code == 2
+    assert "--num-samples: expected a space with a search, given demo" in refused.stderr
+
+
+def test_the_version_is_the_package_s(cli: InProcess) -> None:
+    done = cli("--version")
+    assert (done.exit_code, done.stdout) == (0, f"almsweep {version('almsweep')}\n")
 
 
 def test_search_that_has_not_begun(cli: InProcess, tmp_path: Path) -> None:
