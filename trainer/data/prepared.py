@@ -89,8 +89,9 @@ class PreparedSplits:
 def prepare_once(config: Task, data_dir: Path | None, decode: Callable[[], PreparedSplits]) -> PreparedSplits:
     """The splits of `config`, mapped from this node's cache, or else decoded and put there under a lock.
 
-    An entry belongs to a configuration, a data directory, and the path, size and time of change of each of
-    its files; a changed file makes another. Downloads, which `decode` may do, happen under the lock too.
+    An entry belongs to a configuration, a data directory, and the path, size and times of change of each of
+    its files, wherever links lead; a changed file makes another. What is decoded while files change is not
+    kept. Downloads, which `decode` may do, happen under the lock too.
     A source that needs no files is not cached: there is nothing to decode. Raises what `decode` raises.
     """
     folder = None if data_dir is None or not config.source.needs_files else cache_folder()
@@ -104,9 +105,10 @@ def prepare_once(config: Task, data_dir: Path | None, decode: Callable[[], Prepa
         found = _load(folder, prefix, config, data_dir)  # another process may have prepared it by now
         if found is not None:
             return found
+        before = _entry_name(prefix, config, data_dir)
         decoded = decode()
         name = _entry_name(prefix, config, data_dir)
-        if name is None:
+        if name is None or before not in (None, name):  # None before a download
             return decoded
         target = folder / name
         try:
@@ -121,10 +123,14 @@ def prepare_once(config: Task, data_dir: Path | None, decode: Callable[[], Prepa
 def _entry_name(prefix: str, config: Task, data_dir: Path) -> str | None:
     """The cache entry's name, or None while the data set's files are missing."""
     files = source_files(config.source, data_dir)
-    try:
-        identity = [[str(path), path.stat().st_size, path.stat().st_mtime_ns] for path in files]
-    except FileNotFoundError:
-        return None
+    identity = []
+    for path in files:
+        try:
+            found = path.stat()
+        except OSError:
+            return None
+        # The latter also tells a file that was put in place of another with that one's time of writing.
+        identity.append([str(path), found.st_size, found.st_mtime_ns, found.st_ctime_ns])
     return f"{prefix}-{_digest(identity)}" if files else None
 
 

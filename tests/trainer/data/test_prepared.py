@@ -7,15 +7,18 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from search_spaces.config import Binary, Cifar10, ImageFolder, MedMnist
 from search_spaces.errors import DataError
 from tests.processes import PATIENCE
-from tests.trainer.image_files import random_images, write_class_folders, write_npz, write_parquet
+from tests.trainer.image_files import encode, random_images, write_class_folders, write_npz, write_parquet
 from trainer.data import task as data
+from trainer.data.sources.images import RawData
 from trainer.data.task import TaskData, load_task
 
 CONFIG = Binary(source=Cifar10(), negative=(1,), positive=(9,), imbalance_ratio=3.0, validation_per_class=2)
@@ -137,6 +140,68 @@ def test_changed_files_are_decoded_again(files: Path, decodings: list[object], t
     assert len(decodings) == 2
     assert after.sha256 != before.sha256
     assert len([path for path in (tmp_path / "cache").iterdir() if path.is_dir()]) == 1
+
+
+@pytest.fixture
+def scans(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Binary:
+    """A folder whose classes are links to others, and an empty cache."""
+    monkeypatch.setenv("ALMSWEEP_CACHE", str(tmp_path / "cache"))
+    images = {name: random_images(9, (1, 8, 8), seed) for seed, name in enumerate(("ill", "well"))}
+    write_class_folders(tmp_path / "elsewhere", images)
+    (tmp_path / "scans").mkdir()
+    for name in images:
+        (tmp_path / "scans" / name).symlink_to(tmp_path / "elsewhere" / name, target_is_directory=True)
+    source = ImageFolder(folder="scans", size=8, channels=1)
+    held_out = {"validation_per_class": 2, "test_per_class": 2}
+    return Binary(source=source, negative=("well",), positive=("ill",), **held_out)
+
+
+def test_images_behind_links_are_decoded_again_when_they_change(
+    scans: Binary, tmp_path: Path, decodings: list[object]
+) -> None:
+    before = fresh_load(scans, tmp_path)
+    (tmp_path / "elsewhere" / "ill" / "new.png").write_bytes(encode(random_images(1, (1, 8, 8), 5)[0]))
+    more = fresh_load(scans, tmp_path)
+    assert more.splits.sizes.train == (5, 6)
+    write_class_folders(tmp_path / "other", {"ill": random_images(9, (1, 8, 8), 6)})
+    (tmp_path / "scans" / "ill").unlink()
+    (tmp_path / "scans" / "ill").symlink_to(tmp_path / "other" / "ill", target_is_directory=True)
+    other = fresh_load(scans, tmp_path)
+    assert len(decodings) == 3
+    assert len({before.sha256, more.sha256, other.sha256}) == 3
+
+
+def test_a_file_of_the_same_size_and_time_is_another_file(
+    scans: Binary, tmp_path: Path, decodings: list[object]
+) -> None:
+    path = tmp_path / "scans" / "ill" / "000.bmp"
+    images = [Image.fromarray(image[0]) for image in random_images(2, (1, 8, 8), 5)]
+    images[0].save(path)
+    before, times = fresh_load(scans, tmp_path), path.stat()
+    images[1].save(path)
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert (path.stat().st_size, path.stat().st_mtime_ns) == (times.st_size, times.st_mtime_ns)
+    assert fresh_load(scans, tmp_path).sha256 != before.sha256
+    assert len(decodings) == 2
+
+
+def test_what_is_decoded_while_files_change_is_not_kept(
+    scans: Binary, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = data.read_source
+
+    def changing(*arguments: Any, **options: Any) -> RawData:
+        raw = read(*arguments, **options)
+        write_class_folders(tmp_path / "elsewhere", {"ill": random_images(9, (1, 8, 8), 7)})
+        return raw
+
+    with monkeypatch.context() as patch:
+        patch.setattr(data, "read_source", changing)
+        before = fresh_load(scans, tmp_path)
+    after = fresh_load(scans, tmp_path)
+    assert after.sha256 != before.sha256
+    monkeypatch.setenv("ALMSWEEP_CACHE", "off")
+    assert after.sha256 == fresh_load(scans, tmp_path).sha256
 
 
 def test_missing_files_are_told_though_they_were_cached(files: Path) -> None:

@@ -16,8 +16,22 @@ from numpy.typing import NDArray
 from search_spaces.config import Cifar10, Cifar100, ClassLabel
 from search_spaces.errors import DataError
 from trainer.data.sources.cifar_pickle import read_batch
-from trainer.data.sources.images import Images, Listing, RawData, asked_classes, check_known, select_images
-from trainer.data.sources.parquet import parquet_files, read_parquet, read_parquet_labels
+from trainer.data.sources.faults import Faults
+from trainer.data.sources.images import (
+    Images,
+    Listing,
+    Passed,
+    RawData,
+    asked_classes,
+    check_known,
+    select_images,
+)
+from trainer.data.sources.parquet import (
+    other_parquet_files,
+    parquet_files,
+    read_parquet,
+    read_parquet_labels,
+)
 from trainer.data.sources.reader import Reader, Statistics
 
 log = logging.getLogger(__name__)
@@ -81,9 +95,11 @@ class CifarReader(Reader[Cifar10 | Cifar100]):
         if isinstance(found, Path):
             train = _read_batches(found, layout, "train", asked)
             return RawData(train, None, _read_batches(found, layout, "test", asked))
-        train_files, test_files = found
-        train = read_parquet(train_files, layout.column, asked, SHAPE)
-        return RawData(train, None, read_parquet(test_files, layout.column, asked, SHAPE))
+        passed, faults = Passed(), Faults(name)
+        train, test = (read_parquet(files, layout.column, asked, SHAPE, faults, passed) for files in found)
+        faults.check()
+        other_parquet_files([*found[0], *found[1]], passed)
+        return RawData(train, None, test, passed.left_out())
 
     def listing(self, asked: Sequence[ClassLabel], data_dir: Path, *, download: bool) -> Listing:
         """See `Reader`; of Parquet files only the labels are read."""
@@ -93,9 +109,11 @@ class CifarReader(Reader[Cifar10 | Cifar100]):
         found = self._found(data_dir, download=download)
         if isinstance(found, Path):
             train, test = (_read_labels(found, layout, split, asked) for split in SPLITS)
-        else:
-            train, test = (read_parquet_labels(files, layout.column, asked) for files in found)
-        return Listing(train, None, test)
+            return Listing(train, None, test)
+        passed = Passed()
+        train, test = (read_parquet_labels(files, layout.column, asked, passed) for files in found)
+        other_parquet_files([*found[0], *found[1]], passed)
+        return Listing(train, None, test, passed.left_out())
 
     def _found(self, data_dir: Path, *, download: bool) -> Path | tuple[list[Path], list[Path]]:
         """Where the files lie (see `_find`). Raises DataError where they do not."""

@@ -22,6 +22,9 @@ class Unreadable(DataError):
         super().__init__(f"{where}: expected an image that can be read whole, found one {reason}{found}")
         self.where, self.reason, self.detail = where, reason, detail
 
+    def __reduce__(self) -> tuple[type[Unreadable], tuple[str, str, str]]:
+        return type(self), (self.where, self.reason, self.detail)
+
 
 class Faults:
     """Gathers the images of a data set that cannot be read, so that all of them are said at once.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,8 @@ from search_spaces.config import ClassLabel
 from search_spaces.errors import DataError
 from trainer.data.sources.decode import decode_image
 from trainer.data.sources.faults import Faults, Unreadable
-from trainer.data.sources.images import Images, asked_classes, class_positions
+from trainer.data.sources.images import Images, Passed, asked_classes, class_positions
+from trainer.data.sources.paths import readable
 
 # What a row without a label has: no class is called so.
 NO_LABEL = -1
@@ -69,26 +71,39 @@ def _side_by_side(folder: Path, split: str, files: Sequence[Path]) -> DataError:
     return DataError(f"{folder}: expected one export of the {split} split, found several: {names}")
 
 
+def other_parquet_files(read: Sequence[Path], passed: Passed) -> None:
+    """Count the Parquet files that lie beside those that are read."""
+    for folder in dict.fromkeys(path.parent for path in read):
+        for path in sorted(folder.glob("*.parquet")):
+            if path not in read:
+                passed.add("Parquet files of another split", readable(path.name))
+
+
 def read_parquet(
-    files: Sequence[Path], label_column: str, asked: Sequence[ClassLabel], shape: tuple[int, int, int]
+    files: Sequence[Path],
+    label_column: str,
+    asked: Sequence[ClassLabel],
+    shape: tuple[int, int, int],
+    faults: Faults,
+    passed: Passed,
 ) -> Images:
     """Read the images of the asked classes, each of `shape` [C, H, W]; only these are decoded.
 
     Columns: `img` or `image`, struct<bytes, path>, and `label_column`, an integer. An image's id is its
-    row, counted through all files. Raises DataError if a file is malformed, or about all images that are
-    damaged or of another size.
+    row, counted through all files. Images that are damaged or of another size are added to `faults`, rows
+    without a label to `passed`. Raises DataError if a file is malformed.
     """
-    parts, ids, faults = [], [], Faults(str(files[0].parent))
+    parts, ids = [], []
     first_row = 0
     for path in files:
-        try:
-            part, rows = _read_file(path, label_column, asked, shape, faults)
-        except (pa.ArrowException, OSError) as error:
-            raise DataError(f"{path}: expected a Parquet file, could not read it: {error}") from error
+        with _opened(path, label_column) as (file, image_column):
+            labels = _labels(file, label_column, path, passed)
+            part = _read_images(
+                file, image_column, readable(path.name), class_positions(labels, asked), shape, faults
+            )
         parts.append(part)
         ids.append(part.ids.astype(np.int64) + first_row)
-        first_row += rows
-    faults.check()
+        first_row += len(labels)
     return Images(
         np.concatenate([part.pixels for part in parts]),
         np.concatenate([part.classes for part in parts]),
@@ -97,54 +112,59 @@ def read_parquet(
 
 
 def read_parquet_labels(
-    files: Sequence[Path], label_column: str, asked: Sequence[ClassLabel]
+    files: Sequence[Path], label_column: str, asked: Sequence[ClassLabel], passed: Passed
 ) -> NDArray[np.int64]:
     """Classes of the images that `read_parquet` gives, int64 [N]; no image is read."""
     parts = []
     for path in files:
-        try:
-            with pq.ParquetFile(path, memory_map=True) as file:
-                _check_columns(file.schema_arrow, label_column, path)
-                parts.append(asked_classes(_labels(file, label_column), asked))
-        except (pa.ArrowException, OSError) as error:
-            raise DataError(f"{path}: expected a Parquet file, could not read it: {error}") from error
+        with _opened(path, label_column) as (file, _):
+            parts.append(asked_classes(_labels(file, label_column, path, passed), asked))
     return np.concatenate(parts)
 
 
-def _labels(file: pq.ParquetFile, label_column: str) -> NDArray[np.int64]:
+@contextmanager
+def _opened(path: Path, label_column: str) -> Iterator[tuple[pq.ParquetFile, str]]:
+    """A file and the name of its image column. Raises DataError where it cannot be read."""
+    try:
+        with pq.ParquetFile(path, memory_map=True) as file:
+            yield file, _check_columns(file.schema_arrow, label_column, path)
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(f"{path}: expected a Parquet file, could not read it: {error}") from error
+
+
+def _labels(file: pq.ParquetFile, label_column: str, path: Path, passed: Passed) -> NDArray[np.int64]:
     column = file.read(columns=[label_column])[label_column]
     labels: NDArray[np.int64] = column.fill_null(NO_LABEL).to_numpy().astype(np.int64)
+    for row in np.flatnonzero(labels == NO_LABEL):
+        passed.add("rows without a label", f"{readable(path.name)} row {row}")
     return labels
 
 
-def _read_file(
-    path: Path,
-    label_column: str,
-    asked: Sequence[ClassLabel],
+def _read_images(
+    file: pq.ParquetFile,
+    image_column: str,
+    name: str,
+    positions: NDArray[np.int64],
     shape: tuple[int, int, int],
     faults: Faults,
-) -> tuple[Images, int]:
-    """The asked images of one file, with the row in this file as id, and the file's number of rows."""
-    with pq.ParquetFile(path, memory_map=True) as file:
-        image_column = _check_columns(file.schema_arrow, label_column, path)
-        labels = _labels(file, label_column)
-        positions = class_positions(labels, asked)
-        ids = np.flatnonzero(positions >= 0)
-        pixels = np.empty((len(ids), *shape), dtype=np.uint8)
-        done = first = 0
-        # One row group at a time: the encoded images of all classes need not be in memory together.
-        for group in range(file.num_row_groups):
-            rows = file.metadata.row_group(group).num_rows
-            wanted = ids[(ids >= first) & (ids < first + rows)]
-            if len(wanted):
-                column = file.read_row_group(group, columns=[f"{image_column}.bytes"])[image_column]
-                encoded = column.take(pa.array(wanted - first)).to_pylist()
-                for row, cell in zip(wanted, encoded, strict=True):
-                    with faults.of_one_image():
-                        pixels[done] = _decode_cell(cell, f"{path.name} row {row}", shape)
-                    done += 1
-            first += rows
-    return Images(pixels, positions[ids], ids), len(labels)
+) -> Images:
+    """The images of one file whose class's position is not negative, with the row in this file as id."""
+    ids = np.flatnonzero(positions >= 0)
+    pixels = np.zeros((len(ids), *shape), dtype=np.uint8)
+    done = first = 0
+    # One row group at a time: the encoded images of all classes need not be in memory together.
+    for group in range(file.num_row_groups):
+        rows = file.metadata.row_group(group).num_rows
+        wanted = ids[(ids >= first) & (ids < first + rows)]
+        if len(wanted):
+            column = file.read_row_group(group, columns=[f"{image_column}.bytes"])[image_column]
+            encoded = column.take(pa.array(wanted - first)).to_pylist()
+            for row, cell in zip(wanted, encoded, strict=True):
+                with faults.of_one_image():
+                    pixels[done] = _decode_cell(cell, f"{name} row {row}", shape)
+                done += 1
+        first += rows
+    return Images(pixels, positions[ids], ids)
 
 
 def _check_columns(schema: pa.Schema, label_column: str, path: Path) -> str:

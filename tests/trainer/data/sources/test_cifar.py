@@ -12,7 +12,7 @@ from search_spaces.config import Cifar10, Cifar100
 from search_spaces.errors import DataError
 from tests.trainer.image_files import random_images, write_cifar10_batches, write_parquet, write_pickle
 from trainer.data.sources.cifar import CifarReader
-from trainer.data.sources.images import Images, RawData
+from trainer.data.sources.images import Images, LeftOut, RawData
 
 PIXELS = random_images(60)
 LABELS = np.arange(60) % 10
@@ -164,3 +164,18 @@ def test_a_failed_download_is_an_error_and_leaves_nothing(
     with pytest.raises(DataError, match=r"could not download CIFAR10 to .*no network"):
         CifarReader(Cifar10()).read((1, 9), tmp_path, download=True)
     assert os.listdir(tmp_path / "cifar10") == []
+
+
+def test_files_that_are_not_read_and_all_images_that_cannot_be_are_said(tmp_path: Path) -> None:
+    for split, (pixels, labels) in (("train", TRAIN), ("test", TEST), ("validation", TEST)):
+        write_parquet(tmp_path / "cifar10" / f"{split}.parquet", pixels, labels)
+    reader = CifarReader(Cifar10())
+    raw = reader.read((1, 9), tmp_path, download=False)
+    assert raw.left_out == (LeftOut("Parquet files of another split", 1, "validation.parquet"),)
+    assert reader.listing((1, 9), tmp_path, download=False).left_out == raw.left_out
+    for split in ("train", "test"):
+        write_parquet(tmp_path / "cifar10" / f"{split}.parquet", random_images(3, (3, 8, 8)), [1, 9, 0])
+    with pytest.raises(
+        DataError, match=r"cifar10: 4 of 4 images cannot be read: 4 of another shape .*test.parq"
+    ):
+        reader.read((1, 9), tmp_path, download=False)

@@ -9,7 +9,9 @@ import pytest
 
 from search_spaces.errors import DataError
 from tests.trainer.image_files import encode, random_images, write_parquet
-from trainer.data.sources.parquet import parquet_files, read_parquet
+from trainer.data.sources.faults import Faults
+from trainer.data.sources.images import Images, LeftOut, Passed
+from trainer.data.sources.parquet import parquet_files, read_parquet, read_parquet_labels
 
 SHAPE = (3, 32, 32)
 PIXELS = random_images(20)
@@ -17,10 +19,18 @@ LABELS = np.arange(20) % 4
 STRUCT = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 
 
+def read(files: list[Path], asked: tuple[int, ...], passed: Passed | None = None) -> Images:
+    """As a reader does it that has one split."""
+    faults = Faults("pictures")
+    images = read_parquet(files, "label", asked, SHAPE, faults, passed or Passed())
+    faults.check()
+    return images
+
+
 @pytest.mark.parametrize("rows_per_group", [1, 6, 20])
 def test_the_asked_classes_are_read_over_row_groups(rows_per_group: int, tmp_path: Path) -> None:
     write_parquet(tmp_path / "train.parquet", PIXELS, LABELS, rows_per_group=rows_per_group)
-    images = read_parquet([tmp_path / "train.parquet"], "label", (3, 1), SHAPE)
+    images = read([tmp_path / "train.parquet"], (3, 1))
     expected = np.flatnonzero(LABELS % 2 == 1)
     assert images.ids.tolist() == expected.tolist()
     assert images.classes.tolist() == [1, 0] * 5
@@ -31,11 +41,11 @@ def test_only_the_asked_classes_are_decoded(tmp_path: Path) -> None:
     cells = [{"bytes": encode(PIXELS[0]), "path": None}, {"bytes": b"damaged", "path": None}]
     table = pa.table({"img": pa.array(cells, STRUCT), "label": [1, 2]})
     pq.write_table(table, tmp_path / "a.parquet")
-    assert read_parquet([tmp_path / "a.parquet"], "label", (1,), SHAPE).ids.tolist() == [0]
+    assert read([tmp_path / "a.parquet"], (1,)).ids.tolist() == [0]
     with pytest.raises(
         DataError, match=r"1 of 2 images cannot be read: 1 that could not be decoded \(a\.parquet row 1: "
     ):
-        read_parquet([tmp_path / "a.parquet"], "label", (1, 2), SHAPE)
+        read([tmp_path / "a.parquet"], (1, 2))
 
 
 def touch(folder: Path, *names: str) -> None:
@@ -87,10 +97,15 @@ def test_two_exports_side_by_side_are_an_error(names: list[str], tmp_path: Path)
         parquet_files(tmp_path, "train")
 
 
-def test_rows_without_a_label_are_of_no_class(tmp_path: Path) -> None:
-    cells = pa.array([{"bytes": encode(image), "path": None} for image in PIXELS[:3]], STRUCT)
-    pq.write_table(pa.table({"img": cells, "label": pa.array([1, None, 0])}), tmp_path / "a.parquet")
-    assert read_parquet([tmp_path / "a.parquet"], "label", (0, 1), SHAPE).ids.tolist() == [0, 2]
+def test_rows_without_a_label_are_passed_over_and_counted(tmp_path: Path) -> None:
+    cells = pa.array([{"bytes": encode(image), "path": None} for image in PIXELS[:4]], STRUCT)
+    pq.write_table(pa.table({"img": cells, "label": pa.array([1, None, 0, -1])}), tmp_path / "a.parquet")
+    passed, listed = Passed(), Passed()
+    files = [tmp_path / "a.parquet"]
+    assert read(files, (0, 1), passed).ids.tolist() == [0, 2]
+    assert read_parquet_labels(files, "label", (0, 1), listed).tolist() == [1, 0]
+    expected = (LeftOut("rows without a label", 2, "a.parquet row 1"),)
+    assert passed.left_out() == listed.left_out() == expected
 
 
 @pytest.mark.parametrize(
@@ -113,10 +128,10 @@ def test_rows_without_a_label_are_of_no_class(tmp_path: Path) -> None:
 def test_malformed_tables_are_errors(columns: dict[str, object], message: str, tmp_path: Path) -> None:
     pq.write_table(pa.table(columns), tmp_path / "a.parquet")
     with pytest.raises(DataError, match=message):
-        read_parquet([tmp_path / "a.parquet"], "label", (1,), SHAPE)
+        read([tmp_path / "a.parquet"], (1,))
 
 
 def test_a_file_that_is_no_parquet_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "a.parquet").write_bytes(b"no parquet at all")
     with pytest.raises(DataError, match=r"a\.parquet: expected a Parquet file"):
-        read_parquet([tmp_path / "a.parquet"], "label", (1,), SHAPE)
+        read([tmp_path / "a.parquet"], (1,))
