@@ -115,7 +115,7 @@ def _setup(config: TrialConfig, device: torch.device, *where: Any, **how: Any) -
         sha256="0" * 64,
         members=(),
         sizes=ClassSizes((), (), ()),
-        left_out=(),
+        copies=(),
     )
     return _Setup(config, TaskData(config.data, prepared, ()), device, task_arrays(config.data))
 

@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 # Raise it when the same files and configuration start to give other splits.
 PREPARATION = 2
 # Raise it when an entry of the cache holds its splits otherwise.
-_ENTRY = 2
+_ENTRY = 3
 _SPLITS = ("pool", "validation", "test")
 
 
@@ -72,7 +72,7 @@ class PreparedSplits:
     """What all ratios of a data set and its roles share.
 
     members     per class, positions in the pool
-    left_out    what was passed over, or is a copy, and why
+    copies      what was left out as a copy, and why
     """
 
     pool: Split
@@ -83,7 +83,7 @@ class PreparedSplits:
     sha256: str
     members: tuple[NDArray[np.int64], ...]
     sizes: ClassSizes
-    left_out: tuple[LeftOut, ...]
+    copies: tuple[LeftOut, ...]
 
 
 def prepare_once(config: Task, data_dir: Path | None, decode: Callable[[], PreparedSplits]) -> PreparedSplits:
@@ -159,7 +159,7 @@ def _to_arrays(prepared: PreparedSplits) -> CachedArrays:
         "std": list(prepared.std),
         "sha256": prepared.sha256,
         "sizes": {name: list(sizes) for name, sizes in vars(prepared.sizes).items()},
-        "left_out": [vars(part) for part in prepared.left_out],
+        "copies": [vars(part) for part in prepared.copies],
     }
     return CachedArrays(arrays, facts)
 
@@ -184,5 +184,5 @@ def _from_arrays(cached: CachedArrays) -> PreparedSplits:
         sha256=facts["sha256"],
         members=tuple(arrays[f"members_{position}"] for position in range(len(facts["sizes"]["train"]))),
         sizes=ClassSizes(**{name: tuple(sizes) for name, sizes in facts["sizes"].items()}),
-        left_out=tuple(LeftOut(**part) for part in facts["left_out"]),
+        copies=tuple(LeftOut(**part) for part in facts["copies"]),
     )

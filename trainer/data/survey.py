@@ -11,6 +11,7 @@ from pathlib import Path
 
 from search_spaces.config import Frozen, Task
 from search_spaces.errors import DataError
+from trainer.data.sources.faults import Malformed
 from trainer.data.sources.images import LeftOut, Listing
 from trainer.data.sources.read import list_source, source_files
 from trainer.data.splits import Taken, count_classes, divide_listing, train_counts
@@ -116,6 +117,8 @@ def files_are_missing(task: Task, data_dir: Path | None) -> bool:
         return False
     try:
         return not source_files(task.source, data_dir)
+    except Malformed:
+        return False
     except DataError:
         return True
 

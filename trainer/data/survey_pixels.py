@@ -47,7 +47,8 @@ def _with_pixels(survey: Survey | None, data: TaskData) -> Survey:
             "sizes": tuple(map(len, splits.members)),
             "validation": validation,
             "test": survey.test.model_copy(update={"counts": splits.sizes.test}),
-            "left_out": splits.left_out,
+            # Listed just now; a cached entry does not know of files that are no images.
+            "left_out": (*survey.left_out, *splits.copies),
             "sha256": data.sha256,
         }
     )

@@ -121,7 +121,7 @@ def _decode(config: Task, data_dir: Path | None, download: bool) -> PreparedSpli
             validation=count_classes(splits.validation.images.classes, config),
             test=count_classes(splits.test.images.classes, config),
         ),
-        left_out=(*raw.left_out, *copies_in(splits)),
+        copies=copies_in(splits),
     )
 
 

@@ -82,7 +82,7 @@ def assert_equal(one: TaskData, other: TaskData) -> None:
         assert ours.origin == theirs.origin
     for ours, theirs in zip(one.splits.members, other.splits.members, strict=True):
         assert np.array_equal(ours, theirs)
-    for name in ("mean", "std", "sha256", "sizes", "left_out"):
+    for name in ("mean", "std", "sha256", "sizes", "copies"):
         assert getattr(one.splits, name) == getattr(other.splits, name)
     assert one.counts == other.counts
     assert one.train_indices(1).equal(other.train_indices(1))

@@ -103,8 +103,8 @@ def test_pictures_that_become_equal_are_copies(tmp_path: Path) -> None:
     assert "test/benign/9.tif" in loaded.test.ids
     assert "val/benign/9.tif" not in loaded.validation.ids
     assert "train/benign/9.tif" not in loaded.pool.ids
-    assert {found.count for found in loaded.splits.left_out} == {1}
-    assert len(loaded.splits.left_out) == 2
+    assert {found.count for found in loaded.splits.copies} == {1}
+    assert len(loaded.splits.copies) == 2
     assert loaded.splits.sizes.train == (7, 6)
 
 

@@ -81,6 +81,12 @@ def test_missing_files_are_told_apart_from_malformed_ones(tmp_path: Path) -> Non
     assert [finding.is_missing for finding in found.values()] == [False, True, True]
     assert "unknown class label 'Malignant'; known: 'benign', 'malignant'" in (found[unknown].fault or "")
     assert look_at_labels([SCANS], None)[SCANS].is_missing
+    (tmp_path / "cifar10").mkdir()
+    (tmp_path / "cifar10" / "train-00000-of-00002.parquet").touch()
+    for split in ("train", "dev", "val"):
+        _write(tmp_path / "other" / split, 1, 1)
+    found = look_at_labels([elsewhere, cifar], tmp_path)
+    assert [finding.is_missing for finding in found.values()] == [False, False]
     digits = Binary(source=Digits(), negative=(1,), positive=(8,), validation_per_class=500, test_per_class=1)
     assert "validation_per_class asks for 500" in (look_at_labels([digits], None)[digits].fault or "")
 
@@ -98,6 +104,8 @@ def test_pixels_add_copies_and_the_hash(tmp_path: Path) -> None:
     assert found.left_out[0] == LeftOut("files ending .csv", 1, "train/benign/list.csv")
     assert found.left_out[1].reason == "training images that are copies of validation or test images"
     assert found.sha256 == data.load_task(task, tmp_path).sha256
+    (tmp_path / "scans" / "train" / "benign" / "more.csv").write_text("b")  # no image: what is cached stays
+    assert [part.count for part in _survey(_look(task, tmp_path)).left_out] == [2, 1]
 
 
 def test_all_that_pixels_tell_of_an_impossible_task_is_told_at_once(tmp_path: Path) -> None:

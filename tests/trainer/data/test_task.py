@@ -51,7 +51,7 @@ def _ids(split: Split) -> set[tuple[str, object]]:
 def _copies(task: TaskData) -> dict[str, int]:
     """How many images of which split were left out as copies."""
     found = {}
-    for part in task.splits.left_out:
+    for part in task.splits.copies:
         name, separator, _ = part.reason.partition(" images that are copies of ")
         if separator:
             found[name] = part.count

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from search_spaces.errors import DataError
 from trainer.data.sources.decode import EXTENSIONS
+from trainer.data.sources.faults import Malformed
 from trainer.data.sources.images import Origin, Passed
 from trainer.data.sources.paths import composed, readable
 
@@ -55,7 +55,7 @@ def split_folders(root: Path, passed: Passed) -> SplitFolders:
     """The splits below a data set's folder; without a training one the folder itself is that.
 
     A folder is a split's if its name says so and it holds folders. What lies beside the splits is passed
-    over. Raises DataError where two folders are the same split.
+    over. Raises Malformed where two folders are the same split.
     """
     found: dict[Origin, list[Path]] = {"train": [], "validation": [], "test": []}
     others = []
@@ -72,7 +72,7 @@ def split_folders(root: Path, passed: Passed) -> SplitFolders:
     for split, folders in found.items():
         if len(folders) > 1:
             names = ", ".join(readable(folder.name) for folder in folders)
-            raise DataError(f"{readable(root)}: expected one folder of the {split} split, found {names}")
+            raise Malformed(f"{readable(root)}: expected one folder of the {split} split, found {names}")
     for folder in others:
         passed.add("folders beside the splits", readable(folder.name))
     train, validation, test = (folders[0] if folders else None for folders in found.values())
@@ -82,13 +82,13 @@ def split_folders(root: Path, passed: Passed) -> SplitFolders:
 def class_folders(split: Path) -> dict[str, Path]:
     """The class folders of a split, by their names in composed form.
 
-    Raises DataError where two folders have one name in two Unicode forms.
+    Raises Malformed where two folders have one name in two Unicode forms.
     """
     found: dict[str, Path] = {}
     for folder in subfolders(split):
         name = composed(folder.name)
         if name in found:
-            raise DataError(
+            raise Malformed(
                 f"{readable(split)}: expected each class folder once, found {readable(name)} "
                 "in two Unicode forms"
             )
@@ -138,7 +138,7 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
         with os.scandir(folder) as entries:
             visible = [entry for entry in entries if not entry.name.startswith(".")]
     except OSError as error:
-        raise DataError(
+        raise Malformed(
             f"{readable(folder)}: expected a folder, could not list it: {error.strerror}"
         ) from error
     return sorted(visible, key=lambda entry: entry.name)

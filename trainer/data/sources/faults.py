@@ -11,6 +11,10 @@ from search_spaces.errors import DataError
 NAMED = 5
 
 
+class Malformed(DataError):
+    """Files are there, and not as they have to be: more than that some are missing altogether."""
+
+
 class Unreadable(DataError):
     """An image that is not read: `where` it lies, for which `reason`, and what exactly, where more is known.
 

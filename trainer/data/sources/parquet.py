@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from search_spaces.config import ClassLabel
 from search_spaces.errors import DataError
 from trainer.data.sources.decode import decode_image
-from trainer.data.sources.faults import Faults, Unreadable
+from trainer.data.sources.faults import Faults, Malformed, Unreadable
 from trainer.data.sources.images import Images, Passed, asked_classes, class_positions
 from trainer.data.sources.paths import readable
 
@@ -30,7 +30,7 @@ def parquet_files(folder: Path, split: str) -> list[Path]:
     """The files of a split, in the order of their rows; none where there are none.
 
     That is `<split>.parquet`, or all of `<split>-00000-of-00005.parquet` to `<split>-00004-of-00005.parquet`,
-    or any `<split>-*.parquet`. Raises DataError where one of five is missing, and where two exports lie side
+    or any `<split>-*.parquet`. Raises Malformed where one of five is missing, and where two exports lie side
     by side.
     """
     single = folder / f"{split}.parquet"
@@ -44,7 +44,7 @@ def parquet_files(folder: Path, split: str) -> list[Path]:
 
 
 def _check_shards(folder: Path, split: str, files: Sequence[Path]) -> None:
-    """Raise DataError unless files that count themselves are one export, and whole."""
+    """Raise Malformed unless files that count themselves are one export, and whole."""
     by_total: dict[str, list[Path]] = {}
     by_number: dict[int, Path] = {}
     for path in files:
@@ -60,15 +60,15 @@ def _check_shards(folder: Path, split: str, files: Sequence[Path]) -> None:
     for of in filter(None, by_total):
         missing = [f"{split}-{number:05d}-of-{of}" for number in range(int(of)) if number not in by_number]
         if missing:
-            raise DataError(
+            raise Malformed(
                 f"{folder}: expected {int(of)} Parquet files of the {split} split, missing: "
                 f"{', '.join(missing)}"
             )
 
 
-def _side_by_side(folder: Path, split: str, files: Sequence[Path]) -> DataError:
+def _side_by_side(folder: Path, split: str, files: Sequence[Path]) -> Malformed:
     names = " and ".join(path.name for path in files)
-    return DataError(f"{folder}: expected one export of the {split} split, found several: {names}")
+    return Malformed(f"{folder}: expected one export of the {split} split, found several: {names}")
 
 
 def other_parquet_files(read: Sequence[Path], passed: Passed) -> None:
