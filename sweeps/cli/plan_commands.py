@@ -83,7 +83,7 @@ def status(
         str | None, typer.Option("--address", help="Ask this cluster's head, like http://head:8265.")
     ] = None,
 ) -> None:
-    """Show how far the sweeps of an output folder are.
+    """Show how far the sweeps of an output folder are, which trials run now, and who runs them.
 
     Sweeps of another trial schema are not counted: the others are shown, then they are an error.
     """
@@ -91,6 +91,8 @@ def status(
         cluster_commands.remote_status(context, address)
         return
     from sweeps.cli import report
+    from sweeps.cli.driver_report import print_driver
+    from sweeps.driver.lease import holder_of
     from sweeps.driver.opened import each_stored
     from sweeps.plan import make_plan
     from trainer.store import Store
@@ -105,5 +107,6 @@ def status(
         made = make_plan(sweep.name, sweep.manifest.trials, store)
         report.print_plan(console, made)
         report.print_samples(console, sweep.manifest)
+        print_driver(console, holder_of(store, sweep.name), sweep.manifest)
         if failed:
             report.print_failed(console, made, store)

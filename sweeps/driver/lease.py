@@ -9,6 +9,8 @@ import socket
 import threading
 import time
 import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
@@ -35,6 +37,9 @@ class Lease:
     follows, or when its holder was a process of this host that no longer lives. Raises LeaseError otherwise,
     unless `take_over`.
     A driver whose lease was taken over finds `lost` set.
+
+    under_way   tells with every heartbeat which trials run, for `holder_of`: epochs that ended, and of how
+                many, by trial id
     """
 
     def __init__(self, store: Store, name: str, *, take_over: bool = False) -> None:
@@ -44,6 +49,7 @@ class Lease:
         self.take_over = take_over
         self.token = uuid.uuid4().hex
         self.lost = threading.Event()
+        self.under_way: Callable[[], Mapping[str, tuple[int, int]]] = dict
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="lease", daemon=True)
 
@@ -116,6 +122,7 @@ class Lease:
             "pid": os.getpid(),
             "started": process.create_time(),
             "heartbeat": time.time(),
+            "under_way": dict(self.under_way()),
         }
         self.store.storage.write_json(self.path, holder)
 
@@ -125,6 +132,45 @@ def check_free(store: Store, name: str) -> None:
     holder = _read(store, layout.lease(name))
     if holder is not None and _is_alive(holder):
         raise _held(name, holder)
+
+
+@dataclass(frozen=True)
+class Holder:
+    """The driver that a lease names, and what it last said. Times are seconds since 1970.
+
+    since       when its process began
+    heartbeat   its last sign of life
+    is_alive    whether it lives, as far as can be known from here
+    under_way   the trials that ran then: epochs that had ended, and of how many, by trial id
+    """
+
+    host: str
+    pid: int
+    since: float
+    heartbeat: float
+    is_alive: bool
+    under_way: Mapping[str, tuple[int, int]]
+
+
+def holder_of(store: Store, name: str) -> Holder | None:
+    """The driver that holds the sweep `name`, or that was killed and left its lease; None without one."""
+    content = _read(store, layout.lease(name))
+    if content is None:
+        return None
+    try:
+        under_way = {}
+        for trial_id, (epoch, epochs) in content.get("under_way", {}).items():
+            under_way[str(trial_id)] = (int(epoch), int(epochs))
+        return Holder(
+            host=str(content["host"]),
+            pid=int(content["pid"]),
+            since=float(content["started"]),
+            heartbeat=float(content["heartbeat"]),
+            is_alive=_is_alive(content),
+            under_way=under_way,
+        )
+    except (KeyError, TypeError, ValueError, AttributeError):  # another version's, or damaged
+        return None
 
 
 def is_held(store: Store, name: str) -> bool:

@@ -41,6 +41,8 @@ class SweepProgress:
         self._last_line = 0.0
         self._ended = 0
         self._running: dict[str, float] = {}
+        # Of trials that were started: how many epochs they have at most.
+        self._epochs: dict[str, int] = {}
         self._live: Live | None = None
         if self.console.is_terminal:
             self._live = Live(get_renderable=self._panel, console=self.console, refresh_per_second=2)
@@ -70,6 +72,7 @@ class SweepProgress:
 
     def started(self, config: TrialConfig) -> None:
         """A trial has been given to a worker."""
+        self._epochs[config.trial_id] = config.epochs
         self._running.setdefault(config.trial_id, 0.0)
 
     def ended(self, config: TrialConfig, error: str | None = None, *, pruned: bool = False) -> None:
@@ -90,6 +93,14 @@ class SweepProgress:
     def stopped(self, config: TrialConfig) -> None:
         """A trial has left its worker before its end and will go on later."""
         self._running.pop(config.trial_id, None)
+
+    def under_way(self) -> dict[str, tuple[int, int]]:
+        """Epochs that have ended of each trial under way, and of how many, by its id. For any thread."""
+        epochs, known = {}, self._epochs.copy()
+        for trial_id, share in self._running.copy().items():
+            of_all = known.get(trial_id, 0)
+            epochs[trial_id] = (round(share * of_all), of_all)
+        return epochs
 
     def running_ids(self) -> set[str]:
         """Ids of the trials under way."""

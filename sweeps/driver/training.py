@@ -76,6 +76,7 @@ class Training:
         from sweeps.driver.weights import WeightKeeper
 
         progress = self._progress()
+        self.lease.under_way = progress.under_way
         if self.options.trial.keep_weights == "selected":
             work = self.work
             self._keeper = WeightKeeper(work.store, work.manifest, work.ended(), self.options.rule)

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from search_spaces.errors import LeaseError, StoreError
-from sweeps.driver.lease import STALE_SECONDS, Lease, is_held
+from sweeps.driver.lease import STALE_SECONDS, Lease, holder_of, is_held
 from tests.processes import PATIENCE
 from trainer.store import Store
 
@@ -162,3 +162,36 @@ def test_heartbeats_that_fail_for_a_while_keep_the_lease(
         assert not lease.lost.is_set()
     assert "could not be renewed: no space left" in caplog.text
     assert store.storage.read_json("sweeps/s.lease") is None
+
+
+def test_a_lease_tells_what_runs(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sweeps.driver.lease.HEARTBEAT_SECONDS", 0.01)
+    assert holder_of(store, "s") is None
+    told = threading.Event()
+
+    def under_way() -> dict[str, tuple[int, int]]:
+        told.set()
+        return {"0123456789abcdef": (3, 20)}
+
+    with Lease(store, "s") as lease:
+        first = holder_of(store, "s")
+        assert first is not None
+        assert (first.host, first.pid, first.is_alive) == (socket.gethostname(), os.getpid(), True)
+        assert first.under_way == {}
+        lease.under_way = under_way
+        assert told.wait(PATIENCE)
+        deadline = time.monotonic() + PATIENCE
+        while not (holder := holder_of(store, "s")) or not holder.under_way:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        assert holder.under_way == {"0123456789abcdef": (3, 20)}
+        assert first.since <= first.heartbeat <= holder.heartbeat
+    assert holder_of(store, "s") is None
+
+
+@pytest.mark.parametrize(
+    "content", [{"heartbeat": 1}, {"heartbeat": 1, "host": "h", "pid": "x", "started": 2}]
+)
+def test_a_lease_of_another_version_names_nobody(store: Store, content: dict[str, object]) -> None:
+    store.storage.write_json("sweeps/s.lease", content)
+    assert holder_of(store, "s") is None
