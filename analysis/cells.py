@@ -20,7 +20,7 @@ from analysis.records import (
 from analysis.select import Rule, decided_by, rule_of, select
 from search_spaces.config import Targets, Task, TrialConfig
 from search_spaces.errors import InputError
-from search_spaces.labels import block_label
+from search_spaces.labels import BlockLabels
 from search_spaces.rows import DEFAULT_ROWS, CellKey, cell_key, row_label, row_order, without_constraint
 from trainer.store import Store
 
@@ -131,12 +131,13 @@ def build_cells(store: Store, records: SweepRecords, rule: str | None = None) ->
     cell that want different seeds, StoreError for damaged results.
     """
     reading = records.reading
+    labels = BlockLabels(trial.config.data for trial in records.trials)
     check_seeds((trial.config for trial in records.trials), reading.rows)
     ordered = sorted(records.trials, key=lambda trial: _table_order(trial.config, reading.rows))
     cells = []
     for trials in by_cell(ordered, reading.rows).values():
         chosen_by = rule_of(trials[0].config.data, rule, records.rates, reading.targets)
-        cells.append(_cell(trials, reading.rows, chosen_by))
+        cells.append(_cell(trials, reading.rows, chosen_by, labels))
     with ThreadPoolExecutor(max_workers=4) as pool:
         return tuple(pool.map(lambda cell: _with_test(store, cell, records.rates), cells))
 
@@ -144,7 +145,7 @@ def build_cells(store: Store, records: SweepRecords, rule: str | None = None) ->
 def lone_cell(store: Store, record: TrialRecord, rates: Targets) -> Cell:
     """The cell of a trial that competes with no other, its test scores at these rates."""
     rule = rule_of(record.config.data, None, rates)
-    return _with_test(store, _cell([record], DEFAULT_ROWS, rule), rates)
+    return _with_test(store, _cell([record], DEFAULT_ROWS, rule, BlockLabels()), rates)
 
 
 def by_cell(records: Iterable[TrialRecord], rows: tuple[str, ...]) -> dict[CellKey, list[TrialRecord]]:
@@ -169,11 +170,13 @@ def check_seeds(configs: Iterable[TrialConfig], rows: tuple[str, ...]) -> None:
 
     Averaging over more replicates raises the AUROC by itself, so selection would prefer the larger ensemble.
     """
+    configs = list(configs)
+    labels = BlockLabels(config.data for config in configs)
     first: dict[CellKey, TrialConfig] = {}
     for config in configs:
         known = first.setdefault(cell_key(config, rows), config)
         if set(known.seeds) != set(config.seeds):
-            where = f"{block_label(config.data)}, row {row_label(config, rows)}"
+            where = f"{labels.block(config.data)}, row {row_label(config, rows)}"
             raise InputError(
                 f"{where}: expected candidates that want the same seeds, given {sorted(known.seeds)} for "
                 f"{known.trial_id} and {sorted(config.seeds)} for {config.trial_id}; --replicates N gives "
@@ -181,11 +184,11 @@ def check_seeds(configs: Iterable[TrialConfig], rows: tuple[str, ...]) -> None:
             )
 
 
-def _cell(trials: Sequence[TrialRecord], rows: tuple[str, ...], rule: Rule) -> Cell:
+def _cell(trials: Sequence[TrialRecord], rows: tuple[str, ...], rule: Rule, labels: BlockLabels) -> Cell:
     config, apart = trials[0].config, without_constraint(rows)
     return Cell(
         data=config.data,
-        block=block_label(config.data),
+        block=labels.block(config.data),
         row=row_label(config, rows),
         pair=row_label(config, apart),
         constrained=config.constraint is not None and apart != rows,

@@ -13,7 +13,7 @@ from analysis.records import ReplicateSource, TestRecord, TrialRecord
 from analysis.select import Rule
 from analysis.table_columns import TableColumns
 from search_spaces.config import SCHEMA_VERSION
-from search_spaces.labels import trial_label
+from search_spaces.labels import BlockLabels
 from trainer.store import STORE_SCHEMA, SweepManifest
 
 PROVENANCE_SCHEMA = 1
@@ -27,6 +27,7 @@ def provenance(
     `columns` are the metrics that a block's table shows. The rates and rows of the sweep stand in it where
     they are not the default.
     """
+    labels = BlockLabels(cell.data for cell in cells)
     return {
         "schema": PROVENANCE_SCHEMA,
         "store_schema": STORE_SCHEMA,
@@ -36,7 +37,7 @@ def provenance(
         "interval": {"level": LEVEL, "resamples": RESAMPLES, "over": "test examples of each class"},
         **_rules(cells),
         "commits": commits(cells),
-        "cells": [_cell(cell, columns[cell.block]) for cell in cells],
+        "cells": [_cell(cell, columns[cell.block], labels) for cell in cells],
     }
 
 
@@ -62,7 +63,7 @@ def commits(cells: Sequence[Cell]) -> list[str]:
     return sorted(found)
 
 
-def _cell(cell: Cell, columns: TableColumns) -> dict[str, Any]:
+def _cell(cell: Cell, columns: TableColumns, labels: BlockLabels) -> dict[str, Any]:
     return {
         "block": cell.block,
         "row": cell.row,
@@ -76,7 +77,7 @@ def _cell(cell: Cell, columns: TableColumns) -> dict[str, Any]:
         **_chosen(cell.chosen),
         **_test(cell.test, columns),
         "data_sha256": _data_hashes(cell),
-        "candidates": [_candidate(t, cell.rule) for t in cell.candidates],
+        "candidates": [_candidate(t, cell.rule, labels) for t in cell.candidates],
     }
 
 
@@ -149,7 +150,7 @@ def _missing(trial: TrialRecord) -> list[dict[str, Any]]:
     return missing
 
 
-def _candidate(trial: TrialRecord, rule: Rule) -> dict[str, Any]:
+def _candidate(trial: TrialRecord, rule: Rule, labels: BlockLabels) -> dict[str, Any]:
     record, steers = trial.validation, trial.config.data.steers
     value = steering = math.nan
     if record is not None:
@@ -157,7 +158,7 @@ def _candidate(trial: TrialRecord, rule: Rule) -> dict[str, Any]:
         steering = record.metrics[steers]
     return {
         "trial_id": trial.trial_id,
-        "label": trial_label(trial.config),
+        "label": labels.trial(trial.config),
         "found": trial.found,
         "expected": trial.expected,
         "rule_value": _number(value),

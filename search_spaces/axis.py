@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from search_spaces.names import is_plain_name
-from search_spaces.problem import Problem, join, shown
+from search_spaces.problem import Problem, join, shown, unknown_key
 from search_spaces.settings import comparable
 
 MOST_COMBINATIONS = 1_000_000
@@ -21,7 +21,7 @@ def check_mapping(path: str, value: object, keys: Sequence[str] = ()) -> Mapping
         raise Problem(path, words, shown(value))
     for key in value:
         if keys and key not in keys:
-            raise Problem(join(path, key), f"a known key ({', '.join(keys)})", shown(key))
+            raise unknown_key(join(path, key), key, keys)
     return value
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from search_spaces.axis import check_axis
 from search_spaces.problem import Problem, join, shown
+from search_spaces.words import did_you_mean
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,9 @@ def parse_domain(path: str, key: str, given: object) -> Domain:
     Raises Problem for an unknown kind, bounds that are not two rising numbers, or no options.
     """
     if not isinstance(given, Mapping) or len(given) != 1 or next(iter(given)) not in KINDS:
-        raise Problem(path, f"a mapping with one of {', '.join(KINDS)}", shown(given))
+        said = next(iter(given), None) if isinstance(given, Mapping) else given
+        hint = did_you_mean(said, KINDS)
+        raise Problem(path, f"a mapping with one of {', '.join(KINDS)}", shown(given), hint=hint)
     kind, values = next(iter(given.items()))
     path = join(path, kind)
     if kind == "choice":

@@ -16,6 +16,8 @@ Exit code 1 is also that of a sweep some of whose trials failed; 130 is that of 
 
 from __future__ import annotations
 
+from search_spaces.words import did_you_mean
+
 
 class AlmsweepError(Exception):
     """Base of all errors raised on purpose; the command line prints the message, exits with `exit_code`."""
@@ -68,9 +70,9 @@ class LeaseError(AlmsweepError):
 
 
 def unknown_name(kind: str, name: str, known: list[str]) -> str:
-    """The text of an error about an unknown name: lists the known ones.
+    """The text of an error about an unknown name: lists the known ones, and says which is near.
 
     >>> unknown_name("loss", "bec", ["bce", "ldam"])
-    "unknown loss 'bec'; known: bce, ldam"
+    "unknown loss 'bec'; known: bce, ldam; did you mean bce?"
     """
-    return f"unknown {kind} {name!r}; known: {', '.join(known)}"
+    return f"unknown {kind} {name!r}; known: {', '.join(known)}{did_you_mean(name, known)}"

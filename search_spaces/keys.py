@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from search_spaces.config import TrialConfig
 from search_spaces.config.kinds import FILLED_IN
-from search_spaces.problem import Problem, models_in, shown
+from search_spaces.problem import models_in, unknown_key
 
 SHORT_FORMS = {"ratio": "data.imbalance_ratio", "alm": "constraint", "delta": "constraint.margin"}
 
@@ -28,7 +28,7 @@ def canonical_key(key: str) -> str:
     if key.startswith("alm."):
         canonical = f"constraint.{key.removeprefix('alm.')}"
     if canonical not in known_keys() and canonical not in known_keys(plugins=True):
-        raise Problem("", f"a known key ({', '.join(_alternatives(canonical))})", shown(key))
+        raise unknown_key("", key, _alternatives(canonical), sorted(known_keys(plugins=True)))
     return canonical
 
 
@@ -36,6 +36,21 @@ def canonical_key(key: str) -> str:
 def known_keys(*, plugins: bool = False) -> frozenset[str]:
     """Every canonical key; with those of plug-ins, which are imported for that, or without."""
     return frozenset({"dataset", *_paths(TrialConfig, "", plugins)})
+
+
+@functools.cache
+def list_keys() -> frozenset[str]:
+    """The canonical keys whose value is a list."""
+    return frozenset(key for key in known_keys() if _is_list(TrialConfig, key.split(".")))
+
+
+def _is_list(model: type[BaseModel], path: list[str]) -> bool:
+    field = model.model_fields.get(path[0])
+    if field is None:
+        return False
+    if len(path) == 1:
+        return typing.get_origin(field.annotation) is tuple
+    return any(_is_list(nested, path[1:]) for nested in models_in(field.annotation, plugins=False))
 
 
 def _paths(model: type[BaseModel], prefix: str, plugins: bool) -> set[str]:

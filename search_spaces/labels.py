@@ -1,35 +1,86 @@
-"""Short texts for tables, logs and run names. Configurations that differ get labels that differ.
+"""Short texts for tables, logs and run names. Configurations of one sweep that differ get labels that differ.
 
 A label starts with the words of the paper's tables; whatever departs from the data set's preset
-(`search_spaces.paper.presets`) is added behind them as `key=value`, under the keys of a space.
+(`search_spaces.paper.presets`) is added behind them as `key=value`, under the keys of a space. Data without a
+preset are called by their `label`, or by their title and what their classes are. What is then still alike is
+told apart by what differs within the sweep (`BlockLabels`).
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel
 
-from search_spaces.config import Source, Task, TrialConfig, number
+from search_spaces.config import Task, TrialConfig, number
 from search_spaces.paper.named import constraint_name, loss_name
 from search_spaces.paper.presets import PRESETS, TASKS
+from search_spaces.problem import Problem
 
 _ABSENT = object()
 
 
+class BlockLabels:
+    """The labels of the blocks of one sweep, as short as tells them apart.
+
+    Of blocks that would be called alike each has what differs behind its name, as `key=value`. No two have
+    one label.
+    """
+
+    def __init__(self, tasks: Iterable[Task] = ()) -> None:
+        """`tasks` are those of all trials, as far as they are known."""
+        blocks = {block_key(task): task for task in dict.fromkeys(tasks)}
+        alike: dict[str, list[Task]] = {}
+        for task in blocks.values():
+            alike.setdefault(_short(task), []).append(task)
+        self._told: dict[str, tuple[str, ...]] = {}
+        for text, several in alike.items():
+            self._told[text] = _differing(several)
+        self._known: dict[Task, str] = {}
+        self._owners: dict[str, str] = {}
+        for task in blocks.values():
+            self.block(task)
+
+    def block(self, data: Task) -> str:
+        """The label of a block: "cifar10 1:100", "pets 1:10 (cat vs dog)"."""
+        known = self._known.get(data)
+        if known is None:
+            known = self._known[data] = self._new(data)
+        return known
+
+    def trial(self, config: TrialConfig) -> str:
+        """All of a trial in one line: "cifar10 1:100 baseline_s_LM_m05 ALM_16_beg delta=0.1"."""
+        words = [self.block(config.data), loss_name(config.loss)]
+        if config.constraint is not None:
+            words += [constraint_name(config.constraint), f"delta={number(config.constraint.margin)}"]
+        return " ".join(word for word in [*words, settings_label(config)] if word)
+
+    def _new(self, data: Task) -> str:
+        text = _short(data)
+        fields = flat(data.model_dump(mode="json"))
+        words = [text]
+        for key in self._told.get(text, ()):
+            if key in fields:
+                words.append(f"{key.removesuffix('.package')}={_text(fields[key])}")
+        label, key = " ".join(words), block_key(data)
+        if self._owners.setdefault(label, key) != key:  # a label of a person's may read like ours
+            label = f"{label} #{hashlib.sha256(key.encode()).hexdigest()[:6]}"
+        return label
+
+
 def block_label(data: Task) -> str:
-    """The data set and its ratio, then the class roles and splits where they are not the preset's.
+    """The label of a block that stands alone: the data set and its ratio.
+
+    Then, in a few words, the classes and whatever else is not the preset's. Of data without a preset, which
+    nothing is known to depart from, the classes' roles are all; a `label` of its own stands for them too.
 
     >>> block_label(TASKS["cifar10"].with_ratio(100.0))
     'cifar10 1:100'
     """
-    task = task_name(data)
-    expected = flat(TASKS[task].model_dump(mode="json") if task else _plain_task(data))
-    given = flat(data.with_ratio(None).model_dump(mode="json"))
-    extra = _differences(given, expected)
-    return " ".join([task or _source_label(data.source), data.ratio_words(), *extra])
+    return _short(data)
 
 
 def block_key(data: Task) -> str:
@@ -53,11 +104,33 @@ def settings_label(config: TrialConfig) -> str:
 
 
 def trial_label(config: TrialConfig) -> str:
-    """All of the trial in one line: "cifar10 1:100 baseline_s_LM_m05 ALM_16_beg delta=0.1"."""
-    words = [block_label(config.data), loss_name(config.loss)]
-    if config.constraint is not None:
-        words += [constraint_name(config.constraint), f"delta={number(config.constraint.margin)}"]
-    return " ".join(word for word in [*words, settings_label(config)] if word)
+    """All of a trial that stands alone in one line."""
+    return BlockLabels().trial(config)
+
+
+def check_labels(trials: Iterable[TrialConfig]) -> None:
+    """Raises Problem where trials of one block have two labels."""
+    labels: dict[Task, str | None] = {}
+    for data in dict.fromkeys(trial.data for trial in trials):
+        block = data.model_copy(update={"label": None})
+        other = labels.setdefault(block, data.label)
+        if other != data.label:
+            given = " and ".join("none" if one is None else _text([one])[1:-1] for one in (other, data.label))
+            raise Problem("data.label", f"one label for {block_label(block)}", given)
+
+
+def relabelled(trials: Iterable[TrialConfig], tasks: Iterable[Task]) -> tuple[TrialConfig, ...]:
+    """The trials with the labels that these tasks have for their blocks; others keep their own."""
+    labels = {block_key(task): task.label for task in dict.fromkeys(tasks)}
+    changed: dict[Task, Task] = {}
+    found = []
+    for trial in trials:
+        if trial.data not in changed:
+            label = labels.get(block_key(trial.data), trial.data.label)
+            changed[trial.data] = trial.data.model_copy(update={"label": label})
+        data = changed[trial.data]
+        found.append(trial if data == trial.data else trial.model_copy(update={"data": data}))
+    return tuple(found)
 
 
 def task_name(data: Task) -> str | None:
@@ -66,7 +139,7 @@ def task_name(data: Task) -> str | None:
     >>> task_name(TASKS["digits-critical"]), task_name(TASKS["digits"])
     ('digits-critical', 'digits')
     """
-    of_any_ratio = data.with_ratio(None)
+    of_any_ratio = data.with_ratio(None).model_copy(update={"label": None})
     similar = [n for n, task in TASKS.items() if task.source == data.source and task.kind == data.kind]
     for name in similar:
         if TASKS[name] == of_any_ratio:
@@ -104,25 +177,36 @@ def flat(tree: Mapping[str, object], prefix: str = "") -> dict[str, object]:
     return result
 
 
-def _source_label(source: Source) -> str:
-    """The data set's name, behind that of its format where that is another."""
-    return source.name if source.title == source.name else f"{source.name}:{source.title}"
+def _short(data: Task) -> str:
+    """What a block is called where nothing must be told apart."""
+    ratio = data.ratio_words()
+    if data.label is not None:
+        return f"{data.label} {ratio}"
+    roles = f"({_one_line(data.role_words())})"
+    task = task_name(data)
+    if task is None:
+        return f"{data.title} {ratio} {roles}"
+    preset = TASKS[task]
+    expected = flat(preset.model_dump(mode="json"))
+    given = flat(data.with_ratio(None).model_dump(mode="json"))
+    words = [task, ratio]
+    if any(given[role] != expected[role] for role in data.roles):
+        words.append(roles)
+    departing = {key: value for key, value in given.items() if key not in data.roles}
+    return " ".join([*words, *_differences(departing, expected)])
 
 
-def _plain_task(data: Task) -> dict[str, object]:
-    """What a task of this kind and source has where nothing was said but its name and its classes.
-
-    The defaults of a plug-in's source count as said: where it is not installed, nobody knows them.
-    """
-    source = data.source
-    plain = _defaults(type(source)) if source.plugin is None else {"name": source.name}
-    if source.title_field is not None:
-        plain[source.title_field] = source.title
-    return {"source": plain, **_defaults(type(data))}
-
-
-def _defaults(model: type[BaseModel]) -> dict[str, object]:
-    return {name: field.default for name, field in model.model_fields.items() if not field.is_required()}
+def _differing(tasks: Sequence[Task]) -> tuple[str, ...]:
+    """The keys in which tasks of one name differ; nothing of a single one."""
+    seen: dict[str, set[str]] = {}
+    for task in tasks:
+        for key, value in flat(task.model_dump(mode="json")).items():
+            seen.setdefault(key, set()).add(json.dumps(value))
+    counts = {key: len(values) for key, values in seen.items()}
+    everywhere = set(seen)
+    for task in tasks:
+        everywhere &= flat(task.model_dump(mode="json")).keys()
+    return tuple(key for key in seen if counts[key] > 1 or key not in everywhere)
 
 
 def _differences(given: Mapping[str, object], expected: Mapping[str, object]) -> list[str]:
@@ -142,5 +226,10 @@ def _text(value: object) -> str:
     if isinstance(value, float):
         return number(value)
     if isinstance(value, list):
-        return json.dumps(value, separators=(",", ":"))
+        return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
     return "none" if value is None else str(value)
+
+
+def _one_line(text: str) -> str:
+    """The text with what would break a line, or command a terminal, written as JSON does."""
+    return json.dumps(text, ensure_ascii=False)[1:-1].replace('\\"', '"')

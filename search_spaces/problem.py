@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
 from search_spaces.config.kinds import FILLED_IN
 from search_spaces.config.registry import PLUGIN_TAG, PluginMember
+from search_spaces.words import did_you_mean
 
 _LONGEST = 80
 
@@ -38,25 +40,39 @@ _EXPECTED = {
 class Problem(Exception):
     """Something wrong at `path` below the value at hand: what was expected and what was given.
 
-    `more` counts further problems of the same value that are not said.
+    `more` counts further problems of the same value that are not said. `hint` ends the message: "; did you
+    mean ...?".
     """
 
-    def __init__(self, path: str, expected: str, given: str, more: int = 0) -> None:
-        super().__init__(path, expected, given, more)
+    def __init__(self, path: str, expected: str, given: str, more: int = 0, hint: str = "") -> None:
+        super().__init__(path, expected, given, more, hint)
         self.path = path
         self.expected = expected
         self.given = given
         self.more = more
+        self.hint = hint
 
     def at(self, path: str) -> Problem:
         """The same problem under another path."""
-        return Problem(path, self.expected, self.given, self.more)
+        return Problem(path, self.expected, self.given, self.more, self.hint)
 
     def __str__(self) -> str:
         more = f" (and {self.more} more)" if self.more else ""
         # A key of a file may hold anything: line ends, characters that command a terminal.
         place = f"{json.dumps(self.path, ensure_ascii=False)[1:-1]}: " if self.path else ""
-        return f"{place}expected {self.expected}, given {self.given}{more}"
+        return f"{place}expected {self.expected}, given {self.given}{self.hint}{more}"
+
+
+def unknown_key(path: str, key: object, known: Sequence[str], meant: Iterable[str] = ()) -> Problem:
+    """That a key is none of the known ones; `meant` are those it may have been, where they are others."""
+    hint = did_you_mean(key, [*known, *meant])
+    return Problem(path, f"a known key ({', '.join(known)})", shown(key), hint=hint)
+
+
+def unknown_value(path: str, value: object, known: Sequence[str], words: str = "one of {}") -> Problem:
+    """That a value is none of the known names, in these words, and which of them is near."""
+    expected = words.format(", ".join(known))
+    return Problem(path, expected, shown(value), hint=did_you_mean(value, known))
 
 
 def join(prefix: str, path: str) -> str:
@@ -85,12 +101,19 @@ def shown(value: object) -> str:
 def from_validation(error: ValidationError, value: object, annotation: object) -> Problem:
     """The first finding of pydantic on `value`, validated as `annotation`; findings elsewhere are counted.
 
-    Findings of a union's members on one place are joined by "or".
+    Findings of a union's members on one place are joined by "or". An unknown key goes first, and then no
+    value counts as missing: it is what the key was to say.
     """
-    problems = [_problem(finding, value, annotation) for finding in error.errors(include_url=False)]
+    findings = error.errors(include_url=False)
+    unknown = [finding for finding in findings if finding["type"] == "extra_forbidden"]
+    if unknown:
+        others = [finding for finding in findings if finding["type"] not in ("extra_forbidden", "missing")]
+        findings = unknown + others
+    problems = [_problem(finding, value, annotation) for finding in findings]
     first = problems[0]
     expected = dict.fromkeys(p.expected for p in problems if p.path == first.path)
-    return Problem(first.path, " or ".join(expected), first.given, len({p.path for p in problems}) - 1)
+    more = len({p.path for p in problems}) - 1
+    return Problem(first.path, " or ".join(expected), first.given, more, first.hint)
 
 
 def models_in(annotation: object, *, plugins: bool = True) -> list[type[BaseModel]]:
@@ -119,17 +142,19 @@ def _problem(finding: Any, value: object, annotation: object) -> Problem:
         for owner in owners:
             known |= owner.model_fields
         known.pop(FILLED_IN, None)
-        return Problem(path, f"a known key ({', '.join(known)})", shown(finding["loc"][-1]))
+        return unknown_key(path, finding["loc"][-1], list(known))
     if kind in ("union_tag_invalid", "union_tag_not_found"):
         names = [_tag(model) for model in models]
         key = "task" if "name" not in models[0].model_fields else "name"
-        return Problem(join(path, key), f"one of {', '.join(names)}", shown(context.get("tag")))
+        return unknown_value(join(path, key), context.get("tag"), names)
     if kind in _EXPECTED:
         limits = dict(context)
         for key, limit in context.items():
             if isinstance(limit, float):
                 limits[key] = f"{limit:g}"
-        return Problem(path, _EXPECTED[kind].format(**limits), shown(given))
+        # Of names that a field may have, the message lists them between quotes.
+        hint = did_you_mean(given, re.findall("'([^']*)'", str(context.get("expected", ""))))
+        return Problem(path, _EXPECTED[kind].format(**limits), shown(given), hint=hint)
     return Problem(path, finding["msg"].removeprefix("Input should be "), shown(given))
 
 

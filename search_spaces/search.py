@@ -48,6 +48,7 @@ class Search:
     """A search: what is the same in every trial, what is chosen, and what is good.
 
     tasks        those of its trials, one of each kind of metrics
+    blocks       those of its trials at the ends of its domains
     goals        metrics of the ensemble on validation that it pursues, the most important first
     reading      how its results are read
     start        points to try before any other, in this order
@@ -58,6 +59,7 @@ class Search:
     fixed: tuple[Setting, ...]
     dimensions: tuple[Dimension, ...]
     tasks: tuple[Task, ...] = ()
+    blocks: tuple[Task, ...] = ()
     goals: tuple[Metric, ...] = ()
     reading: Reading = DEFAULT_READING
     start: tuple[Point, ...] = ()
@@ -173,6 +175,8 @@ def _candidates(dimension: Dimension, values: Mapping[str, object]) -> list[obje
     value = values.get(key, _ABSENT)
     if key in _PARTS and isinstance(domain, Choice):
         return [option for option in domain.options if is_none(option) == (value is None)]
+    if key.startswith("data.") and isinstance(domain, Choice):  # classes may stand there by their names
+        return list(domain.options)
     if value is _ABSENT:
         return []
     if isinstance(domain, Choice):

@@ -27,8 +27,9 @@ from dataclasses import replace
 from search_spaces.axis import check_mapping, check_whole
 from search_spaces.config import Metric, Task
 from search_spaces.domains import Choice, parse_domain
+from search_spaces.labels import check_labels
 from search_spaces.paper.published import published_settings
-from search_spaces.problem import Problem, join, shown
+from search_spaces.problem import Problem, join, shown, unknown_key, unknown_value
 from search_spaces.reading import DEFAULT_READING, Reading
 from search_spaces.search import Dimension, Point, Search, is_none, objective_name
 from search_spaces.settings import Setting, TrialBuilder, comparable, setting
@@ -46,7 +47,7 @@ def parse_search(fixed: Sequence[Setting], block: object, reading: Reading = DEF
     given = check_mapping("search", block)
     for key in given:
         if key not in _KEYS:
-            raise Problem(join("search", key), f"a known key ({', '.join(_KEYS)})", shown(key))
+            raise unknown_key(join("search", key), key, _KEYS)
     search = Search(
         fixed=tuple(fixed),
         dimensions=_dimensions(fixed, given.get("domains")),
@@ -56,13 +57,15 @@ def parse_search(fixed: Sequence[Setting], block: object, reading: Reading = DEF
     )
     # Those of one source at several ratios are one here.
     by_metrics: dict[tuple[Metric, ...], Task] = {}
-    for point in extremes(search):
-        task = search.trial(point).data
+    trials = [search.trial(point) for point in extremes(search)]
+    check_labels(trials)
+    blocks = tuple(dict.fromkeys(trial.data for trial in trials))
+    for task in blocks:
         by_metrics.setdefault(task.headline(reading.targets), task)
     tasks = tuple(by_metrics.values())
     goals = _goals(tasks, reading, given)
     start = tuple(_start(search, given.get("start", ())))
-    return replace(search, tasks=tasks, goals=goals, start=start)
+    return replace(search, tasks=tasks, blocks=blocks, goals=goals, start=start)
 
 
 def _dimensions(fixed: Sequence[Setting], block: object) -> tuple[Dimension, ...]:
@@ -164,7 +167,7 @@ def _goals(tasks: Sequence[Task], reading: Reading, block: Mapping[str, object])
     for i, name in enumerate(given):
         path = f"search.objectives[{i}]"
         if not isinstance(name, str) or name not in offered:
-            raise Problem(path, f"one of {', '.join(offered)}", shown(name))
+            raise unknown_value(path, name, list(offered))
         if offered[name] in goals:
             raise Problem(path, "every objective once", shown(name))
         goals.append(offered[name])

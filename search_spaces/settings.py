@@ -14,6 +14,7 @@ from typing import Any
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from search_spaces.classes import with_labels
 from search_spaces.config import (
     LOSS_TYPES,
     AugmentationConfig,
@@ -28,10 +29,10 @@ from search_spaces.config import (
 from search_spaces.config.plugins import offers
 from search_spaces.config.tasks import ratio_key, without_default_kind
 from search_spaces.errors import SpaceError
-from search_spaces.keys import SHORT_FORMS, canonical_key
+from search_spaces.keys import SHORT_FORMS, canonical_key, list_keys
 from search_spaces.paper.named import CONSTRAINTS, LOSSES, NO_CONSTRAINT, constraint_by_name, loss_by_name
 from search_spaces.paper.presets import PRESETS
-from search_spaces.problem import Problem, from_validation, join, shown
+from search_spaces.problem import Problem, from_validation, join, shown, unknown_value
 
 # A loss may be said by its type's name alone, where nothing else is needed.
 LOSS_NAMES = tuple(loss.type_name() for loss in LOSS_TYPES)
@@ -47,6 +48,8 @@ _TYPES: dict[str, Any] = {
 _DEFAULTS = {
     part: TrialConfig.model_fields[part].get_default() for part in ("model", "augmentation", "optimizer")
 }
+# Parts that may be said by a name alone.
+_MAY_BE_NAMES = ("model", "loss", "constraint", "optimizer")
 _ADAPTERS: dict[str, TypeAdapter[Any]] = {part: TypeAdapter(kind) for part, kind in _TYPES.items()}
 
 
@@ -95,8 +98,7 @@ class TrialBuilder:
         try:
             return TrialConfig(**fields)
         except ValidationError as error:
-            problem = from_validation(error, fields, TrialConfig)
-            raise problem.at(_origin(problem.path, settings)) from None
+            raise _placed(from_validation(error, fields, TrialConfig), settings) from None
 
     def _part(self, name: str, dataset: str, group: Sequence[Setting], base: object) -> object:
         memo = (name, dataset, *(f"{given.key}={given.value!r}" for given in group))
@@ -138,7 +140,8 @@ def _preset_fields(by_key: Mapping[str, Setting]) -> tuple[dict[str, Any], str]:
         raise Problem(data.origin, "either dataset or data", "both")
     name = dataset.value.casefold() if isinstance(dataset.value, str) else None
     if name not in PRESETS:
-        raise Problem(dataset.origin, f"one of {', '.join(PRESETS)}", shown(dataset.value))
+        problem = unknown_value("dataset", dataset.value, list(PRESETS))
+        raise _placed(problem, [dataset])
     return dict(PRESETS[name]), name
 
 
@@ -150,6 +153,8 @@ def _build_part(name: str, group: Sequence[Setting], base: object) -> object:
             base = _named(name, whole.value)
         except Problem as problem:
             raise problem.at(whole.origin) from None
+        if isinstance(base, BaseModel) and name == "data":
+            base = _tree(base)
         if base is None:
             # They do not apply, but are to be possible ones all the same.
             _validated(name, {"penalty": 1.0}, changes, group)
@@ -162,9 +167,7 @@ def _build_part(name: str, group: Sequence[Setting], base: object) -> object:
 
 
 def _validated(name: str, base: object, changes: Sequence[Setting], group: Sequence[Setting]) -> object:
-    tree = base.model_dump() if isinstance(base, BaseModel) else base
-    if tree is None:
-        tree = {}
+    tree = {} if base is None else _tree(base)
     # A new name drops the fields of the old one, so names go first.
     for change in sorted(changes, key=lambda given: not given.key.endswith(".name")):
         key = change.key.partition(".")[2]
@@ -172,10 +175,40 @@ def _validated(name: str, base: object, changes: Sequence[Setting], group: Seque
             key = ratio_key(tree)
         tree = _changed(tree, key.split("."), change)
     try:
+        if name == "data" and isinstance(tree, Mapping):
+            tree = with_labels(tree)
         return _ADAPTERS[name].validate_python(tree)
     except ValidationError as error:
         problem = from_validation(error, tree, _TYPES[name])
-        raise problem.at(_origin(join(name, problem.path), group)) from None
+    except Problem as found:
+        problem = found
+    raise _placed(problem.at(join(name, problem.path)), group)
+
+
+def _tree(base: object) -> object:
+    """A part as a mapping, with what no dump of it holds."""
+    if not isinstance(base, BaseModel):
+        return base
+    aside = {name: getattr(base, name) for name, facts in type(base).model_fields.items() if facts.exclude}
+    return {**base.model_dump(), **aside}
+
+
+def _placed(problem: Problem, settings: Sequence[Setting]) -> Problem:
+    """A problem at a canonical path, at the place where the author wrote what is wrong.
+
+    Of one value that came as a list, or under the key of another form, it says where that goes.
+    """
+    part, expected, hint = problem.path, problem.expected, problem.hint
+    origin = _origin(part, settings)
+    given = next((s.value for s in settings if s.origin == origin), None)
+    if part in _MAY_BE_NAMES and expected == "a mapping":
+        expected = "a name or a mapping"
+    in_one_trial = origin.startswith(("fixed.", "choices[")) and part not in list_keys()
+    if isinstance(given, tuple) and in_one_trial and problem.given == shown(given):
+        hint = "; a list of values, each for trials of its own, goes under grid"
+    if part == "data" and isinstance(given, str):
+        hint = "; the name of a preset goes under dataset"
+    return Problem(origin, expected, problem.given, problem.more, hint)
 
 
 def _changed(tree: object, path: Sequence[str], change: Setting) -> dict[str, object]:
@@ -207,7 +240,7 @@ def _named(part: str, value: object) -> object:
             return constraint_by_name(value)
     except SpaceError:
         known = [*LOSSES, *LOSS_NAMES] if part == "loss" else [NO_CONSTRAINT, *CONSTRAINTS]
-        raise Problem("", f"a known name ({', '.join(known)})", shown(value)) from None
+        raise unknown_value("", value, known, "a known name ({})") from None
     return {"name": value} if part in ("model", "optimizer") else value
 
 

@@ -24,6 +24,7 @@ from search_spaces.axis import check_axis, check_name, check_size
 from search_spaces.config import TrialConfig
 from search_spaces.errors import SpaceError
 from search_spaces.fingerprint import search_fingerprint, trials_fingerprint
+from search_spaces.labels import check_labels
 from search_spaces.problem import Problem
 from search_spaces.reading import DEFAULT_READING, Reading
 from search_spaces.search import Search
@@ -75,6 +76,7 @@ class SearchSpace:
         builder = TrialBuilder()
         try:
             trials = [builder.build(_settings(given)) for given in settings]
+            check_labels(trials)
         except Problem as problem:
             raise SpaceError(f"search space {name}: {problem}") from None
         return cls(name, collapse(trials), description, reading=reading)
@@ -123,7 +125,11 @@ class SearchSpace:
 
     def union(self, *others: SearchSpace, name: str | None = None) -> SearchSpace:
         """The trials of this space and then those of the others that are new; seeds of equal trials unite."""
-        trials = itertools.chain(self.trials, *others)
+        trials = list(itertools.chain(self.trials, *others))
+        try:
+            check_labels(trials)
+        except Problem as problem:
+            raise SpaceError(f"search space {name or self.name}: {problem}") from None
         return SearchSpace(name or self.name, collapse(trials), self.description, reading=self.reading)
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 
 from search_spaces.config import TrialConfig
-from search_spaces.labels import block_label
+from search_spaces.labels import BlockLabels
 from search_spaces.rows import DEFAULT_ROWS, CellKey, cell_key
 from search_spaces.sizes import weight_count
 from trainer.store import Store, TrialFiles, wanted_seeds
@@ -36,10 +36,11 @@ class PlannedTrial:
 
 @dataclass(frozen=True)
 class Plan:
-    """The trials of a sweep, ordered so that those of a block follow one another."""
+    """The trials of a sweep, ordered so that those of a block follow one another; what they are called."""
 
     name: str
     trials: tuple[PlannedTrial, ...]
+    labels: BlockLabels = field(default_factory=BlockLabels, compare=False, repr=False)
 
     def counts(self) -> dict[str, int]:
         """Number of trials per status; every status is present."""
@@ -73,21 +74,22 @@ def make_plan(name: str, trials: Iterable[TrialConfig], store: Store, *, trust_i
     The store's index tells it in a few requests; without `trust_index` every DONE marker is listed.
     """
     wanted = list(trials)
+    labels = BlockLabels(config.data for config in wanted)
     held = store.scan(wanted_seeds(wanted)) if trust_index else store.scan()
     blocks: dict[str, list[PlannedTrial]] = {}
     for config in wanted:
-        planned = _planned(config, held)
+        planned = _planned(config, held, labels)
         blocks.setdefault(planned.block, []).append(planned)
-    return Plan(name, tuple(chain.from_iterable(blocks.values())))
+    return Plan(name, tuple(chain.from_iterable(blocks.values())), labels)
 
 
-def _planned(config: TrialConfig, held: Mapping[str, TrialFiles]) -> PlannedTrial:
+def _planned(config: TrialConfig, held: Mapping[str, TrialFiles], labels: BlockLabels) -> PlannedTrial:
     trial_id = config.trial_id  # a hash, computed whenever it is asked for
     found = held.get(trial_id, TrialFiles()).standing(config.seeds)
     status: str = found.status
     if status == "diverged":
         status = "failed"
-    return PlannedTrial(config, trial_id, block_label(config.data), status, found.missing)
+    return PlannedTrial(config, trial_id, labels.block(config.data), status, found.missing)
 
 
 @dataclass(frozen=True)

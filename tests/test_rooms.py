@@ -24,10 +24,12 @@ FLOORS = {
         ["domains", "reading"],
         ["axis", "rows"],
         ["labels", "names", "settings"],
+        ["classes"],
         ["keys", "paper"],
         ["problem"],
         ["config"],
         ["errors"],
+        ["words"],
     ],
     "trainer": [
         ["evaluate", "testing", "trial", "trial_probe"],

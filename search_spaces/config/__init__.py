@@ -9,8 +9,9 @@ from search_spaces.config.augmentation import (
     RandomCrop,
 )
 from search_spaces.config.base import Frozen, NonNegative, number
+from search_spaces.config.classes import Classes, ClassLabel
 from search_spaces.config.constraint import ConstraintConfig
-from search_spaces.config.identity import ADDED_LATER
+from search_spaces.config.identity import ADDED_LATER, NOT_IDENTITY
 from search_spaces.config.kinds import Absent, Kind, check_installed, members_of
 from search_spaces.config.losses import (
     FAMILIES,
@@ -45,7 +46,6 @@ from search_spaces.config.sources import (
     SOURCE_TYPES,
     Cifar10,
     Cifar100,
-    ClassLabel,
     Digits,
     ImageFolder,
     MedMnist,
@@ -65,6 +65,7 @@ __all__ = [
     "FAMILIES",
     "LOSS_TYPES",
     "MODEL_TYPES",
+    "NOT_IDENTITY",
     "REGISTRIES",
     "SCHEMA_VERSION",
     "SCORED_EPOCHS",
@@ -82,6 +83,7 @@ __all__ = [
     "Cifar100",
     "ClassBalancedBce",
     "ClassLabel",
+    "Classes",
     "Comparison",
     "ConstraintConfig",
     "CrossEntropy",

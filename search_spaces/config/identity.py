@@ -7,6 +7,12 @@ written before keeps its id and its files:
     kernel: Annotated[int, Field(ge=1), ADDED_LATER] = 3
 
 For that the default must be what the program did before there was the field, and must never change.
+
+A field that says nothing about a result (a label, a permission) is left out of every dump at any value:
+
+    label: Annotated[str | None, NOT_IDENTITY] = None
+
+So it is part of no id, of no cache's key and of nothing that is stored; who keeps it says where.
 """
 
 from __future__ import annotations
@@ -25,14 +31,28 @@ class AddedLater:
 ADDED_LATER = AddedLater()
 
 
+class NotIdentity:
+    """The type of NOT_IDENTITY, the mark of a field that no dump of a configuration holds."""
+
+
+NOT_IDENTITY = NotIdentity()
+
+
+def is_no_identity(field: FieldInfo) -> bool:
+    """Whether a model's field is left out of every dump."""
+    return any(isinstance(mark, NotIdentity) for mark in field.metadata)
+
+
 def is_added_later(field: FieldInfo) -> bool:
     """Whether a model's field carries the mark."""
     return any(isinstance(mark, AddedLater) for mark in field.metadata)
 
 
 def leave_out_defaults(model: type[BaseModel]) -> None:
-    """Let a type's marked fields be left out of every dump at their defaults, before its schema is made."""
+    """Leave a type's marked fields out of dumps, at their defaults or always; before its schema is made."""
     for field in model.__pydantic_fields__.values():
+        if is_no_identity(field):
+            field.exclude = True
         if is_added_later(field) and not field.is_required():
             field.exclude_if = partial(_equal, field.get_default(call_default_factory=True))
 
@@ -43,6 +63,8 @@ def check_fields(model: type[BaseModel]) -> None:
     That is a marked field without a default, for there is nothing at which to leave it out, and a set.
     """
     for name, field in model.model_fields.items():
+        if is_no_identity(field) and field.is_required():
+            raise TypeError(f"{model.__name__}.{name}: expected a default for a field that no dump holds")
         if is_added_later(field) and field.is_required():
             raise TypeError(f"{model.__name__}.{name}: expected a default for a field that was added later")
         if _holds_a_set(field.annotation):

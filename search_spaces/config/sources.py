@@ -9,12 +9,17 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias
 from pydantic import Discriminator, Field, Tag, field_validator
 
 from search_spaces.config.base import Frozen
+from search_spaces.config.class_names import (
+    CIFAR10,
+    CIFAR100,
+    CIFAR100_SUPERCLASSES,
+    MEDMNIST,
+    MEDMNIST_SIZES,
+)
+from search_spaces.config.classes import Classes, ClassLabel
 from search_spaces.config.identity import ADDED_LATER
 from search_spaces.config.kinds import Absent, Kind
 from search_spaces.config.registry import Registry
-
-# A class, as its source names it.
-ClassLabel = Annotated[int, Field(ge=0)] | Annotated[str, Field(min_length=1)]
 
 
 class Source(Kind):
@@ -22,8 +27,11 @@ class Source(Kind):
 
     The implementation is a `trainer.data.sources.reader.Reader`, made of the configuration.
 
-    needs_files   whether it reads a data directory
-    title_field   the field that names the data set, where `name` names only its format
+    needs_files     whether it reads a data directory
+    title_field     the field that names the data set, where `name` names only its format
+    known_classes   every class, in order, where that is known without its files
+    class_names     what a person calls each of them
+    class_groups    names that stand for several of them, in order
     """
 
     kind: ClassVar[str] = "data set"
@@ -31,6 +39,15 @@ class Source(Kind):
     told: ClassVar[tuple[str, ...]] = ("title_field",)
     needs_files: ClassVar[bool] = True
     title_field: ClassVar[str | None] = None
+    known_classes: ClassVar[tuple[ClassLabel, ...]] = ()
+    class_names: ClassVar[Mapping[ClassLabel, str]] = {}
+    class_groups: ClassVar[Mapping[str, tuple[ClassLabel, ...]]] = {}
+
+    @property
+    def classes_told(self) -> Classes:
+        """What is known of its classes before anything is read: by these a space may name them."""
+        every = self.known_classes or tuple(self.class_names)
+        return Classes(every, self.class_names, self.class_groups)
 
     @property
     def title(self) -> str:
@@ -44,9 +61,10 @@ class Source(Kind):
 
 
 class Cifar10(Source):
-    """CIFAR-10 (Krizhevsky 2009): 50,000 + 10,000 colour images, 32 x 32, classes 0 to 9."""
+    """CIFAR-10 (Krizhevsky 2009): 50,000 + 10,000 colour images, 32 x 32, classes 0 to 9, or their names."""
 
     implementation: ClassVar[str] = "trainer.data.sources.cifar:CifarReader"
+    class_names: ClassVar[Mapping[ClassLabel, str]] = CIFAR10
     name: Literal["cifar10"] = "cifar10"
 
     @property
@@ -56,9 +74,14 @@ class Cifar10(Source):
 
 
 class Cifar100(Source):
-    """CIFAR-100 (Krizhevsky 2009): 50,000 + 10,000 colour images, 32 x 32, fine classes 0 to 99."""
+    """CIFAR-100 (Krizhevsky 2009): 50,000 + 10,000 colour images, 32 x 32, fine classes 0 to 99.
+
+    Or their names; that of a superclass stands for its five.
+    """
 
     implementation: ClassVar[str] = "trainer.data.sources.cifar:CifarReader"
+    class_names: ClassVar[Mapping[ClassLabel, str]] = CIFAR100
+    class_groups: ClassVar[Mapping[str, tuple[ClassLabel, ...]]] = CIFAR100_SUPERCLASSES
     name: Literal["cifar100"] = "cifar100"
 
     @property
@@ -72,6 +95,7 @@ class Digits(Source):
 
     implementation: ClassVar[str] = "trainer.data.sources.digits:DigitsReader"
     needs_files: ClassVar[bool] = False
+    known_classes: ClassVar[tuple[ClassLabel, ...]] = tuple(range(10))
     name: Literal["digits"] = "digits"
 
     @property
@@ -87,6 +111,15 @@ class MedMnist(Source):
     title_field: ClassVar[str | None] = "subset"
     name: Literal["medmnist"] = "medmnist"
     subset: str = Field(pattern=r"^[a-z0-9_]+$")
+
+    @property
+    def classes_told(self) -> Classes:
+        """The published names, whatever the size; of a file of another name nothing is known."""
+        subset = self.subset
+        for ending in MEDMNIST_SIZES:
+            subset = subset.removesuffix(ending)
+        names = MEDMNIST.get(subset, {})
+        return Classes(tuple(names), names)
 
 
 class Percentiles(Frozen):

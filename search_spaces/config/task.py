@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, Literal, Self, TypeAlias
 
+from pydantic import field_validator
+
 from search_spaces.config.base import Frozen
+from search_spaces.config.classes import ClassLabel
 from search_spaces.config.metrics import DEFAULT_TARGETS, Metric, Targets
-from search_spaces.config.sources import ClassLabel, SourceConfig
+from search_spaces.config.sources import SourceConfig
 
 # Which examples a critical class is compared with: all others, or those of one other class at a time.
 Comparison: TypeAlias = Literal["one_vs_rest", "pairwise"]
+
+LONGEST_LABEL = 60
+# So many classes of a role are named in a label.
+_MOST_NAMED = 3
+# Not printed themselves, and part of many a word in Persian or Hindi.
+_JOINERS = "\u200c\u200d"
 
 
 class Task(Frozen, ABC):
@@ -18,8 +28,11 @@ class Task(Frozen, ABC):
 
     The metric that `steers` chooses the best epoch, ends patience, raises the penalty, stops early, selects.
 
+    `label` names the data in every table, title and run; it is no part of a trial's identity.
+
     kind         the name by which losses say that they fit
     ratio_key    the field, below `data`, that `ratio` means in a space
+    roles        its fields that list classes; for each one those whose classes `rest` in it leaves out
     comparisons  the constraint's comparisons that it knows
     arrays       "module:class" of its metrics on stored outputs (see `trainer.tasks.base`)
     tensors      "module:class" of its targets, scores and columns on a device (see `trainer.losses.columns`)
@@ -27,6 +40,7 @@ class Task(Frozen, ABC):
 
     kind: ClassVar[str]
     ratio_key: ClassVar[str]
+    roles: ClassVar[Mapping[str, tuple[str, ...]]]
     comparisons: ClassVar[tuple[Comparison, ...]] = ("one_vs_rest",)
     arrays: ClassVar[str]
     tensors: ClassVar[str]
@@ -37,6 +51,34 @@ class Task(Frozen, ABC):
         validation_per_class: int | None
         test_per_class: int | None
         train_share: float
+        label: str | None
+
+    @field_validator("label", check_fields=False)
+    @classmethod
+    def _is_one_line(cls, label: str | None) -> str | None:
+        if label is None:
+            return None
+        is_line = label.strip() == label and all(c.isprintable() or c in _JOINERS for c in label)
+        if not is_line or not 0 < len(label) <= LONGEST_LABEL:
+            raise ValueError(f"expected one line of 1 to {LONGEST_LABEL} characters, given {label!r}")
+        return label
+
+    @property
+    def title(self) -> str:
+        """What the data are called: the label, else the source's title."""
+        return self.source.title if self.label is None else self.label
+
+    @abstractmethod
+    def role_words(self) -> str:
+        """The classes' roles in a few words: "cat vs dog"."""
+
+    def few_names(self, labels: Sequence[ClassLabel]) -> str:
+        """The names of classes, of many the first two: "cat, dog and 5 more"."""
+        names = list(map(self.source.classes_told.name, labels))
+        if len(names) <= _MOST_NAMED:
+            return ", ".join(names)
+        first = _MOST_NAMED - 1
+        return f"{', '.join(names[:first])} and {len(names) - first} more"
 
     @classmethod
     @abstractmethod

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, TypeA
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from search_spaces.config.base import Frozen, number
+from search_spaces.config.classes import ClassLabel
+from search_spaces.config.identity import NOT_IDENTITY
 from search_spaces.config.metrics import (
     Metric,
     Targets,
@@ -24,7 +26,7 @@ from search_spaces.config.metrics import (
     recall,
     tpr_at_fpr,
 )
-from search_spaces.config.sources import ClassLabel, Digits, SourceConfig
+from search_spaces.config.sources import Digits, SourceConfig
 from search_spaces.config.task import Comparison, Task
 
 
@@ -39,6 +41,10 @@ class Binary(Task):
 
     kind: ClassVar[str] = "binary"
     ratio_key: ClassVar[str] = "imbalance_ratio"
+    roles: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "negative": ("negative", "positive"),
+        "positive": ("negative", "positive"),
+    }
     arrays: ClassVar[str] = "trainer.tasks.binary:BinaryArrays"
     tensors: ClassVar[str] = "trainer.losses.binary:BinaryTensors"
 
@@ -49,6 +55,7 @@ class Binary(Task):
     validation_per_class: int | None = Field(default=None, ge=1)
     test_per_class: int | None = Field(default=None, ge=1)
     train_share: float = Field(default=0.9, gt=0, le=1)
+    label: Annotated[str | None, NOT_IDENTITY] = None
 
     @model_validator(mode="after")
     def _roles_are_disjoint(self) -> Binary:
@@ -73,6 +80,10 @@ class Binary(Task):
     def labels(self) -> tuple[ClassLabel, ...]:
         """The negative classes, then the positive ones."""
         return self.negative + self.positive
+
+    def role_words(self) -> str:
+        """Positives against negatives: "cat vs dog"."""
+        return f"{self.few_names(self.positive)} vs {self.few_names(self.negative)}"
 
     @property
     def steers(self) -> str:
@@ -136,6 +147,7 @@ class MultiClass(Task):
 
     kind: ClassVar[str] = "multiclass"
     ratio_key: ClassVar[str] = "imbalance.factor"
+    roles: ClassVar[Mapping[str, tuple[str, ...]]] = {"classes": ("classes",), "critical": ()}
     comparisons: ClassVar[tuple[Comparison, ...]] = ("one_vs_rest", "pairwise")
     arrays: ClassVar[str] = "trainer.tasks.multiclass:MultiClassArrays"
     tensors: ClassVar[str] = "trainer.losses.multiclass:MultiClassTensors"
@@ -149,6 +161,7 @@ class MultiClass(Task):
     validation_per_class: int | None = Field(default=None, ge=1)
     test_per_class: int | None = Field(default=None, ge=1)
     train_share: float = Field(default=0.9, gt=0, le=1)
+    label: Annotated[str | None, NOT_IDENTITY] = None
 
     @field_validator("classes", "critical")
     @classmethod
@@ -181,6 +194,10 @@ class MultiClass(Task):
     def labels(self) -> tuple[ClassLabel, ...]:
         """The classes."""
         return self.classes
+
+    def role_words(self) -> str:
+        """The critical of all: "8, 9 of 10 classes"."""
+        return f"{self.few_names(self.critical)} of {len(self.classes)} classes"
 
     @property
     def steers(self) -> str:
@@ -257,10 +274,15 @@ def _kind_of(given: Any) -> Any:
     return given.get("task", Binary.kind) if isinstance(given, dict) else Binary.kind
 
 
+def task_type(given: Any) -> type[Task]:
+    """The type of a task, given as one or as a mapping; of an unknown kind binary's."""
+    by_kind = {task.kind: task for task in TASKS}
+    return by_kind.get(_kind_of(given), Binary)
+
+
 def ratio_key(given: Any) -> str:
     """The field below `data` that says the ratio of a task of the given kind; of an unknown one binary's."""
-    by_kind = {task.kind: task.ratio_key for task in TASKS}
-    return by_kind.get(_kind_of(given), Binary.ratio_key)
+    return task_type(given).ratio_key
 
 
 def without_default_kind(given: Mapping[str, object]) -> dict[str, object]:

@@ -42,6 +42,7 @@ from search_spaces.axis import check_axis, check_mapping, check_name, check_size
 from search_spaces.config import TrialConfig
 from search_spaces.domains import Domain, parse_domain, share
 from search_spaces.errors import SpaceError
+from search_spaces.labels import check_labels
 from search_spaces.problem import Problem, join, shown
 from search_spaces.reading import READING_KEYS, Reading, parse_reading
 from search_spaces.search import Search
@@ -100,7 +101,9 @@ def _space(content: object, default_name: str) -> SearchSpace:
     ):
         if block in given:
             read(given[block])
-    return SearchSpace(name, collapse(blocks.trials()), description, reading=reading)
+    trials = list(blocks.trials())
+    check_labels(trials)
+    return SearchSpace(name, collapse(trials), description, reading=reading)
 
 
 def _search(given: Mapping[str, object], reading: Reading) -> Search:

@@ -69,7 +69,7 @@ def plan(
     report.print_time(console, found, report.unchosen(sweep.manifest))
     if trials:
         numbers = {config.trial_id: number for number, config in enumerate(sweep.manifest.trials, start=1)}
-        report.print_trials(console, made.trials, numbers)
+        report.print_trials(console, made, numbers)
 
 
 def status(

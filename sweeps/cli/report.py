@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from search_spaces.labels import trial_label
 from sweeps.capacity.forecast import Forecast
 from sweeps.driver.progress import duration
 from sweeps.hints import advised
-from sweeps.plan import STATUSES, DiskNeed, Plan, PlannedTrial, block_counts
+from sweeps.plan import STATUSES, DiskNeed, Plan, block_counts
 from trainer.store import Store, SweepManifest
 
 if TYPE_CHECKING:
@@ -105,19 +104,20 @@ def print_time(console: Console, forecast: Forecast, left: int = 0) -> None:
         console.print(Text(f"  precision: bf16 would be {saving} here (measured; other trials, other ids)"))
 
 
-def print_trials(console: Console, trials: Iterable[PlannedTrial], numbers: Mapping[str, int]) -> None:
+def print_trials(console: Console, plan: Plan, numbers: Mapping[str, int]) -> None:
     """One line per trial: its number in the space, id, status, replicates that ended, name.
 
     Trials without a number are left out.
     """
     width = len(str(len(numbers)))
-    for trial in trials:
+    for trial in plan.trials:
         if trial.trial_id not in numbers:
             continue
         number = f"{numbers[trial.trial_id]:{width}}"
         wanted = len(trial.config.seeds)
         ended = f"{wanted - len(trial.missing)}/{wanted}"
-        line = f"{number}  {trial.trial_id}  {trial.status:8}  {ended}  {trial_label(trial.config)}"
+        label = plan.labels.trial(trial.config)
+        line = f"{number}  {trial.trial_id}  {trial.status:8}  {ended}  {label}"
         console.print(Text(line), soft_wrap=True)
 
 
@@ -125,7 +125,9 @@ def print_failed(console: Console, plan: Plan, store: Store) -> None:
     """Failed trials, each with its last error or how its replicates ended; and what runs them again."""
     failed = plan.failed()
     for trial in failed:
-        console.print(Text(f"{trial.trial_id}  {trial_label(trial.config)}", style="red"), soft_wrap=True)
+        console.print(
+            Text(f"{trial.trial_id}  {plan.labels.trial(trial.config)}", style="red"), soft_wrap=True
+        )
         failure = store.notes.read_failure(trial.trial_id)
         if failure is not None:
             console.print(Text(f"    {failure['error']}: {failure['message']}"), soft_wrap=True)

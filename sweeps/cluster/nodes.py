@@ -14,7 +14,7 @@ from typing import Any
 
 from search_spaces.config import DataConfig, TrialConfig
 from search_spaces.errors import DataError, InputError
-from search_spaces.labels import block_key, block_label
+from search_spaces.labels import BlockLabels, block_key
 from sweeps.cluster.software import plugins_of, short, software_differences, software_with
 from trainer.options import TrialOptions
 
@@ -59,7 +59,8 @@ def check_nodes(trials: Sequence[TrialConfig], options: TrialOptions, *, gpus: f
     blocks = {block_key(config.data.whole()): config.data for config in trials}
     log.info("%d nodes have the same software; loading %d data set(s) on each", len(nodes), len(blocks))
     probe = _data_probe(list(blocks.values()), options)
-    labels = [block_label(config.whole()) for config in blocks.values()]
+    named = BlockLabels(config.whole() for config in blocks.values())
+    labels = [named.block(config.whole()) for config in blocks.values()]
     hashes: dict[Node, dict[str, str]] = {}
     for node, found in _ask(workers, probe).items():
         hashes[node] = dict(zip(labels, found, strict=True))

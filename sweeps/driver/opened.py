@@ -9,6 +9,7 @@ from pathlib import Path
 from search_spaces.catalog import is_file, load_space
 from search_spaces.config import Absent, Task, members_of
 from search_spaces.errors import InputError, SpaceError, TrialSchemaError
+from search_spaces.labels import relabelled
 from search_spaces.search import Search
 from search_spaces.space import SearchSpace
 from search_spaces.spaces.two_stage import TWO_STAGE
@@ -46,7 +47,7 @@ class OpenedSweep:
         """The tasks of its trials, those of a search too that are not suggested yet."""
         tasks: list[Task] = [config.data for config in self.manifest.trials]
         if self.search is not None:
-            tasks += self.search.tasks
+            tasks += self.search.blocks
         return tuple(dict.fromkeys(tasks))
 
 
@@ -99,7 +100,7 @@ def open_stored(space: str, store: Store, replicates: int | None = None) -> Open
     stored = store.read_sweep(found.name)
     if is_file(space):
         _check_same(space, found, stored, store)
-    return _as_asked(_of_store(replace(stored, reading=found.reading), store), replicates)
+    return _as_asked(_of_store(_read_by(found, stored), store), replicates)
 
 
 def each_stored(names: Sequence[str], store: Store, replicates: int | None = None) -> Iterator[OpenedSweep]:
@@ -157,6 +158,14 @@ def _of_store(stored: SweepManifest, store: Store) -> OpenedSweep:
     return OpenedSweep(store, stored, known=stored.space)
 
 
+def _read_by(space: SearchSpace, stored: SweepManifest) -> SweepManifest:
+    """A stored sweep, read as its space says: at which rates, by which rows, under which labels."""
+    tasks = [config.data for config in space.trials]
+    if space.search is not None:
+        tasks += space.search.blocks
+    return replace(stored, reading=space.reading, trials=relabelled(stored.trials, tasks))
+
+
 def _of_space(space: SearchSpace, store: Store) -> OpenedSweep:
     """A space's sweep; what the store knows of its search, or of its second stage, is in it."""
     store.check_trial_schema(space.name)
@@ -167,7 +176,7 @@ def _of_space(space: SearchSpace, store: Store) -> OpenedSweep:
     stored = store.read_sweep(space.name)
     change = space_change(store, stored, space)
     if space.search is not None:
-        manifest = _searched(manifest, stored, space.search, change)
+        manifest = _searched(manifest, _read_by(space, stored), space.search, change)
     elif space.name == TWO_STAGE and not is_first_stage(stored) and (change is None or not change.is_told):
         # The second stage follows from the first, of which the space still holds all.
         manifest, change = replace(continued(stored, space.trials), space=manifest.space), None

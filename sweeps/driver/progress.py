@@ -12,7 +12,7 @@ from rich.progress_bar import ProgressBar
 from rich.text import Text
 
 from search_spaces.config import Metric, TrialConfig
-from search_spaces.labels import trial_label
+from search_spaces.labels import BlockLabels
 
 PLAIN_INTERVAL_SECONDS = 10.0
 
@@ -31,6 +31,7 @@ class SweepProgress:
     to_run: int
     console: Console = field(default_factory=Console)
     pruned: int = 0
+    labels: BlockLabels = field(default_factory=BlockLabels)
     # By metric, as values of different tasks do not compare: the best value, and whose it is.
     best: dict[Metric, tuple[float, str]] = field(default_factory=dict)
 
@@ -66,7 +67,7 @@ class SweepProgress:
         metric = config.data.steering_metric
         known = self.best.get(metric)
         if not math.isnan(value) and (known is None or metric.gain(value) > metric.gain(known[0])):
-            self.best[metric] = (value, trial_label(config))
+            self.best[metric] = (value, self.labels.trial(config))
         if self._live is None and time.monotonic() - self._last_line >= PLAIN_INTERVAL_SECONDS:
             self._print_line()
 
@@ -87,7 +88,7 @@ class SweepProgress:
             self.failed += 1
             lines = error.strip().splitlines() or ["unknown error"]
             self.console.print(
-                Text(f"failed  {trial_label(config)}: {lines[-1]}", style="red"), soft_wrap=True
+                Text(f"failed  {self.labels.trial(config)}: {lines[-1]}", style="red"), soft_wrap=True
             )
 
     def stopped(self, config: TrialConfig) -> None:

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from search_spaces.config import TrialConfig
 from search_spaces.errors import Interrupted
+from search_spaces.labels import BlockLabels
 from sweeps.capacity.packing import Packing
 from sweeps.cluster.ray_session import ray_session
 from sweeps.driver.admission import admit
@@ -140,6 +141,7 @@ class Training:
             to_run=len(work.wanted) + work.suggestions,
             console=self.console,
             pruned=counts["pruned"] - waiting["pruned"],
+            labels=BlockLabels([*work.tasks, *(trial.config.data for trial in work.plan.trials)]),
         )
 
     def _scheduler(self) -> PeerScheduler | None:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from search_spaces.config import SCHEMA_VERSION, TrialConfig
-from search_spaces.labels import block_label, flat
+from search_spaces.labels import BlockLabels, flat
 from search_spaces.paper.named import constraint_name, loss_name
 from search_spaces.rows import row_label
 from sweeps.tracking.columns import VIEW_TAG, saved_view
@@ -89,15 +89,17 @@ def params(config: TrialConfig) -> dict[str, str]:
     return {name: _text(value) for name, value in values.items()}
 
 
-def identity_tags(config: TrialConfig, sweep_name: str, rows: tuple[str, ...]) -> dict[str, str]:
+def identity_tags(
+    config: TrialConfig, sweep_name: str, rows: tuple[str, ...], labels: BlockLabels
+) -> dict[str, str]:
     """Tags by which a person finds a trial; `rows` says what makes a row of the table."""
     ratio, constraint = config.data.ratio, config.constraint
     return {
         "sweep": sweep_name,
         "trial_id": config.trial_id,
         "schema": str(SCHEMA_VERSION),
-        "dataset": config.data.source.title,
-        "block": block_label(config.data),
+        "dataset": config.data.title,
+        "block": labels.block(config.data),
         "row": row_label(config, rows),
         "ratio": "none" if ratio is None else f"{ratio:g}",
         "loss": loss_name(config.loss),

@@ -11,7 +11,7 @@ from typing import Any
 
 from analysis.curves import Curves
 from search_spaces.config import Task, TrialConfig
-from search_spaces.labels import trial_label
+from search_spaces.labels import BlockLabels
 from sweeps.compat import database_engine
 from sweeps.tracking.columns import LEFT_TAG, shown_metrics
 from sweeps.tracking.connection import checked_uri, creation_lock, default_tracking_uri, import_mlflow
@@ -62,6 +62,8 @@ class SweepRuns:
         """
         self.tracking_uri = tracking_uri
         self.sweep_name, self._rows = sweep.name, sweep.reading.rows
+        tasks = list(tasks)
+        self._labels = BlockLabels(tasks)
         self._shown = shown_metrics(tasks, sweep.reading.targets)
         self._artifact_folder = artifact_folder
         self._store_id = store_id
@@ -182,7 +184,7 @@ class SweepRuns:
         if trial.state != "interrupted":  # which goes on later, and logs these epochs itself
             points += run.missing_points(view)
         if view.replicates:
-            run.write_artifacts(config, view)
+            run.write_artifacts(self._labels.trial(config), view)
         run.write(metrics=points, params=_missing_params(run, config), tags=tags)
         run.end(STATUS[trial.state], now)
         self._runs[config.trial_id] = run.stub()
@@ -201,10 +203,14 @@ class SweepRuns:
         return run
 
     def _create(self, config: TrialConfig, started: int, extra_tags: Mapping[str, str]) -> Run:
-        tags = {"state": "running", **extra_tags, **identity_tags(config, self.sweep_name, self._rows)}
+        tags = {
+            "state": "running",
+            **extra_tags,
+            **identity_tags(config, self.sweep_name, self._rows, self._labels),
+        }
         tags["mlflow.source.name"] = "almsweep"
         found = self._client.create_run(
-            self._experiment_id, start_time=started, tags=tags, run_name=trial_label(config)
+            self._experiment_id, start_time=started, tags=tags, run_name=self._labels.trial(config)
         )
         run = Run(
             self._client,

@@ -13,8 +13,6 @@ from urllib.request import url2pathname
 
 from analysis.curves import Curves
 from analysis.render.roc import roc_svg
-from search_spaces.config import TrialConfig
-from search_spaces.labels import trial_label
 from sweeps.tracking.columns import LEFT_TAG
 from sweeps.tracking.connection import import_mlflow
 from sweeps.tracking.view import TrialView
@@ -145,13 +143,13 @@ class Run:
             self.status = status
         self.points = None  # thousands of ended runs are known at a time, and their curves asked for seldom
 
-    def write_artifacts(self, config: TrialConfig, view: TrialView) -> None:
-        """Upload replicates as a table, and the ROC picture."""
+    def write_artifacts(self, label: str, view: TrialView) -> None:
+        """Upload replicates as a table, and the ROC picture, with the trial's label in its title."""
         columns = list(view.replicates[0])
         rows = [list(row.values()) for row in view.replicates]
         texts = {"replicates.json": json.dumps({"columns": columns, "data": rows})}
         if view.roc is not None:
-            texts["roc.svg"] = roc_svg(view.roc, title=f"{trial_label(config)}, test")
+            texts["roc.svg"] = roc_svg(view.roc, title=f"{label}, test")
         if self.folder:  # as MLflow's client would, without its four queries
             Path(self.folder).mkdir(parents=True, exist_ok=True)
             for name, text in texts.items():

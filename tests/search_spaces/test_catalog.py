@@ -91,7 +91,7 @@ def test_unknown_space_lists_the_known_ones() -> None:
         "demo, paper-published, paper, paper-two-stage, paper-search, digits-multiclass, "
         "or a path that ends in .yaml or .yml"
     )
-    assert str(caught.value) == f"unknown search space 'papers'; known: {known}"
+    assert str(caught.value) == f"unknown search space 'papers'; known: {known}; did you mean paper?"
 
 
 def test_a_path_is_read_as_a_file(tmp_path: Path) -> None:

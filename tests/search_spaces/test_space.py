@@ -171,7 +171,7 @@ def test_wrong_products(factors: list[Any], message: str) -> None:
             {"delta": 0.1, "constraint.margin": 1},
             "constraint.margin: expected every key once, given also as delta",
         ),
-        ({"loss": object()}, "loss: expected a mapping, given"),
+        ({"loss": object()}, "loss: expected a name or a mapping, given"),
         ({"constraint": "none", "delta": -1}, "delta: expected a number of at least 0, given -1"),
         ({"model": 3, "model.width": 3}, "model.width: expected a mapping in which to set it, given 3"),
         (

@@ -28,11 +28,12 @@ from tests.processes import PATIENCE
 from tests.sweeps import synthetic_store as synthetic
 from trainer.store import Store
 
+# A table's label names the first two classes of a role.
 LABELS = (
+    r"\input{/etc/passwd}\write18{touch ran}$x_1^2$ %",
+    "<script>alert(1)</script><img src=x onerror=alert(1)>",
     "=cmd|' /C calc'!A0",
     "'; DROP TABLE runs; --",
-    "<script>alert(1)</script><img src=x onerror=alert(1)>",
-    r"\input{/etc/passwd}\write18{touch ran}$x_1^2$ %",
     "a|b\n| c | d |\n\n# title [link](javascript:alert(1))",
     "$(touch ran) `touch ran`; touch ran && touch ran",
     "\x1b]0;title\x07\x1b[2J\u202e",
@@ -48,6 +49,12 @@ def hostile_trial() -> TrialConfig:
     return plain.model_copy(update={"data": data})
 
 
+def with_other_classes(trial: TrialConfig) -> TrialConfig:
+    """A trial from which the first is told apart by all classes' labels."""
+    roles = {"negative": (*trial.data.labels[:4], "a"), "positive": (*trial.data.labels[4:], "b")}
+    return trial.model_copy(update={"data": trial.data.model_copy(update=roles)})
+
+
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     """A finished sweep of such a trial; one replicate tells a hostile reason for its end."""
@@ -60,6 +67,7 @@ def store(tmp_path: Path) -> Store:
 
 def test_tables_hold_no_live_text(store: Store, tmp_path: Path) -> None:
     folder = tmp_path / "tables"
+    synthetic.write_sweep(store, [hostile_trial(), with_other_classes(hostile_trial())])
     written = write_tables(store, store.read_sweep("demo"), folder)
     write_figures(written, tmp_path / "figures")
     assert len(list((tmp_path / "figures").iterdir())) == 2
@@ -77,8 +85,8 @@ def test_tables_hold_no_live_text(store: Store, tmp_path: Path) -> None:
     for text in (markdown, latex, written.text, (folder / "best.csv").read_text()):
         assert "\x1b" not in text
         assert "\u202e" not in text
-    (cell,) = json.loads((folder / "provenance.json").read_text())["cells"]
-    assert cell["data"]["negative"] == [*LABELS[:4]]
+    cell, _ = json.loads((folder / "provenance.json").read_text())["cells"]
+    assert cell["data"]["negative"][:4] == [*LABELS[:4]]
 
 
 def test_latex_of_a_hostile_sweep_is_balanced(store: Store, tmp_path: Path) -> None:

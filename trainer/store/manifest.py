@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pydantic import BaseModel
 
 import trainer.store.schema as schema
-from search_spaces.config import TrialConfig
+from search_spaces.config import DataConfig, TrialConfig
 from search_spaces.errors import StoreError
+from search_spaces.labels import relabelled
 from search_spaces.problem import Problem
 from search_spaces.reading import DEFAULT_READING, Reading, parse_reading
 from trainer.store.storage import json_object
@@ -33,12 +34,20 @@ class SweepManifest:
     space: str | None = None
 
 
+class _Labelled(BaseModel):
+    """What a person calls the data of a block, of which trials' configurations hold nothing."""
+
+    label: str
+    data: DataConfig
+
+
 class _Content(BaseModel):
     """What counts of a manifest's file, once its schemas are known."""
 
     trials: tuple[TrialConfig, ...]
     samples: int | None = None
     space: str | None = None
+    labels: tuple[_Labelled, ...] = ()
 
 
 def dump_manifest(manifest: SweepManifest) -> bytes:
@@ -50,6 +59,12 @@ def dump_manifest(manifest: SweepManifest) -> bytes:
     if manifest.space is not None:
         content["space"] = manifest.space
     content |= manifest.reading.as_keys()
+    labels = []
+    for data in dict.fromkeys(config.data for config in manifest.trials):
+        if data.label is not None:
+            labels.append({"label": data.label, "data": data.model_dump(mode="json")})
+    if labels:
+        content["labels"] = labels
     return json.dumps(schema.labelled(content)).encode()
 
 
@@ -66,7 +81,9 @@ def load_manifest(data: bytes, name: str, where: str) -> SweepManifest:
         reading = parse_reading(content)
     except (ValueError, Problem) as error:
         raise StoreError(f"{where}: not a sweep's trials: {short_reason(error)}") from error
-    return SweepManifest(name, found.trials, found.samples, reading, found.space)
+    tasks = [one.data.model_copy(update={"label": one.label}) for one in found.labels]
+    trials = relabelled(found.trials, tasks)
+    return SweepManifest(name, trials, found.samples, reading, found.space)
 
 
 def short_reason(error: Exception) -> str:

@@ -10,7 +10,7 @@ from hypothesis import given
 from pydantic import Field
 
 from search_spaces.config import Frozen, TrialConfig
-from search_spaces.config.identity import ADDED_LATER, is_added_later
+from search_spaces.config.identity import ADDED_LATER, NOT_IDENTITY, is_added_later, is_no_identity
 from search_spaces.paper.presets import preset
 from search_spaces.problem import models_in
 from tests.search_spaces.strategies import trials
@@ -94,10 +94,12 @@ def configuration_types(root: type[Frozen]) -> dict[str, type[Frozen]]:
 
 def test_fields_of_schema_2() -> None:
     """When this fails, mark the new field with ADDED_LATER: all ids of its type would move otherwise."""
-    unmarked = {
-        name: {field for field, facts in kind.model_fields.items() if not is_added_later(facts)}
-        for name, kind in configuration_types(TrialConfig).items()
-    }
+    unmarked: dict[str, set[str]] = {}
+    for name, kind in configuration_types(TrialConfig).items():
+        unmarked[name] = set()
+        for field, facts in kind.model_fields.items():
+            if not is_added_later(facts) and not is_no_identity(facts):
+                unmarked[name].add(field)
     assert unmarked == SCHEMA_2
 
 
@@ -195,6 +197,37 @@ def test_a_later_field_of_a_trial_moves_no_id_at_its_default() -> None:
     now = TrialConfig.model_validate(fields)
     assert LaterTrial.model_validate(fields).trial_id == now.trial_id
     assert LaterTrial.model_validate({**fields, "warm_up": 3}).trial_id != now.trial_id
+
+
+class Named(Frozen):
+    """A part with a name that says nothing about a result."""
+
+    x: int
+    title: Annotated[str, NOT_IDENTITY] = ""
+
+
+class Gallery(Frozen):
+    """A whole that holds such parts."""
+
+    one: Named
+    many: tuple[Named, ...] = ()
+
+
+def test_what_is_no_identity_stands_in_no_dump_at_any_depth() -> None:
+    given = {"one": {"x": 1, "title": "a"}, "many": ({"x": 2, "title": "b"},)}
+    gallery = Gallery.model_validate(given)
+    assert [gallery.one.title, gallery.many[0].title] == ["a", "b"]
+    assert gallery.model_dump() == {"one": {"x": 1}, "many": ({"x": 2},)}
+    assert gallery.model_dump_json() == '{"one":{"x":1},"many":[{"x":2}]}'
+
+
+def test_what_is_no_identity_needs_a_default() -> None:
+    with pytest.raises(TypeError, match=r"Broken\.title: expected a default"):
+
+        class Broken(Frozen):
+            """A dump of it would not read back."""
+
+            title: Annotated[str, NOT_IDENTITY]
 
 
 def test_a_later_field_needs_a_default() -> None:

@@ -36,6 +36,7 @@ random:
     optimizer.learning_rate: {log_uniform: [1e-3, 1e-1]}
 """
 
+PRESET_NAMES = ", ".join(PRESETS)
 BASE = "fixed: {dataset: digits, loss: baseline_BCE}\n"
 
 
@@ -105,7 +106,7 @@ fixed:
   optimizer.learning_rate: 1e-3
 """
     (trial,) = read(tmp_path, text)
-    assert trial_label(trial).startswith("folder:scans all data source.size=48")
+    assert trial_label(trial).startswith("scans all data (malignant vs benign, normal) ")
     assert trial.optimizer == Sgd(learning_rate=1e-3)
 
 
@@ -122,12 +123,16 @@ BROKEN = {
         "fixed: {a",
         "line 1, column 10: expected valid YAML, given a fault (expected ',' or '}', but got '<stream end>')",
     ),
-    "unknown block": ("fixd: {}", f'fixd: expected a known key ({KEYS}), given "fixd"'),
-    "unknown key": ("fixed: {epoch: 3}", f'fixed.epoch: expected a known key ({FIRST_LEVEL}), given "epoch"'),
+    "unknown block": ("fixd: {}", f'fixd: expected a known key ({KEYS}), given "fixd"; did you mean fixed?'),
+    "unknown key": (
+        "fixed: {epoch: 3}",
+        f'fixed.epoch: expected a known key ({FIRST_LEVEL}), given "epoch"; did you mean epochs?',
+    ),
     "unknown field": (
         "grid: {optimizer.lr: [1]}",
         "grid.optimizer.lr: expected a known key "
-        f'({", ".join("optimizer." + k for k in SGD_KEYS.split(", "))}), given "optimizer.lr"',
+        f'({", ".join("optimizer." + k for k in SGD_KEYS.split(", "))}), given "optimizer.lr"; '
+        "did you mean optimizer.learning_rate?",
     ),
     "key twice": (
         "fixed: {epochs: 1, epochs: 2}",
@@ -161,7 +166,8 @@ BROKEN = {
     ),
     "unknown loss": (
         "fixed: {dataset: digits}\ngrid: {loss: [baseline_BCE, bec]}",
-        f'grid.loss[1]: expected a known name ({", ".join([*LOSSES, *LOSS_NAMES])}), given "bec"',
+        f'grid.loss[1]: expected a known name ({", ".join([*LOSSES, *LOSS_NAMES])}), given "bec"; '
+        "did you mean bce?",
     ),
     "unknown data set": (
         "fixed: {dataset: mnist, loss: baseline_BCE}",
@@ -191,11 +197,43 @@ BROKEN = {
     ),
     "unknown in a mapping": (
         "fixed: {dataset: digits, loss: {name: s_lm, margin: 1, m: 1}}",
-        'fixed.loss.m: expected a known key (name, margin), given "m"',
+        'fixed.loss.m: expected a known key (name, margin), given "m"; did you mean margin?',
+    ),
+    "the paper's letter for a key": (
+        BASE + "grid: {alm: [{mu: 1.0e-4}]}",
+        "grid.alm[0].mu: expected a known key (penalty, growth, margin, introduce_at, growth_rule, "
+        'max_growth_steps, comparison), given "mu"; did you mean penalty?',
+    ),
+    "a list under fixed": (
+        "fixed: {dataset: digits, loss: [baseline_BCE, baseline_LDAM]}",
+        'fixed.loss: expected a name or a mapping, given ["baseline_BCE", "baseline_LDAM"]; '
+        "a list of values, each for trials of its own, goes under grid",
+    ),
+    "a list in choices": (
+        BASE + "choices: [{epochs: [1, 2]}]",
+        "choices[0].epochs: expected a whole number, given [1, 2]; "
+        "a list of values, each for trials of its own, goes under grid",
+    ),
+    "several presets under fixed": (
+        "fixed: {dataset: [digits, cifar10], loss: bce}",
+        f'fixed.dataset: expected one of {PRESET_NAMES}, given ["digits", "cifar10"]; '
+        "a list of values, each for trials of its own, goes under grid",
+    ),
+    "a preset as data": (
+        "fixed: {data: cifar10, loss: bce}",
+        'fixed.data: expected a mapping, given "cifar10"; the name of a preset goes under dataset',
+    ),
+    "a misspelled preset": (
+        "fixed: {dataset: cifar-10, loss: bce}",
+        f'fixed.dataset: expected one of {PRESET_NAMES}, given "cifar-10"; did you mean cifar10?',
+    ),
+    "a misspelled choice": (
+        BASE + "grid: {sampler: [shufle]}",
+        "grid.sampler[0]: expected 'shuffle' or 'class_balanced', given \"shufle\"; did you mean shuffle?",
     ),
     "unknown type of a part": (
         BASE + "grid: {model: [resnet18]}",
-        'grid.model[0].name: expected one of resnet10, small_cnn, given "resnet18"',
+        'grid.model[0].name: expected one of resnet10, small_cnn, given "resnet18"; did you mean resnet10?',
     ),
     "part without a type": (
         BASE + "choices: [{optimizer: {learning_rate: 1}}]",
@@ -251,7 +289,7 @@ BROKEN = {
     ),
     "option of a domain": (
         "fixed: {dataset: digits}\nrandom: {samples: 1, domains: {loss: {choice: [baseline_BCE, 3]}}}",
-        "random.domains.loss: expected a mapping, given 3",
+        "random.domains.loss: expected a name or a mapping, given 3",
     ),
     "too many": (
         BASE + "random: {samples: 1000001, domains: {epochs: {int_uniform: [1, 2]}}}",

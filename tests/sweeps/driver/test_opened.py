@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
@@ -15,6 +16,7 @@ from search_spaces.errors import InputError
 from sweeps.driver.opened import open_stored, open_sweep
 from sweeps.driver.run import run_sweep
 from sweeps.options import RunOptions
+from sweeps.plan import block_counts, make_plan
 from trainer.store import Store, SweepManifest
 
 YAML = "name: small\nfixed: {dataset: digits, seeds: [1, 2, 3]}\ngrid: {loss: [baseline_BCE]}\n"
@@ -95,3 +97,37 @@ def test_every_command_about_a_run_opens_what_was_run(
     ran("demo", tmp_path, 5)
     told = cli(*[word.format(output=tmp_path) for word in command], "--output", tmp_path)
     assert shows in told.stdout
+
+
+OWN = """
+fixed:
+  data: {{source: {{name: folder, folder: pets}}, negative: [dog], positive: [cat]{label}}}
+  loss: baseline_BCE
+  seeds: [1]
+grid: {{ratio: [10, 20]}}
+"""
+
+
+def test_a_label_is_stored_with_its_sweep_and_read_from_its_file(tmp_path: Path) -> None:
+    """Two sweeps of one folder may call one data set by two names; their trials are the same."""
+    plain, one, other = (tmp_path / f"{name}.yaml" for name in ("plain", "one", "other"))
+    plain.write_text(OWN.format(label=""))
+    one.write_text(OWN.format(label=", label: Haustiere"))
+    other.write_text(OWN.format(label=", label: animals"))
+    ids = [sorted(t.trial_id for t in ran(str(path), tmp_path, 1).trials) for path in (plain, one, other)]
+    assert ids[0] == ids[1] == ids[2]
+    store = Store(tmp_path)
+
+    def labels(space: str) -> list[str]:
+        """What the blocks of a sweep are called."""
+        return list(block_counts(make_plan("x", open_stored(space, store).manifest.trials, store)))
+
+    assert labels("plain") == ["pets 1:10 (cat vs dog)", "pets 1:20 (cat vs dog)"]
+    assert labels("one") == ["Haustiere 1:10", "Haustiere 1:20"]
+    assert labels("other") == ["animals 1:10", "animals 1:20"]
+    one.write_text(OWN.format(label=", label: Katzen"))
+    assert labels(str(one)) == ["Katzen 1:10", "Katzen 1:20"]
+    one.write_text(OWN.format(label=""))
+    assert labels(str(one)) == ["pets 1:10 (cat vs dog)", "pets 1:20 (cat vs dog)"]
+    content = json.loads((tmp_path / "sweeps" / "plain.json").read_text())
+    assert "labels" not in content

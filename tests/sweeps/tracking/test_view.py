@@ -10,6 +10,7 @@ import pytest
 from analysis.load import load_sweep, read_test
 from search_spaces.config import DEFAULT_TARGETS, Targets
 from search_spaces.errors import StoreError
+from search_spaces.labels import BlockLabels
 from search_spaces.reading import Reading
 from search_spaces.rows import DEFAULT_ROWS
 from sweeps.tracking.experiment import identity_tags, params
@@ -118,7 +119,7 @@ def test_parameters_and_tags_tell_the_trial() -> None:
     assert told["constraint"] == "none"
     assert all(isinstance(value, str) for value in told.values())
     assert len(told) <= 100
-    tags = identity_tags(constrained, "demo", DEFAULT_ROWS)
+    tags = identity_tags(constrained, "demo", DEFAULT_ROWS, BlockLabels())
     assert (tags["dataset"], tags["ratio"], tags["delta"]) == ("digits", "10", "0.25")
     assert (tags["loss"], tags["constraint"]) == ("baseline_BCE", "ALM_14_beg")
-    assert identity_tags(plain, "demo", DEFAULT_ROWS)["delta"] == "none"
+    assert identity_tags(plain, "demo", DEFAULT_ROWS, BlockLabels())["delta"] == "none"
