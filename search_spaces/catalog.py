@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 from search_spaces.errors import SpaceError, unknown_name
+from search_spaces.paths import given_path
 from search_spaces.space import SearchSpace
 from search_spaces.spaces.demo import demo
 from search_spaces.spaces.multiclass import digits_multiclass
@@ -29,7 +29,7 @@ def load_space(name_or_path: str) -> SearchSpace:
     Raises SpaceError for an unknown name (it lists the known ones) and for a wrong file.
     """
     if is_file(name_or_path):
-        return read_space(Path(name_or_path))
+        return read_space(given_path(name_or_path))
     build = NAMED_SPACES.get(name_or_path.casefold())
     if build is None:
         known = [*NAMED_SPACES, "or a path that ends in .yaml or .yml"]

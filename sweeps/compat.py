@@ -60,6 +60,37 @@ def database_engine(client: Any) -> Any:
     return getattr(getattr(getattr(client, "_tracking_client", None), "store", None), "engine", None)
 
 
+def artifact_folders(engine: Any) -> dict[str, str]:
+    """Where each experiment of an MLflow database keeps its artifacts, by its id."""
+    import sqlalchemy as sql
+
+    experiments = sql.table("experiments", sql.column("experiment_id"), sql.column("artifact_location"))
+    with engine.connect() as connection:
+        found = connection.execute(sql.select(experiments))
+        return {str(experiment_id): str(location) for experiment_id, location in found}
+
+
+def move_artifacts(engine: Any, experiment_id: str, location: str) -> None:
+    """Tell an MLflow database that an experiment's artifacts, of all its runs too, lie below this URI now.
+
+    MLflow writes whole paths into its database when an experiment and a run are made, and no call changes
+    them; a folder that was moved would go on to be looked for, and written to, where it was.
+    """
+    import sqlalchemy as sql
+
+    experiments = sql.table("experiments", sql.column("experiment_id"), sql.column("artifact_location"))
+    runs = sql.table(
+        "runs", sql.column("experiment_id"), sql.column("run_uuid", sql.String), sql.column("artifact_uri")
+    )
+    below = sql.literal(f"{location}/") + runs.c.run_uuid + sql.literal("/artifacts")
+    key = int(experiment_id)
+    of_experiment = sql.update(experiments).where(experiments.c.experiment_id == key)
+    of_runs = sql.update(runs).where(runs.c.experiment_id == key)
+    with engine.begin() as connection:
+        connection.execute(of_experiment.values(artifact_location=location))
+        connection.execute(of_runs.values(artifact_uri=below))
+
+
 @dataclass(frozen=True)
 class _Peer:
     """All that Ray's schedulers ask of a trial, when they do not have to stop it themselves."""

@@ -80,14 +80,40 @@ def program() -> str:
 
 def _space_of(context: Any, sweep: str) -> str:
     given = None if context is None else context.params.get("space")
-    if given is None or is_output(given):
+    if given is None or _is_output(context, given):
         return sweep
     return str(given)
 
 
-def is_output(space: str) -> bool:
-    """Whether an argument SPACE-OR-OUTPUT names an output folder."""
-    return "://" in space or Path(space).is_dir()
+def is_output(space: str, *, output_is_given: bool) -> bool:
+    """Whether an argument SPACE-OR-OUTPUT names an output folder.
+
+    A mere word does where a folder of that name holds results, unless `output_is_given`: an output by its
+    option, in which the word names a sweep.
+    """
+    if "://" in space:
+        return True
+    folder = Path(space)
+    if not folder.is_dir():
+        return False
+    if space in (".", "..") or "/" in space:
+        return True
+    return not output_is_given and holds_results(folder)
+
+
+def holds_results(folder: Path) -> bool:
+    """Whether a folder is a result store with a sweep in it."""
+    return any(folder.glob("sweeps/*.json"))
+
+
+def _is_output(context: Any, space: str) -> bool:
+    return is_output(space, output_is_given=is_given(context, "output"))
+
+
+def is_given(context: Any, name: str) -> bool:
+    """Whether a parameter stands on the command line of this context, not in the environment or nowhere."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 def _carried(context: Any, command: str, said: list[str]) -> list[str]:
@@ -101,8 +127,7 @@ def _carried(context: Any, command: str, said: list[str]) -> list[str]:
             continue
         if name == "address" and command in AT_A_DASHBOARD:
             continue
-        source = context.get_parameter_source(name)
-        if source is None or source.name != "COMMANDLINE":
+        if not is_given(context, name):
             continue
         value = context.params[name]
         if not isinstance(value, bool):
@@ -110,6 +135,6 @@ def _carried(context: Any, command: str, said: list[str]) -> list[str]:
         elif value:
             words.append(parameter.opts[0])
     space = context.params.get("space")
-    if space is not None and is_output(space) and "output" in known:  # `tables OUTPUT`
+    if space is not None and _is_output(context, space) and "output" in known:  # `tables OUTPUT`
         words += ["--output", space]
     return words

@@ -23,7 +23,7 @@ FLOORS = {
         ["search"],
         ["domains", "reading"],
         ["axis", "rows"],
-        ["labels", "names", "settings"],
+        ["labels", "names", "paths", "settings"],
         ["classes"],
         ["keys", "paper"],
         ["problem"],

@@ -14,7 +14,7 @@ KeepWeights = Literal["selected", "all", "none"]
 
 def _absolute(folder: Path | None) -> Path | None:
     """The folder for processes that stand elsewhere. Links stay: another node may have none, or others."""
-    return None if folder is None else folder.absolute()
+    return None if folder is None else folder.expanduser().absolute()
 
 
 class TrialOptions(Frozen):

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from search_spaces.errors import InputError
+from search_spaces.paths import given_path
 from search_spaces.redaction import has_credentials
 
 DEFAULT_OUTPUT = "results"
@@ -28,6 +30,18 @@ def without_credentials(
     return value
 
 
+def _output(given: str) -> str:
+    """The result store: a URI as it is, a folder with the home folder in place of `~`."""
+    return given if "://" in given else str(_folder(given))
+
+
+def _folder(given: str) -> Path:
+    try:
+        return given_path(given)
+    except InputError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
 Space = Annotated[str, typer.Argument(metavar="SPACE", help="A named space or a path to a .yaml file.")]
 Sweep = Annotated[
     str, typer.Argument(metavar="SPACE", help="A named space, a .yaml file, or a sweep in the output.")
@@ -35,7 +49,12 @@ Sweep = Annotated[
 Output = Annotated[
     str,
     typer.Option(
-        "--output", "-o", envvar="ALMSWEEP_OUTPUT", help="Result store: a folder or a URI like s3://…"
+        "--output",
+        "-o",
+        envvar="ALMSWEEP_OUTPUT",
+        parser=_output,
+        metavar="FOLDER-OR-URI",
+        help="Result store: a folder or a URI like s3://…",
     ),
 ]
 Replicates = Annotated[
@@ -67,7 +86,11 @@ TrackingUri = Annotated[
 DataDir = Annotated[
     Path | None,
     typer.Option(
-        "--data-dir", envvar="ALMSWEEP_DATA", help="Folder with the data sets, the same on every node."
+        "--data-dir",
+        envvar="ALMSWEEP_DATA",
+        parser=_folder,
+        metavar="FOLDER",
+        help="Folder with the data sets, the same on every node.",
     ),
 ]
 Download = Annotated[

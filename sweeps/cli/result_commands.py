@@ -12,7 +12,7 @@ from rich.text import Text
 from search_spaces.errors import InputError
 from sweeps.cli.guard import guarded
 from sweeps.cli.options import DEFAULT_OUTPUT, Output, Replicates, Rule, Sweep, TrackingUri
-from sweeps.hints import is_output
+from sweeps.hints import is_given, is_output
 
 if TYPE_CHECKING:
     from search_spaces.config import Targets
@@ -35,6 +35,7 @@ def register(app: typer.Typer) -> None:
 
 
 def tables(
+    context: typer.Context,
     space: Annotated[
         str, typer.Argument(metavar="SPACE-OR-OUTPUT", help="A space, a sweep, or an output folder.")
     ],
@@ -55,13 +56,7 @@ def tables(
     from trainer.store import Store
 
     console = Console()
-    store, names = Store(output), [space]
-    if is_output(space):
-        store = Store(space)
-        names = store.sweep_names()
-    if not names:
-        store.check_trial_schema()
-        raise InputError(f"{space}: expected a result store with a sweep in it, found none")
+    store, names = _named_results(space, Store(output), output_is_given=is_given(context, "output"))
     at_tpr, at_fpr = _rates("--tpr", tpr), _rates("--fpr", fpr)
     complete = True
     for sweep in each_stored(names, store, replicates):
@@ -69,6 +64,35 @@ def tables(
         complete &= write_tables_of(console, store, sweep.manifest, rule, shown)
     if not complete:
         raise typer.Exit(1)
+
+
+def _named_results(space: str, output: Store, *, output_is_given: bool) -> tuple[Store, list[str]]:
+    """The store and the sweeps that SPACE-OR-OUTPUT names.
+
+    A word is a sweep of the output first, whatever folder has that name too. Raises InputError where both are
+    real, and for a folder without results.
+    """
+    from search_spaces.catalog import NAMED_SPACES
+    from trainer.store import Store
+
+    is_folder = is_output(space, output_is_given=output_is_given)
+    is_word = "/" not in space and Path(space).is_dir()
+    if is_word and space in output.sweep_names():
+        is_output_itself = output.storage.is_local and Path(space).samefile(output.storage.root)
+        if is_folder and not is_output_itself:
+            raise InputError(
+                f"{space}: expected a sweep or an output folder, found both; say ./{space} for the results "
+                f"in that folder, or --output {output.uri} too for the sweep {space} there"
+            )
+        return output, [space]
+    if is_folder:
+        store = Store(space)
+        if names := store.sweep_names():
+            return store, names
+        store.check_trial_schema()
+    elif not is_word or space.casefold() in NAMED_SPACES:
+        return output, [space]
+    raise InputError(f"{space}: expected a result store with a sweep in it, found none")
 
 
 def reconcile(space: Sweep, output: Output = DEFAULT_OUTPUT, tracking_uri: TrackingUri = None) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from search_spaces.catalog import is_file, load_space
 from search_spaces.config import Absent, Task, members_of
 from search_spaces.errors import InputError, SpaceError, TrialSchemaError
 from search_spaces.labels import relabelled
+from search_spaces.paths import given_path
 from search_spaces.search import Search
 from search_spaces.space import SearchSpace
 from search_spaces.spaces.two_stage import TWO_STAGE
@@ -130,7 +130,7 @@ def _without_plugin(path: str, store: Store, error: SpaceError) -> SweepManifest
 
     Raises the error itself for a file that cannot be built for another reason, or was never run.
     """
-    name = space_name(Path(path)) if is_file(path) else None
+    name = space_name(given_path(path)) if is_file(path) else None
     if name is None or name not in store.sweep_names():
         raise error
     stored = store.read_sweep(name)

@@ -12,11 +12,11 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from search_spaces.errors import InputError
 from search_spaces.redaction import redacted
+from sweeps.tracking.uris import settled, sqlite_path, sqlite_uri
 from trainer.store import Store
 
 SCHEMES = ("sqlite", "http", "https", "postgresql", "mysql", "mssql", "databricks")
@@ -43,11 +43,13 @@ def default_tracking_uri(store: Store) -> str:
         raise InputError(
             f"--tracking-uri: expected one, because {store.uri} is remote and cannot hold an SQLite database"
         )
-    return f"sqlite:///{store.storage.root}/mlflow.db"
+    return sqlite_uri(f"{store.storage.root}/mlflow.db")
 
 
 def checked_uri(uri: str) -> str:
-    """The URI, with PostgreSQL's driver named: the one that the extra `postgres` installs.
+    """The URI, with a database's file by its whole path, and PostgreSQL's driver named.
+
+    The driver is the one that the extra `postgres` installs.
 
     Raises InputError for one that is neither a database's nor a server's.
     """
@@ -58,12 +60,7 @@ def checked_uri(uri: str) -> str:
         )
     if uri.startswith("postgresql:"):
         return f"postgresql+psycopg2:{uri.removeprefix('postgresql:')}"
-    return uri
-
-
-def sqlite_path(uri: str) -> Path | None:
-    """The file of an SQLite URI, or None for any other URI."""
-    return Path(uri.removeprefix("sqlite:///")) if uri.startswith("sqlite:///") else None
+    return settled(uri)
 
 
 @cache

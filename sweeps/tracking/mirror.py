@@ -6,7 +6,7 @@ Everything here raises what MLflow raises; the tracker and `reconcile` decide wh
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from analysis.curves import Curves
@@ -16,8 +16,10 @@ from sweeps.compat import database_engine
 from sweeps.tracking.columns import LEFT_TAG, shown_metrics
 from sweeps.tracking.connection import checked_uri, creation_lock, default_tracking_uri, import_mlflow
 from sweeps.tracking.experiment import identity_tags, load_runs, open_experiment, params
-from sweeps.tracking.run import EPOCHS_TAG, FINGERPRINT, TABLE_TAG, Point, Run, local_folder
+from sweeps.tracking.moved import artifact_uri, mend
+from sweeps.tracking.run import EPOCHS_TAG, FINGERPRINT, TABLE_TAG, Point, Run
 from sweeps.tracking.state import STATUS, TrialState
+from sweeps.tracking.uris import local_folder
 from sweeps.tracking.view import TrialView, trial_view
 from trainer.store import Store, SweepManifest
 
@@ -39,7 +41,7 @@ def sweep_runs(
     has_server = uri.startswith(("http", "databricks"))
     folder = None
     if store.storage.is_local and not has_server:
-        folder = f"file://{store.storage.root}/mlartifacts"
+        folder = artifact_uri(store.storage.root)
     known = dict.fromkeys([*(config.data for config in sweep.trials), *tasks])
     return SweepRuns(uri, sweep, known, folder, store.identity)
 
@@ -72,7 +74,10 @@ class SweepRuns:
         self._runs: dict[str, Run] = {}
 
     def connect(self) -> None:
-        """Find or create the experiment and load its runs, once; calls after the first cost nothing."""
+        """Find or create the experiment and load its runs, once; calls after the first cost nothing.
+
+        A results folder that was moved is told to MLflow before its runs are read.
+        """
         if self._client is not None:
             return
         mlflow = import_mlflow()
@@ -81,6 +86,9 @@ class SweepRuns:
             self._experiment_id = open_experiment(
                 client, self.sweep_name, self._store_id(), self._artifact_folder, self._shown
             )
+        engine = database_engine(client)
+        if engine is not None and self._artifact_folder is not None:
+            mend(engine, self.tracking_uri, self._experiment_id, self._artifact_folder)
         self._runs = load_runs(client, self._experiment_id)
         self._client = client
 
@@ -126,26 +134,6 @@ class SweepRuns:
         self._runs[config.trial_id] = run.stub()
         return True
 
-    def mark_left(self, trial_ids: Collection[str]) -> int:
-        """Tag the runs whose trial is none of these any more, and no others; returns how many that changed.
-
-        A run that left while it said "running" ends as interrupted.
-        """
-        changed = 0
-        for trial_id, run in self._runs.items():
-            has_left = trial_id not in trial_ids
-            if has_left == (LEFT_TAG in run.tags):
-                continue
-            if has_left:
-                run.write(tags={LEFT_TAG: "true"})
-            else:
-                run.remove_tag(LEFT_TAG)
-            if has_left and run.status == STATUS["running"]:
-                run.write(tags={"state": "interrupted"})
-                run.end(STATUS["interrupted"], _now())
-            changed += 1
-        return changed
-
     def bring_level(self, trial: TrialState, store: Store) -> bool:
         """Make a trial's run show what the store holds; returns whether there was anything to do.
 
@@ -153,7 +141,8 @@ class SweepRuns:
         """
         run = self._runs.get(trial.config.trial_id)
         shown = None if run is None else (run.tags.get(FINGERPRINT), run.status)
-        if shown == (trial.fingerprint, STATUS[trial.state]):
+        is_whole = run is None or not trial.replicates or run.has_artifacts
+        if shown == (trial.fingerprint, STATUS[trial.state]) and is_whole:
             return False
         self._mirror(trial, trial_view(trial, store))
         return True

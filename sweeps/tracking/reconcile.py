@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import logging
+import time
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from search_spaces.errors import AlmsweepError
 from search_spaces.redaction import redacted
+from sweeps.tracking.columns import LEFT_TAG
 from sweeps.tracking.connection import first_line, import_mlflow
 from sweeps.tracking.mirror import SweepRuns, sweep_runs
-from sweeps.tracking.state import TrialState, trial_state
+from sweeps.tracking.run import Run
+from sweeps.tracking.state import STATUS, TrialState, trial_state
 from trainer.store import Store, SweepManifest, wanted_seeds
 
 log = logging.getLogger(__name__)
@@ -59,7 +63,7 @@ def reconcile(
 def _reconcile(runs: SweepRuns, store: Store, manifest: SweepManifest, is_running: bool) -> ReconcileCounts:
     counts = ReconcileCounts()
     if not is_running:
-        counts.left = runs.mark_left({config.trial_id for config in manifest.trials})
+        counts.left = _mark_left(runs.known(), {config.trial_id for config in manifest.trials})
     for trial in _trial_states(store, manifest):
         run = runs.known().get(trial.config.trial_id)
         if is_running and run is not None and run.status == "RUNNING":
@@ -77,6 +81,27 @@ def _reconcile(runs: SweepRuns, store: Store, manifest: SweepManifest, is_runnin
             counts.updated += changed and run is not None
             counts.unchanged += not changed
     return counts
+
+
+def _mark_left(runs: Mapping[str, Run], trial_ids: Collection[str]) -> int:
+    """Tag the runs whose trial is none of these any more, and no others; returns how many that changed.
+
+    A run that left while it said "running" ends as interrupted.
+    """
+    changed = 0
+    for trial_id, run in runs.items():
+        has_left = trial_id not in trial_ids
+        if has_left == (LEFT_TAG in run.tags):
+            continue
+        changed += 1
+        if not has_left:
+            run.remove_tag(LEFT_TAG)
+            continue
+        run.write(tags={LEFT_TAG: "true"})
+        if run.status == STATUS["running"]:
+            run.write(tags={"state": "interrupted"})
+            run.end(STATUS["interrupted"], time.time_ns() // 1_000_000)
+    return changed
 
 
 def _trial_states(store: Store, manifest: SweepManifest) -> list[TrialState]:

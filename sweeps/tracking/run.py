@@ -8,13 +8,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from analysis.curves import Curves
 from analysis.render.roc import roc_svg
 from sweeps.tracking.columns import LEFT_TAG
 from sweeps.tracking.connection import import_mlflow
+from sweeps.tracking.uris import local_folder
 from sweeps.tracking.view import TrialView
 
 METRICS_PER_BATCH = 1000  # MLflow's limit for one call
@@ -81,6 +80,11 @@ class Run:
     def epochs(self) -> int:
         """Number of epochs whose metrics are logged."""
         return int(self.tags.get(EPOCHS_TAG) or 0)
+
+    @property
+    def has_artifacts(self) -> bool:
+        """Whether its artifacts stand, as far as can be seen: those in a folder of this machine."""
+        return not self.folder or Path(self.folder).is_dir()
 
     def curve_points(self) -> dict[str, dict[int, float]]:
         """Logged values of the curves by metric and epoch."""
@@ -187,9 +191,3 @@ class Run:
             for name, value in point.items():
                 if epoch not in logged.get(name, {}):
                     yield name, value, epoch
-
-
-def local_folder(artifact_uri: str) -> str:
-    """The folder that an artifact URI names; "" for one that is no local folder's."""
-    parts = urlsplit(artifact_uri)
-    return url2pathname(parts.path) if parts.scheme == "file" and not parts.netloc else ""

@@ -20,7 +20,9 @@ from typing import IO
 from search_spaces.errors import AlmsweepError, InputError
 from search_spaces.redaction import redacted
 from sweeps.tracking.columns import results_path
-from sweeps.tracking.connection import checked_uri, default_tracking_uri, import_mlflow, sqlite_path
+from sweeps.tracking.connection import checked_uri, default_tracking_uri, import_mlflow
+from sweeps.tracking.moved import artifact_uri, mend_database
+from sweeps.tracking.uris import sqlite_path
 from trainer.store import Store
 
 READY_SECONDS = 90.0
@@ -121,7 +123,8 @@ def experiments(address: str) -> dict[str, str]:
 
 
 def _database(output: str | Path, tracking_uri: str | None) -> str:
-    uri = default_tracking_uri(Store(output)) if tracking_uri is None else checked_uri(tracking_uri)
+    store = Store(output)
+    uri = default_tracking_uri(store) if tracking_uri is None else checked_uri(tracking_uri)
     if uri.startswith(("http", "databricks")):
         raise InputError(f"{redacted(uri)} is a server with a UI of its own: open it in a browser")
     path = sqlite_path(uri)
@@ -129,6 +132,8 @@ def _database(output: str | Path, tracking_uri: str | None) -> str:
         raise InputError(
             f"{path}: expected the MLflow database of a sweep, found no file; has a sweep run here?"
         )
+    if tracking_uri is None:
+        mend_database(uri, artifact_uri(store.storage.root))
     return uri
 
 

@@ -21,6 +21,7 @@ import pyarrow as pa
 from pyarrow import fs
 
 from search_spaces.errors import InputError, StoreError
+from search_spaces.paths import check_is_folder, given_path
 from search_spaces.redaction import has_credentials
 from trainer.store.retry import Retry, is_denied, is_missing_bucket
 
@@ -42,7 +43,8 @@ class Storage:
 
         `retry` says how often and how long a failing call is repeated; by default for
         ALMSWEEP_STORE_RETRY_SECONDS (60). Raises InputError when the URI's scheme is unknown or it holds a
-        password, StoreError when the bucket's region cannot be found out.
+        password, and for a path that can be no folder's; StoreError when the bucket's region cannot be found
+        out.
         """
         self.uri = str(uri)
         self.retry = Retry() if retry is None else retry
@@ -53,7 +55,7 @@ class Storage:
             self.root = root.rstrip("/")
         else:
             self.scheme = ""
-            self.root = str(Path(self.uri).expanduser().absolute())
+            self.root = str(_folder(self.uri))
             self.filesystem = fs.LocalFileSystem()
         self.is_local = isinstance(self.filesystem, fs.LocalFileSystem)
 
@@ -211,6 +213,16 @@ class Storage:
         if not infos:
             self._check_bucket()
         return [(info.path[len(self.root) + 1 :], info.type) for info in infos]
+
+
+def _folder(given: str) -> Path:
+    """The whole path of a local store. Raises InputError for one that can be no folder's."""
+    try:
+        folder = given_path(given).absolute()
+        check_is_folder(folder)
+    except InputError as error:
+        raise InputError(f"output: {error}") from None
+    return folder
 
 
 def json_object(data: bytes, where: str) -> dict[str, Any]:
