@@ -17,6 +17,6 @@ def write_figures(tables: Tables, out_dir: str | Path) -> tuple[Path, ...]:
         if cell.test is not None:
             test = cell.test
             picture = roc_picture(cell.data, tables.rates, test.targets, test.outputs)
-            figure = roc_figure(picture, title=f"{cell.block}  {cell.row}")
+            figure = roc_figure(picture, title=f"{cell.block}\n{cell.row}")
             files.append(write_whole(folder / f"roc-{test.trial_id}.png", png(figure)))
     return tuple(files)

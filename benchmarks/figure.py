@@ -9,13 +9,21 @@ from typing import Any
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from analysis.render.letters import fitted
+
+_WIDTH = 9.0  # inches
 _INK, _GREY = "#222222", "#8c96a3"
 _COLOURS = ("#1f5fa8", "#d9722e", "#4c8a4a", "#7a5195")
 
 
 def draw_scaling(result: Mapping[str, Any], path: Path) -> None:
-    """Write the figure of a result's summary as PNG. Dashed: the usual loop where it was measured too."""
-    figure = Figure(figsize=(9.0, 3.8), layout="constrained")
+    """Write the figure of a result's summary as PNG."""
+    scaling_figure(result).savefig(path, dpi=150, format="png", metadata={"Software": None})
+
+
+def scaling_figure(result: Mapping[str, Any]) -> Figure:
+    """The figure of a result's summary. Dashed: the usual loop where it was measured too."""
+    figure = Figure(figsize=(_WIDTH, 3.8), layout="constrained")
     FigureCanvasAgg(figure)
     speed, memory = figure.subplots(1, 2)
     for colour, one in zip(_COLOURS, result["summary"]["scaling"], strict=False):
@@ -51,8 +59,9 @@ def draw_scaling(result: Mapping[str, Any], path: Path) -> None:
         speed.legend(frameon=False, fontsize=8)
     machine = result["machine"]
     place = machine.get("gpu") or f"{machine['processor']}, {machine['cores']} cores"
-    figure.suptitle(f"ResNet-10, batch 64, with constraint: {place}", fontsize=10, color=_GREY)
-    figure.savefig(path, dpi=150, format="png", metadata={"Software": None})
+    title = fitted(f"ResNet-10, batch 64, with constraint: {place}", 10, _WIDTH - 0.3)
+    figure.suptitle(title, fontsize=10, color=_GREY)
+    return figure
 
 
 def _plain_rate(result: Mapping[str, Any], width: int) -> float | None:

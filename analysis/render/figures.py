@@ -5,7 +5,6 @@ Drawn with matplotlib's objects and its Agg canvas; nothing global is touched, s
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from io import BytesIO
 from itertools import cycle
@@ -16,28 +15,41 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from analysis.render.escape import single_line
 from analysis.render.layout import is_final
+from analysis.render.letters import fitted, inches
 from analysis.render.roc import ACROSS, BLUE, DIAGONAL, GREY, GRID, INK, ORANGE, UPWARDS, RocPicture
 from analysis.table_columns import TableColumns, column_name, interval_columns
 from search_spaces.config import Metric
 
-_LINE = 64  # characters that fit above a panel
 _MARKERS = ("o", "s", "D", "^", "v", "P", "X")
 _APART = 0.14  # of the two rows of a pair
+# Letters in points; lengths in inches.
+_TITLE, _SMALL = 10, 9
+_SIDE = 6.0  # of a ROC figure
+_KEY = 0.55  # what a legend draws before a text
+_INSIDE = 9, 3.2  # lines of a legend that stands in the axes, and how long they are
+_PANEL, _LABEL = 5.2, 1.9  # a panel with its labels, and these at most
+_ROW, _LINE = 0.42, 0.17  # the height of a row, and of a further line of its label
+_MARGIN = 0.3
 
 
 def roc_figure(picture: RocPicture, *, title: str) -> Figure:
-    """The ROC curves of a trial. Where they are undefined the figure says why."""
-    figure = Figure(figsize=(6.0, 6.2), layout="constrained")
+    """The ROC curves of a trial, under a title of one line or several. Where they are undefined it says why.
+
+    A legend that is too large for the axes stands below them.
+    """
+    figure = Figure(figsize=(_SIDE, _SIDE + 0.2), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     if picture.undefined is None:
         _draw_roc(axes, picture)
+        _tell_curves(figure, axes)
     else:
-        axes.text(50, 50, _plain(picture.undefined), ha="center", color=INK, wrap=True)
+        words = fitted(picture.undefined, _TITLE, _SIDE - 1.6, most=8)
+        axes.text(50, 50, words, ha="center", va="center", color=INK)
     axes.set(xlim=(-1, 101), ylim=(-1, 101), xlabel=ACROSS, ylabel=UPWARDS, aspect="equal")
-    axes.set_title(_plain(title), fontsize=10, wrap=True)
+    lines = [fitted(line, _TITLE, _SIDE - _MARGIN, most=2) for line in title.split("\n")]
+    figure.suptitle("\n".join(lines), fontsize=_TITLE)
     _quiet(axes)
     axes.grid(color=GRID, linewidth=0.8)
     return figure
@@ -53,17 +65,19 @@ def table_figure(frame: pd.DataFrame, columns: Mapping[str, TableColumns]) -> Fi
     frame     as `analysis.frames.best_frame` gives it
     columns   the metrics that a block's table shows, by the block's label
     """
-    blocks = list(frame["block"].drop_duplicates())
-    across = min(2, max(1, len(blocks)))
-    lines = max(1, math.ceil(len(blocks) / across))
-    tallest = int(_lines(frame).groupby(frame["block"]).nunique().max())
-    size = (5.2 * across, lines * (1.2 + 0.42 * tallest) + 0.7)
-    figure = Figure(figsize=size, layout="constrained")
+    panels = []
+    for block in frame["block"].drop_duplicates():
+        panels.append(_Panel(str(block), frame[frame["block"] == block], columns[block].pictured))
+    across = min(2, max(1, len(panels)))
+    lines = [panels[start : start + across] for start in range(0, len(panels), across)]
+    heights = [max(panel.height for panel in line) for line in lines] or [_ROW]
+    width = _PANEL * across
+    figure = Figure(figsize=(width, sum(heights) + 0.7), layout="constrained")
     FigureCanvasAgg(figure)
-    grid = figure.subplots(lines, across, squeeze=False).ravel()
-    for axes, block in zip(grid, blocks, strict=False):
-        _draw_block(axes, frame[frame["block"] == block], columns[block].pictured, str(block))
-    for axes in grid[len(blocks) :]:
+    grid = figure.subplots(len(heights), across, squeeze=False, height_ratios=heights).ravel()
+    for axes, panel in zip(grid, panels, strict=False):
+        panel.draw(axes)
+    for axes in grid[len(panels) :]:
         axes.set_axis_off()
     handles = []
     for label, color in (("without constraint", GREY), ("with ALM constraint", BLUE)):
@@ -71,10 +85,9 @@ def table_figure(frame: pd.DataFrame, columns: Mapping[str, TableColumns]) -> Fi
     if not all(is_final(record) for record in frame.to_dict("records")):
         hollow = "incomplete or pruned"
         handles += grid[0].plot([], [], "o", color=INK, markerfacecolor="white", label=hollow)
-    # As wide as one panel at most.
-    figure.legend(
-        handles=handles, loc="outside lower center", ncols=2 if across == 1 else 3, frameon=False, fontsize=9
-    )
+    longest = max(inches(handle.get_label(), _SMALL) for handle in handles)
+    abreast = max(1, min(len(handles), int((width - _MARGIN) / (longest + _KEY))))
+    figure.legend(handles=handles, loc="outside lower center", ncols=abreast, frameon=False, fontsize=_SMALL)
     return figure
 
 
@@ -107,26 +120,66 @@ def _draw_roc(axes: Axes, picture: RocPicture) -> None:
             zorder=5,
             label=mark.label,
         )
-    axes.legend(loc="lower right", frameon=False, fontsize=9)
 
 
-def _draw_block(axes: Axes, rows: pd.DataFrame, metric: Metric, title: str) -> None:
-    lines = _lines(rows)
-    names = list(lines.drop_duplicates())
-    for position, name in enumerate(names):
-        pair = rows[lines == name].dropna(subset=[column_name(metric)]).to_dict("records")
-        _draw_pair(axes, pair, metric, position)
-        if not pair:
-            across = axes.get_yaxis_transform()
-            axes.text(0.02, position, "no result", transform=across, va="center", color=GREY, fontsize=9)
-    axes.set_yticks(range(len(names)), [_plain(name) for name in names])
-    axes.set_ylim(len(names) - 0.4, -0.6)
-    axes.margins(x=0.08)
-    quantity = f"{metric.words} (%)" if metric.scale == 100 else metric.words
-    axes.set_xlabel(f"{quantity}, test ensemble, 95 % interval", fontsize=9)
-    axes.set_title(_plain(title, _LINE), fontsize=10, loc="left")
-    _quiet(axes)
-    axes.grid(axis="x", color=GRID, linewidth=0.8)
+def _tell_curves(figure: Figure, axes: Axes) -> None:
+    """The legend: in the axes where it leaves room for the curves, else below them."""
+    handles = [line for line in axes.lines if not str(line.get_label()).startswith("_")]
+    labels = [str(line.get_label()) for line in handles]
+    most, longest = _INSIDE
+    texts = [fitted(label, _SMALL, longest) for label in labels]
+    if sum(text.count("\n") + 1 for text in texts) <= most:
+        axes.legend(handles, texts, loc="lower right", frameon=False, fontsize=_SMALL)
+        return
+    texts = [fitted(label, _SMALL, _SIDE - _MARGIN - _KEY) for label in labels]
+    lines = sum(text.count("\n") + 1 for text in texts)
+    figure.set_figheight(figure.get_figheight() + _LINE * (lines + 1))
+    figure.legend(handles, texts, loc="outside lower center", frameon=False, fontsize=_SMALL)
+
+
+class _Panel:
+    """A block's panel: its title, the label of each line, and how high it is in inches."""
+
+    def __init__(self, title: str, rows: pd.DataFrame, metric: Metric) -> None:
+        self._rows, self._metric = rows, metric
+        self._lines = _lines(rows)
+        self._names = list(self._lines.drop_duplicates())
+        self._labels = [fitted(name, _SMALL, _LABEL) for name in self._names]
+        beside = max(
+            (inches(line, _SMALL) for label in self._labels for line in label.split("\n")), default=0
+        )
+        within = _PANEL - beside - 2 * _MARGIN
+        quantity = f"{metric.words} (%)" if metric.scale == 100 else metric.words
+        self._title = fitted(title, _TITLE, within)
+        self._quantity = fitted(f"{quantity}, test ensemble, 95 % interval", _SMALL, within)
+
+    @property
+    def height(self) -> float:
+        """Of the panel with its words above and below it."""
+        row = _ROW + _LINE * max((label.count("\n") for label in self._labels), default=0)
+        words = self._title.count("\n") + self._quantity.count("\n")
+        return 1.2 + row * len(self._names) + _LINE * words
+
+    def draw(self, axes: Axes) -> None:
+        """Draw the block's cells with results, and say where there is none."""
+        for position, name in enumerate(self._names):
+            rows = self._rows[self._lines == name]
+            pair = rows.dropna(subset=[column_name(self._metric)]).to_dict("records")
+            _draw_pair(axes, pair, self._metric, position)
+            if not pair:
+                across = axes.get_yaxis_transform()
+                axes.text(
+                    0.02, position, "no result", transform=across, va="center", color=GREY, fontsize=_SMALL
+                )
+        axes.set_yticks(range(len(self._names)), self._labels)
+        axes.set_ylim(len(self._names) - 0.4, -0.6)
+        axes.margins(x=0.08)
+        if self._rows[column_name(self._metric)].isna().all():
+            axes.set_xticks([])
+        axes.set_xlabel(self._quantity, fontsize=_SMALL)
+        axes.set_title(self._title, fontsize=_TITLE, loc="left")
+        _quiet(axes)
+        axes.grid(axis="x", color=GRID, linewidth=0.8)
 
 
 def _lines(rows: pd.DataFrame) -> pd.Series[str]:
@@ -155,13 +208,5 @@ def _quiet(axes: Axes) -> None:
         axes.spines[side].set_visible(False)
     for side in ("left", "bottom"):
         axes.spines[side].set_color("#b8bec6")
-    axes.tick_params(colors=INK, labelsize=9, length=3)
+    axes.tick_params(colors=INK, labelsize=_SMALL, length=3)
     axes.set_axisbelow(True)
-
-
-def _plain(text: str, longest: int = 200) -> str:
-    """Text for a picture: on one line, short enough to leave room for the axes, never read as mathematics."""
-    line = single_line(text)
-    if len(line) > longest:
-        line = f"{line[: longest - 1]}…"
-    return line.replace("$", r"\$")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from analysis.render.document import BlockTable, Document, Entry
 from analysis.render.escape import single_line, text_width
+from analysis.render.folding import folded
 from analysis.render.parts import parts
 
 STAR_MEANING = "* best complete cell of a column"
@@ -142,39 +143,3 @@ def _text(entry: Entry, starred: bool, longest: int) -> str:
     if longest:
         text += f" {single_line(entry.detail):{longest}}"
     return text
-
-
-def folded(text: str, limit: int | None) -> _Lines:
-    """The text on lines of at most `limit` columns, broken between words; longer words are cut.
-
-    >>> folded("BCE sampler=class_balanced + ALM", 14)
-    ['BCE', 'sampler=class_', 'balanced + ALM']
-    """
-    line = single_line(text)
-    if limit is None or text_width(line) <= limit:
-        return [line]
-    lines = [""]
-    for word in line.split():
-        for place, piece in enumerate(_pieces(word, limit)):
-            space = " " if lines[-1] and place == 0 else ""
-            if text_width(lines[-1] + space + piece) <= limit:
-                lines[-1] += space + piece
-            else:
-                lines.append(piece)
-    return lines if lines[0] else lines[1:]
-
-
-def _pieces(word: str, limit: int) -> list[str]:
-    """A word; one that is wider than a line in pieces, cut behind punctuation where there is some."""
-    pieces = []
-    while text_width(word) > limit:
-        end = len(word)
-        while text_width(word[:end]) > limit:
-            end -= 1
-        end = max(end, 1)
-        behind = max(word.rfind(sign, 0, end) for sign in "=,_./:") + 1
-        if behind > end // 3:
-            end = behind
-        pieces.append(word[:end])
-        word = word[end:]
-    return [*pieces, word]

@@ -18,6 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.records import ensemble_outputs
+from analysis.render.escape import text_width
+from analysis.render.folding import folded
 from search_spaces.config import Targets, Task, percent
 from trainer.metrics import binary as metrics
 from trainer.tasks.base import Column, task_arrays
@@ -29,7 +31,8 @@ ACROSS, UPWARDS = "False positive rate (%)", "True positive rate (%)"
 _COLORS = (BLUE, ORANGE, "#2e8b57", "#7d4fa8", "#b8860b", "#c0395b", "#3f9fb5", "#6b6b6b")
 _WIDTH, _HEIGHT = 640, 660
 _LEFT, _TOP, _SIDE = 60, 40, 560
-_TITLE_LENGTH = 90
+# Pixels: how long a text may be in the picture and in its axes, and from line to line.
+_ACROSS, _WITHIN, _LINE = 620, 510, 18
 
 
 @dataclass(frozen=True)
@@ -98,9 +101,10 @@ def roc_svg(picture: RocPicture, *, title: str) -> str:
     if picture.undefined is None:
         content = _drawn(picture)
     else:
-        content = [_text(_LEFT + _SIDE / 2, _TOP + _SIDE / 2, picture.undefined, "middle")]
-    if len(title) > _TITLE_LENGTH:
-        title = title[: _TITLE_LENGTH - 1] + "…"
+        content = []
+        for number, words in enumerate(folded(picture.undefined, _WITHIN, _pixels, most=10)):
+            content.append(_text(_LEFT + _SIDE / 2, _TOP + _SIDE / 2 + _LINE * number, words, "middle"))
+    (title,) = folded(title, _ACROSS, _pixels, most=1)
     head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{_HEIGHT}" '
         f'viewBox="0 0 {_WIDTH} {_HEIGHT}" font-family="sans-serif" font-size="13" fill="{INK}">'
@@ -143,12 +147,13 @@ def _drawn(picture: RocPicture) -> list[str]:
         if has_key:
             parts.append(f'<path d="M{x - 16} {y - 4}H{x}" stroke="{color}" stroke-width="2.4"/>')
             x -= 24
+        (words,) = folded(words, _WITHIN, _pixels, most=1)
         parts.append(_text(x, y, words, "end"))
     return parts
 
 
 def _frame(title: str) -> list[str]:
-    parts = [_text(_LEFT + _SIDE / 2, 24, title, "middle")]
+    parts = [_text(_WIDTH / 2, 24, title, "middle")]
     for tick in range(0, 101, 20):
         x, y = _place(tick / 100, tick / 100)
         parts += [
@@ -184,3 +189,14 @@ def _place(fpr: float, tpr: float) -> tuple[float, float]:
 
 def _text(x: float, y: float, words: str, anchor: str) -> str:
     return f'<text x="{x:.0f}" y="{y:.0f}" text-anchor="{anchor}">{escape(words)}</text>'
+
+
+def _pixels(text: str) -> float:
+    """How long a text is at most, in a browser's font of 13 pixels without serifs."""
+    length = 0.0
+    for letter in text:
+        if letter in "mMwW@%…" or text_width(letter) > 1:
+            length += 13
+        else:
+            length += 10.3 if letter.isupper() else 8.4
+    return length

@@ -4,13 +4,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 
 from analysis.pictures import write_figures
 from analysis.render.figures import png, roc_figure, table_figure
-from analysis.render.roc import roc_picture
-from analysis.tables import make_tables
+from analysis.render.roc import Curve, RocPicture, roc_picture
+from analysis.tables import Tables, make_tables
 from search_spaces.config import DEFAULT_TARGETS, Targets
 from tests.analysis.stored_sweep import CIFAR, LONG_TAIL, SweepBuilder
+from tests.figure_texts import cut_texts, overlapping_texts
 from trainer.metrics import binary as metrics
 
 GENERATOR = np.random.default_rng(1)
@@ -36,8 +39,8 @@ def test_roc_figure_shows_replicates_ensemble_and_operating_points() -> None:
 
 def test_every_rate_is_marked_and_several_columns_are_one_curve_each() -> None:
     rates = Targets(tpr=(0.995, 0.98, 0.97, 0.96, 0.95, 0.9, 0.8, 0.7))
-    axes = roc_figure(roc_picture(CIFAR, rates, TARGETS, SCORES), title="many").axes[0]
-    texts = [t.get_text() for t in axes.get_legend().get_texts()]
+    (legend,) = roc_figure(roc_picture(CIFAR, rates, TARGETS, SCORES), title="many").legends
+    texts = [t.get_text() for t in legend.get_texts()]
     assert [t.partition(":")[0] for t in texts[2:]] == [f"TPR ≥ {100 * r:g} %" for r in rates.tpr]
     targets = np.repeat(np.array([0, 1, 2], np.int16), [30, 10, 20])
     outputs = (GENERATOR.normal(size=(3, 60, 3)) + np.eye(3)[targets]).astype(np.float32)
@@ -66,7 +69,8 @@ def test_table_figure_draws_each_cell_with_a_result(golden: SweepBuilder) -> Non
     frame = tables.frame
     figure = table_figure(frame, tables.columns)
     panels = [a for a in figure.axes if a.get_title(loc="left")]
-    assert [a.get_title(loc="left") for a in panels] == list(frame["block"].unique())
+    titles = [a.get_title(loc="left").replace("\n", " ") for a in panels]
+    assert titles == list(frame["block"].unique())
     markers = [line for a in panels for line in a.lines if line.get_marker() == "o"]
     drawn = np.concatenate([np.asarray(line.get_xdata(), dtype=float) for line in markers])
     assert sorted(drawn[np.isfinite(drawn)]) == pytest.approx(sorted(100 * frame["fpr_at_tpr_98"].dropna()))
@@ -89,3 +93,47 @@ def test_write_figures_writes_the_table_and_a_curve_per_cell(golden: SweepBuilde
     files = write_figures(tables, tmp_path / "figures")
     expected = {"table.png", *(f"roc-{i}.png" for i in tables.frame["trial_id"] if i)}
     assert {f.name for f in files} == expected == {f.name for f in (tmp_path / "figures").iterdir()}
+
+
+def test_every_text_of_every_figure_lies_inside_its_canvas(golden: SweepBuilder, wide: Tables) -> None:
+    """Of the table's picture whatever the names, rows and blocks are, and none covers another."""
+    for tables in (make_tables(golden.store, golden.manifest()), wide):
+        figures = [table_figure(tables.frame, tables.columns)]
+        for block in tables.frame["block"].unique():  # a sweep of one block has one panel
+            rows = tables.frame[tables.frame["block"] == block]
+            figures.append(table_figure(rows, tables.columns))
+        for figure in figures:
+            assert cut_texts(figure) == []
+            assert overlapping_texts(figure) == []
+    by_block = {cell.block: cell for cell in wide.cells if cell.test is not None}
+    for cell in by_block.values():
+        assert cell.test is not None
+        picture = roc_picture(cell.data, wide.rates, cell.test.targets, cell.test.outputs)
+        figure = roc_figure(picture, title=f"{cell.block}\n{cell.row}")
+        assert cut_texts(figure) == []
+        assert overlapping_texts(figure) == []
+
+
+@pytest.mark.parametrize("title", ["short", "肺正常 и ещё " * 20, "x" * 300, "$a_b$ {c} " * 40])
+def test_a_roc_figure_of_many_long_curves_keeps_all_its_words(title: str) -> None:
+    points = metrics.roc_points(TARGETS, SCORES[0])
+    curves = []
+    for number in range(12):
+        label = f"{number} basal-cell_carcinoma (late) of a site with a long name, AUC 0.9123"
+        curves.append(Curve(points, "#1f5fa8", label, is_ensemble=True))
+    for picture in (
+        RocPicture(tuple(curves)),
+        RocPicture(undefined="ROC curve undefined: no positives " * 9),
+    ):
+        figure = roc_figure(picture, title=title)
+        assert cut_texts(figure) == []
+        assert overlapping_texts(figure) == []
+
+
+def test_a_text_that_sticks_out_is_seen() -> None:
+    """What the other tests look with does see."""
+    figure = Figure(figsize=(2, 2))
+    FigureCanvasAgg(figure)
+    figure.text(0.5, 0.5, "a text that is wider than two inches", ha="center")
+    figure.text(0.5, 0.5, "another", ha="center")
+    assert len(cut_texts(figure)) == len(overlapping_texts(figure)) == 1

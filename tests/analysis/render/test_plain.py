@@ -6,7 +6,7 @@ import pytest
 
 from analysis.render.document import Document
 from analysis.render.escape import text_width
-from analysis.render.plain import folded
+from analysis.render.folding import folded
 from analysis.tables import Tables, make_tables
 from tests.analysis.stored_sweep import SweepBuilder
 
@@ -54,3 +54,4 @@ def test_texts_are_folded_between_words_and_long_words_behind_punctuation() -> N
     assert folded("肺正常", 4) == ["肺正", "常"]
     assert folded("x" * 7, 3) == ["xxx", "xxx", "x"]
     assert folded("", 3) == [""]
+    assert folded("one two three four", 7, most=2) == ["one two", "three…"]

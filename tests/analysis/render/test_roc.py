@@ -7,7 +7,9 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from analysis.render.roc import roc_picture, roc_svg
+from analysis.render.letters import inches
+from analysis.render.roc import RocPicture, roc_picture, roc_svg
+from analysis.tables import Tables
 from search_spaces.config import DEFAULT_TARGETS
 from tests.analysis.stored_sweep import CIFAR, LONG_TAIL
 from trainer.metrics import binary as metrics
@@ -43,7 +45,25 @@ def test_title_cannot_inject_markup_and_is_cut() -> None:
     text = roc_svg(PICTURE, title="<script>alert(1)</script>" + "x" * 200)
     assert "<script>" not in text
     titles = [t.text or "" for t in ElementTree.fromstring(text).iter(f"{SVG}text")]
-    assert max(map(len, titles)) == 90
+    assert any(words.endswith("…") for words in titles)
+
+
+@pytest.mark.parametrize("title", ["m" * 300, "folder scans, data of a hospital " * 9, "肺" * 200])
+def test_every_text_lies_inside_the_picture(wide: Tables, title: str) -> None:
+    """Reckoned in DejaVu Sans, which is wider than what browsers show."""
+    reason = "expected one example at least of either class " * 12
+    pictures = [RocPicture(undefined=f"ROC curve undefined: {reason}")]
+    for cell in wide.cells:
+        if cell.test is not None:
+            pictures.append(roc_picture(cell.data, wide.rates, cell.test.targets, cell.test.outputs))
+    for picture in pictures[:2] + pictures[-1:]:
+        root = ElementTree.fromstring(roc_svg(picture, title=title))
+        for text in root.findall(f"{SVG}text"):
+            words, x = text.text or "", float(text.attrib["x"])
+            length = sum(13 if ord(letter) > 0x2E80 else inches(letter, 13) * 72 for letter in words)
+            left = {"middle": x - length / 2, "end": x - length, "start": x}[text.attrib["text-anchor"]]
+            assert left >= 0, words
+            assert left + length <= float(root.attrib["width"]), words
 
 
 def test_undefined_curve_says_why() -> None:
