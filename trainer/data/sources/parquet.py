@@ -133,8 +133,8 @@ def _opened(path: Path, label_column: str) -> Iterator[tuple[pq.ParquetFile, str
 
 
 def _labels(file: pq.ParquetFile, label_column: str, path: Path, passed: Passed) -> NDArray[np.int64]:
-    column = file.read(columns=[label_column])[label_column]
-    labels: NDArray[np.int64] = column.fill_null(NO_LABEL).to_numpy().astype(np.int64)
+    column = file.read(columns=[label_column])[label_column].cast(pa.int64())
+    labels: NDArray[np.int64] = column.fill_null(NO_LABEL).to_numpy()
     for row in np.flatnonzero(labels == NO_LABEL):
         passed.add("rows without a label", f"{readable(path.name)} row {row}")
     return labels

@@ -97,6 +97,15 @@ def test_two_exports_side_by_side_are_an_error(names: list[str], tmp_path: Path)
         parquet_files(tmp_path, "train")
 
 
+@pytest.mark.parametrize("kind", [pa.uint8(), pa.int8(), pa.int32(), pa.uint64()])
+def test_labels_are_integers_of_any_size(kind: pa.DataType, tmp_path: Path) -> None:
+    strings = pa.struct([("bytes", pa.large_binary()), ("path", pa.large_string())])
+    cells = pa.array([{"bytes": encode(image), "path": None} for image in PIXELS[:3]], strings)
+    table = pa.table({"image": cells, "label": pa.array([1, None, 0], kind)})
+    pq.write_table(table, tmp_path / "a.parquet")
+    assert read([tmp_path / "a.parquet"], (0, 1)).classes.tolist() == [1, 0]
+
+
 def test_rows_without_a_label_are_passed_over_and_counted(tmp_path: Path) -> None:
     cells = pa.array([{"bytes": encode(image), "path": None} for image in PIXELS[:4]], STRUCT)
     pq.write_table(pa.table({"img": cells, "label": pa.array([1, None, 0, -1])}), tmp_path / "a.parquet")
