@@ -187,11 +187,15 @@ class ImageFolder(Source):
         return self.channels, self.size
 
 
+# Characters that let a name be shown in another order than it has.
+_WRITING_DIRECTION = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+
+
 def _path_below(given: str) -> str:
     """A path below the data directory, without slashes at its end. Raises ValueError for any other."""
     parts = given.rstrip("/").split("/")
     leads_away = given.startswith("/") or any(part in ("", ".", "..") for part in parts)
-    has_control = any(unicodedata.category(character) == "Cc" for character in given)
+    has_control = any(unicodedata.category(c) == "Cc" or c in _WRITING_DIRECTION for c in given)
     if leads_away or has_control:
         raise ValueError(
             f"expected the path of a folder below the data directory, like scans or archive/scans, "

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import shutil
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from search_spaces.yaml.space import read_space
 from sweeps.search.study import SearchStudy
 from sweeps.tracking.connection import creation_lock
 from tests.sweeps import synthetic_store as synthetic
+from trainer.data.sources.read import read_source
 from trainer.data.task import load_task
 from trainer.store import Store, SweepManifest
 
@@ -24,6 +27,8 @@ NAMES = [
     *("../x", "..", ".", "/etc/passwd", "a/b", "a\\b", "~", "~root", "$HOME", "-rf", ".hidden", "", " "),
     *("a\0b", "a\n", "a\nb", "\na", "a b", "a;b", "a|b", "a`b`", "a*", "ä", "a\u202eb", "con:", "x" * 200),
 ]
+# Of these no folder of images may be called.
+LEADS_AWAY = ("../x", "..", ".", "/etc/passwd", "")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -59,12 +64,25 @@ def test_files_with_such_names_are_no_sweeps(tmp_path: Path) -> None:
     assert store.sweep_names() == ["good"]
 
 
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "x" * 200])
+def test_published_data_sets_with_such_names_are_refused(name: str) -> None:
+    with pytest.raises(ValidationError):
+        MedMnist(subset=name)
+
+
 @pytest.mark.parametrize("name", NAMES)
-def test_data_sets_with_such_names_are_refused(name: str) -> None:
-    with pytest.raises(ValidationError):
-        ImageFolder(folder=name) if name not in ("x" * 200, "-rf") else ImageFolder(folder=f"{name}/")
-    with pytest.raises(ValidationError):
-        MedMnist(subset=name) if name != "x" * 200 else MedMnist(subset=f"{name}/")
+def test_folders_of_images_lie_below_the_data_directory(name: str, tmp_path: Path) -> None:
+    """Whatever they are called: nothing is expanded, and nothing leads away or commands a terminal."""
+    try:
+        source = ImageFolder(folder=name)
+    except ValidationError:
+        assert name in LEADS_AWAY or any(ord(character) < 32 or character == "\u202e" for character in name)
+        return
+    assert name not in LEADS_AWAY
+    folder = tmp_path / "data" / name
+    assert Path(os.path.normpath(folder)).is_relative_to(tmp_path / "data")
+    with pytest.raises(DataError, match=re.escape(f"expected a folder {folder}")):
+        read_source(source, ("benign",), tmp_path / "data", download=False)
 
 
 @pytest.mark.parametrize("label", ["../secret", "/etc", "..", ".", "a/../../secret", "secret\0", "benign/.."])

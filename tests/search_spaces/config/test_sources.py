@@ -58,6 +58,7 @@ def test_a_folder_is_called_as_it_is_typed(name: str) -> None:
         "a\nb",
         "a\x1bb",
         "a\0",
+        "a\u202eb",
     ],
 )
 def test_a_folder_lies_below_the_data_directory(name: str) -> None:
