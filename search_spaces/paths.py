@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from search_spaces.errors import InputError
@@ -32,9 +33,9 @@ def check_is_folder(path: Path) -> None:
     So is one that is a file's or below a file, and a link that leads nowhere.
     """
     for place in (path, *path.parents):
-        if place.is_dir():
+        if os.path.isdir(place):
             return
-        if place.is_symlink() and not place.exists():
-            raise InputError(f"expected a folder, given {path}: {place} is a link that leads nowhere")
-        if place.exists():
+        if os.path.exists(place):
             raise InputError(f"expected a folder, given {path}: {place} is a file")
+        if os.path.islink(place):
+            raise InputError(f"expected a folder, given {path}: {place} is a link that leads nowhere")

@@ -194,7 +194,7 @@ _WRITING_DIRECTION = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 def _path_below(given: str) -> str:
     """A path below the data directory, without slashes at its end. Raises ValueError for any other."""
     parts = given.rstrip("/").split("/")
-    leads_away = given.startswith("/") or any(part in ("", ".", "..") for part in parts)
+    leads_away = given.startswith("/") or parts[0] == "~" or any(part in ("", ".", "..") for part in parts)
     has_control = any(unicodedata.category(c) == "Cc" or c in _WRITING_DIRECTION for c in given)
     if leads_away or has_control:
         raise ValueError(

@@ -81,4 +81,11 @@ def _is_elsewhere(location: str, wanted: str) -> bool:
     """Whether a location is an artifact folder of ours, but not the wanted one."""
     found = local_folder(location)
     is_ours = Path(found).name == FOLDER or location.endswith(f"/{FOLDER}")
-    return bool(found) and is_ours and found != local_folder(wanted)
+    if not found or not is_ours or found == local_folder(wanted):
+        return False
+    # The same folder by another way, over a link for instance, does as well.
+    return not _are_one(found, local_folder(wanted))
+
+
+def _are_one(folder: str, other: str) -> bool:
+    return os.path.exists(folder) and os.path.exists(other) and os.path.samefile(folder, other)

@@ -66,6 +66,23 @@ def test_other_trials_are_another_space(tmp_path: Path, text: str, old: str, new
     assert fingerprint(tmp_path, text) != fingerprint(tmp_path, text.replace(old, new))
 
 
+OWN = """
+fixed:
+  data: {source: {name: folder, folder: scans}, negative: [benign], positive: [malignant], label: Scans}
+  seeds: [1]
+  epochs: 3
+"""
+
+
+@pytest.mark.parametrize(
+    "block", ["grid: {loss: [bce]}\n", "search: {domains: {loss: {choice: [bce, ldam]}}}\n"]
+)
+def test_a_label_tells_no_space_from_another(tmp_path: Path, block: str) -> None:
+    labelled = OWN + block
+    assert fingerprint(tmp_path, labelled) == fingerprint(tmp_path, labelled.replace(", label: Scans", ""))
+    assert fingerprint(tmp_path, labelled) != fingerprint(tmp_path, labelled.replace("scans", "other"))
+
+
 def test_a_condition_is_part_of_a_search(tmp_path: Path) -> None:
     """Both have the same values at the ends of their domains."""
     domains = "{sampler: {choice: [shuffle, class_balanced]}, epochs: {int_uniform: [2, 100]%s}}"

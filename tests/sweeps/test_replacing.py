@@ -12,6 +12,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from search_spaces.config import TrialConfig
+from search_spaces.fingerprint import trials_fingerprint
 from search_spaces.spaces.two_stage import TWO_STAGE
 from search_spaces.yaml.space import read_space
 from sweeps.cli import cluster_commands, run_commands
@@ -267,6 +268,23 @@ def test_a_bucket_is_told_alike(cli: Cli, begun: list[OpenedSweep], s3_uri: str,
     assert "1 trial leaves" in cli("status", other, "--output", s3_uri).stderr
     assert cli("run", other, "--output", s3_uri).exit_code == 2
     assert cli("run", other, "--output", s3_uri, "--replace").exit_code == 0
+    assert len(begun) == 1
+
+
+def test_a_named_space_of_another_version_is_shown_by_its_name_and_replaced_when_agreed(
+    cli: Cli, begun: list[OpenedSweep], tmp_path: Path
+) -> None:
+    """Presets may have changed with the program."""
+    sweep = open_sweep("demo", Store(tmp_path))
+    older = [config.model_copy(update={"epochs": 7}) for config in sweep.manifest.trials[:2]]
+    trials = (*older, *sweep.manifest.trials[2:])
+    sweep.store.write_sweep(replace(sweep.manifest, trials=trials, space=trials_fingerprint(trials)))
+    assert cli("status", "demo", "--output", tmp_path).exit_code == 0
+    assert Store(tmp_path).read_sweep("demo").trials == trials
+    refused = cli("run", "demo", "--output", tmp_path)
+    assert refused.exit_code == 2
+    assert "10 trials stay, 2 trials leave, 2 trials come" in refused.stderr
+    assert cli("run", "demo", "--output", tmp_path, "--replace").exit_code == 0
     assert len(begun) == 1
 
 

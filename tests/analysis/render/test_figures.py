@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from analysis.pictures import write_figures
 from analysis.render.figures import png, roc_figure, table_figure
 from analysis.render.roc import Curve, RocPicture, roc_picture
-from analysis.tables import Tables, make_tables
+from analysis.tables import Tables, make_tables, write_whole
 from search_spaces.config import DEFAULT_TARGETS, Targets
 from tests.analysis.stored_sweep import CIFAR, LONG_TAIL, SweepBuilder
 from tests.figure_texts import cut_texts, overlapping_texts
@@ -90,7 +90,10 @@ def test_table_figure_draws_each_cell_with_a_result(golden: SweepBuilder) -> Non
 
 def test_write_figures_writes_the_table_and_a_curve_per_cell(golden: SweepBuilder, tmp_path: Path) -> None:
     tables = make_tables(golden.store, golden.manifest())
+    for earlier in ("roc-0123456789abcdef.png", "roc-mine.png"):
+        write_whole(tmp_path / "figures" / earlier, b"of a trial that was chosen before, and not ours")
     files = write_figures(tables, tmp_path / "figures")
+    (tmp_path / "figures" / "roc-mine.png").unlink()
     expected = {"table.png", *(f"roc-{i}.png" for i in tables.frame["trial_id"] if i)}
     assert {f.name for f in files} == expected == {f.name for f in (tmp_path / "figures").iterdir()}
 

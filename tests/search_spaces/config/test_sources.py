@@ -49,6 +49,7 @@ def test_a_folder_is_called_as_it_is_typed(name: str) -> None:
         "..",
         ".",
         "/scans",
+        "~/scans",
         "../scans",
         "a/../b",
         "a/..",
