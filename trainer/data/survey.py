@@ -12,7 +12,7 @@ from pathlib import Path
 from search_spaces.config import Frozen, Task
 from search_spaces.errors import DataError
 from trainer.data.sources.faults import Malformed
-from trainer.data.sources.images import LeftOut, Listing
+from trainer.data.sources.images import LeftOut, Listing, with_left_out
 from trainer.data.sources.read import list_source, source_files
 from trainer.data.splits import Taken, count_classes, divide_listing, train_counts
 
@@ -87,7 +87,7 @@ def look_at_labels(
             try:
                 found[task] = Finding(survey=survey_listing(listing, task))
             except DataError as error:
-                found[task] = Finding(fault=str(error))
+                found[task] = Finding(fault=str(with_left_out(error, listing.left_out)))
     return {task: found[task] for task in tasks}
 
 

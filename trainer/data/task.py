@@ -17,7 +17,7 @@ from search_spaces.config import Task
 from search_spaces.errors import DataError
 from trainer.data.prepared import ClassSizes, PreparedSplits, Split, prepare_once
 from trainer.data.scaling import scale_by_percentiles
-from trainer.data.sources.images import Images, Origin
+from trainer.data.sources.images import Images, Origin, with_left_out
 from trainer.data.sources.read import read_source, source_statistics
 from trainer.data.splits import copies_in, count_classes, make_splits, train_counts
 from trainer.data.subset import draw_subset
@@ -100,7 +100,10 @@ def _decode(config: Task, data_dir: Path | None, download: bool) -> PreparedSpli
         raise DataError(
             f"{config.source.title}: expected images of one shape, found {', '.join(map(str, shapes))}"
         )
-    splits = make_splits(raw, config)
+    try:
+        splits = make_splits(raw, config)
+    except DataError as error:
+        raise with_left_out(error, raw.left_out) from None
     if raw.percentiles is not None:
         splits = scale_by_percentiles(splits, raw.percentiles, config)
     arrays = task_arrays(config)

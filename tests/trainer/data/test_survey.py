@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from search_spaces.config import Binary, Cifar10, Digits, ImageFolder, Task
+from search_spaces.errors import DataError
 from tests.trainer.image_files import random_images, write_class_folders
 from trainer.data import task as data
 from trainer.data.sources.images import LeftOut
@@ -89,6 +91,16 @@ def test_missing_files_are_told_apart_from_malformed_ones(tmp_path: Path) -> Non
     assert [finding.is_missing for finding in found.values()] == [False, False]
     digits = Binary(source=Digits(), negative=(1,), positive=(8,), validation_per_class=500, test_per_class=1)
     assert "validation_per_class asks for 500" in (look_at_labels([digits], None)[digits].fault or "")
+
+
+def test_too_few_examples_are_told_with_what_was_passed_over(tmp_path: Path) -> None:
+    _write(tmp_path / "scans", 20, 20)
+    for path in sorted((tmp_path / "scans" / "malignant").iterdir())[3:]:
+        path.rename(path.with_suffix(".dcm"))
+    told = r"there are 3 \(passed over: files ending .dcm: 17, for example malignant/003.dcm\)"
+    assert re.search(told, look_at_labels([SCANS], tmp_path)[SCANS].fault or "")
+    with pytest.raises(DataError, match=told):
+        data.load_task(SCANS, tmp_path)
 
 
 def test_pixels_add_copies_and_the_hash(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections import Counter
 from collections.abc import Sequence
@@ -26,6 +27,11 @@ from trainer.data.sources.faults import Faults
 from trainer.data.sources.images import Images, Listing, Passed, RawData
 from trainer.data.sources.paths import child, composed, readable
 from trainer.data.sources.reader import Reader
+
+log = logging.getLogger(__name__)
+
+# The brightest value of 12 bits in 16 is 16.
+_DARK = 31
 
 
 class _Entry(NamedTuple):
@@ -103,6 +109,7 @@ class _Decoding:
         self._source = source
         self._faults = Faults(f"image folder {source.folder}")
         self._types: Counter[str] = Counter()
+        self._brightest = 0.0
         scaling = source.scaling
         self.percentiles = scaling.percentiles if isinstance(scaling, Percentiles) else None
 
@@ -113,6 +120,7 @@ class _Decoding:
         for row, entry in enumerate(entries):
             with self._faults.of_one_image():
                 pixels[row] = self._decoded(entry)
+        self._brightest = max(self._brightest, float(pixels.max(initial=0)))
         ids = np.array([entry.image_id for entry in entries], dtype=np.str_)
         return Images(pixels, _classes(entries), ids)
 
@@ -125,8 +133,17 @@ class _Decoding:
         return values
 
     def check(self) -> None:
-        """Raise DataError for images that cannot be read, and for values that no one scale can hold."""
+        """Raise DataError for images that cannot be read, and for values that no one scale can hold.
+
+        Images that are all dark are logged as a warning: little is left of their grey levels.
+        """
         self._faults.check()
+        if self.percentiles is None and self._brightest <= _DARK:
+            log.warning(
+                "image folder %s: no value is above %d of 255; where files hold 12 bits in 16, "
+                "scaling: {percentiles: [1, 99]} uses the whole range",
+                *(self._source.folder, self._brightest),
+            )
         if len(self._types) > 1:
             found = ", ".join(f"{count:,} {name}" for name, count in self._types.most_common())
             raise DataError(

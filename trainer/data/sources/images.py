@@ -46,6 +46,13 @@ class LeftOut:
         return f"{self.reason}: {self.count:,}, for example {self.example}"
 
 
+def with_left_out(error: DataError, left_out: Sequence[LeftOut]) -> DataError:
+    """An error about too few examples, with what was passed over behind it, as that may be why."""
+    if not left_out:
+        return error
+    return DataError(f"{error} (passed over: {'; '.join(map(str, left_out))})")
+
+
 @dataclass(frozen=True)
 class Listing:
     """What labels tell of a data set: per own split the class of each image, and what was passed over.

@@ -122,6 +122,19 @@ def test_what_is_passed_over_is_counted_with_an_example(tmp_path: Path) -> None:
     assert np.bincount(listing.train).tolist() == [3, 2]
 
 
+def test_images_of_which_little_is_left_are_warned_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name, greatest in (("twelve", 4095), ("sixteen", 65535)):
+        for label in ("crow", "jay"):
+            (tmp_path / name / label).mkdir(parents=True)
+            values = np.linspace(0, greatest, 64).astype(np.uint16).reshape(8, 8)
+            Image.fromarray(values).save(tmp_path / name / label / "0.png")
+        FolderReader(ImageFolder(folder=name, size=8)).read(("crow", "jay"), tmp_path, download=False)
+    (record,) = caplog.records
+    assert "image folder twelve: no value is above 16 of 255" in record.getMessage()
+
+
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     for name in ("birds", "x" * 300):
         with pytest.raises(DataError, match=f"expected a folder {tmp_path / name}"):
