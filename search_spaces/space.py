@@ -18,6 +18,7 @@ import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeAlias
 
 from search_spaces.axis import check_axis, check_name, check_size
@@ -100,7 +101,7 @@ class SearchSpace:
             raise SpaceError(f"search space {name}: {problem}") from None
         return cls(name, collapse(map(found.trial, found.start)), description, found, reading)
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """By what it is told apart from another space of its name (see `search_spaces.fingerprint`)."""
         if self.search is not None:

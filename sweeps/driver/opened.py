@@ -17,7 +17,7 @@ from search_spaces.yaml.space import space_name
 from sweeps.driver.change import SpaceChange, space_change
 from sweeps.driver.two_stage import continued, is_first_stage
 from sweeps.hints import advised
-from trainer.store import Store, SweepManifest
+from trainer.store import Store, SweepManifest, stored_space
 
 
 @dataclass(frozen=True)
@@ -173,6 +173,9 @@ def _of_space(space: SearchSpace, store: Store) -> OpenedSweep:
     if space.name not in store.sweep_names():
         samples = None if space.search is None else space.search.samples
         return OpenedSweep(store, replace(manifest, samples=samples), space.search)
+    known = stored_space(store.storage, space.name)
+    if known == space.fingerprint and space.search is None and space.name != TWO_STAGE:
+        return OpenedSweep(store, manifest, known=known)
     stored = store.read_sweep(space.name)
     change = space_change(store, stored, space)
     if space.search is not None:

@@ -22,7 +22,7 @@ from sweeps.driver.training import Training
 from sweeps.driver.work import Work, find_work
 from sweeps.options import RunOptions
 from sweeps.plan import Plan, make_plan
-from trainer.store import SweepManifest
+from trainer.store import SweepManifest, stored_space
 
 log = logging.getLogger(__name__)
 
@@ -100,9 +100,7 @@ def _check(sweep: OpenedSweep, options: RunOptions) -> None:
 
 def _check_not_replaced(sweep: OpenedSweep) -> None:
     """Raise LeaseError where another driver ran another space under this name since the sweep was opened."""
-    if sweep.name not in sweep.store.sweep_names():
-        return
-    found = sweep.store.read_sweep(sweep.name).space
+    found = stored_space(sweep.store.storage, sweep.name)
     if found not in (None, sweep.known, sweep.manifest.space):
         raise LeaseError(
             f"sweep {sweep.name!r} was run with another space by another driver while this one waited; "

@@ -1,7 +1,7 @@
 """The result store. `Store` is the door and `layout` says where everything lies."""
 
 from trainer.store import layout
-from trainer.store.manifest import SweepManifest
+from trainer.store.manifest import SweepManifest, stored_space
 from trainer.store.markers import Done, StoredFile, new_attempt, states_of
 from trainer.store.notes import StopRequest
 from trainer.store.retry import Retry
@@ -25,5 +25,6 @@ __all__ = [
     "new_attempt",
     "standing",
     "states_of",
+    "stored_space",
     "wanted_seeds",
 ]

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel
 
+import trainer.store.layout as layout
 import trainer.store.schema as schema
 from search_spaces.config import DataConfig, TrialConfig
 from search_spaces.errors import StoreError
 from search_spaces.labels import relabelled
 from search_spaces.problem import Problem
 from search_spaces.reading import DEFAULT_READING, Reading, parse_reading
-from trainer.store.storage import json_object
+from trainer.store.storage import Storage, json_object
 
 _REASON_LENGTH = 300
 
@@ -84,6 +85,15 @@ def load_manifest(data: bytes, name: str, where: str) -> SweepManifest:
     tasks = [one.data.model_copy(update={"label": one.label}) for one in found.labels]
     trials = relabelled(found.trials, tasks)
     return SweepManifest(name, trials, found.samples, reading, found.space)
+
+
+def stored_space(storage: Storage, name: str) -> str | None:
+    """The fingerprint of the space that a stored sweep was run with, without reading its trials.
+
+    None where the sweep does not say it, or is not stored.
+    """
+    space = (storage.read_json(layout.sweep(name)) or {}).get("space")
+    return space if isinstance(space, str) else None
 
 
 def short_reason(error: Exception) -> str:
