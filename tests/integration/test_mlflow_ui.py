@@ -7,15 +7,19 @@ import signal
 import socket
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 
 import psutil
 import pytest
 
 from search_spaces.errors import InputError
+from sweeps.tracking.connection import import_mlflow
 from sweeps.tracking.tracker import Tracker
 from sweeps.tracking.ui import free_port, running_ui
 from tests.processes import PATIENCE, wait_until
+from tests.sweeps import synthetic_store as synthetic
+from tests.sweeps.tracking.shown import bring_level, runs_of
 from trainer.store import Store, SweepManifest
 
 
@@ -66,3 +70,21 @@ def test_ends_without_leaving_processes(tmp_path: Path, number: int) -> None:
 
 def is_alive(process: psutil.Process) -> bool:
     return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+
+
+@pytest.mark.group(name="tracking")
+def test_shows_the_artifacts_of_a_folder_of_any_name_that_was_moved(tmp_path: Path) -> None:
+    store, config = Store(tmp_path / "before"), synthetic.trials()[0]
+    synthetic.write_sweep(store, [config])
+    synthetic.write_trial(store, config)
+    bring_level(store)
+    moved = tmp_path / "out#1 50% or so?"
+    (tmp_path / "before").rename(moved)
+    port = free_port()
+    with running_ui(moved, port=port):
+        client = import_mlflow().MlflowClient(f"http://127.0.0.1:{port}")
+        (run,) = runs_of(client)
+        address = f"http://127.0.0.1:{port}/get-artifact?path=roc.svg&run_uuid={run.info.run_id}"
+        with urllib.request.urlopen(address, timeout=PATIENCE) as reply:
+            assert reply.read().startswith(b"<svg")
+    assert [path.name for path in tmp_path.iterdir()] == [moved.name]
