@@ -31,7 +31,7 @@ _EXPECTED = {
     "model_type": "a mapping",
     "model_attributes_type": "a mapping",
     "too_short": "a list of at least {min_length}",
-    "string_too_short": "text of at least {min_length} character",
+    "string_too_short": "text of at least one character",
     "string_pattern_mismatch": "text that matches {pattern}",
     "missing": "a value",
 }

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_h
 import typer
 
 from search_spaces.errors import InputError
+from search_spaces.words import did_you_mean
 
 if TYPE_CHECKING:
     from search_spaces.config.base import Frozen
@@ -73,7 +74,8 @@ def _fields(bag: type[Frozen], context: typer.Context) -> dict[str, Any]:
         kind = bag.model_fields[name].annotation
         if get_origin(kind) is Literal and found[name] not in get_args(kind):
             choices = ", ".join(get_args(kind))
-            raise InputError(f"{parameter.opts[0]}: expected one of {choices}, given {found[name]!r}")
+            hint = did_you_mean(found[name], get_args(kind))
+            raise InputError(f"{parameter.opts[0]}: expected one of {choices}, given {found[name]!r}{hint}")
     return found
 
 

@@ -22,9 +22,11 @@ from sweeps.cli import (
     trial_commands,
 )
 from sweeps.cli.guard import ShownFilter
+from sweeps.cli.help import WholeSentences
 
 app = typer.Typer(
     name="almsweep",
+    cls=WholeSentences,
     help="Hyper-parameter sweeps for classifiers on critical, under-represented classes.",
     no_args_is_help=True,
     add_completion=False,
