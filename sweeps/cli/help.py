@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from typing import Any
 
-import click
 import typer.core
 
 # More than any sentence has: click cuts what is longer.
@@ -17,9 +16,7 @@ _NARROW = 52
 class WholeSentences(typer.core.TyperGroup):
     """A group of commands that cuts no command's description."""
 
-    def make_context(
-        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
-    ) -> click.Context:
+    def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
         """The context of a call; on a narrow terminal the list of commands is narrow too."""
         columns = shutil.get_terminal_size().columns
         has_command = any(not word.startswith("-") for word in args)
@@ -27,7 +24,7 @@ class WholeSentences(typer.core.TyperGroup):
             extra.setdefault("terminal_width", columns)
         return super().make_context(info_name, args, parent, **extra)
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write each command's name and its sentence, which the formatter wraps."""
         rows = []
         for name in self.list_commands(ctx):
