@@ -9,7 +9,7 @@ QUICK := $(PYTEST) --dist worksteal
 # Tests of one file, which may share a server, stay in one process.
 SLOW := $(PYTEST) --dist loadscope
 
-.PHONY: install demo pictures test test-sweeps test-group test-all faults lint format bench \
+.PHONY: install demo pictures reference test test-sweeps test-group test-all faults lint format bench \
 	bench-orchestration clean
 
 install: $(VENV)/.installed
@@ -26,6 +26,10 @@ demo: install
 # README's pictures and docs/demo-table.md, from a fresh run of the demo.
 pictures: install
 	$(BIN)/python -m docs.pictures
+
+# The pages in docs/reference, from the types and docstrings that they tell of.
+reference: install
+	$(BIN)/python -m docs.reference
 
 test: install
 	$(QUICK) -m "not slow"

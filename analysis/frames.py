@@ -24,12 +24,31 @@ def best_frame(
 ) -> pd.DataFrame:
     """A row per cell.
 
-    block, row, family (the row without the constraint), constrained, n ("n=7/10"), found, expected, complete,
-    candidates_complete, candidates_total, candidates_pruned; the ensemble's test metrics as the block's
-    table shows them (auc, fpr_at_tpr_98 ..., 0 to 1), then the ends of their 95 % intervals over test
-    examples (auc_low, auc_high ...), NaN for those that have none; mean and deviation (ddof 0) over
-    replicates of the metric that steers (auc_mean, auc_std); loss_config, alm_config, delta, settings, rule,
-    the validation value of what steers (val_auroc), decided_by, trial_id, note.
+    block                 data set and ratio
+    row                   the settings that make the row
+    family                the row without the constraint
+    constrained           whether the row has the constraint
+    n                     replicates of the chosen trial, found and wanted: "n=7/10"
+    found                 replicates of the chosen trial that completed
+    expected              replicates that it wants
+    complete              whether nothing of the cell is failed or pending
+    candidates_complete   trials of the cell with every replicate
+    candidates_total      trials of the cell
+    candidates_pruned     trials of the cell that were stopped early
+    <metric>              of the ensemble on test, 0 to 1, as the block's table shows it; `auc` is the AUROC
+    <metric>_low          lower end of its 95 % interval over test examples; empty where it has none
+    <metric>_high         upper end
+    <steering>_mean       mean over replicates of each one's own value of what steers, on test
+    <steering>_std        its deviation over replicates, ddof 0
+    loss_config           the chosen trial's loss
+    alm_config            its constraint, without the margin
+    delta                 its margin
+    settings              its other settings that vary in the sweep
+    rule                  the selection rule
+    val_<steering>        the chosen trial's value of what steers, of the ensemble on validation
+    decided_by            which of the rule's criteria decided
+    trial_id              the chosen trial
+    note                  why the cell is incomplete, a metric undefined, or results not to be mixed
     """
     names = _varying(cells, rows)
     return pd.DataFrame([_best_row(cell, columns[cell.block], names) for cell in cells])
@@ -47,8 +66,17 @@ def chosen_settings(cells: Sequence[Cell], rows: Sequence[str]) -> dict[str, dic
 def comparison_frame(cells: Sequence[Cell]) -> pd.DataFrame:
     """A row per pair of cells that differ in the constraint alone and have results of both.
 
-    block, row (with the constraint), pairs, mean_difference, low, high, p_value, complete (both cells are,
-    without pruned candidates), remark, trial_id_without, trial_id_with.
+    block              data set and ratio
+    row                the row with the constraint
+    pairs              seeds that both chosen trials have
+    mean_difference    mean over them of what steers, on test, with the constraint minus without
+    low                lower end of its 95 % interval over seeds and test examples
+    high               upper end
+    p_value            of Wilcoxon's signed-rank test over seeds, two-sided
+    complete           whether both cells are, without pruned candidates
+    remark             why not, or why a number is undefined
+    trial_id_without   the chosen trial without the constraint
+    trial_id_with      the chosen trial with it
     """
     rows = []
     for without, constrained, found in constraint_comparisons(cells):

@@ -1,4 +1,8 @@
-"""The figures of a sweep's tables, written to files. Needs matplotlib, which tables alone do not."""
+"""The figures of a sweep's tables, written to files. Needs matplotlib, which tables alone do not.
+
+table.png         the table as a picture: one metric per row of it, a panel per block
+roc-<trial>.png   the ROC curve of a cell's chosen trial, on test
+"""
 
 from __future__ import annotations
 

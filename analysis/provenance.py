@@ -26,6 +26,15 @@ def provenance(
 
     `columns` are the metrics that a block's table shows. The rates and rows of the sweep stand in it where
     they are not the default.
+
+    schema         of this file
+    store_schema   of the store's files
+    trial_schema   what a configuration means
+    sweep          the sweep's name
+    interval       level and resamples of the intervals, and over what they are
+    rule           how trials were chosen: name, description, order of criteria; or `rules`, of several
+    commits        those that the reported replicates were trained with
+    cells          an entry per cell
     """
     labels = BlockLabels(cell.data for cell in cells)
     return {
@@ -37,7 +46,7 @@ def provenance(
         "interval": {"level": LEVEL, "resamples": RESAMPLES, "over": "test examples of each class"},
         **_rules(cells),
         "commits": commits(cells),
-        "cells": [_cell(cell, columns[cell.block], labels) for cell in cells],
+        "cells": [cell_facts(cell, columns[cell.block], labels) for cell in cells],
     }
 
 
@@ -63,7 +72,29 @@ def commits(cells: Sequence[Cell]) -> list[str]:
     return sorted(found)
 
 
-def _cell(cell: Cell, columns: TableColumns, labels: BlockLabels) -> dict[str, Any]:
+def cell_facts(cell: Cell, columns: TableColumns, labels: BlockLabels) -> dict[str, Any]:
+    """An entry of `cells`.
+
+    block            data set and ratio
+    row              the settings that make the row
+    data             the task's configuration
+    complete         whether nothing of the cell is failed or pending
+    note             why not
+    mixture          in which ways its replicates were rounded differently
+    decided_by       which of the rule's criteria decided
+    found            replicates of the chosen trial that completed
+    expected         replicates that it wants
+    chosen           the chosen trial's id
+    config           its configuration
+    validation       its ensemble's metrics on validation
+    replicates       per seed: attempt, file and hash of its scores, hash of its data, commit, machine
+    missing          per seed that is missing: its state and why
+    versions         of Python and libraries that the replicates were trained with
+    test             its ensemble's metrics on test
+    test_intervals   their 95 % intervals over test examples
+    data_sha256      hashes of the candidates' data: one
+    candidates       per trial: id, label, replicates, the value of the rule, what is missing
+    """
     return {
         "block": cell.block,
         "row": cell.row,

@@ -1,5 +1,10 @@
 """Domains that a space draws values from, and draws that are the same on every machine.
 
+uniform       [low, high]: real values, all equally likely
+log_uniform   [low, high], low above 0: real values whose logarithms are equally likely
+int_uniform   [low, high]: whole numbers, both ends included
+choice        a list of values, all equally likely
+
 A draw depends on the seed, the key and its index alone: a larger sample begins with the smaller one, and
 another key beside it changes nothing. Real values are rounded to six significant digits, so that the last bit
 of a machine's `exp` does not decide a trial's id.

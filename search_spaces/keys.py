@@ -1,8 +1,9 @@
 """The keys that a space may set: `dataset`, every dotted path of TrialConfig, and three short forms.
 
-ratio   data.imbalance_ratio, or what the task has in its place
-alm     constraint
-delta   constraint.margin
+dataset   a preset by its name, which fills in all that it says; or give `data` itself
+ratio     majority per minority: `data.imbalance_ratio`, or what the task has in its place
+alm       `constraint`
+delta     `constraint.margin`
 """
 
 from __future__ import annotations

@@ -15,6 +15,12 @@
       samples: 200                            # default of --num-samples
       seed: 1                                 # default of --seed
 
+domains      mapping of keys, in this order, to domains; `when` in one says where its key applies; required
+objectives   list of metrics of the ensemble on validation; default: what steers the task
+start        `published`, or a list of settings: tried before any other; default: none
+samples      whole number, at least 1: how many trials; default: `--num-samples`
+seed         whole number, at least 0: of the sampler; default: 0, and `--seed` goes first
+
 Domains are those of the block `random`. With `start: published` the paper's published configurations that
 lie in the space come first.
 """

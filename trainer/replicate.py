@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -30,6 +30,23 @@ from trainer.patience import epochs_without_gain
 from trainer.scored import ScoredEpochs, mean_scores
 from trainer.setup import TrialSetup
 from trainer.training_step import TrainingStep, learning_rate
+
+# What one epoch left, by name.
+EpochRecord: TypeAlias = dict[str, float]
+"""
+epoch                   from 0
+learning_rate           of the epoch's steps
+train/loss              mean over batches of the loss with the constraint's term
+train/violation         mean over positives of the constraint's violation q; 0 without a constraint
+train/penalty           mu at the epoch's end; 0 without a constraint
+train/multiplier_mean   mean over positives of the multipliers lambda
+train/multiplier_max    the largest of them
+val/loss                the loss on the validation split
+val/<metric>            the task's metrics there, but for those that are told at the end alone
+seconds                 this replicate's equal share of the time that its trial took for the epoch
+ensemble/val/<metric>   the headline metrics of the mean over the trial's replicates, each by what it would be
+                        scored by if it ended now
+"""
 
 
 @dataclass
@@ -163,8 +180,8 @@ class Replicate:
         self._validate = Captured(_nothing, self.lane)
         self.lane.close()
 
-    def _read_record(self) -> dict[str, float]:
-        """The epoch's record; the one place where the host waits for the device."""
+    def _read_record(self) -> EpochRecord:
+        """The epoch's record; the one place where the host waits for the device (see `EpochRecord`)."""
         config, setup = self.setup.config, self.setup
         validation_loss = self.loss(self._validation_logits, setup.examples.validation_targets)
         waited_for = torch.stack([self.step.loss_sum, validation_loss, *self._constraint_sums()])

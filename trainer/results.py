@@ -1,4 +1,27 @@
-"""The result files of a trial's replicates: scores, curves, summary, weights."""
+"""The result files of a trial's replicates: scores, curves, summary, weights.
+
+The summary, `result.<attempt>.json`, holds:
+
+trial_schema     what a configuration meant when it was trained
+state            "completed", "diverged" or "pruned"
+reason           why it ended before its last epoch; null where it did not
+pruned_by        of a pruned one: the metric by which it fell behind
+scored_epochs    the epochs, from 0, over which its outputs are averaged
+epochs           how many it was trained
+metrics          of the scored epochs, under `val/` and `test/`; null where one is undefined
+wall_seconds     the time that it took
+node             the machine's host name
+device           the GPU's name, or the processor's architecture
+processor        the processor's model
+cpu_capability   the vector instructions of torch's kernels
+gpu_driver       the NVIDIA driver's version; null without a GPU
+threads          of the processor, that torch computed with
+compiled         whether its network went through `torch.compile`
+versions         of Python and of the libraries that can change a number
+commit           of the program
+data_sha256      hash of pixels, targets and ids of its splits
+counts           examples: of each role or class in training, of validation, of test
+"""
 
 from __future__ import annotations
 

@@ -20,7 +20,10 @@ class Augmentation(Kind):
 
 
 class RandomCrop(Augmentation):
-    """A crop at a random place, after zero-padding by `padding` pixels."""
+    """A crop at a random place, after zero-padding.
+
+    padding   by so many pixels on every side
+    """
 
     implementation: ClassVar[str] = "trainer.data.steps:CropStep"
     name: Literal["random_crop"] = "random_crop"
@@ -28,7 +31,10 @@ class RandomCrop(Augmentation):
 
 
 class HorizontalFlip(Augmentation):
-    """Left and right change places, with this probability."""
+    """Left and right change places.
+
+    probability   of an image, every time it is seen
+    """
 
     implementation: ClassVar[str] = "trainer.data.steps:FlipStep"
     name: Literal["horizontal_flip"] = "horizontal_flip"
@@ -50,9 +56,11 @@ else:
 
 
 class AugmentationConfig(Frozen):
-    """Random crop after zero-padding by `crop_padding` pixels, then a flip with this probability.
+    """How training images are augmented: a random crop after zero-padding, then a flip, then further steps.
 
-    `then` are further steps, in their order.
+    crop_padding      by so many pixels on every side an image is padded before it is cropped
+    horizontal_flip   probability that left and right change places
+    then              further steps, in their order
     """
 
     crop_padding: int = Field(default=4, ge=0, le=64)

@@ -76,7 +76,10 @@ class Bce(Loss):
 
 
 class SymmetricMargin(Loss):
-    """S-LM: large margin m on both classes."""
+    """S-LM: large margin m on both classes.
+
+    margin   m, in logits
+    """
 
     implementation: ClassVar[str] = "trainer.losses.binary:symmetric_margin"
     family: ClassVar[str] = "S-LM"
@@ -85,7 +88,10 @@ class SymmetricMargin(Loss):
 
 
 class AsymmetricMargin(Loss):
-    """A-LM: large margin m on the positive class only."""
+    """A-LM: large margin m on the positive class only.
+
+    margin   m, in logits
+    """
 
     implementation: ClassVar[str] = "trainer.losses.binary:asymmetric_margin"
     family: ClassVar[str] = "A-LM"
@@ -94,7 +100,10 @@ class AsymmetricMargin(Loss):
 
 
 class SymmetricFocal(Loss):
-    """S-FL: focal loss with exponent g on both classes."""
+    """S-FL: focal loss with exponent g on both classes.
+
+    gamma   g; the higher, the less an example counts that is told well
+    """
 
     implementation: ClassVar[str] = "trainer.losses.binary:symmetric_focal"
     family: ClassVar[str] = "S-FL"
@@ -103,7 +112,10 @@ class SymmetricFocal(Loss):
 
 
 class AsymmetricFocal(Loss):
-    """A-FL: focal factor with exponent g on the negative (majority) class only."""
+    """A-FL: focal factor with exponent g on the negative (majority) class only.
+
+    gamma   g; the higher, the less a negative counts that is told well
+    """
 
     implementation: ClassVar[str] = "trainer.losses.binary:asymmetric_focal"
     family: ClassVar[str] = "A-FL"
@@ -112,7 +124,10 @@ class AsymmetricFocal(Loss):
 
 
 class ClassBalancedBce(Loss):
-    """CB-BCE: each class weighted by its effective number of samples (Cui et al. 2019), b = `beta`."""
+    """CB-BCE: each class weighted by its effective number of samples (Cui et al. 2019).
+
+    beta   b; 0 weights classes alike, towards 1 by the inverse of their examples
+    """
 
     implementation: ClassVar[str] = "trainer.losses.binary:class_balanced_bce"
     family: ClassVar[str] = "CB-BCE"
@@ -126,7 +141,10 @@ class ClassBalancedBce(Loss):
 
 
 class WeightedBce(Loss):
-    """W-BCE: positives weighted by w = c * ratio, c = `weight_factor`, ratio = majority per minority."""
+    """W-BCE: positives weighted by w = c * ratio, ratio = majority per minority.
+
+    weight_factor   c
+    """
 
     implementation: ClassVar[str] = "trainer.losses.binary:weighted_bce"
     family: ClassVar[str] = "W-BCE"
@@ -139,7 +157,11 @@ class WeightedBce(Loss):
 
 
 class Ldam(Loss):
-    """LDAM (Cao et al. 2019): label-distribution-aware margins on scaled cosine logits; two outputs."""
+    """LDAM (Cao et al. 2019): label-distribution-aware margins on scaled cosine logits; two outputs.
+
+    max_margin   margin of the rarer class, in cosines
+    scale        by what cosines are multiplied in the loss
+    """
 
     implementation: ClassVar[str] = "trainer.losses.binary:ldam"
     family: ClassVar[str] = "LDAM"

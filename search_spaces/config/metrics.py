@@ -15,8 +15,6 @@ from search_spaces.config.base import Frozen
 
 Rate = Annotated[float, Field(gt=0, lt=1)]
 
-# Where a metric is shown. "headline": everywhere, from the ensemble's curves to the tables, and it may be an
-# objective. "curve": per epoch of each replicate, and at the end. "summary": at the end.
 Role = Literal["headline", "curve", "summary"]
 
 
@@ -29,6 +27,8 @@ class Metric:
     header   as a table's head has it, with the unit of `scale`
     words    as a sentence has it
     scale    by what a table multiplies the value: 100 for per cent
+    role     where it is shown: "headline" everywhere, from the ensemble's curves to the tables, and it may be
+             an objective; "curve" per epoch of each replicate, and at the end; "summary" at the end
     mean_of  of which metric of its task's columns it is the mean ("auroc"); "" for none
     trivial  what scores that know nothing reach, or one answer for all examples; None where that depends on
              the data
@@ -57,7 +57,11 @@ class Metric:
 
 
 class Targets(Frozen):
-    """The rates at which a ROC curve is read: FPR at each of `tpr`, TPR at each of `fpr`."""
+    """The rates at which a ROC curve is read: FPR at a TPR, and TPR at an FPR.
+
+    tpr   true positive rates at which the false positive rate is read
+    fpr   false positive rates at which the true positive rate is read
+    """
 
     tpr: tuple[Rate, ...] = (0.98, 0.95, 0.9)
     fpr: tuple[Rate, ...] = (0.01, 0.05, 0.1)

@@ -50,7 +50,11 @@ class Model(Kind):
 
 
 class _Convolutional(Model):
-    """Convolutions, the first of which has the fewest channels, `width`, and makes the largest map."""
+    """Convolutions, the first of which has the fewest channels, `width`, and makes the largest map.
+
+    width            channels of the first convolution
+    initialization   how the first weights of convolutions are drawn: torch's default, or He's by fan-out
+    """
 
     width: int = Field(ge=1, le=1024)
     initialization: Initialization = "torch"

@@ -105,7 +105,10 @@ class Digits(Source):
 
 
 class MedMnist(Source):
-    """A MedMNIST v2 `.npz` file (Yang et al. 2023), for example `breastmnist`; the file is `<subset>.npz`."""
+    """A MedMNIST v2 `.npz` file (Yang et al. 2023), for example `breastmnist`.
+
+    subset   the file's name without `.npz`
+    """
 
     implementation: ClassVar[str] = "trainer.data.sources.medmnist:MedMnistReader"
     title_field: ClassVar[str | None] = "subset"
@@ -127,6 +130,8 @@ class Percentiles(Frozen):
 
     All values of the pool's images count alike, after they are resized; what lies beyond is clipped.
     Validation and test images are scaled by the same two values, which they have no part in.
+
+    percentiles   the lower and the higher one, 0 to 100
     """
 
     kind: ClassVar[str] = "by_percentiles"

@@ -33,10 +33,16 @@ from search_spaces.config.task import Comparison, Task
 class Binary(Task):
     """Which classes are negative, which positive (critical), and how the examples are split.
 
-    `validation_per_class` examples of every class are held out of the training pool, the same ones for every
-    seed; None takes the data set's own validation split. `test_per_class` likewise for the test split.
-    Of the rest a seed draws `train_share` of each negative class, and `negatives // imbalance_ratio`
-    positives; without a ratio it draws `train_share` of each positive class too.
+    source                 where the images come from
+    negative               the classes that are not critical, by number or name; `rest`: all others
+    positive               the critical classes, likewise
+    imbalance_ratio        negatives per positive in training: a seed draws `negatives // imbalance_ratio`
+                           positives; without a ratio `train_share` of each positive class
+    validation_per_class   so many examples of every class are held out of the training pool, the same ones
+                           for every seed; without it the data set's own validation split is taken
+    test_per_class         likewise for the test split
+    train_share            share of each negative class, of what is not held out, that a seed draws
+    label                  what tables, titles and runs call the data; no part of a trial's identity
     """
 
     kind: ClassVar[str] = "binary"
@@ -127,7 +133,10 @@ class Binary(Task):
 class Imbalance(Frozen):
     """A long tail: class c of C keeps floor(n_max * factor^(-c / (C - 1))) examples, n_max of the first.
 
-    Cui et al., CVPR 2019, section 5. `factor` = examples of the first class per example of the last.
+    Cui et al., CVPR 2019, section 5.
+
+    profile   how the classes between follow
+    factor    examples of the first class per example of the last
     """
 
     profile: Literal["exponential"] = "exponential"
@@ -137,12 +146,19 @@ class Imbalance(Frozen):
 class MultiClass(Task):
     """Several classes, of which some are critical, with a long tail or without.
 
-    `critical` are among `classes`. `validation_per_class` and `test_per_class` are those of `Binary`. Of the
-    rest a seed draws `train_share` of each class; with `imbalance` the class of most examples, which is the
-    first, keeps as many, and the others follow the profile.
-
-    `steering` is the metric that steers; "critical_auroc" is the mean over critical classes of the
-    one-vs-rest AUROC.
+    task                   says that there are several classes
+    source                 where the images come from
+    classes                the classes, by number or name, the most frequent of a long tail first; `rest`:
+                           those that are not listed
+    critical               the critical ones among them
+    imbalance              a long tail: the first class keeps all examples that a seed draws, the others
+                           follow the profile; without it each class keeps its own
+    steering               the metric that steers: the mean over critical classes of the one-vs-rest AUROC
+    validation_per_class   so many examples of every class are held out of the training pool, the same ones
+                           for every seed; without it the data set's own validation split is taken
+    test_per_class         likewise for the test split
+    train_share            share of each class, of what is not held out, that a seed draws
+    label                  what tables, titles and runs call the data; no part of a trial's identity
     """
 
     kind: ClassVar[str] = "multiclass"

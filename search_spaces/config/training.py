@@ -11,7 +11,13 @@ from search_spaces.config.base import Frozen, NonNegative
 
 
 class Sgd(Frozen):
-    """Stochastic gradient descent with momentum and L2 weight decay."""
+    """Stochastic gradient descent with momentum and L2 weight decay.
+
+    learning_rate   the step; with a schedule that of the first epoch
+    momentum        share of the last step that is taken again
+    weight_decay    weight of half the squared norm of all weights
+    schedule        of the step: "constant", or "cosine", which falls to 0 after the last epoch
+    """
 
     name: Literal["sgd"] = "sgd"
     learning_rate: float = Field(default=0.01, gt=0)
@@ -21,7 +27,12 @@ class Sgd(Frozen):
 
 
 class Adam(Frozen):
-    """Adam (Kingma and Ba 2015) with torch's default betas."""
+    """Adam (Kingma and Ba 2015) with torch's default betas.
+
+    learning_rate   the step; with a schedule that of the first epoch
+    weight_decay    weight of half the squared norm of all weights, as torch's Adam adds it to the gradient
+    schedule        of the step: "constant", or "cosine", which falls to 0 after the last epoch
+    """
 
     name: Literal["adam"] = "adam"
     learning_rate: float = Field(default=1e-3, gt=0)

@@ -36,9 +36,23 @@ REGISTRIES: tuple[Registry[Any], ...] = (LOSS_TYPES, MODEL_TYPES, SOURCE_TYPES, 
 class TrialConfig(Frozen):
     """One combination of the sweep. See `trial_id` for what makes two trials the same.
 
-    scored   over which epochs a replicate's logits are averaged, on validation and test: the best one by the
-             task's steering metric (the paper), the last one, the last three, or the three best; where there
-             are fewer, over those. `patience` and the penalty's growth do not depend on it.
+    data           the task: which classes, which of them are critical, how examples are split
+    model          the network
+    loss           the base loss
+    constraint     the critical-class constraint, or none
+    sampler        "shuffle": every example once an epoch, in random order; "class_balanced": as many, drawn
+                   with replacement, classes equally often
+    augmentation   how training images are augmented
+    optimizer      how weights are stepped
+    epochs         the most epochs that a replicate is trained
+    patience       a replicate ends after so many epochs without a better validation value of what steers
+    scored         over which epochs a replicate's logits are averaged, on validation and test: the best one
+                   by the task's steering metric (the paper), the last one, the last three, or the three
+                   best; where there are fewer, over those. `patience` and the penalty's growth do not depend
+                   on it
+    batch_size     examples per step
+    precision      of the networks' arithmetic; weights, statistics and constraint are float32 in any case
+    seeds          the replicates, each with its own weights, subset and order; no part of the identity
     """
 
     data: DataConfig

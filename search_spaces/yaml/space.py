@@ -19,11 +19,19 @@
       domains:
         optimizer.learning_rate: {log_uniform: [1e-3, 1e-1]}
 
-Beside the blocks stand `tpr_targets` and `fpr_targets`, the rates at which ROC curves are read, and `rows`,
-what makes a row of the table: see `search_spaces.reading`.
-
-With a block `search` the trials are not listed but chosen one by one: see `search_spaces.search_block`.
-It stands beside `fixed` alone.
+name          text: names the sweep, its output folder and its MLflow experiment; default: the file's name
+description   text: a sentence for people; default: none
+tpr_targets   list of rates between 0 and 1: true positive rates at which ROC curves are read; default: 0.98,
+              0.95, 0.9
+fpr_targets   list of rates between 0 and 1: false positive rates, likewise; default: 0.01, 0.05, 0.1
+rows          list of a trial's keys that make a row of the table; all else competes inside it; default:
+              loss, constraint
+fixed         mapping of settings that are the same in every trial; default: none
+choices       list of mappings, of which a trial takes one: settings that belong together; default: none
+grid          mapping of keys to lists of values, of which every combination is a trial; default: none
+random        mapping: `samples` (whole number, at least 1, required) draws, each combined with all else, by
+              `seed` (whole number, at least 0; default 0) from `domains` (by key, required)
+search        mapping, in place of choices, grid and random: trials are chosen one by one
 
 Every block may be left out; a key stands in one block. Keys: `search_spaces.keys` and
 `search_spaces.settings`. Domains: `uniform`, `log_uniform`, `int_uniform` (each [low, high], both included)

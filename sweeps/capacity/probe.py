@@ -82,7 +82,7 @@ class Probes:
         Raises InputError with the reason where it cannot be taken.
         """
         request = Request(config=config, trial=self.trial, memory=memory, bf16=self.bf16)
-        return self.run(lambda: _measured(self.store, request))
+        return self.run(lambda: measured(self.store, request))
 
 
 @dataclass(frozen=True)
@@ -162,8 +162,14 @@ def kinds(trials: Iterable[PlannedTrial]) -> dict[str, TrialConfig]:
     return found
 
 
-def _measured(store_uri: str, request: Request) -> TrialNeeds:
-    """The cached measurement where it tells what is asked, else a new one, which is cached."""
+def measured(store_uri: str, request: Request) -> TrialNeeds:
+    """The cached measurement where it tells what is asked, else a new one, which is cached.
+
+    machine    the kind of machine that was measured
+    threads    of the processor, per trial
+    trial      the trial that was measured, in words
+    compiled   whether its network went through `torch.compile`
+    """
     store, key = Store(store_uri), _key(request.config, request.trial)
     cached = _cached(store, key)
     if cached is not None and _tells(cached, request):

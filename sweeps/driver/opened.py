@@ -81,6 +81,14 @@ def open_sweep(
     return _as_asked(opened, replicates, samples, seed)
 
 
+def open_space(space: SearchSpace, store: Store, replicates: int | None = None) -> OpenedSweep:
+    """A sweep of a space that was composed in Python, as `open_sweep` opens one by its name or file.
+
+    Raises TrialSchemaError likewise.
+    """
+    return _as_asked(_of_space(space, store), replicates)
+
+
 def open_stored(space: str, store: Store, replicates: int | None = None) -> OpenedSweep:
     """A sweep with the trials and seeds that it was last run with: what a report starts from.
 

@@ -59,7 +59,14 @@ def read_suggestions(store: Store, name: str, search: Search) -> tuple[dict[str,
 
 
 def write_suggestion(store: Store, name: str, search: Search, suggestion: Suggestion) -> None:
-    """Write a suggestion of the sweep `name`."""
+    """Write a suggestion of the sweep `name`.
+
+    schema     of this file
+    number     its place, from 0
+    trial_id   the trial that it makes
+    origin     "start", "random" or "sampler": from where its values come
+    values     by key, as they were drawn
+    """
     content = {
         "schema": STUDY_SCHEMA,
         "number": suggestion.number,

@@ -32,7 +32,7 @@ def sweep_runs(
     tracking_uri: str | None,
     tasks: Iterable[Task] = (),
 ) -> SweepRuns:
-    """The MLflow side of a sweep: by default an SQLite database and an artifact folder in the output folder.
+    """The MLflow side of a sweep: by default `mlflow.db` (SQLite) and `mlartifacts/` in the output folder.
 
     `tasks` are those of trials that are not in the manifest yet. Raises InputError for a URI of an unknown
     kind, and for none where the store is remote.

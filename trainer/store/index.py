@@ -79,7 +79,12 @@ class Index:
         return {int(seed): done_of(trial_id, int(seed), copy) for seed, copy in copies.items()}
 
     def write(self, trial_id: str) -> None:
-        """Copy the DONE markers and results of a trial into its entry, replacing an earlier one."""
+        """Copy the DONE markers and results of a trial into its entry, replacing an earlier one.
+
+        schema       of the store's files
+        trial_id     the trial
+        replicates   by seed: its DONE marker, and its `result` as text
+        """
         ended = self._replicates.ended(trial_id)
         old = self._storage.list_files(layout.index_folder(trial_id), recursive=False)
         name = entry_name(states_of(ended))

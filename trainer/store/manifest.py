@@ -1,4 +1,16 @@
-"""A sweep's manifest: which trials it expects, and how that is written down."""
+"""A sweep's manifest: which trials it expects, and how that is written down.
+
+schema         of the store's files
+trial_schema   what a configuration means
+name           the sweep's
+trials         configurations, each with the seeds that are wanted
+samples        of a search: how many trials in all
+space          fingerprint of the space that it was last run with
+tpr_targets    how its results are read, where that is not the default; likewise the next two
+fpr_targets    false positive rates
+rows           what makes a row of the table
+labels         what a person calls the data of a block, where that was said: `label`, `data`
+"""
 
 from __future__ import annotations
 

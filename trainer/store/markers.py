@@ -47,7 +47,15 @@ def new_attempt() -> str:
 
 
 def marker_content(done: Done) -> dict[str, Any]:
-    """What a marker's file holds, as JSON."""
+    """What a marker's file holds, as JSON.
+
+    schema     of the store's files
+    trial_id   the trial
+    seed       the replicate
+    state      "completed", "diverged" or "pruned"
+    attempt    which attempt wrote the files
+    files      by kind (epochs, scores, result, weights): name, SHA-256 and bytes
+    """
     return {
         "schema": STORE_SCHEMA,
         "trial_id": done.trial_id,

@@ -43,7 +43,14 @@ class Notes:
         self._storage.delete(layout.checkpoint(trial_id))
 
     def write_failure(self, trial_id: str, failure: Mapping[str, Any]) -> None:
-        """Write why an attempt failed: error, message, traceback, seeds. Secrets are hidden."""
+        """Write why an attempt failed. Secrets are hidden.
+
+        error               the error's type
+        message             what it says
+        traceback           its last lines
+        seeds               the replicates that were under way
+        peak_memory_bytes   the most memory that the process held, where that is known
+        """
         safe = {key: _redacted(value) for key, value in failure.items()}
         self._storage.write_json(layout.failure(trial_id), safe)
 
@@ -56,7 +63,11 @@ class Notes:
         self._storage.delete(layout.failure(trial_id))
 
     def request_stop(self, trial_id: str, request: StopRequest) -> None:
-        """Ask the worker of a trial to end its replicates under way as pruned, for this reason."""
+        """Ask the worker of a trial to end its replicates under way as pruned.
+
+        reason   what stands in their results
+        metric   by which the trial fell behind; null: by none
+        """
         content = {"reason": request.reason, "metric": request.metric}
         self._storage.write_json(layout.stop_request(trial_id), content)
 

@@ -3,8 +3,8 @@
 split        "val" or "test"
 example_id   the example's id in its published split, as text
 target       int8 or int16
-score        float32, of a binary task; or
-outputs      fixed-size list of float32, a logit per class
+score        float32, of a task with one score per example
+outputs      of any other: fixed-size list of float32, a logit per class
 """
 
 from __future__ import annotations
