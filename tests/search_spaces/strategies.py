@@ -18,6 +18,7 @@ from search_spaces.config import (
     ImageFolder,
     Ldam,
     MedMnist,
+    Percentiles,
     ResNet10,
     Sgd,
     SmallCnn,
@@ -38,7 +39,8 @@ sources: st.SearchStrategy[Source] = st.one_of(
     st.builds(MedMnist, subset=st.sampled_from(["breastmnist", "pneumoniamnist"])),
     st.builds(
         ImageFolder,
-        folder=st.sampled_from(["cifar10", "scans"]),
+        folder=st.sampled_from(["cifar10", "scans", "Chest X-Ray", "données", "a/b"]),
+        scaling=st.sampled_from(["full_range", Percentiles(percentiles=(1, 99))]),
         size=st.sampled_from([32, 64]),
         channels=st.sampled_from([1, 3]),
     ),
