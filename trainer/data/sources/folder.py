@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 from collections import Counter
@@ -23,7 +24,7 @@ from trainer.data.sources.class_folders import (
     split_of,
 )
 from trainer.data.sources.decode import decode_image, decode_values
-from trainer.data.sources.faults import Faults
+from trainer.data.sources.faults import Faults, Malformed
 from trainer.data.sources.images import Images, Listing, Passed, RawData
 from trainer.data.sources.paths import child, composed, readable
 from trainer.data.sources.reader import Reader
@@ -83,7 +84,9 @@ class FolderReader(Reader[ImageFolder]):
         found = []
         for split in folders:
             for folder in class_folders(split).values():
-                found += images_in(folder, folders.root, nobody)
+                # One that may not be listed ("lost+found") is an error for whoever asks for that class.
+                with contextlib.suppress(Malformed):
+                    found += images_in(folder, folders.root, nobody)
         return found
 
     def _entries(

@@ -299,3 +299,6 @@ def test_a_folder_that_may_not_be_read_is_named(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(os, "scandir", refused)
     with pytest.raises(DataError, match="birds/jay: expected a folder, could not list it: Permission denied"):
         FolderReader(SOURCE).read(("crow", "jay"), tmp_path, download=False)
+    write_class_folders(tmp_path / "birds", {"owl": JAYS})
+    assert len(FolderReader(SOURCE).read(("crow", "owl"), tmp_path, download=False).train.ids) == 5
+    assert len(FolderReader(SOURCE).files(tmp_path)) == 5
