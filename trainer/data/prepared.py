@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 # Raise it when the same files and configuration start to give other splits.
 PREPARATION = 2
 # Raise it when an entry of the cache holds its splits otherwise.
-_ENTRY = 3
+_ENTRY = 4
 _SPLITS = ("pool", "validation", "test")
 
 
@@ -73,6 +73,7 @@ class PreparedSplits:
 
     members     per class, positions in the pool
     copies      what was left out as a copy, and why
+    limits      the values that became 0 and 255, where they are scaled by percentiles of the pool
     """
 
     pool: Split
@@ -84,6 +85,7 @@ class PreparedSplits:
     members: tuple[NDArray[np.int64], ...]
     sizes: ClassSizes
     copies: tuple[LeftOut, ...]
+    limits: tuple[float, float] | None = None
 
 
 def prepare_once(config: Task, data_dir: Path | None, decode: Callable[[], PreparedSplits]) -> PreparedSplits:
@@ -160,6 +162,7 @@ def _to_arrays(prepared: PreparedSplits) -> CachedArrays:
         "sha256": prepared.sha256,
         "sizes": {name: list(sizes) for name, sizes in vars(prepared.sizes).items()},
         "copies": [vars(part) for part in prepared.copies],
+        "limits": prepared.limits,
     }
     return CachedArrays(arrays, facts)
 
@@ -185,4 +188,5 @@ def _from_arrays(cached: CachedArrays) -> PreparedSplits:
         members=tuple(arrays[f"members_{position}"] for position in range(len(facts["sizes"]["train"]))),
         sizes=ClassSizes(**{name: tuple(sizes) for name, sizes in facts["sizes"].items()}),
         copies=tuple(LeftOut(**part) for part in facts["copies"]),
+        limits=None if facts["limits"] is None else (facts["limits"][0], facts["limits"][1]),
     )

@@ -20,12 +20,18 @@ from trainer.tasks.base import task_arrays
 log = logging.getLogger(__name__)
 
 
-def scale_by_percentiles(splits: Splits, percentiles: tuple[float, float], config: Task) -> Splits:
+# The values that become 0 and 255.
+Limits = tuple[float, float]
+
+
+def scale_by_percentiles(
+    splits: Splits, percentiles: tuple[float, float], config: Task
+) -> tuple[Splits, Limits]:
     """The splits as bytes: the two percentiles of all values of the pool's images become 0 and 255.
 
-    Pictures that only become equal by that are copies too: those of a test or validation image leave the
-    pool, those of a test image the validation split. Raises DataError if both percentiles are one value, and
-    if such copies take from validation what the task's metrics need.
+    Also returns these two values. Pictures that only become equal by that are copies too: those of a test or
+    validation image leave the pool, those of a test image the validation split. Raises DataError if both
+    percentiles are one value, and if such copies take from validation what the task's metrics need.
     """
     data_set = config.source.title
     low, high = (float(value) for value in np.percentile(splits.pool.pixels, percentiles))
@@ -44,7 +50,8 @@ def scale_by_percentiles(splits: Splits, percentiles: tuple[float, float], confi
     pool = _bytes(splits.pool, low, high)
     kept = _without(pool, taken)
     copies = np.concatenate([splits.copies, np.delete(pool.ids, kept)])
-    return replace(splits, pool=pool.take(kept), validation=validation, test=test, copies=copies)
+    scaled = replace(splits, pool=pool.take(kept), validation=validation, test=test, copies=copies)
+    return scaled, (low, high)
 
 
 def _held_out(held_out: HeldOut, low: float, high: float, taken: Collection[bytes]) -> HeldOut:
@@ -55,10 +62,15 @@ def _held_out(held_out: HeldOut, low: float, high: float, taken: Collection[byte
 
 
 def _bytes(images: Images, low: float, high: float) -> Images:
-    pixels = np.empty(images.pixels.shape, dtype=np.uint8)
-    for row, values in enumerate(images.pixels):  # one at a time: float64 needs eight times the memory
-        pixels[row] = between(values, low, high)
-    return replace(images, pixels=pixels)
+    return replace(images, pixels=scaled_pixels(images.pixels, (low, high)))
+
+
+def scaled_pixels(stored: NDArray[np.float32], limits: Limits) -> NDArray[np.uint8]:
+    """Images [N, C, H, W] of values as they are stored, as bytes."""
+    pixels = np.empty(stored.shape, dtype=np.uint8)
+    for row, values in enumerate(stored):  # one at a time: float64 needs eight times the memory
+        pixels[row] = between(values, *limits)
+    return pixels
 
 
 def _without(images: Images, taken: Collection[bytes]) -> NDArray[np.int64]:

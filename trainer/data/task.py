@@ -104,8 +104,9 @@ def _decode(config: Task, data_dir: Path | None, download: bool) -> PreparedSpli
         splits = make_splits(raw, config)
     except DataError as error:
         raise with_left_out(error, raw.left_out) from None
+    limits = None
     if raw.percentiles is not None:
-        splits = scale_by_percentiles(splits, raw.percentiles, config)
+        splits, limits = scale_by_percentiles(splits, raw.percentiles, config)
     arrays = task_arrays(config)
     pool = _tensors(splits.pool, "train", arrays)
     validation = _tensors(splits.validation.images, splits.validation.origin, arrays)
@@ -125,6 +126,7 @@ def _decode(config: Task, data_dir: Path | None, download: bool) -> PreparedSpli
             test=count_classes(splits.test.images.classes, config),
         ),
         copies=copies_in(splits),
+        limits=limits,
     )
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from search_spaces.config import Binary, Cifar10, ImageFolder, MedMnist
+from search_spaces.config import Binary, Cifar10, ImageFolder, MedMnist, Percentiles
 from search_spaces.errors import DataError
 from tests.processes import PATIENCE
 from tests.trainer.image_files import encode, random_images, write_class_folders, write_npz, write_parquet
@@ -82,7 +82,7 @@ def assert_equal(one: TaskData, other: TaskData) -> None:
         assert ours.origin == theirs.origin
     for ours, theirs in zip(one.splits.members, other.splits.members, strict=True):
         assert np.array_equal(ours, theirs)
-    for name in ("mean", "std", "sha256", "sizes", "copies"):
+    for name in ("mean", "std", "sha256", "sizes", "copies", "limits"):
         assert getattr(one.splits, name) == getattr(other.splits, name)
     assert one.counts == other.counts
     assert one.train_indices(1).equal(other.train_indices(1))
@@ -110,15 +110,17 @@ def test_other_roles_are_another_entry(files: Path, decodings: list[object]) -> 
     assert other.sha256 != fresh_load(CONFIG, files).sha256
 
 
-@pytest.mark.parametrize("kind", ["folder", "medmnist"])
+@pytest.mark.parametrize("kind", ["folder", "percentiles", "medmnist"])
 def test_other_layouts_are_cached_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, decodings: list[object], kind: str
 ) -> None:
     monkeypatch.setenv("ALMSWEEP_CACHE", str(tmp_path / "cache"))
-    if kind == "folder":
+    if kind != "medmnist":
         images = {name: random_images(9, (1, 8, 8), seed) for seed, name in enumerate(("ill", "well"))}
         write_class_folders(tmp_path / "scans", images)
-        source, roles = ImageFolder(folder="scans", size=8, channels=1), (("well",), ("ill",))
+        scaling = "full_range" if kind == "folder" else Percentiles(percentiles=(1, 99))
+        source = ImageFolder(folder="scans", size=8, channels=1, scaling=scaling)
+        roles = ("well",), ("ill",)
         held = {"validation_per_class": 2, "test_per_class": 2}
     else:
         splits = {
