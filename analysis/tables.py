@@ -11,7 +11,7 @@ The same results give the same bytes: no time, host or path is written.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,9 @@ from search_spaces.config import Targets
 from search_spaces.errors import StoreError
 from search_spaces.rows import DEFAULT_ROWS
 from trainer.store import Store, SweepManifest, storage
+
+# Digits of an id in a table, which the command line takes for it.
+_SHORTEST_ID = 8
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,8 @@ def make_tables(
     columns = {cell.block: table_columns(cell.data, shown) for cell in cells}
     frame = best_frame(cells, columns, manifest.reading.rows)
     settings = chosen_settings(cells, manifest.reading.rows)
-    document = best_document(manifest.name, _facts(cells, manifest), frame, columns, settings)
+    ids = short_ids(config.trial_id for config in manifest.trials)
+    document = best_document(manifest.name, _facts(cells, manifest), frame, columns, settings, ids)
     return Tables(
         frame=frame,
         comparisons=comparison_frame(cells),
@@ -122,6 +126,19 @@ def write_tables(
     for name, text in contents.items():
         files.append(write_whole(Path(out_dir) / name, text.encode()))
     return replace(tables, files=tuple(files))
+
+
+def short_ids(trial_ids: Iterable[str]) -> dict[str, str]:
+    """The first digits of each id, by which no two are taken for each other; at least eight of them.
+
+    >>> short_ids(["0123456789abcdef", "0123456789abcd00"])["0123456789abcdef"]
+    '0123456789abcde'
+    """
+    known = list(trial_ids)
+    digits = _SHORTEST_ID
+    while len({trial_id[:digits] for trial_id in known}) < len(set(known)):
+        digits += 1
+    return {trial_id: trial_id[:digits] for trial_id in known}
 
 
 def _facts(cells: Sequence[Cell], manifest: SweepManifest) -> tuple[str, ...]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+MISSING = "–"
 BOLD_MEANING = "Best complete cell of a column in bold."
 DAGGER_MEANING = "incomplete or pruned, never bold"
 
 # Columns by their place in a table, and those that are set flush left.
 COUNTS = ("Replicates", "Candidates")
 CONFIGURATION = ("Loss config", "ALM config", "δ")
-LAST = ("Settings", "Remark")
+TRIAL = "Trial"  # the chosen trial's short id
+LAST = ("Settings", "Remark", TRIAL)
 _TEXT = ("Loss", "Loss config", "ALM config", *LAST)
 
 
@@ -61,6 +63,14 @@ class BlockTable:
     def has_bold(self) -> bool:
         """Whether an entry is set bold."""
         return any(entry.bold for row in self.rows for entry in row)
+
+    def without(self, name: str) -> BlockTable:
+        """The table without the column of this name; the same one where it has none."""
+        if name not in self.header:
+            return self
+        place = self.header.index(name)
+        rows = tuple((*row[:place], *row[place + 1 :]) for row in self.rows)
+        return replace(self, header=(*self.header[:place], *self.header[place + 1 :]), rows=rows)
 
     def is_text(self, column: int) -> bool:
         """True for a column that is set flush left."""

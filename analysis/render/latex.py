@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from analysis.render.document import BlockTable, Document, Entry
+from analysis.render.document import MISSING, TRIAL, BlockTable, Document, Entry
 from analysis.render.escape import latex_breakable, latex_text, single_line
 from analysis.render.parts import parts
 
@@ -76,11 +76,29 @@ def latex(document: Document) -> str:
     lines += [f"% {words}" for words in _HEAD]
     used: set[str] = set()
     for table in document.tables:
+        lines += _trials(table)
+    for table in map(_printed, document.tables):
         label = _label(document.name, table.title, used)
         shared = f" {table.shared_words}" if table.shared else ""
         caption = f"{table.title}.{shared} {document.full_caption}"
         lines += _floats(_pieces(table), table.title, caption, label)
     return "\n".join(lines) + "\n"
+
+
+def _printed(table: BlockTable) -> BlockTable:
+    """What is set of a table: ids of trials are for who looks into the file."""
+    return table.without(TRIAL)
+
+
+def _trials(table: BlockTable) -> list[str]:
+    """A comment for each row that names the chosen trial."""
+    if TRIAL not in table.header:
+        return []
+    place, lines = table.header.index(TRIAL), []
+    for row in table.rows:
+        if row[place].text != MISSING:
+            lines.append(f"% trial of {latex_text(f'{table.title}, {row[0].text}')}: {row[place].text}")
+    return lines
 
 
 def _label(sweep: str, block: str, used: set[str]) -> str:

@@ -9,11 +9,9 @@ from typing import Any
 import pandas as pd
 
 from analysis.render.captions import best_caption, comparison_caption
-from analysis.render.document import CONFIGURATION, COUNTS, BlockTable, Document, Entry, Note
+from analysis.render.document import CONFIGURATION, COUNTS, MISSING, TRIAL, BlockTable, Document, Entry, Note
 from analysis.table_columns import TableColumns, column_name, interval_columns, spread_columns
 from search_spaces.config import Metric
-
-MISSING = "–"
 
 # Digits of a value, and of the ends of its interval, by the metric's scale.
 _DIGITS = {1.0: (4, 3), 100.0: (2, 1)}
@@ -28,14 +26,16 @@ def best_document(
     frame: pd.DataFrame,
     columns: Mapping[str, TableColumns],
     settings: Mapping[str, Settings],
+    ids: Mapping[str, str],
 ) -> Document:
     """The best-configuration tables of the sweep `name`.
 
     frame      as `analysis.frames.best_frame` gives it
     columns    the metrics that a block's table shows, by the block's label
     settings   what may differ beside loss and constraint, by the chosen trial's id
+    ids        the short form of a trial's id
     """
-    tables = block_tables(frame, columns, settings)
+    tables = block_tables(frame, columns, settings, ids)
     title = f"Best configurations of the sweep {name}"
     return Document(name, title, best_caption(columns.values()), facts, tables)
 
@@ -53,7 +53,10 @@ def comparison_document(name: str, frame: pd.DataFrame, columns: Mapping[str, Ta
 
 
 def block_tables(
-    frame: pd.DataFrame, columns: Mapping[str, TableColumns], settings: Mapping[str, Settings]
+    frame: pd.DataFrame,
+    columns: Mapping[str, TableColumns],
+    settings: Mapping[str, Settings],
+    ids: Mapping[str, str],
 ) -> tuple[BlockTable, ...]:
     """The frame of `analysis.frames.best_frame`, block by block, in its order.
 
@@ -74,9 +77,11 @@ def block_tables(
             row = writer.row(record)
             if varying:
                 row += (_settings_entry(settings.get(record["trial_id"], {}), varying),)
+            row += (Entry(ids.get(record["trial_id"], MISSING)),)
             rows.append(row)
         if varying:
             header.append("Settings")
+        header.append(TRIAL)
         tables.append(BlockTable(block, tuple(header), tuple(rows), _notes(records), shared))
     return tuple(tables)
 

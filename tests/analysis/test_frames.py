@@ -40,8 +40,8 @@ def test_what_rows_of_a_block_share_is_said_once(builder: SweepBuilder) -> None:
     made = make_tables(builder.store, builder.manifest())
     for table in made.document.tables:
         assert table.shared == "optimizer.learning_rate=0.1235"
-        assert table.header[-1] == "Settings"
-        assert {row[-1].text for row in table.rows} == {"model.width=8", "model.width=16"}
+        assert table.header[-2:] == ("Settings", "Trial")
+        assert {row[-2].text for row in table.rows} == {"model.width=8", "model.width=16"}
     for text in (made.markdown, made.text, made.latex.replace("\\penalty500 ", "").replace("\\_", "_")):
         assert text.count("In all rows: optimizer.learning_rate=0.1235.") == 2
     assert "optimizer.learning_rate=0.123456789" in cell(made, "BCE")["settings"], "CSV has all digits"

@@ -50,6 +50,26 @@ def test_the_order_of_trials_replicates_and_rows_changes_no_byte(
     assert first == third
 
 
+def test_every_row_names_its_trial(golden: SweepBuilder) -> None:
+    """By digits that name no other trial of the sweep; in LaTeX as comments, which take no place."""
+    made = make_tables(golden.store, golden.manifest())
+    chosen = {(cell.block, cell.row): cell.chosen_id for cell in made.cells}
+    known = [config.trial_id for config in golden.trials]
+    for table in made.document.tables:
+        place = table.header.index("Trial")
+        for row in table.rows:
+            told, expected = row[place].text, chosen[table.title, row[0].text]
+            if not expected:
+                assert told == "–"
+                continue
+            assert [trial_id for trial_id in known if trial_id.startswith(told)] == [expected]
+            for text in (made.text, made.printed(100), made.markdown):
+                assert told in text
+            comments = [line for line in made.latex.splitlines() if told in line]
+            assert comments
+            assert all(line.startswith("%") for line in comments)
+
+
 def test_nothing_is_written_when_results_contradict_each_other(builder: SweepBuilder, tmp_path: Path) -> None:
     builder.complete(trial(Bce()), "a", 1, 1)
     builder.complete(trial(Ldam()), "b", 1, 1, data_sha256="e" * 64)

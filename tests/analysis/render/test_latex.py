@@ -94,7 +94,7 @@ def test_a_table_that_fits_says_all_of_each_row(golden: SweepBuilder) -> None:
             for entry in row:
                 assert latex_text(entry.text) in plain
                 assert latex_text(entry.detail) in plain
-        for name in table.header:
+        for name in table.without("Trial").header:
             for word in name.split():
                 assert latex_text(word) in plain
 
