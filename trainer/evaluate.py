@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -28,12 +28,18 @@ class Evaluation:
     """Metrics of a trial's weights on a split: of each replicate by seed, and of the averaged scores.
 
     classes    how many of the examples are of which class, in words
+    targets    [N], as the task has them; of a task's split in the order in which tables have the examples
+    outputs    float64 [N] or [N, K]: scores averaged over replicates, in the same order
+    undefined  why metrics are NaN, or None
     """
 
     replicates: Mapping[int, Mapping[str, float]]
     ensemble: Mapping[str, float]
     examples: int
     classes: str
+    targets: NDArray[np.generic]
+    outputs: NDArray[np.float64]
+    undefined: str | None
 
 
 def evaluate(
@@ -53,16 +59,31 @@ def evaluate(
     """
     _check_task(config.data, data.task)
     chosen = data.validation if split == "validation" else data.test
-    targets = chosen.targets.numpy()
+    found = evaluate_images(config, store, chosen.pixels, chosen.targets.numpy(), device)
+    order = np.argsort(chosen.ids.astype(np.str_))
+    return replace(found, targets=found.targets[order], outputs=found.outputs[order])
+
+
+def evaluate_images(
+    config: TrialConfig,
+    store: Store,
+    pixels: torch.Tensor,
+    targets: NDArray[np.generic],
+    device: torch.device,
+) -> Evaluation:
+    """Score the stored weights likewise on any images: uint8 [N, C, H, W], targets [N] as the task has them.
+
+    Raises CheckpointError as `evaluate` does.
+    """
     done = {seed: d for seed, d in store.replicates.ended(config.trial_id).items() if d.state == "completed"}
     if not done:
         raise CheckpointError(
             f"trial {config.trial_id}: expected stored weights of a finished trial below "
             f"{store.storage.path(layout.TRIALS)}, found none"
         )
-    scores = {seed: _scores(config, store, done[seed], chosen.pixels, device) for seed in sorted(done)}
+    scores = {seed: _scores(config, store, done[seed], pixels, device) for seed in sorted(done)}
     arrays, at_zero = task_arrays(config.data), config.loss.decides_at_zero
-    mean = np.mean(list(scores.values()), axis=0, dtype=np.float64)
+    mean: NDArray[np.float64] = np.mean(list(scores.values()), axis=0, dtype=np.float64)
     replicates = {}
     for seed, found in scores.items():
         replicates[seed] = arrays.summarize(targets, found, decides_at_zero=at_zero)
@@ -71,6 +92,9 @@ def evaluate(
         ensemble=arrays.summarize(targets, mean, decides_at_zero=at_zero),
         examples=len(targets),
         classes=arrays.count_words(targets),
+        targets=targets,
+        outputs=mean,
+        undefined=arrays.undefined_reason(targets, mean),
     )
 
 

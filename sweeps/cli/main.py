@@ -15,11 +15,12 @@ from rich.logging import RichHandler
 
 from sweeps.cli import (
     cluster_commands,
+    evaluate_command,
     plan_commands,
     plugin_commands,
     result_commands,
     run_commands,
-    trial_commands,
+    train_command,
 )
 from sweeps.cli.guard import ShownFilter
 from sweeps.cli.help import WholeSentences
@@ -37,7 +38,8 @@ plan_commands.register(app)
 run_commands.register(app)
 result_commands.register(app)
 cluster_commands.register(app)
-trial_commands.register(app)
+train_command.register(app)
+evaluate_command.register(app)
 plugin_commands.register(app)
 
 

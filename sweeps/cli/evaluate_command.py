@@ -1,0 +1,174 @@
+"""The command that scores a trial's weights again: evaluate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from search_spaces.errors import CheckpointError, InputError
+from sweeps.cli.guard import guarded
+from sweeps.cli.one_device import Device, chosen_device
+from sweeps.cli.options import DEFAULT_OUTPUT, DataDir, Download, Output, Threads
+from sweeps.cli.trial_report import print_evaluation, say_what
+from sweeps.hints import advised
+
+if TYPE_CHECKING:
+    from search_spaces.config import TrialConfig
+    from trainer.data.other_images import OtherImages
+    from trainer.store import Store
+
+SPLITS = ("test", "validation")
+
+OwnData = Annotated[
+    Path | None,
+    typer.Option("--data", help="A folder of other images, with a folder per class (and splits, or not)."),
+]
+ClassOf = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--class",
+        metavar="FOLDER=CLASS",
+        help="With --data: which class of the trial a folder holds.",
+    ),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's command to the command line."""
+    app.command()(guarded(evaluate))
+
+
+def evaluate(
+    trial: Annotated[str, typer.Argument(metavar="TRIAL", help="A trial's id, or the first digits of it.")],
+    dataset: Annotated[
+        str | None, typer.Option("--dataset", help="Another preset than the trial's own data.")
+    ] = None,
+    data: OwnData = None,
+    class_of: ClassOf = None,
+    split: Annotated[str, typer.Option("--split", help="test or validation.")] = "test",
+    output: Output = DEFAULT_OUTPUT,
+    data_dir: DataDir = None,
+    download: Download = False,
+    device: Device = None,
+    threads: Threads = 1,
+) -> None:
+    """Score a stored trial's weights again, by the metrics of its table: on its own data, or on others."""
+    from trainer.store import Store
+
+    if split not in SPLITS:
+        raise InputError(f"--split: expected test or validation, given {split!r}")
+    if data is None and class_of:
+        raise InputError("--class: expected --data too, given none")
+    if data is not None and (dataset is not None or split != "test"):
+        raise InputError(
+            "--data: expected neither --dataset nor --split, as all of the folder's images are scored"
+        )
+    store = Store(output)
+    config = _stored_config(store, trial)
+    _check_weights(store, config)
+    console = Console()
+    place = chosen_device(device, threads)
+    if data is not None:
+        _evaluate_folder(console, config, store, data, _given_classes(class_of or ()), data_dir, place)
+        return
+    from search_spaces.paper.presets import preset
+    from trainer.data.task import load_task
+    from trainer.evaluate import evaluate as score
+
+    asked: Any = config.data if dataset is None else preset(dataset)["data"]
+    task = load_task(asked, data_dir, download=download)
+    found = score(config, store, task, place, "test" if split == "test" else "validation")
+    say_what(console, config)
+    print_evaluation(console, found, split, config)
+
+
+def _evaluate_folder(
+    console: Console,
+    config: TrialConfig,
+    store: Store,
+    folder: Path,
+    classes: dict[str, str],
+    data_dir: Path | None,
+    device: Any,
+) -> None:
+    """Score the images of a folder, and say which class each of its folders stood for."""
+    import torch
+
+    from trainer.data.other_images import read_other_images
+    from trainer.data.task import load_task
+    from trainer.evaluate import evaluate_images
+
+    shape = config.data.source.image_shape
+    if shape is None:  # only the trial's own images tell
+        channels, size, _ = load_task(config.data, data_dir).image_shape
+        shape = channels, size
+    images = read_other_images(folder, config.data, shape, classes)
+    found = evaluate_images(config, store, torch.from_numpy(images.pixels), images.targets, device)
+    say_what(console, config)
+    _say_classes(console, images, config)
+    print_evaluation(console, found, str(images.part), config)
+
+
+def _say_classes(console: Console, images: OtherImages, config: TrialConfig) -> None:
+    for folder, label in images.classes.items():
+        line = f"folder {folder}" if folder == str(label) else f"folder {folder}: the trial's class {label}"
+        console.print(Text(line), soft_wrap=True)
+    for label in config.data.labels:
+        if label not in images.classes.values():
+            console.print(Text(f"no folder holds the trial's class {label}"), soft_wrap=True)
+    for part in images.left_out:
+        console.print(Text(f"left out: {part}"), soft_wrap=True)
+
+
+def _given_classes(texts: Sequence[str]) -> dict[str, str]:
+    """The class by the name of its folder, of texts FOLDER=CLASS."""
+    found: dict[str, str] = {}
+    for text in texts:
+        folder, equals, label = text.rpartition("=")
+        if not equals or not folder or not label:
+            raise InputError(f"--class: expected FOLDER=CLASS, given {text!r}")
+        if folder in found:
+            raise InputError(f"--class: expected each folder once, given {folder} again")
+        found[folder] = label
+    return found
+
+
+def _stored_config(store: Store, trial: str) -> TrialConfig:
+    from trainer.store import layout
+
+    ids = sorted(i for i in store.trial_ids() if i.startswith(trial))
+    if len(ids) != 1:
+        found = "none" if not ids else ", ".join(ids[:5])
+        raise CheckpointError(
+            f"{store.uri}: expected one stored trial whose id starts with {trial!r}, found {found}"
+        )
+    config = store.read_config(ids[0])
+    if config is None:
+        where = store.storage.path(layout.trial(ids[0]))
+        raise CheckpointError(f"{where}: expected a config.json, found none")
+    return config
+
+
+def _check_weights(store: Store, config: TrialConfig) -> None:
+    """Raise CheckpointError where weights of the trial were not kept, with what trains them again."""
+    from trainer.evaluate import without_weights
+
+    trial_id, lacking = config.trial_id, without_weights(config, store)
+    if not lacking:
+        return
+    seeds = ", ".join(map(str, lacking))
+    message = f"trial {trial_id}: the weights of its seeds {seeds} were not kept"
+    for name, sweep in store.read_sweeps().items():
+        wanted = {config.trial_id: config.seeds for config in sweep.trials}.get(trial_id)
+        if wanted is None:
+            continue
+        words = ["--weights", "--trial", trial_id]
+        if not set(lacking) <= set(wanted):
+            words += ["--replicates", str(max(lacking))]
+        raise CheckpointError(f"{message}; trained again by: {advised('retry', *words, space=name)}")
+    raise CheckpointError(f"{message}, and no sweep of {store.uri} expects it")

@@ -1,0 +1,123 @@
+"""What the commands about one trial print."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from search_spaces.config import Metric, TrialConfig
+    from trainer.evaluate import Evaluation
+    from trainer.fit import Round
+    from trainer.store import Store
+
+MOST_COLUMNS = 8  # of a table that fits a terminal
+MISSING = "–"
+
+
+def say_what(console: Console, config: TrialConfig) -> None:
+    """The trial's id and label."""
+    from search_spaces.labels import trial_label
+
+    console.print(Text(f"trial {config.trial_id}: {trial_label(config)}"), soft_wrap=True)
+
+
+def print_round(console: Console, round_: Round, config: TrialConfig) -> None:
+    """An epoch in a line."""
+    records = list(round_.records.values())
+    loss = sum(r["train/loss"] for r in records) / len(records)
+    steering = config.data.steering_metric
+    value = round_.ensemble[f"ensemble/val/{steering.name}"]
+    line = (
+        f"epoch {round_.epoch + 1:3}/{config.epochs}  {len(records)} replicate(s)  train loss {loss:.4f}  "
+        f"ensemble val {steering.words} {value:.4f}  {round_.seconds:.2f} s"
+    )
+    console.print(line, highlight=False)
+
+
+def print_result(console: Console, config: TrialConfig, store: Store) -> bool:
+    """Print the trial's table row; returns whether every replicate completed."""
+    from analysis.cells import lone_cell
+    from analysis.frames import best_frame
+    from analysis.load import load_trial
+    from analysis.table_columns import column_name, table_columns
+    from search_spaces.config import DEFAULT_TARGETS, Targets
+    from search_spaces.rows import DEFAULT_ROWS
+
+    cell = lone_cell(store, load_trial(store, config, DEFAULT_TARGETS), DEFAULT_TARGETS)
+    columns = table_columns(config.data, Targets(tpr=DEFAULT_TARGETS.tpr, fpr=()))
+    row = best_frame([cell], {cell.block: columns}, DEFAULT_ROWS).iloc[0]
+    steering = column_name(columns.steering)
+    headers = [_header(metric) for metric in columns.shown]
+    values = [_value(metric, row[column_name(metric)]) for metric in columns.shown]
+    headers = ["replicates", *headers, f"{_header(columns.steering)} mean ± sd"]
+    spread = f"{row[f'{steering}_mean']:.4f} ± {row[f'{steering}_std']:.4f}"
+    table = _table(headers, [[str(row["n"]), *values, spread]])
+    console.print(f"test, ensemble; replicates scored by {config.scored}:", highlight=False)
+    console.print(table)
+    if row["note"]:
+        console.print(Text(str(row["note"])), soft_wrap=True)
+    return bool(row["complete"])
+
+
+def print_evaluation(console: Console, found: Evaluation, where: str, config: TrialConfig) -> None:
+    """How many examples were scored, the metrics of each replicate and of all, and these metrics' intervals.
+
+    `where` says which examples.
+    """
+    from analysis.bootstrap import bootstrap_intervals
+    from search_spaces.config import DEFAULT_TARGETS
+    from trainer.tasks.base import task_arrays
+
+    console.print(Text(f"{where}: {found.examples:,} examples, {found.classes}"), soft_wrap=True)
+    metrics = config.data.headline(DEFAULT_TARGETS)
+    rows = []
+    for seed, values in found.replicates.items():
+        rows.append([f"seed {seed}", *_values(metrics, values)])
+    rows.append(["ensemble", *_values(metrics, found.ensemble)])
+    intervals = bootstrap_intervals(task_arrays(config.data), found.targets, found.outputs)
+    if intervals:
+        ends = []
+        for metric in metrics:
+            interval = intervals.get(metric.name)
+            ends.append(MISSING if interval is None else _ends(metric, interval.low, interval.high))
+        rows.append(["95 % interval", *ends])
+    console.print(_table(["weights", *map(_header, metrics)], rows))
+    if found.undefined is not None:
+        console.print(Text(f"{MISSING}: {found.undefined}"), soft_wrap=True)
+
+
+def _table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    """A line per row; with more columns than a terminal holds, a column per row."""
+    if len(headers) > MOST_COLUMNS:
+        headers, *rows = zip(headers, *rows, strict=True)
+    table = Table(*headers)
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def _values(metrics: Sequence[Metric], values: Mapping[str, float]) -> list[str]:
+    return [_value(metric, values[metric.name]) for metric in metrics]
+
+
+def _header(metric: Metric) -> str:
+    """A metric's header without its unit, which stands with each value."""
+    return metric.header.removesuffix(" (%)")
+
+
+def _ends(metric: Metric, low: float, high: float) -> str:
+    if metric.scale == 100:
+        return f"{100 * low:.1f}–{100 * high:.1f} %"
+    return f"{low:.4f}–{high:.4f}"
+
+
+def _value(metric: Metric, value: float) -> str:
+    if math.isnan(value):
+        return MISSING
+    return f"{100 * value:.1f} %" if metric.scale == 100 else f"{value:.4f}"

@@ -1,0 +1,143 @@
+"""`evaluate --data`: a trial's networks score images of another place."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from click.testing import Result
+from PIL import Image
+
+from analysis.cells import lone_cell
+from analysis.load import load_trial
+from search_spaces.config import DEFAULT_TARGETS, TrialConfig
+from search_spaces.space import SearchSpace
+from trainer.data.task import load_task
+from trainer.options import TrialOptions
+from trainer.store import Store
+from trainer.trial import run_trial
+
+Cli = Callable[..., Result]
+SETTINGS = {
+    "data": {
+        "source": {"name": "digits"},
+        "negative": [1],
+        "positive": [8],
+        "validation_per_class": 20,
+        "test_per_class": 30,
+    },
+    "loss": "baseline_BCE",
+    "model.width": 4,
+    "epochs": 1,
+    "seeds": [1],
+}
+
+
+def write_split(config: TrialConfig, folder: Path, names: dict[int, str]) -> None:
+    """The trial's own test images as files, in a folder per class of these names."""
+    test = load_task(config.data, None).test
+    for position in range(len(test)):
+        name = names[int(test.targets[position])]
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(test.pixels[position, 0].numpy()).save(folder / name / f"{position}.png")
+
+
+@pytest.fixture(scope="module")
+def output(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("trained")
+    (config,) = SearchSpace.of("one", [SETTINGS]).trials
+    run_trial(config, Store(folder), torch.device("cpu"), TrialOptions())
+    return folder
+
+
+@pytest.fixture
+def config() -> TrialConfig:
+    (found,) = SearchSpace.of("one", [SETTINGS]).trials
+    return found
+
+
+def row(said: str, name: str) -> list[str]:
+    (line,) = [line for line in said.splitlines() if name in line and "│" in line]
+    return [cell.strip() for cell in line.strip("│").split("│")][1:]
+
+
+def test_other_images_are_scored_as_the_trial_s_own(
+    cli: Cli, output: Path, config: TrialConfig, tmp_path: Path
+) -> None:
+    """The same images as files, under other names, give the same numbers, with intervals."""
+    other = tmp_path / "other hospital"
+    write_split(config, other, {0: "healthy", 1: "8"})
+    (other / "unsure").mkdir()
+    shutil.copy(next((other / "8").iterdir()), other / "unsure")
+    own = cli("evaluate", config.trial_id, "--output", output)
+    done = cli("evaluate", config.trial_id[:8], "--output", output, "--data", other, "--class", "healthy=1")
+    assert own.exit_code == done.exit_code == 0, done.output
+    assert f"{other}: 60 examples, {own.stdout.partition('60 examples, ')[2].splitlines()[0]}" in done.stdout
+    for name in ("seed 1", "ensemble"):
+        assert row(done.stdout, name) == row(own.stdout, name)
+    assert "folder healthy: the trial's class 1" in done.stdout
+    assert "left out: images in folders of no class of the trial: 1, for example unsure/" in done.stdout
+    # Intervals are drawn over examples in their order: of the trial's own, those of its table.
+    assert re.fullmatch(r"0\.\d{4}–[01]\.\d{4}", row(done.stdout, "95 % interval")[0])
+    store = Store(output)
+    test = lone_cell(store, load_trial(store, config, DEFAULT_TARGETS), DEFAULT_TARGETS).test
+    assert test is not None
+    low, high = test.intervals["auroc"].low, test.intervals["auroc"].high
+    assert row(own.stdout, "95 % interval")[0] == f"{low:.4f}–{high:.4f}"
+
+
+def test_of_a_folder_with_splits_the_test_split_is_scored(
+    cli: Cli, output: Path, config: TrialConfig, tmp_path: Path
+) -> None:
+    for split in ("Training", "Testing"):
+        write_split(config, tmp_path / "both" / split, {0: "1", 1: "8"})
+    write_split(config, tmp_path / "alone" / "test", {0: "1", 1: "8"})
+    for name, part in (("both", "Testing"), ("alone", "test")):
+        done = cli("evaluate", config.trial_id, "--output", output, "--data", tmp_path / name)
+        assert done.exit_code == 0, done.output
+        assert f"{tmp_path / name / part}: 60 examples" in done.stdout
+
+
+def test_a_class_that_is_not_there_is_said(
+    cli: Cli, output: Path, config: TrialConfig, tmp_path: Path
+) -> None:
+    write_split(config, tmp_path / "all", {0: "1", 1: "8"})
+    shutil.rmtree(tmp_path / "all" / "8")
+    done = cli("evaluate", config.trial_id, "--output", output, "--data", tmp_path / "all")
+    assert done.exit_code == 0, done.output
+    assert "no folder holds the trial's class 8" in done.stdout
+    assert row(done.stdout, "ensemble")[0] == "–"
+    assert "nan" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--data", "{folder}/nosuch"], "--data: expected a folder with a folder per class, found none"),
+        (["--data", "{folder}"], "expected folders of the classes 1, 8, found 'cats', 'dogs'"),
+        (["--data", "{folder}", "--class", "cows=1"], "--class cows=1: expected a class folder of"),
+        (
+            ["--data", "{folder}", "--class", "cats=3"],
+            "expected a class of the trial, one of 1, 8, given '3'",
+        ),
+        (["--data", "{folder}", "--class", "cats"], "--class: expected FOLDER=CLASS, given 'cats'"),
+        (["--class", "cats=1"], "--class: expected --data too, given none"),
+        (["--data", "{folder}", "--split", "validation"], "--data: expected neither --dataset nor --split"),
+    ],
+)
+def test_bad_input_is_one_line(
+    cli: Cli, output: Path, config: TrialConfig, tmp_path: Path, arguments: list[str], message: str
+) -> None:
+    for name in ("cats", "dogs"):
+        (tmp_path / name).mkdir()
+        Image.new("L", (8, 8)).save(tmp_path / name / "1.png")
+    done = cli(
+        "evaluate", config.trial_id, "--output", output, *(a.format(folder=tmp_path) for a in arguments)
+    )
+    assert done.exit_code == 2, done.output
+    (line,) = done.stderr.strip().splitlines()
+    assert message in line

@@ -1,0 +1,151 @@
+"""Images of another place than a trial's data set, for its networks to score: a folder with one per class."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from search_spaces.config import ClassLabel, ImageFolder, Percentiles, Source, Task
+from search_spaces.errors import DataError, InputError
+from trainer.data.sources.class_folders import class_folders, images_in, split_folders, split_of
+from trainer.data.sources.images import Images, LeftOut, Passed
+from trainer.data.sources.paths import composed
+from trainer.data.sources.read import read_source
+from trainer.tasks.base import task_arrays
+
+
+@dataclass(frozen=True, eq=False)
+class OtherImages:
+    """Images of a folder, as a trial's networks take them.
+
+    part        the folder that holds the class folders: the one that was named, or the test split in it
+    classes     the class of the task by the class folder's name
+    pixels      uint8 [N, C, H, W]
+    targets     [N], as the task stores them
+    left_out    what was passed over, and why
+    """
+
+    part: Path
+    classes: Mapping[str, ClassLabel]
+    pixels: NDArray[np.uint8]
+    targets: NDArray[Any]
+    left_out: tuple[LeftOut, ...]
+
+
+def read_other_images(
+    folder: Path, task: Task, image_shape: tuple[int, int], given: Mapping[str, str]
+) -> OtherImages:
+    """The images of a folder with a sub-folder per class; of one with splits, those of its test split.
+
+    image_shape   channels and side length to which they are brought, as the trial's were
+    given         which class of the task a class folder holds, by its name; other folders hold the class
+                  whose label or name they have
+
+    Folders of no class of the task are passed over. Raises DataError where the folder is missing, holds no
+    class of the task, or images that cannot be read; InputError for a name in `given` that is none.
+    """
+    part = _scored_part(folder)
+    found = class_folders(part)
+    classes = _classes(part, found, task, given)
+    source = _source(task.source, part.name, image_shape)
+    raw = read_source(source, list(classes), part.parent, download=False)
+    return OtherImages(
+        part=part,
+        classes=classes,
+        pixels=raw.train.pixels,
+        targets=task_arrays(task).targets(_positions(raw.train, task, list(classes.values()))),
+        left_out=(*raw.left_out, *_passed_over(part, found, classes)),
+    )
+
+
+def _scored_part(folder: Path) -> Path:
+    path = Path(os.path.abspath(folder))
+    if not path.is_dir():
+        raise DataError(f"--data: expected a folder with a folder per class, found none at {folder}")
+    splits = split_folders(path, Passed())
+    if splits.test is not None:
+        return splits.test
+    # Without a training split that is a class folder by its place, and a split by its name.
+    tests = [inner for name, inner in class_folders(splits.train).items() if split_of(name) == "test"]
+    return tests[0] if len(tests) == 1 and class_folders(tests[0]) else splits.train
+
+
+def _classes(
+    part: Path, found: Mapping[str, Path], task: Task, given: Mapping[str, str]
+) -> dict[str, ClassLabel]:
+    """The class of the task that each folder holds, of those that hold one."""
+    classes: dict[str, ClassLabel] = {}
+    for theirs, ours in given.items():
+        if composed(theirs) not in found:
+            raise InputError(f"--class {theirs}={ours}: expected a class folder of {part}, found none")
+        classes[composed(theirs)] = _label(ours, task, f"--class {theirs}={ours}")
+    for name in found:
+        if name not in classes:
+            labels = _labels(name, task)
+            if len(labels) == 1 and labels[0] not in classes.values():
+                classes[name] = labels[0]
+    if not classes:
+        folders = ", ".join(map(repr, sorted(found))) or "no folder"
+        raise DataError(
+            f"{part}: expected folders of the classes {_names(task)}, found {folders}; "
+            "--class FOLDER=CLASS says which class a folder holds"
+        )
+    return classes
+
+
+def _label(word: str, task: Task, where: str) -> ClassLabel:
+    labels = _labels(word, task)
+    if len(labels) != 1:
+        raise InputError(f"{where}: expected a class of the trial, one of {_names(task)}, given {word!r}")
+    return labels[0]
+
+
+def _labels(word: str, task: Task) -> list[ClassLabel]:
+    """The task's classes that a word means: one of that label, or those that are called so."""
+    exact = [label for label in task.labels if composed(str(label)) == composed(word)]
+    named = task.source.classes_told.labels(word)
+    return exact or [label for label in task.labels if label in named]
+
+
+def _names(task: Task) -> str:
+    told = task.source.classes_told
+    return ", ".join(
+        f"{label} ({told.name(label)})" if label in told.names else str(label) for label in task.labels
+    )
+
+
+def _source(trained: Source, name: str, image_shape: tuple[int, int]) -> ImageFolder:
+    """The folder `name` as a source whose images are prepared as those that the trial was trained on."""
+    if not isinstance(trained, ImageFolder):
+        channels, size = image_shape
+        return ImageFolder.model_validate({"folder": name, "channels": channels, "size": size})
+    if isinstance(trained.scaling, Percentiles):
+        raise InputError(
+            "--data: expected a trial whose images are scaled by their full range; this one's are scaled by "
+            "percentiles of its own training images, which are not stored"
+        )
+    return trained.model_copy(update={"folder": name})
+
+
+def _positions(images: Images, task: Task, classes: Sequence[ClassLabel]) -> NDArray[np.int64]:
+    """Position of each image's class among the task's classes."""
+    places = np.array([task.labels.index(label) for label in classes], dtype=np.int64)
+    return places[images.classes]
+
+
+def _passed_over(
+    part: Path, found: Mapping[str, Path], classes: Mapping[str, ClassLabel]
+) -> tuple[LeftOut, ...]:
+    """The images in folders that hold no class of the task."""
+    passed = Passed()
+    for name, folder in sorted(found.items()):
+        if name not in classes:
+            for image in images_in(folder, part, Passed()):
+                passed.add("images in folders of no class of the trial", image.relative_to(part))
+    return passed.left_out()
