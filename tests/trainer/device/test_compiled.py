@@ -282,7 +282,7 @@ def test_a_compiled_trial_goes_on_exactly_and_says_that_it_was_compiled(
     for first, second in zip(through, resumed, strict=True):
         assert np.array_equal(first.validation_outputs, second.validation_outputs)
         result = store.replicates.read_result(ended[first.seed])
-        assert (result["compiled"], result["metrics"]["val/auroc"]) == (True, first.scored.held[0].auroc)
+        assert (result["compiled"], result["metrics"]["val/auroc"]) == (True, first.scored.held[0].value)
 
 
 @pytest.mark.gpu
