@@ -108,7 +108,9 @@ def test_a_full_local_disk_leaves_nothing_behind(tmp_path: Path, monkeypatch: py
 def test_a_folder_in_the_way_is_told_at_once(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(StoreError, match=r"file/a/b: could not be written"):
-        Storage(tmp_path / "file", retry=Retry(tries=5, seconds=600)).write_bytes("a/b", b"")
+        Storage(tmp_path, retry=Retry(tries=5, seconds=600)).write_bytes("file/a/b", b"")
+    with pytest.raises(InputError, match=r"file is a file"):
+        Storage(tmp_path / "file")
 
 
 @pytest.mark.parametrize(
