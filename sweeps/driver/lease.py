@@ -57,7 +57,7 @@ class Lease:
         holder = _read(self.store, self.path)
         if holder is not None and not self.take_over and (_is_alive(holder) or self._still_beats(holder)):
             raise _held(self.name, holder)
-        self.write()
+        self._write()
         self._check_written()
         self._thread.start()
         return self
@@ -110,11 +110,11 @@ class Lease:
                 if holder is not None and holder.get("token") != self.token:
                     self.lost.set()
                     return
-                self.write()
+                self._write()
             except StoreError as error:
                 log.warning("the lease of sweep %s could not be renewed: %s", self.name, error)
 
-    def write(self) -> None:
+    def _write(self) -> None:
         """Say that this process runs the sweep.
 
         token       of this driver
