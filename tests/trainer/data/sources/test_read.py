@@ -10,7 +10,13 @@ from sklearn.datasets import load_digits
 
 from search_spaces.config import Cifar10, Cifar100, Digits, ImageFolder, MedMnist, Source
 from search_spaces.errors import DataError
-from trainer.data.sources.read import read_source
+from tests.trainer.image_files import (
+    random_images,
+    write_cifar10_batches,
+    write_class_folders,
+    write_npz,
+)
+from trainer.data.sources.read import list_source, read_source, source_files
 
 
 def test_digits_are_scaled_to_bytes() -> None:
@@ -39,3 +45,20 @@ def test_the_others_need_a_data_directory(source: Source, tmp_path: Path) -> Non
         read_source(source, (0, 1), None, download=False)
     with pytest.raises(DataError, match="found n"):
         read_source(source, (0, 1), tmp_path, download=False)
+
+
+def test_the_folder_itself_may_be_where_one_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    images, labels = random_images(10), np.arange(10)
+    write_cifar10_batches(tmp_path / "cifar-10-batches-py", (images, labels), (images, labels))
+    write_npz(tmp_path / "some.npz", dict.fromkeys(("train", "val", "test"), (images[:, 0], labels)))
+    write_class_folders(tmp_path / "birds", {"0": images[:2], "1": images[2:3]})
+    for folder, source, count in (
+        ("cifar-10-batches-py", Cifar10(), 2),
+        (".", MedMnist(subset="some"), 2),
+        ("birds", ImageFolder(folder="birds"), 3),
+    ):
+        monkeypatch.chdir(tmp_path / folder)
+        for here in (Path("."), Path(f"../{Path.cwd().name}")):
+            assert len(read_source(source, (0, 1), here, download=False).train.ids) == count
+            assert len(list_source(source, (0, 1), here, download=False).train) == count
+            assert all(path.is_file() for path in source_files(source, here))
