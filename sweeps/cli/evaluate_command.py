@@ -99,15 +99,15 @@ def _evaluate_folder(
     """Score the images of a folder, and say which class each of its folders stood for."""
     import torch
 
-    from trainer.data.other_images import read_other_images
+    from trainer.data.other_images import is_scaled_by_its_pool, read_other_images
     from trainer.data.task import load_task
     from trainer.evaluate import evaluate_images
 
-    shape = config.data.source.image_shape
-    if shape is None:  # only the trial's own images tell
-        channels, size, _ = load_task(config.data, data_dir).image_shape
-        shape = channels, size
-    images = read_other_images(folder, config.data, shape, classes)
+    shape, limits = config.data.source.image_shape, None
+    if shape is None or is_scaled_by_its_pool(config.data.source):  # only the trial's own images tell
+        own = load_task(config.data, data_dir)
+        shape, limits = (own.image_shape[0], own.image_shape[1]), own.splits.limits
+    images = read_other_images(folder, config.data, shape, classes, limits)
     found = evaluate_images(config, store, torch.from_numpy(images.pixels), images.targets, device)
     say_what(console, config)
     _say_classes(console, images, config)

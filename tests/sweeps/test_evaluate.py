@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from click.testing import Result
@@ -112,6 +113,32 @@ def test_a_class_that_is_not_there_is_said(
     assert "no folder holds the trial's class 8" in done.stdout
     assert row(done.stdout, "ensemble")[0] == "–"
     assert "nan" not in done.stdout
+
+
+def test_other_images_are_scaled_as_the_trial_s_own(cli: Cli, tmp_path: Path) -> None:
+    """By percentiles of the trial's training pool, whatever the other images' own are."""
+    generator = np.random.default_rng(0)
+    for split in ("train", "val", "test"):
+        for label, low in (("1", 100), ("8", 2000)):
+            (tmp_path / "scans" / split / label).mkdir(parents=True)
+            for number in range(12):
+                values = generator.integers(low, 4000, (8, 8)).astype(np.uint16)
+                Image.fromarray(values).save(tmp_path / "scans" / split / label / f"{number}.png")
+    source = {"name": "folder", "folder": "scans", "size": 8, "scaling": {"percentiles": [5, 95]}}
+    settings = {**SETTINGS, "data": {"source": source, "negative": ["1"], "positive": ["8"]}}
+    (config,) = SearchSpace.of("one", [settings]).trials
+    run_trial(config, Store(tmp_path / "out"), torch.device("cpu"), TrialOptions(data_dir=tmp_path))
+    shutil.copytree(tmp_path / "scans" / "test", tmp_path / "other")
+    where = ("--output", tmp_path / "out", "--data-dir", tmp_path)
+    own = cli("evaluate", config.trial_id, *where)
+    done = cli("evaluate", config.trial_id, *where, "--data", tmp_path / "other")
+    assert own.exit_code == done.exit_code == 0, done.output
+    assert row(done.stdout, "ensemble") == row(own.stdout, "ensemble")
+    for path in (tmp_path / "other").glob("*/*"):
+        Image.new("L", (8, 8), 9).save(path)
+    done = cli("evaluate", config.trial_id, *where, "--data", tmp_path / "other")
+    assert done.exit_code == 2
+    assert "expected 16-bit images as the trial's, found 8-bit ones" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 
 from search_spaces.config import ClassLabel, ImageFolder, Percentiles, Source, Task
 from search_spaces.errors import DataError, InputError
+from trainer.data.scaling import scaled_pixels
 from trainer.data.sources.class_folders import class_folders, images_in, split_folders, split_of
+from trainer.data.sources.depth import Limits
 from trainer.data.sources.images import Images, LeftOut, Passed
 from trainer.data.sources.paths import composed
 from trainer.data.sources.read import read_source
@@ -38,14 +40,24 @@ class OtherImages:
     left_out: tuple[LeftOut, ...]
 
 
+def is_scaled_by_its_pool(source: Source) -> bool:
+    """Whether images are scaled by what a trial's own training images tell (`PreparedSplits.limits`)."""
+    return isinstance(source, ImageFolder) and isinstance(source.scaling, Percentiles)
+
+
 def read_other_images(
-    folder: Path, task: Task, image_shape: tuple[int, int], given: Mapping[str, str]
+    folder: Path,
+    task: Task,
+    image_shape: tuple[int, int],
+    given: Mapping[str, str],
+    limits: Limits | None = None,
 ) -> OtherImages:
     """The images of a folder with a sub-folder per class; of one with splits, those of its test split.
 
     image_shape   channels and side length to which they are brought, as the trial's were
     given         which class of the task a class folder holds, by its name; other folders hold the class
                   whose label or name they have
+    limits        the values that became 0 and 255 of the trial's own images, where they are scaled so
 
     Folders of no class of the task are passed over. Raises DataError where the folder is missing, holds no
     class of the task, or images that cannot be read; InputError for a name in `given` that is none.
@@ -55,10 +67,12 @@ def read_other_images(
     classes = _classes(part, found, task, given)
     source = _source(task.source, part.name, image_shape)
     raw = read_source(source, list(classes), part.parent, download=False)
+    if limits is not None and raw.depth != limits.depth:
+        raise DataError(f"{part}: expected {limits.depth} images as the trial's, found {raw.depth} ones")
     return OtherImages(
         part=part,
         classes=classes,
-        pixels=raw.train.pixels,
+        pixels=raw.train.pixels if limits is None else scaled_pixels(raw.train.pixels, limits),
         targets=task_arrays(task).targets(_positions(raw.train, task, list(classes.values()))),
         left_out=(*raw.left_out, *_passed_over(part, found, classes)),
     )
@@ -125,11 +139,6 @@ def _source(trained: Source, name: str, image_shape: tuple[int, int]) -> ImageFo
     if not isinstance(trained, ImageFolder):
         channels, size = image_shape
         return ImageFolder.model_validate({"folder": name, "channels": channels, "size": size})
-    if isinstance(trained.scaling, Percentiles):
-        raise InputError(
-            "--data: expected a trial whose images are scaled by their full range; this one's are scaled by "
-            "percentiles of its own training images, which are not stored"
-        )
     return trained.model_copy(update={"folder": name})
 
 

@@ -23,6 +23,7 @@ from trainer.data.cache import (
     locked,
     save_arrays,
 )
+from trainer.data.sources.depth import Limits
 from trainer.data.sources.images import LeftOut, Origin
 from trainer.data.sources.read import source_files
 
@@ -85,7 +86,7 @@ class PreparedSplits:
     members: tuple[NDArray[np.int64], ...]
     sizes: ClassSizes
     copies: tuple[LeftOut, ...]
-    limits: tuple[float, float] | None = None
+    limits: Limits | None = None
 
 
 def prepare_once(config: Task, data_dir: Path | None, decode: Callable[[], PreparedSplits]) -> PreparedSplits:
@@ -188,5 +189,5 @@ def _from_arrays(cached: CachedArrays) -> PreparedSplits:
         members=tuple(arrays[f"members_{position}"] for position in range(len(facts["sizes"]["train"]))),
         sizes=ClassSizes(**{name: tuple(sizes) for name, sizes in facts["sizes"].items()}),
         copies=tuple(LeftOut(**part) for part in facts["copies"]),
-        limits=None if facts["limits"] is None else (facts["limits"][0], facts["limits"][1]),
+        limits=None if facts["limits"] is None else Limits(*facts["limits"]),
     )

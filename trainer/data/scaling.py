@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from search_spaces.config import Task
 from search_spaces.errors import DataError
 from trainer.data.pictures import digests
-from trainer.data.sources.depth import between
+from trainer.data.sources.depth import Limits, between
 from trainer.data.sources.images import Images
 from trainer.data.splits import HeldOut, Splits
 from trainer.tasks.base import task_arrays
@@ -20,12 +20,8 @@ from trainer.tasks.base import task_arrays
 log = logging.getLogger(__name__)
 
 
-# The values that become 0 and 255.
-Limits = tuple[float, float]
-
-
 def scale_by_percentiles(
-    splits: Splits, percentiles: tuple[float, float], config: Task
+    splits: Splits, percentiles: tuple[float, float], depth: str, config: Task
 ) -> tuple[Splits, Limits]:
     """The splits as bytes: the two percentiles of all values of the pool's images become 0 and 255.
 
@@ -42,34 +38,35 @@ def scale_by_percentiles(
             "at both"
         )
     log.info("%s: percentiles %s of the training pool are %g and %g", data_set, names, low, high)
-    test = _held_out(splits.test, low, high, ())
+    limits = Limits(low, high, depth)
+    test = _held_out(splits.test, limits, ())
     taken = set(digests(test.images))
-    validation = _held_out(splits.validation, low, high, taken)
+    validation = _held_out(splits.validation, limits, taken)
     task_arrays(config).check_split("validation", validation.images.classes, data_set)
     taken |= set(digests(validation.images))
-    pool = _bytes(splits.pool, low, high)
+    pool = _bytes(splits.pool, limits)
     kept = _without(pool, taken)
     copies = np.concatenate([splits.copies, np.delete(pool.ids, kept)])
     scaled = replace(splits, pool=pool.take(kept), validation=validation, test=test, copies=copies)
-    return scaled, (low, high)
+    return scaled, limits
 
 
-def _held_out(held_out: HeldOut, low: float, high: float, taken: Collection[bytes]) -> HeldOut:
-    images = _bytes(held_out.images, low, high)
+def _held_out(held_out: HeldOut, limits: Limits, taken: Collection[bytes]) -> HeldOut:
+    images = _bytes(held_out.images, limits)
     kept = _without(images, taken)
     copies = np.concatenate([held_out.copies, np.delete(images.ids, kept)])
     return replace(held_out, images=images.take(kept), copies=copies)
 
 
-def _bytes(images: Images, low: float, high: float) -> Images:
-    return replace(images, pixels=scaled_pixels(images.pixels, (low, high)))
+def _bytes(images: Images, limits: Limits) -> Images:
+    return replace(images, pixels=scaled_pixels(images.pixels, limits))
 
 
 def scaled_pixels(stored: NDArray[np.float32], limits: Limits) -> NDArray[np.uint8]:
     """Images [N, C, H, W] of values as they are stored, as bytes."""
     pixels = np.empty(stored.shape, dtype=np.uint8)
     for row, values in enumerate(stored):  # one at a time: float64 needs eight times the memory
-        pixels[row] = between(values, *limits)
+        pixels[row] = between(values, limits.low, limits.high)
     return pixels
 
 

@@ -106,7 +106,7 @@ def _decode(config: Task, data_dir: Path | None, download: bool) -> PreparedSpli
         raise with_left_out(error, raw.left_out) from None
     limits = None
     if raw.percentiles is not None:
-        splits, limits = scale_by_percentiles(splits, raw.percentiles, config)
+        splits, limits = scale_by_percentiles(splits, raw.percentiles, raw.depth, config)
     arrays = task_arrays(config)
     pool = _tensors(splits.pool, "train", arrays)
     validation = _tensors(splits.validation.images, splits.validation.origin, arrays)

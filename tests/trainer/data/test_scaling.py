@@ -61,7 +61,9 @@ def test_the_pools_percentiles_become_black_and_white(
     for split, part in (("train", loaded.pool), ("val", loaded.validation), ("test", loaded.test)):
         expected = np.clip((stored(tmp_path, split) - black) / (white - black), 0, 1) * 255
         assert np.abs(part.pixels.numpy()[:, 0] - expected).max() <= 0.51
-    assert loaded.splits.limits == pytest.approx((black, white))
+    limits = loaded.splits.limits
+    assert limits is not None
+    assert (limits.low, limits.high) == pytest.approx((black, white))
     assert loaded.pool.pixels.max() == 255
     assert loaded.pool.pixels.min() == 0
 

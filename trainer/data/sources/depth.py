@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +34,14 @@ class SampleType:
     top: float | None
     unsigned: bool = False
     white_is_zero: bool = False
+
+
+class Limits(NamedTuple):
+    """The values that become 0 and 255, of images of this depth ("16-bit")."""
+
+    low: float
+    high: float
+    depth: str
 
 
 def sample_type(image: Image.Image) -> SampleType:

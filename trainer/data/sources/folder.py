@@ -67,7 +67,8 @@ class FolderReader(Reader[ImageFolder]):
         train, validation, test = splits
         if train is None:
             raise DataError(f"image folder {self.source.folder}: expected training images, found none")
-        return RawData(train, validation, test, passed.left_out(), decoding.percentiles)
+        left_out = passed.left_out()
+        return RawData(train, validation, test, left_out, decoding.percentiles, decoding.depth)
 
     def listing(self, asked: Sequence[ClassLabel], data_dir: Path, *, download: bool) -> Listing:
         """See `Reader`: the files' names tell."""
@@ -115,6 +116,11 @@ class _Decoding:
         self._brightest = 0.0
         scaling = source.scaling
         self.percentiles = scaling.percentiles if isinstance(scaling, Percentiles) else None
+
+    @property
+    def depth(self) -> str:
+        """That of the images, after `check`."""
+        return next(iter(self._types), "8-bit")
 
     def images(self, entries: Sequence[_Entry]) -> Images:
         """The images of one split; those that cannot be read are black."""

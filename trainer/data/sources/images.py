@@ -72,6 +72,7 @@ class RawData:
     """A data set as it is published. Without an own validation or test split, that is None.
 
     percentiles   those of the training pool's values that become 0 and 255; None where pixels are bytes
+    depth         of values that are to be scaled so: "16-bit"
     """
 
     train: Images
@@ -79,6 +80,7 @@ class RawData:
     test: Images | None
     left_out: tuple[LeftOut, ...] = ()
     percentiles: tuple[float, float] | None = None
+    depth: str = "8-bit"
 
     def listing(self) -> Listing:
         """What its labels tell."""
