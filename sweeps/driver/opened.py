@@ -69,8 +69,9 @@ def open_sweep(
     try:
         found = load_space(space)
     except InputError:
-        if space not in store.sweep_names():
-            raise
+        names = store.sweep_names()
+        if space not in names:
+            load_space(space, stored=names)  # raises again, and names the stored ones too
         opened = _of_store(store.read_sweep(space), store)
     else:
         opened = _of_space(found, store)
@@ -100,7 +101,7 @@ def open_stored(space: str, store: Store, replicates: int | None = None) -> Open
     if space in names:
         return _as_asked(_of_store(store.read_sweep(space), store), replicates)
     try:
-        found = load_space(space)
+        found = load_space(space, stored=names)
     except SpaceError as error:
         return _as_asked(_of_store(_without_plugin(space, store, error), store), replicates)
     if found.name not in names:

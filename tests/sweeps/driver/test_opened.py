@@ -131,3 +131,14 @@ def test_a_label_is_stored_with_its_sweep_and_read_from_its_file(tmp_path: Path)
     assert labels(str(one)) == ["pets 1:10 (cat vs dog)", "pets 1:20 (cat vs dog)"]
     content = json.loads((tmp_path / "sweeps" / "plain.json").read_text())
     assert "labels" not in content
+
+
+def test_an_unknown_name_may_have_meant_a_stored_sweep(tmp_path: Path) -> None:
+    path = tmp_path / "margins.yaml"
+    path.write_text(YAML.replace("small", "margins"))
+    ran(str(path), tmp_path, 1)
+    for opened in (open_sweep, open_stored):
+        with pytest.raises(InputError, match=r"known: demo, .*, margins, or .*; did you mean margins\?"):
+            opened("margin", Store(tmp_path))
+    with pytest.raises(InputError, match=r"marigns\.yaml: expected a readable file.*mean margins\.yaml\?"):
+        open_sweep(str(tmp_path / "marigns.yaml"), Store(tmp_path))
