@@ -14,15 +14,43 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from search_spaces.config import TrialConfig
+from search_spaces.config import Task, TrialConfig
+from sweeps.driver.work import Work
 from sweeps.driver.worker import train_trial
 from trainer.data.prepared import ClassSizes, PreparedSplits, Split
+from trainer.data.survey import Finding
 from trainer.data.task import TaskData
 from trainer.fit import Round
 from trainer.scored import ScoredEpochs
 from trainer.tasks.base import TaskArrays, task_arrays
 
 VALIDATION, TEST = 60, 120
+
+
+class NoData:
+    """Stands for `sweeps.driver.data.RunData`: a run of trials that read no data looks at none."""
+
+    def __init__(self, *run: Any) -> None:
+        """As that of `RunData`."""
+
+    def check_hope(self, retry: object) -> None:
+        """Nothing to check."""
+
+    def is_looked_at_here(self, work: Work) -> bool:
+        """Here, where nothing is found."""
+        return True
+
+    def look(self, work: Work) -> dict[Task, Finding]:
+        """Nothing to find."""
+        return {}
+
+    def check(self, work: Work, findings: object) -> Work:
+        """All of the work is left."""
+        return work
+
+    def note(self, work: Work) -> None:
+        """As that of `RunData`."""
+        work.store.write_sweep(work.manifest)
 
 
 def noop_trial(params: dict[str, Any], **rest: Any) -> None:

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 import psutil
 
-from benchmarks.noop_trial import ensemble_record, epoch_record, noop_trial
+from benchmarks.noop_trial import NoData, ensemble_record, epoch_record, noop_trial
 from search_spaces.catalog import load_space
 from search_spaces.config import TrialConfig
 from search_spaces.paper.presets import TASKS
@@ -160,6 +160,7 @@ def _ours(configs: tuple[TrialConfig, ...], folder: Path, meter: Meter) -> None:
 
     SweepProgress.ended = ended  # type: ignore[method-assign]
     sweeps.driver.tuning.train_trial = noop_trial  # type: ignore[attr-defined]
+    sweeps.driver.run.RunData = NoData  # type: ignore[assignment, attr-defined]
     sweep = OpenedSweep(Store(folder), SweepManifest("noop", configs))
     with Path(folder, "console.txt").open("w") as stream:
         outcome = sweeps.driver.run.run_sweep(sweep, RunOptions(), Console(file=stream))

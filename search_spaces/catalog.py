@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from search_spaces.errors import SpaceError, unknown_name
 from search_spaces.paths import given_path
@@ -23,18 +23,16 @@ NAMED_SPACES: dict[str, Callable[[], SearchSpace]] = {
 }
 
 
-def load_space(name_or_path: str, stored: Iterable[str] = ()) -> SearchSpace:
+def load_space(name_or_path: str) -> SearchSpace:
     """A named space, or the space in a file whose name ends in .yaml or .yml.
 
-    Raises SpaceError for an unknown name (it lists the known ones, and sweeps that are `stored` too) and for
-    a wrong file.
+    Raises SpaceError for an unknown name (it lists the known ones) and for a wrong file.
     """
     if is_file(name_or_path):
         return read_space(given_path(name_or_path))
     build = NAMED_SPACES.get(name_or_path.casefold())
     if build is None:
-        names = dict.fromkeys([*NAMED_SPACES, *stored])
-        known = [*names, "or a path that ends in .yaml or .yml"]
+        known = [*NAMED_SPACES, "or a path that ends in .yaml or .yml"]
         raise SpaceError(unknown_name("search space", name_or_path, known))
     return build()
 

@@ -54,7 +54,7 @@ def _replaced(role: str, given: object, told: Classes) -> object:
     """A role's list with labels in place of names; `rest` stays, and stands in a list."""
     if given == REST:
         return (REST,)
-    if not isinstance(given, list | tuple) or not told.every:
+    if not isinstance(given, list | tuple) or not told.names:
         return given
     found: list[Any] = []
     for i, one in enumerate(given):
@@ -63,19 +63,11 @@ def _replaced(role: str, given: object, told: Classes) -> object:
             continue
         labels = told.labels(one)
         if not labels:
-            raise _unknown(f"{role}[{i}]", one, told)
+            words = [*told.words(), REST]
+            expected = f"a class by its number or its name ({_listed(words)})"
+            raise Problem(f"{role}[{i}]", expected, shown(one), hint=did_you_mean(one, words))
         found += labels
     return tuple(found)
-
-
-def _unknown(path: str, given: object, told: Classes) -> Problem:
-    """That a source has no such class, and which it has."""
-    words = [*told.words(), REST]
-    if not told.names:
-        every = list(map(str, told.every))
-        return Problem(path, f"a class of {_listed(every)}, or {REST}", shown(given))
-    expected = f"a class by its number or its name ({_listed(words)})"
-    return Problem(path, expected, shown(given), hint=did_you_mean(given, words))
 
 
 def _has_rest(given: tuple[Any, ...], told: Classes) -> bool:

@@ -5,7 +5,7 @@
     │   ├── SpaceError          2   a search space: says file, key path, what was expected, what was given
     │   ├── DataError           2   a data set: missing, malformed, or too few examples
     │   └── CheckpointError     2   a checkpoint: missing, damaged, or of another trial
-    ├── SweepStopped            1   the first trials all failed with the same error
+    ├── SweepStopped            1   the first trials of a block all failed with the same error
     ├── Interrupted           130   the user asked to stop; checkpoints were written
     ├── StoreError              3   the result store cannot be read or written, or contradicts itself
     │   └── TrialSchemaError    3   what is stored is of another trial schema than this version trains
@@ -50,7 +50,7 @@ class Interrupted(AlmsweepError):
 
 
 class SweepStopped(AlmsweepError):
-    """A sweep gave up early: its first trials all failed with the same error."""
+    """A sweep gave up blocks, or all of it, early: their first trials all failed with the same error."""
 
 
 class StoreError(AlmsweepError):

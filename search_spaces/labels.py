@@ -112,7 +112,7 @@ def check_labels(trials: Iterable[TrialConfig]) -> None:
     """Raises Problem where trials of one block have two labels."""
     labels: dict[Task, str | None] = {}
     for data in dict.fromkeys(trial.data for trial in trials):
-        block = data.model_copy(update={"label": None})
+        block = data.bare()
         other = labels.setdefault(block, data.label)
         if other != data.label:
             given = " and ".join("none" if one is None else _text([one])[1:-1] for one in (other, data.label))
@@ -120,14 +120,15 @@ def check_labels(trials: Iterable[TrialConfig]) -> None:
 
 
 def relabelled(trials: Iterable[TrialConfig], tasks: Iterable[Task]) -> tuple[TrialConfig, ...]:
-    """The trials with the labels that these tasks have for their blocks; others keep their own."""
-    labels = {block_key(task): task.label for task in dict.fromkeys(tasks)}
+    """The trials with the labels and permissions of these tasks' blocks; those of others keep theirs."""
+    said = {block_key(task): task for task in dict.fromkeys(tasks)}
     changed: dict[Task, Task] = {}
     found = []
     for trial in trials:
         if trial.data not in changed:
-            label = labels.get(block_key(trial.data), trial.data.label)
-            changed[trial.data] = trial.data.model_copy(update={"label": label})
+            task = said.get(block_key(trial.data), trial.data)
+            unstored = {"label": task.label, "replace_splits": task.replace_splits}
+            changed[trial.data] = trial.data.model_copy(update=unstored)
         data = changed[trial.data]
         found.append(trial if data == trial.data else trial.model_copy(update={"data": data}))
     return tuple(found)
@@ -139,7 +140,7 @@ def task_name(data: Task) -> str | None:
     >>> task_name(TASKS["digits-critical"]), task_name(TASKS["digits"])
     ('digits-critical', 'digits')
     """
-    of_any_ratio = data.with_ratio(None).model_copy(update={"label": None})
+    of_any_ratio = data.with_ratio(None).bare()
     similar = [n for n, task in TASKS.items() if task.source == data.source and task.kind == data.kind]
     for name in similar:
         if TASKS[name] == of_any_ratio:

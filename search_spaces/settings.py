@@ -206,8 +206,6 @@ def _placed(problem: Problem, settings: Sequence[Setting]) -> Problem:
     in_one_trial = origin.startswith(("fixed.", "choices[")) and part not in list_keys()
     if isinstance(given, tuple) and in_one_trial and problem.given == shown(given):
         hint = "; a list of values, each for trials of its own, goes under grid"
-    if part == "data.source" and expected == "a mapping":
-        hint = "; its name goes into one, like {name: digits}"
     if part == "data" and isinstance(given, str):
         hint = "; the name of a preset goes under dataset"
     return Problem(origin, expected, problem.given, problem.more, hint)

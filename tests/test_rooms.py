@@ -33,7 +33,8 @@ FLOORS = {
     ],
     "trainer": [
         ["evaluate", "testing", "trial", "trial_probe"],
-        ["fit", "probe", "results", "trial_needs"],
+        ["resume"],
+        ["changed_data", "fit", "probe", "results", "trial_needs"],
         ["checkpoint", "store", "writer"],
         ["replicate"],
         ["models", "scored", "setup", "training_step"],
@@ -48,7 +49,7 @@ FLOORS = {
         ["driver"],
         ["capacity", "search", "tracking"],
         ["cluster", "plan"],
-        ["compat", "hints", "options"],
+        ["child", "compat", "hints", "options"],
     ],
     "analysis": [
         ["curves", "pictures"],

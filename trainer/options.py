@@ -31,6 +31,8 @@ class TrialOptions(Frozen):
     checkpoint_seconds  least time between two checkpoints
     hang_seconds        an epoch that takes no longer never counts as hung; None is the watchdog's own limit
     compile             whether the network is compiled for training (`trainer.device.compiled`)
+    changed_data        whether seeds whose results are of other data than there are now are trained again;
+                        without it they are an error
     targets             the rates at which ROC curves are read, every epoch and at the end
     """
 
@@ -41,4 +43,5 @@ class TrialOptions(Frozen):
     checkpoint_seconds: NonNegative = 60.0
     hang_seconds: Annotated[float, Field(gt=0)] | None = None
     compile: bool = False
+    changed_data: bool = False
     targets: Targets = DEFAULT_TARGETS

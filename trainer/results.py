@@ -20,6 +20,7 @@ compiled         whether its network went through `torch.compile`
 versions         of Python and of the libraries that can change a number
 commit           of the program
 data_sha256      hash of pixels, targets and ids of its splits
+preparation      number of the way in which files were read; a version that reads them otherwise has another
 counts           examples: of each role or class in training, of validation, of test
 """
 
@@ -38,12 +39,13 @@ from numpy.typing import NDArray
 
 from search_spaces.config import TrialConfig
 from trainer import checkpoint
+from trainer.data.preparation import PREPARATION
 from trainer.data.task import TaskData
 from trainer.device.environment import device_name, git_commit, library_versions, machine_facts, node_name
 from trainer.options import TrialOptions
 from trainer.replicate import Replicate
 from trainer.setup import TrialSetup
-from trainer.store import Store, new_attempt
+from trainer.store import Done, Store, new_attempt
 from trainer.store import schema as trial_schema
 from trainer.store.outputs import outputs_table
 from trainer.writer import Writer
@@ -53,7 +55,8 @@ from trainer.writer import Writer
 class Attempt:
     """One attempt at a trial: what it needs to write files, and the seeds whose results it has stored.
 
-    `unasked` holds the states, by seed, of replicates in the checkpoint that are not wanted this time.
+    `unasked` holds the states, by seed, of replicates in the checkpoint that are not wanted this time, and
+    `replaced` the markers, by seed, of results that stand until those of this attempt take their place.
     """
 
     config: TrialConfig
@@ -66,6 +69,7 @@ class Attempt:
     last_checkpoint: float = field(default_factory=time.monotonic)
     stored: set[int] = field(default_factory=set)
     unasked: dict[str, Any] = field(default_factory=dict)
+    replaced: Mapping[int, Done] = field(default_factory=dict)
 
 
 def store_replicate(attempt: Attempt, replicate: Replicate, *, pruned_by: str | None = None) -> None:
@@ -109,6 +113,9 @@ def _write_replicate(
         result=result,
         weights=weights,
     )
+    old = attempt.replaced.get(replicate.seed)
+    if old is not None:
+        attempt.store.replicates.drop_replaced(old, replicate.state)
     attempt.stored.add(replicate.seed)
 
 
@@ -129,6 +136,7 @@ def _result(attempt: Attempt, replicate: Replicate) -> dict[str, Any]:
         "versions": library_versions(),
         "commit": git_commit(),
         "data_sha256": data.sha256,
+        "preparation": PREPARATION,
         "counts": {
             **replicate.counts,
             "validation": len(data.validation),

@@ -7,15 +7,15 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from search_spaces.config import TrialConfig
-from search_spaces.errors import CheckpointError, Interrupted, StoreError
-from trainer import checkpoint
+from search_spaces.errors import Interrupted, StoreError
+from trainer import resume
+from trainer.changed_data import to_replace
 from trainer.device.environment import peak_memory_bytes, reset_peak_memory
 from trainer.fit import Round, fit
 from trainer.options import TrialOptions
@@ -68,18 +68,24 @@ def run_trial(
         before = store.replicates.ended(config.trial_id)
         ended = {seed: done.state for seed, done in before.items()}
         missing = [seed for seed in config.seeds if seed not in ended]
-        if missing:
+        if missing or options.changed_data:
             # One of an earlier attempt is no reason for how this one ends.
             store.notes.clear_failure(config.trial_id)
             if should_stop():
                 raise Interrupted(STOPPED)
             setup = held_setup(config, device, options)
+            stale = to_replace(store, config, before, setup.data.sha256, allowed=options.changed_data)
+            before = {seed: done for seed, done in before.items() if seed not in stale}
+            missing = [seed for seed in config.seeds if seed not in before]
+        if missing:
             with Writer() as writer:
-                attempt = Attempt(config, store, setup.data, device, writer, options)
+                attempt = Attempt(config, store, setup.data, device, writer, options, replaced=stale)
                 writer.submit(lambda: store.write_config(config))
+                if options.changed_data:
+                    resume.drop_other_checkpoint(attempt)
                 with _made(setup, missing) as replicates:
-                    _restore(attempt, replicates, before)
-                    if on_resume is not None and (epochs := _epoch_seconds(replicates)):
+                    resume.restore(attempt, replicates, before)
+                    if on_resume is not None and (epochs := resume.epoch_seconds(replicates)):
                         on_resume(epochs)
                     ended_scores = _ended_scores(store, config, before)
                     ended.update(_train_missing(attempt, replicates, ended_scores, on_round, should_stop))
@@ -107,33 +113,6 @@ def _made(setup: TrialSetup, seeds: list[int]) -> Iterator[list[Replicate]]:
                 torch.cuda.empty_cache()
 
 
-def _restore(attempt: Attempt, replicates: list[Replicate], ended: Mapping[int, Done]) -> None:
-    """Set replicates to their checkpoint; the states of others under way are kept for the next checkpoint."""
-    trial_id, data_sha256 = attempt.config.trial_id, attempt.data.sha256
-    saved = attempt.store.notes.read_checkpoint(trial_id)
-    if saved is None:
-        return
-    try:
-        states = checkpoint.saved_states(saved, trial_id=trial_id, data_sha256=data_sha256)
-        seeds = checkpoint.load_states(states, replicates, trial_id=trial_id)
-    except CheckpointError as error:
-        raise CheckpointError(
-            f"{error} (file {attempt.store.notes.checkpoint_name(trial_id)}; a retry of failed trials "
-            "deletes it, and the trial starts afresh)"
-        ) from error
-    known = {str(seed) for seed in [*attempt.config.seeds, *ended]}
-    attempt.unasked = {seed: state for seed, state in states.items() if seed not in known}
-    log.info("trial %s: seeds %s go on from their checkpoint", trial_id, seeds)
-
-
-def _epoch_seconds(replicates: list[Replicate]) -> list[float]:
-    """Seconds of every epoch so far: the sum over the replicates that trained in it."""
-    seconds: dict[float, float] = {}
-    for record in (record for replicate in replicates for record in replicate.records):
-        seconds[record["epoch"]] = seconds.get(record["epoch"], 0.0) + record["seconds"]
-    return [seconds[epoch] for epoch in sorted(seconds)]
-
-
 def _train_missing(
     attempt: Attempt,
     replicates: list[Replicate],
@@ -153,8 +132,8 @@ def _train_missing(
         attempt.writer.flush()
     except StoreError:
         attempt.writer.settle()
-        content = _capture(attempt, [r for r in replicates if r.seed not in attempt.stored])
-        _write_checkpoint(attempt, content)
+        content = resume.capture(attempt, [r for r in replicates if r.seed not in attempt.stored])
+        resume.write_checkpoint(attempt, content)
         raise
     return {r.seed: r.state for r in replicates}
 
@@ -174,7 +153,7 @@ def _train(
         is_stopping = bool(running) and should_stop()
         is_due = time.monotonic() - attempt.last_checkpoint >= attempt.options.checkpoint_seconds
         if running and (is_due or is_stopping):
-            _ask_for_checkpoint(attempt, running)
+            resume.ask_for_checkpoint(attempt, running)
         attempt.writer.check()
         if on_round is not None:
             try:
@@ -187,29 +166,6 @@ def _train(
             raise Interrupted(STOPPED)
 
 
-def _ask_for_checkpoint(attempt: Attempt, replicates: list[Replicate]) -> None:
-    """Have replicates written as they stand now. Of two checkpoints the second waits for the first."""
-    attempt.writer.settle()
-    content = _capture(attempt, replicates)
-    attempt.writer.submit(lambda: _write_checkpoint(attempt, content))
-    attempt.last_checkpoint = time.monotonic()
-
-
-def _capture(attempt: Attempt, replicates: list[Replicate]) -> dict[str, Any]:
-    return checkpoint.capture_replicates(
-        replicates, attempt.unasked, trial_id=attempt.config.trial_id, data_sha256=attempt.data.sha256
-    )
-
-
-def _write_checkpoint(attempt: Attempt, content: Mapping[str, Any]) -> None:
-    """Store a checkpoint. Storage that fails costs this checkpoint, not the training."""
-    trial_id = attempt.config.trial_id
-    try:
-        attempt.store.notes.write_checkpoint(trial_id, checkpoint.dump(content))
-    except StoreError as error:
-        log.warning("trial %s: no checkpoint was written, the next is another try: %s", trial_id, error)
-
-
 def _tidy_up(attempt: Attempt) -> None:
     """Forget what a trial needed while running, and index it. Its results stand: nothing here can fail it.
 
@@ -217,7 +173,7 @@ def _tidy_up(attempt: Attempt) -> None:
     """
     store, trial_id = attempt.store, attempt.config.trial_id
     if attempt.unasked:
-        _write_checkpoint(attempt, _capture(attempt, []))
+        resume.write_checkpoint(attempt, resume.capture(attempt, []))
     forget = [] if attempt.unasked else [store.notes.delete_checkpoint]
     for step in (*forget, store.notes.clear_failure, store.index.write):
         try:

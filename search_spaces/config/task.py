@@ -52,6 +52,7 @@ class Task(Frozen, ABC):
         test_per_class: int | None
         train_share: float
         label: str | None
+        replace_splits: bool
 
     @field_validator("label", check_fields=False)
     @classmethod
@@ -62,6 +63,10 @@ class Task(Frozen, ABC):
         if not is_line or not 0 < len(label) <= LONGEST_LABEL:
             raise ValueError(f"expected one line of 1 to {LONGEST_LABEL} characters, given {label!r}")
         return label
+
+    def bare(self) -> Self:
+        """The same task without what is no part of a trial's identity: its label, its permission."""
+        return self.model_copy(update={"label": None, "replace_splits": False})
 
     @property
     def title(self) -> str:

@@ -43,6 +43,8 @@ class Binary(Task):
     test_per_class         likewise for the test split
     train_share            share of each negative class, of what is not held out, that a seed draws
     label                  what tables, titles and runs call the data; no part of a trial's identity
+    replace_splits         allows validation and test to be drawn where the data set has such splits of its
+                           own, which are left out then; no part of a trial's identity
     """
 
     kind: ClassVar[str] = "binary"
@@ -62,6 +64,7 @@ class Binary(Task):
     test_per_class: int | None = Field(default=None, ge=1)
     train_share: float = Field(default=0.9, gt=0, le=1)
     label: Annotated[str | None, NOT_IDENTITY] = None
+    replace_splits: Annotated[bool, NOT_IDENTITY] = False
 
     @model_validator(mode="after")
     def _roles_are_disjoint(self) -> Binary:
@@ -159,6 +162,8 @@ class MultiClass(Task):
     test_per_class         likewise for the test split
     train_share            share of each class, of what is not held out, that a seed draws
     label                  what tables, titles and runs call the data; no part of a trial's identity
+    replace_splits         allows validation and test to be drawn where the data set has such splits of its
+                           own, which are left out then; no part of a trial's identity
     """
 
     kind: ClassVar[str] = "multiclass"
@@ -178,6 +183,7 @@ class MultiClass(Task):
     test_per_class: int | None = Field(default=None, ge=1)
     train_share: float = Field(default=0.9, gt=0, le=1)
     label: Annotated[str | None, NOT_IDENTITY] = None
+    replace_splits: Annotated[bool, NOT_IDENTITY] = False
 
     @field_validator("classes", "critical")
     @classmethod

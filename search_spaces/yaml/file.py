@@ -14,7 +14,6 @@ from pathlib import Path
 import yaml
 
 from search_spaces.problem import Problem, join, shown
-from search_spaces.words import did_you_mean
 
 _MOST_BYTES = 4_000_000
 _MOST_VALUES = 200_000
@@ -58,8 +57,7 @@ def read_yaml(path: Path) -> object:
             raise Problem("", f"a file of at most {_MOST_BYTES:,} bytes", "a larger one")
         return parse_yaml(content.decode("utf-8-sig"))
     except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise Problem("", "a readable file", reason, hint=_like(path)) from None
+        raise Problem("", "a readable file", error.strerror or type(error).__name__) from None
     except UnicodeDecodeError as error:
         raise Problem(
             "", "text in UTF-8", f"byte {error.object[error.start]:#04x} at {error.start}"
@@ -80,15 +78,6 @@ def parse_yaml(text: str) -> object:
     except yaml.YAMLError as error:
         raise Problem("", "valid YAML", f"a fault ({' '.join(str(error).split())})") from None
     return None if node is None else _Reader().value(node, "", 0)
-
-
-def _like(path: Path) -> str:
-    """What a file that cannot be read may have meant among those beside it."""
-    try:
-        beside = sorted(other.name for other in path.parent.iterdir() if other.name != path.name)
-    except OSError:
-        return ""
-    return did_you_mean(path.name, [name for name in beside if name.endswith((".yaml", ".yml"))])
 
 
 class _Reader:

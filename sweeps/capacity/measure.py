@@ -5,21 +5,16 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
 import sys
 from dataclasses import asdict
-from typing import Any
 
 from search_spaces.config import TrialConfig
 from search_spaces.config.base import Frozen
-from search_spaces.errors import AlmsweepError, InputError
+from search_spaces.errors import AlmsweepError
 from search_spaces.labels import trial_label
+from sweeps.child import answer, ask
 from trainer.options import TrialOptions
 from trainer.trial_needs import TrialNeeds
-
-KILLED = 9
 
 
 class Request(Frozen):
@@ -37,26 +32,8 @@ class Request(Frozen):
 
 def measure(request: Request) -> TrialNeeds:
     """Measure in a new process on this machine. Raises InputError with the reason where that fails."""
-    # A Ray worker finds our packages by its own path, which a child would not know.
-    path = os.pathsep.join(filter(None, sys.path))
-    done = subprocess.run(
-        [sys.executable, "-m", "sweeps.capacity.measure"],
-        input=request.model_dump_json(),
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "PYTHONPATH": path},
-    )
-    what = f"probe of {trial_label(request.config)}"
-    if done.returncode == -KILLED:
-        raise InputError(f"{what}: its process was killed, most likely for want of memory")
-    if done.returncode != 0:
-        lines = done.stderr.strip().splitlines() or ["no word"]
-        raise InputError(f"{what}: {lines[-1]}")
-    answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    if "error" in answer:
-        raise InputError(f"{what}: {answer['error']}")
-    return TrialNeeds(**answer)
+    found = ask("sweeps.capacity.measure", request, f"probe of {trial_label(request.config)}")
+    return TrialNeeds(**found)
 
 
 def main() -> None:
@@ -74,10 +51,9 @@ def main() -> None:
         needs = measure_trial(
             request.config, default_device(), request.trial, memory=request.memory, bf16=request.bf16
         )
-        answer = asdict(needs)
+        answer(asdict(needs))
     except (AlmsweepError, MemoryError, torch.OutOfMemoryError) as error:
-        answer = {"error": str(error).split("\n")[0] or type(error).__name__}
-    sys.stdout.write(json.dumps(answer) + "\n")
+        answer({"error": str(error).split("\n")[0] or type(error).__name__})
 
 
 if __name__ == "__main__":

@@ -105,6 +105,15 @@ Compile = Annotated[
 ]
 
 
+ChangedData = Annotated[
+    bool,
+    typer.Option(
+        "--changed-data",
+        help="Train again what was trained on other images than there are now, in its place.",
+    ),
+]
+
+
 class ForTrain:
     """Options of `train`: how its trial is run.
 
@@ -115,6 +124,7 @@ class ForTrain:
     download: Download = False
     threads: Threads = 1
     compile: Compile = False
+    changed_data: ChangedData = False
 
 
 class ForPlan:

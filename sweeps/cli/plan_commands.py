@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from search_spaces.errors import InputError
 from sweeps.cli import cluster_commands
@@ -44,9 +45,11 @@ def plan(
     """Show a space's trials: how many are done, partial, failed and pending, and what the rest costs.
 
     Time is told from measurements, of this machine or, with --probe and --address, of the cluster's nodes.
+    Where the data are here, their labels tell which blocks cannot be trained: exit code 1, or 2 of all.
     """
     from sweeps.capacity.forecast import forecast
     from sweeps.cli import report
+    from sweeps.driver.data_words import planned_data
     from sweeps.driver.opened import open_sweep
     from sweeps.driver.two_stage import expected
     from sweeps.plan import disk_need, make_plan
@@ -65,11 +68,16 @@ def plan(
     report.print_plan(console, made)
     report.print_samples(console, sweep.manifest)
     report.print_stages(console, sweep.manifest, whole)
+    data = planned_data(sweep.tasks, options.trial)
+    for line in data.lines:
+        console.print(Text(line), soft_wrap=True)
     report.print_disk(console, disk)
     report.print_time(console, found, report.unchosen(sweep.manifest))
     if trials:
         numbers = {config.trial_id: number for number, config in enumerate(sweep.manifest.trials, start=1)}
         report.print_trials(console, made, numbers)
+    if data.exit_code:
+        raise typer.Exit(data.exit_code)
 
 
 def status(
@@ -93,7 +101,7 @@ def status(
     from sweeps.cli import report
     from sweeps.cli.driver_report import print_driver
     from sweeps.driver.lease import holder_of
-    from sweeps.driver.opened import each_stored
+    from sweeps.driver.opened import Refused, each_stored
     from sweeps.plan import make_plan
     from trainer.store import Store
 
@@ -103,10 +111,13 @@ def status(
         store.check_trial_schema()
         raise InputError(f"{output}: expected a result store with a sweep in it, found none")
     console = Console()
-    for sweep in each_stored(names, store):
-        made = make_plan(sweep.name, sweep.manifest.trials, store)
-        report.print_plan(console, made)
-        report.print_samples(console, sweep.manifest)
-        print_driver(console, holder_of(store, sweep.name), sweep.manifest)
-        if failed:
-            report.print_failed(console, made, store)
+    refused = Refused()
+    for sweep in each_stored(names, store, refused):
+        with refused.of(sweep.name):
+            made = make_plan(sweep.name, sweep.manifest.trials, store)
+            report.print_plan(console, made)
+            report.print_samples(console, sweep.manifest)
+            print_driver(console, holder_of(store, sweep.name), sweep.manifest)
+            if failed:
+                report.print_failed(console, made, store)
+    refused.check()

@@ -49,19 +49,21 @@ def tables(
 
     Without --tpr they tell the false positive rates at the sweep's own true positive rates.
 
-    Of an output folder, sweeps of another trial schema get none: the others do, then they are an error.
+    Of an output folder, sweeps that cannot be read get none: the others do, then they are an error.
     """
     from search_spaces.config import Targets
-    from sweeps.driver.opened import each_stored
+    from sweeps.driver.opened import Refused, each_stored
     from trainer.store import Store
 
     console = Console()
     store, names = _named_results(space, Store(output), output_is_given=is_given(context, "output"))
     at_tpr, at_fpr = _rates("--tpr", tpr), _rates("--fpr", fpr)
-    complete = True
-    for sweep in each_stored(names, store, replicates):
+    complete, refused = True, Refused()
+    for sweep in each_stored(names, store, refused, replicates):
         shown = Targets(tpr=at_tpr or sweep.manifest.reading.targets.tpr, fpr=at_fpr)
-        complete &= write_tables_of(console, store, sweep.manifest, rule, shown)
+        with refused.of(sweep.name):
+            complete &= write_tables_of(console, store, sweep.manifest, rule, shown)
+    refused.check()
     if not complete:
         raise typer.Exit(1)
 
@@ -157,6 +159,9 @@ def write_tables_of(
     root = Path(store.storage.root) if store.storage.is_local else Path()
     written = write_tables(store, manifest, root / "tables" / manifest.name, rule=rule, shown=shown)
     write_figures(written, root / "figures" / manifest.name)
+    if all(cell.chosen is None for cell in written.cells):
+        console.print(Text(f"{manifest.name}: no trial has a result yet, so there is no table"))
+        return False
     console.print(Text(written.printed(console.width)), soft_wrap=True)
     console.print(Text(f"tables: {written.files[0].parent}/"), soft_wrap=True)
     return bool(written.frame["complete"].all())

@@ -13,7 +13,17 @@ from sweeps.cli import cluster_commands
 from sweeps.cli.given import run_options, with_options
 from sweeps.cli.guard import guarded
 from sweeps.cli.large_run import agree
-from sweeps.cli.options import DEFAULT_OUTPUT, ForRetry, ForRun, NumSamples, Output, Replicates, Space, Sweep
+from sweeps.cli.options import (
+    DEFAULT_OUTPUT,
+    ChangedData,
+    ForRetry,
+    ForRun,
+    NumSamples,
+    Output,
+    Replicates,
+    Space,
+    Sweep,
+)
 from sweeps.cli.replacing import agree_to_change, say_change
 from sweeps.cli.train_sweep import train_sweep
 from sweeps.cli.weights import retry_weights
@@ -86,12 +96,13 @@ def retry(
     pruned: Pruned = False,
     weights: Weights = False,
     only: Only = None,
+    changed_data: ChangedData = False,
     output: Output = DEFAULT_OUTPUT,
     replicates: Replicates = None,
     job: Job = False,
     yes: Yes = False,
 ) -> None:
-    """Run a sweep's failed trials again (or its pruned ones, or both), and nothing else.
+    """Run a sweep's failed trials again (or its pruned ones, or those of other data), and nothing else.
 
     Or train chosen trials again for their weights.
     """
@@ -100,13 +111,14 @@ def retry(
 
     asked = {"failed": failed, "pruned": pruned}
     statuses = [status for status, is_asked in asked.items() if is_asked]
-    if not statuses and not weights:
+    if not statuses and not weights and not changed_data:
         raise InputError(
-            "retry: expected --failed, --pruned or --weights, given none; what is missing is run by: "
-            f"{advised('run', space=space)}"
+            "retry: expected --failed, --pruned, --changed-data or --weights, given none; what is missing is "
+            f"run by: {advised('run', space=space)}"
         )
-    if weights and statuses:
-        raise InputError(f"--weights: expected it alone, given --{statuses[0]} too")
+    if weights and (statuses or changed_data):
+        given = statuses[0] if statuses else "changed-data"
+        raise InputError(f"--weights: expected it alone, given --{given} too")
     if only and not weights:
         raise InputError("--trial: expected --weights too, given none")
     options = run_options(context)
@@ -129,12 +141,15 @@ def _go(
 ) -> None:
     """Train here, or submit this command as a job; what has to be agreed to is asked where it is typed."""
     from analysis.select import check_rule
+    from sweeps.plan import STATUSES
 
     check_rule(options.rule, sweep.tasks, sweep.manifest.reading.targets)
     answers = []
     if _replaces(sweep, options, replace=replace, job=job):
         answers.append("--replace")
-    if yes or agree(sweep, options, retry):
+    # Of which trials the data have changed is not known before they are looked at: it may be all of them.
+    asked = STATUSES if options.trial.changed_data else retry
+    if yes or agree(sweep, options, asked):
         answers.append("--yes")
     if job:
         cluster_commands.submit(context, sweep, options.address, answers)

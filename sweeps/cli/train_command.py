@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.text import Text
 
-from search_spaces.errors import InputError
+from search_spaces.errors import DataError, InputError
 from sweeps.cli.given import trial_options, with_options
 from sweeps.cli.guard import guarded
 from sweeps.cli.one_device import Device, chosen_device
 from sweeps.cli.one_trial import Described, trial_of_space
 from sweeps.cli.options import DEFAULT_OUTPUT, ForTrain, Output
 from sweeps.cli.trial_report import print_result, print_round, say_what
+
+if TYPE_CHECKING:
+    from search_spaces.config import TrialConfig
+    from trainer.options import TrialOptions
+    from trainer.store import Store
 
 TrialSpace = Annotated[
     str | None,
@@ -87,6 +92,7 @@ def train(
     store.check_trial_schema()
     console = Console()
     say_what(console, config)
+    _say_data(console, config, options, store)
     run_trial(
         config,
         store,
@@ -98,3 +104,22 @@ def train(
     console.print(Text(f"stored: {store.storage.path(layout.trial(config.trial_id))}"), soft_wrap=True)
     if not complete:
         raise typer.Exit(1)
+
+
+def _say_data(console: Console, config: TrialConfig, options: TrialOptions, store: Store) -> None:
+    """What labels tell of a trial's data, where it is to be trained on them.
+
+    Raises DataError where they tell that it cannot be.
+    """
+    from sweeps.driver.data_check import faults_of
+    from sweeps.driver.data_words import data_lines
+    from sweeps.driver.survey import labels_here
+
+    if not options.changed_data and set(config.seeds) <= store.replicates.ended(config.trial_id).keys():
+        return
+    findings = labels_here([config.data], options)
+    faults = faults_of(findings)
+    if faults:
+        raise DataError(faults[config.data])
+    for line in data_lines(findings, faults):
+        console.print(Text(line), soft_wrap=True)

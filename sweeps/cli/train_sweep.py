@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
+from search_spaces.errors import StoreError
 from sweeps.cli.guard import INTERRUPTED
 from sweeps.cli.result_commands import write_tables_of
 
@@ -34,14 +36,20 @@ def train_sweep(
     console = Console()
     outcome = run_sweep(sweep, options, console, retry=retry)
     report.print_outcome(console, outcome)
-    if not (retry or outcome.interrupted or outcome.stopped):
+    only_again = retry or options.trial.changed_data
+    if not (only_again or outcome.interrupted or outcome.stopped):
         later = _second_stage(console, sweep, outcome.plan, options.rule)
         if later is not None:
             outcome = run_sweep(later, options, console)
             report.print_outcome(console, outcome)
     if sweep.search is not None:
         report.print_samples(console, outcome.manifest)
-    write_tables_of(console, sweep.store, outcome.manifest, options.rule)
+    try:
+        write_tables_of(console, sweep.store, outcome.manifest, options.rule)
+    except StoreError as error:  # half of the trials may be of other data than the rest
+        if not outcome.interrupted:
+            raise
+        console.print(Text(f"no table: {error}"), soft_wrap=True)
     if outcome.interrupted:
         raise typer.Exit(INTERRUPTED)
     counts = outcome.plan.counts()

@@ -12,10 +12,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from search_spaces.config import DataConfig, TrialConfig
+from search_spaces.config import Task, TrialConfig
 from search_spaces.errors import DataError, InputError
-from search_spaces.labels import BlockLabels, block_key
+from search_spaces.labels import BlockLabels
 from sweeps.cluster.software import plugins_of, short, software_differences, software_with
+from trainer.data.survey import Finding
 from trainer.options import TrialOptions
 
 log = logging.getLogger(__name__)
@@ -39,13 +40,12 @@ class Node:
 
 
 def check_nodes(trials: Sequence[TrialConfig], options: TrialOptions, *, gpus: float = 0) -> list[Node]:
-    """Check that every live node has this process's software, trials' plug-ins, and loads all data alike.
+    """Check that every live node has this process's software, and the plug-ins of trials.
 
-    Ray is connected. Data are asked of nodes that have the resources of one trial only: its threads in CPUs,
-    and `gpus`. Workers check the software of nodes that join later; a result names its data's hash. Returns
-    the nodes.
+    Ray is connected. A node takes trials that has the resources of one: its threads in CPUs, and `gpus`.
+    Workers check the software of nodes that join later. Returns the nodes.
 
-    Raises InputError, or DataError for data, with a line per difference that names the node.
+    Raises InputError with a line per difference that names the node.
     """
     nodes = live_nodes(options.threads, gpus)
     plugins = plugins_of(trials)
@@ -55,17 +55,60 @@ def check_nodes(trials: Sequence[TrialConfig], options: TrialOptions, *, gpus: f
     for node, answer in answers.items():
         differences += software_differences(node, answer, expected, here)
     _raise(InputError, differences, len(nodes))
-    workers = [node for node in nodes if node.takes_trials]
-    blocks = {block_key(config.data.whole()): config.data for config in trials}
-    log.info("%d nodes have the same software; loading %d data set(s) on each", len(nodes), len(blocks))
-    probe = _data_probe(list(blocks.values()), options)
-    named = BlockLabels(config.whole() for config in blocks.values())
-    labels = [named.block(config.whole()) for config in blocks.values()]
-    hashes: dict[Node, dict[str, str]] = {}
-    for node, found in _ask(workers, probe).items():
-        hashes[node] = dict(zip(labels, found, strict=True))
-    _raise(DataError, data_differences(hashes), len(workers))
     return nodes
+
+
+def look_on_nodes(
+    nodes: Sequence[Node],
+    tasks: Sequence[Task],
+    if_there: Sequence[Task],
+    options: TrialOptions,
+    *,
+    gpus: float = 0,
+) -> dict[Task, Finding]:
+    """What the nodes that take trials find of tasks' data, and of those of `if_there` whose files are there.
+
+    All are asked, and decode the data into their caches. A cluster of which no node takes trials yet starts
+    one for it. A result names its data's hash, by which nodes that join later are found out.
+
+    Raises DataError, with a line per difference, where they do not find the same.
+    """
+    workers = [node for node in nodes if node.takes_trials]
+    asked = [*tasks, *if_there]
+    probe = _data_probe(tasks, if_there, options)
+    log.info("looking at the data of %d block(s) on %d node(s)", len(asked), len(workers))
+    answers: dict[Node, list[Finding]] = _ask(workers, probe)
+    told: dict[Node, dict[str, str]] = {}
+    for node, found in answers.items():
+        told[node] = _by_data_set(asked, found)
+    _raise(DataError, data_differences(told), len(workers))
+    first: list[Finding] = next(iter(answers.values())) if answers else _ask_a_new_node(probe, options, gpus)
+    return dict(zip(asked, first, strict=True))
+
+
+def _by_data_set(tasks: Sequence[Task], findings: Sequence[Finding]) -> dict[str, str]:
+    """What two nodes must find alike of each data set: its hash, or what is wrong with all of its blocks."""
+    names = BlockLabels(task.whole() for task in tasks)
+    found: dict[str, str] = {}
+    for task, finding in zip(tasks, findings, strict=True):
+        label = names.block(task.whole())
+        if finding.survey is not None and finding.survey.sha256 is not None:
+            found[label] = finding.survey.sha256
+        else:
+            found.setdefault(label, finding.fault or "nothing")
+    return found
+
+
+def _ask_a_new_node(probe: Callable[[], Any], options: TrialOptions, gpus: float) -> Any:
+    """The answer of a node that the cluster starts for it, as it would for a trial."""
+    import ray
+    from ray.exceptions import RayError
+
+    task = ray.remote(num_cpus=options.threads, num_gpus=gpus, max_retries=0)(probe)
+    try:
+        return ray.get(task.remote())
+    except RayError as error:
+        raise InputError(f"expected a node that takes trials: {_reason(error)}") from error
 
 
 def live_nodes(cpus: float, gpus: float) -> list[Node]:
@@ -110,14 +153,13 @@ def _software_probe(plugins: Sequence[str]) -> Callable[[], dict[str, str]]:
     return probe
 
 
-def _data_probe(configs: Sequence[DataConfig], options: TrialOptions) -> Callable[[], list[str]]:
-    def probe() -> list[str]:
-        from trainer.data.task import load_task
+def _data_probe(
+    tasks: Sequence[Task], if_there: Sequence[Task], options: TrialOptions
+) -> Callable[[], list[Finding]]:
+    def probe() -> list[Finding]:
+        from trainer.data.survey_pixels import look_at_data
 
-        found = []
-        for config in configs:
-            found.append(load_task(config, options.data_dir, download=options.download).sha256)
-        return found
+        return look_at_data(tasks, if_there, options.data_dir, download=options.download)
 
     return probe
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from search_spaces.config import TrialConfig
+from search_spaces.config import Task, TrialConfig
+from search_spaces.errors import DataError
 from sweeps.capacity.machine import cluster_rooms, node_resources
 from sweeps.capacity.packing import Packing, Wanted, choose_packing
 from sweeps.capacity.probe import probes_for
-from sweeps.cluster.nodes import check_nodes
+from sweeps.cluster.nodes import check_nodes, look_on_nodes
 from sweeps.cluster.scaling import check_resources, startable_nodes
+from sweeps.driver.data import RunData
+from sweeps.driver.data_check import faults_of
 from sweeps.driver.work import Work
 from sweeps.options import RunOptions
 
@@ -17,33 +20,53 @@ from sweeps.options import RunOptions
 DRAWN_FOR_PACKING = 32
 
 
-def admit(work: Work, options: RunOptions, resources: Mapping[str, float]) -> Packing:
-    """Check the connected cluster, which has these resources in all; what each trial is to ask of it.
+def admit(
+    work: Work, options: RunOptions, resources: Mapping[str, float], data: RunData | None
+) -> tuple[Work, Packing]:
+    """Check the connected cluster, which has these resources in all, and where it was joined its data.
 
-    Raises InputError, or DataError, as `check_resources` and `check_nodes` do.
+    Returns the work that its data allow, and what each trial is to ask of it. `data` as `Training` takes it.
+    Raises InputError, or DataError, as `check_resources`, `check_nodes`, `look_on_nodes` and `RunData` do.
     """
     known: Sequence[TrialConfig] = work.configs()
     drawn: Sequence[TrialConfig] = ()
     if work.study is not None:
         known = work.manifest.trials
         drawn = work.study.search.draws(DRAWN_FOR_PACKING)
-    _check_cluster([*known, *drawn], options, resources)
+    if options.cluster_address is None:
+        check_resources(node_resources(), options.trial.threads, options.gpus_per_trial, dict)
+    else:
+        work = _look_on_cluster(work, [*known, *drawn], options, resources, data)
     probes = probes_for(work.store, options, joined=options.cluster_address is not None)
-    return choose_packing([*work.configs(), *drawn], cluster_rooms(), Wanted.by(options), probes)
+    return work, choose_packing([*work.configs(), *drawn], cluster_rooms(), Wanted.by(options), probes)
 
 
-def _check_cluster(
-    trials: Sequence[TrialConfig], options: RunOptions, resources: Mapping[str, float]
-) -> None:
-    """Check that the cluster can hold a trial; where it was joined, that its nodes are alike too.
+def _look_on_cluster(
+    work: Work,
+    trials: Sequence[TrialConfig],
+    options: RunOptions,
+    resources: Mapping[str, float],
+    data: RunData | None,
+) -> Work:
+    """Check that a cluster which was joined can hold a trial, and that its nodes are alike.
 
-    Of a search, `trials` are those known and some drawn ones, as their data sets are loaded on every node.
+    Returns the work that the data allow which the nodes have. Of a search, `trials` are those known and some
+    drawn ones, whose data sets are looked at too.
     """
     cpus, gpus = options.trial.threads, options.gpus_per_trial
-    if options.cluster_address is None:
-        check_resources(node_resources(), cpus, gpus, dict)
-        return
     check_resources(node_resources(), cpus, gpus, startable_nodes)
     if gpus is None:  # a trial will have a share of any GPU that there is
         gpus = float(resources.get("GPU", 0) > 0)
-    check_nodes(trials, options.trial, gpus=gpus)
+    nodes = check_nodes(trials, options.trial, gpus=gpus)
+    tasks = [config.data for config in trials]
+    compared: Sequence[Task] = ()
+    if data is not None:
+        tasks += data.needed(work)
+        compared = [task for task in data.compared(work) if task not in tasks]
+    findings = look_on_nodes(nodes, list(dict.fromkeys(tasks)), compared, options.trial, gpus=gpus)
+    if data is not None:
+        return data.check(work, findings)
+    faults = faults_of(findings)
+    if faults:
+        raise DataError("; ".join(dict.fromkeys(faults.values())))
+    return work

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -14,14 +13,12 @@ from search_spaces.config import TrialConfig
 from search_spaces.errors import Interrupted, StoreError, SweepStopped
 from search_spaces.redaction import redacted
 from sweeps.driver.progress import SweepProgress
-from sweeps.driver.worker import OUT_OF_MEMORY, PEAK_MEMORY
+from sweeps.driver.same_error import SameErrors
+from sweeps.driver.worker import GIVEN_UP, OUT_OF_MEMORY, PEAK_MEMORY
 from sweeps.tracking.tracker import Tracker
 from trainer.store import Store
 
 log = logging.getLogger(__name__)
-
-# So many trials must end before any has done well, all with one error, for the sweep to stop.
-SAME_ERROR_LIMIT = 3
 
 
 class SweepCallback(tune.Callback):  # type: ignore[misc]
@@ -31,6 +28,9 @@ class SweepCallback(tune.Callback):  # type: ignore[misc]
     check       called before every step of Tune's loop; what it raises ends the run
     stop_flag   raised on the cluster after `request_stop`, for the workers to see
     started     gathers the ids of the trials that were given to a worker
+
+    A block is given up whose first trials all fail with one error: its other trials end without being begun,
+    and when no other block is left the sweep stops.
 
     After a run, `starved` lists the trials that ended for want of memory, or whose process was lost.
     """
@@ -58,11 +58,16 @@ class SweepCallback(tune.Callback):  # type: ignore[misc]
         self.is_last_pass = False
         self.is_stopping = False
         self._finishing: set[str] | None = None
-        self._errors: list[str] | None = []
+        self._errors = SameErrors(configs)
 
     def __getstate__(self) -> dict[str, Any]:
         """Nothing: Tune pickles its callbacks with its scratch state, and ours hold connections."""
         return {}
+
+    @property
+    def given_up(self) -> str | None:
+        """Which blocks were given up, and why; None where none was."""
+        return self._errors.words()
 
     def request_stop(self) -> None:
         """Let the running epochs end and leave. Only sets a mark, so a signal handler may call it."""
@@ -71,10 +76,11 @@ class SweepCallback(tune.Callback):  # type: ignore[misc]
     def on_step_begin(self, iteration: int, trials: list[Any], **info: Any) -> None:
         """Tune's loop begins a step."""
         self.check()
-        first = (self._errors or [])[:SAME_ERROR_LIMIT]
-        kinds = {_kind(error) for error in first}
-        if len(first) == SAME_ERROR_LIMIT and len(kinds) == 1:
-            raise SweepStopped(f"the first {SAME_ERROR_LIMIT} trials all failed: {first[0]}")
+        given_up = self._errors.give_up()
+        if self._errors.all_given_up():
+            raise SweepStopped(self._errors.words() or "")
+        if given_up:
+            self.stop_flag.give_up.remote(given_up)
         if self.is_stopping and self._finishing is None:
             self._finishing = self.progress.running_ids()
             self.stop_flag.raise_flag.remote()
@@ -83,9 +89,9 @@ class SweepCallback(tune.Callback):  # type: ignore[misc]
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial has been given to a worker; after `request_stop` it returns at once and is not counted."""
-        if self.is_stopping:
-            return
         config = self._config(trial)
+        if self.is_stopping or self._errors.is_given_up(config):
+            return
         self.started.add(config.trial_id)
         self.progress.started(config)
         if self.tracker is not None:
@@ -113,11 +119,14 @@ class SweepCallback(tune.Callback):  # type: ignore[misc]
                 self.tracker.trial_interrupted(config)
             self.progress.stopped(config)
             return
+        if state == GIVEN_UP:
+            self.progress.stopped(config)
+            return
         if state == OUT_OF_MEMORY and not self.is_last_pass:
             self._put_off(config)
             return
         if state in ("done", "diverged", "pruned"):  # the worker did its work, whatever came of it
-            self._errors = None
+            self._errors.did_well(config)
             error = "replicates diverged" if state == "diverged" else None
             self.progress.ended(config, error, pruned=state == "pruned")
             self.on_done(config)
@@ -135,7 +144,7 @@ class SweepCallback(tune.Callback):  # type: ignore[misc]
             # When memory runs out, the system ends processes without a word.
             if known is None and not self.is_last_pass and _is_lost(trial.get_error()):
                 if not isinstance(trial.get_error(), ray.exceptions.OutOfMemoryError):
-                    self._count(f"{failure['error']}: {failure['message']}")
+                    self._errors.failed(config, f"{failure['error']}: {failure['message']}")
                 self._put_off(config)
                 return
             if known is None:
@@ -154,21 +163,11 @@ class SweepCallback(tune.Callback):  # type: ignore[misc]
 
     def _failed(self, config: TrialConfig, error: str) -> None:
         error = redacted(error)
-        self._count(error)
+        self._errors.failed(config, error)
         self.progress.ended(config, error)
-
-    def _count(self, error: str) -> None:
-        """Note an error, as long as no trial has done well."""
-        if self._errors is not None:
-            self._errors.append(redacted(error))
 
     def _config(self, trial: Any) -> TrialConfig:
         return self.configs[trial.config["trial_id"]]
-
-
-def _kind(error: str) -> str:
-    """An error without what differs from trial to trial: ids, numbers."""
-    return re.sub(r"\b[0-9a-f]{16,}\b|\d+", "#", error)
 
 
 def _is_lost(error: Exception | None) -> bool:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from search_spaces.catalog import is_file, load_space
 from search_spaces.config import Absent, Task, members_of
-from search_spaces.errors import InputError, SpaceError, TrialSchemaError
+from search_spaces.errors import InputError, SpaceError, StoreError
 from search_spaces.labels import relabelled
 from search_spaces.paths import given_path
 from search_spaces.search import Search
@@ -69,9 +70,8 @@ def open_sweep(
     try:
         found = load_space(space)
     except InputError:
-        names = store.sweep_names()
-        if space not in names:
-            load_space(space, stored=names)  # raises again, and names the stored ones too
+        if space not in store.sweep_names():
+            raise
         opened = _of_store(store.read_sweep(space), store)
     else:
         opened = _of_space(found, store)
@@ -101,7 +101,7 @@ def open_stored(space: str, store: Store, replicates: int | None = None) -> Open
     if space in names:
         return _as_asked(_of_store(store.read_sweep(space), store), replicates)
     try:
-        found = load_space(space, stored=names)
+        found = load_space(space)
     except SpaceError as error:
         return _as_asked(_of_store(_without_plugin(space, store, error), store), replicates)
     if found.name not in names:
@@ -112,26 +112,43 @@ def open_stored(space: str, store: Store, replicates: int | None = None) -> Open
     return _as_asked(_of_store(_read_by(found, stored), store), replicates)
 
 
-def each_stored(names: Sequence[str], store: Store, replicates: int | None = None) -> Iterator[OpenedSweep]:
-    """These sweeps, one after another, as `open_stored` opens them.
+class Refused:
+    """Sweeps of a store that cannot be read, so that the others can be told of before that is an error."""
 
-    A sweep of another trial schema is left out, so that the others can be told of; after them
-    TrialSchemaError is raised about the first and names the rest.
-    """
-    refused: dict[str, TrialSchemaError] = {}
-    for name in names:
+    def __init__(self) -> None:
+        self._errors: dict[str, StoreError] = {}
+
+    @contextmanager
+    def of(self, name: str) -> Iterator[None]:
+        """Take note of a StoreError of a block that reads this sweep, which ends there."""
         try:
-            opened = open_stored(name, store, replicates)
-        except TrialSchemaError as error:
-            refused[name] = error
-        else:
-            yield opened
-    if refused:
-        first, *others = refused
-        message = str(refused[first])
+            yield
+        except StoreError as error:
+            self._errors[name] = error
+
+    def check(self) -> None:
+        """Raise the first error, which names its sweep and the others; nothing where none was noted."""
+        if not self._errors:
+            return
+        first, *others = self._errors
+        message = str(self._errors[first])
+        if f"/{first}.json" not in message:
+            message = f"sweep {first}: {message}"
         if others:
             message += f" (likewise: {', '.join(others)})"
-        raise TrialSchemaError(message)
+        raise type(self._errors[first])(message)
+
+
+def each_stored(
+    names: Sequence[str], store: Store, refused: Refused, replicates: int | None = None
+) -> Iterator[OpenedSweep]:
+    """These sweeps, one after another, as `open_stored` opens them, without those that cannot be read."""
+    for name in names:
+        opened = None
+        with refused.of(name):
+            opened = open_stored(name, store, replicates)
+        if opened is not None:
+            yield opened
 
 
 def _without_plugin(path: str, store: Store, error: SpaceError) -> SweepManifest:

@@ -16,6 +16,7 @@ from analysis.cells import check_seeds
 from analysis.select import check_rule
 from search_spaces.config import Targets, check_installed
 from search_spaces.errors import AlmsweepError, InputError, Interrupted, LeaseError, SweepStopped
+from sweeps.driver.data import RunData
 from sweeps.driver.lease import Lease
 from sweeps.driver.opened import OpenedSweep
 from sweeps.driver.training import Training
@@ -58,27 +59,39 @@ def run_sweep(
 
     With `retry` only its trials of these statuses are run ("failed", "pruned"), and their replicates that did
     not complete are trained again too. A search's study takes the place of the manifest's trials, and makes
-    new ones until there are the manifest's `samples`.
+    new ones until there are the manifest's `samples`. With the option `changed_data` trials are run of which
+    results are of other data than there are now.
+
+    Blocks whose data cannot be trained on are left out, and their trials noted as failed.
 
     Raises TrialSchemaError, before anything is written, when the store holds this sweep under another trial
     schema (of a new sweep: anything), LeaseError when another driver runs this sweep, and InputError when the
     cluster cannot be reached or has not the resources for one trial, when a plug-in of a trial that is to run
     is not installed, when trials of one cell want different seeds, when a task has not the selection rule, or
     when a scheduler is to judge a search's trials and the search is not given.
+    DataError is raised when the data of no trial that is to run can be trained on, and when they are not
+    those of stored results.
     One SIGINT or SIGTERM lets the running epochs end and be checkpointed; a second raises KeyboardInterrupt.
     """
     _check(sweep, options)
     options = _at_rates(options, sweep.manifest.reading.targets)
+    data = RunData(sweep, options, console)
+    data.check_hope(retry)
     with Lease(sweep.store, sweep.name, take_over=options.take_over) as lease:
         _check_not_replaced(sweep)
-        work = find_work(sweep, console, retry)
+        work = find_work(sweep, console, retry, only_changed=options.trial.changed_data)
         check_installed(tuple(work.configs()))
-        sweep.store.write_sweep(work.manifest)
-        training = Training(work, options, console, lease)
+        is_looked_at = data.is_looked_at_here(work)
+        if is_looked_at:
+            work = data.check(work, data.look(work))
+        training = Training(work, options, console, lease, data)
         plan, interrupted, stopped = work.plan, False, None
-        if work.is_any:
+        if work.is_any or not is_looked_at:
             interrupted, stopped = train(training)
+            work = training.work
             plan = make_plan(sweep.name, work.manifest.trials, sweep.store)
+        else:
+            data.note(work)
         return SweepOutcome(
             manifest=work.manifest,
             plan=plan,

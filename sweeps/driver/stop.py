@@ -1,11 +1,14 @@
-"""How a sweep is asked to stop: a flag in the cluster, raised after a signal, read by the workers."""
+"""How a sweep is asked to stop: a flag in the cluster, raised after a signal, read by the workers.
+
+It also names trials that are given up: those of a block whose first trials all failed alike.
+"""
 
 from __future__ import annotations
 
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
@@ -28,6 +31,15 @@ def new_stop_flag() -> Any:
 class _Flag:
     def __init__(self) -> None:
         self._raised = False
+        self._given_up: frozenset[str] = frozenset()
+
+    def give_up(self, trial_ids: Collection[str]) -> None:
+        """Let trials that come to a worker from now on end there at once."""
+        self._given_up |= frozenset(trial_ids)
+
+    def is_given_up(self, trial_id: str) -> bool:
+        """Whether a trial is to end at once."""
+        return trial_id in self._given_up
 
     def raise_flag(self) -> None:
         """Ask every worker that looks here to stop."""
@@ -57,6 +69,16 @@ class StopQuestion:
             except ray.exceptions.RayError:
                 return False
         return self._answer
+
+
+def is_given_up(flag: Any, trial_id: str) -> bool:
+    """Whether a trial is not to be begun. A flag that does not answer says no."""
+    import ray
+
+    try:
+        return bool(ray.get(flag.is_given_up.remote(trial_id), timeout=10))
+    except ray.exceptions.RayError:
+        return False
 
 
 @contextmanager

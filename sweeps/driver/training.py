@@ -9,11 +9,12 @@ from rich.console import Console
 from rich.text import Text
 
 from search_spaces.config import TrialConfig
-from search_spaces.errors import Interrupted
+from search_spaces.errors import Interrupted, SweepStopped
 from search_spaces.labels import BlockLabels
 from sweeps.capacity.packing import Packing
 from sweeps.cluster.ray_session import ray_session
 from sweeps.driver.admission import admit
+from sweeps.driver.data import RunData
 from sweeps.driver.lease import Lease
 from sweeps.driver.progress import SweepProgress
 from sweeps.driver.stop import new_stop_flag, stop_on_signal
@@ -39,13 +40,22 @@ class Training:
     started    ids of the trials that were started
     """
 
-    def __init__(self, work: Work, options: RunOptions, console: Console, lease: Lease) -> None:
-        """`lease`: on the sweep, which another driver may take over."""
+    def __init__(
+        self,
+        work: Work,
+        options: RunOptions,
+        console: Console,
+        lease: Lease,
+        data: RunData | None = None,
+    ) -> None:
+        """`lease`: on the sweep, which another driver may take over.
+
+        `data`: what is asked of the data; None where the trials have been trained on them before.
+        """
         self.work, self.options, self.console, self.lease = work, options, console, lease
         self.started: set[str] = set()
         self.configs: dict[str, TrialConfig] = {}
-        if work.study is None:  # of a search they come in as the study suggests them
-            self.configs = {config.trial_id: config for config in work.configs()}
+        self._data = data
         self._keeper: WeightKeeper | None = None
         self._tracker: Tracker | None = None
 
@@ -64,13 +74,23 @@ class Training:
             self._tracker = Tracker(options.tracking_uri, work.store, work.manifest, work.tasks)
         try:
             with ray_session(options) as resources:
-                packing = admit(work, options, resources)
-                self.console.print(Text(packing.reason), soft_wrap=True)
-                work.reopen()
-                self._train(packing)
+                self.work, packing = admit(work, options, resources, self._data)
+                self._begin()
+                if self.work.is_any:
+                    self.console.print(Text(packing.reason), soft_wrap=True)
+                    self.work.reopen()
+                    self._train(packing)
         finally:
             if work.study is not None and self.lease.is_ours:
                 work.store.write_sweep(work.manifest)
+
+    def _begin(self) -> None:
+        """Write down what the sweep expects, and which of it cannot be trained."""
+        work = self.work
+        if work.study is None:  # of a search they come in as the study suggests them
+            self.configs.update({config.trial_id: config for config in work.configs()})
+        if self._data is not None:
+            self._data.note(work)
 
     def _train(self, packing: Packing) -> None:
         from sweeps.driver.callback import SweepCallback
@@ -130,6 +150,8 @@ class Training:
                 tune_trials(alone, one_at_a_time, packing, callback, scheduler, None)
             if callback.is_stopping:
                 raise Interrupted("stopped on request")
+            if callback.given_up is not None:
+                raise SweepStopped(callback.given_up)
 
     def _progress(self) -> SweepProgress:
         work = self.work

@@ -78,8 +78,12 @@ class Work:
                     self.store.reopen(trial.trial_id, seed)
 
 
-def find_work(sweep: OpenedSweep, console: Console, retry: Collection[str] = ()) -> Work:
+def find_work(
+    sweep: OpenedSweep, console: Console, retry: Collection[str] = (), *, only_changed: bool = False
+) -> Work:
     """What a sweep lacks, or its trials of the statuses in `retry`. A search's study is opened, and told of.
+
+    With `only_changed` what it lacks is left out: trials of other data are to be run, which the data tell.
 
     Every DONE marker is listed, whatever the store's index says.
     """
@@ -96,5 +100,5 @@ def find_work(sweep: OpenedSweep, console: Console, retry: Collection[str] = ())
         )
     plan = make_plan(manifest.name, manifest.trials, store, trust_index=False)
     again = plan.of(*retry)
-    wanted = again if retry else plan.to_run()
+    wanted = again if retry or only_changed else plan.to_run()
     return Work(store, manifest, sweep.tasks, plan, wanted, again, study)

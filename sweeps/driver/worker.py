@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from search_spaces.config import TrialConfig
 from search_spaces.errors import AlmsweepError, InputError, Interrupted
 from search_spaces.redaction import redacted
-from sweeps.driver.stop import StopQuestion
+from sweeps.driver.stop import StopQuestion, is_given_up
 from sweeps.driver.watchdog import Watchdog
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 
 HUNG_EXIT_CODE = 70
 OUT_OF_MEMORY = "out of memory"
+GIVEN_UP = "given up"
 PEAK_MEMORY = "peak_memory_bytes"
 
 
@@ -72,7 +73,9 @@ def train_trial(
     # An outage of the storage is no hung epoch, however long its calls are repeated.
     store = Store(options.output, retry=Retry(sleep=watchdog.pause))
     reporter = _Reporter(0.0 if options.stoppable else options.report_seconds)
-    outcome = _attempt(config, store, options, reporter, watchdog, StopQuestion(stop_flag))
+    outcome = {"state": GIVEN_UP}
+    if not is_given_up(stop_flag, config.trial_id):
+        outcome = _attempt(config, store, options, reporter, watchdog, StopQuestion(stop_flag))
     if outcome["state"] == OUT_OF_MEMORY:  # not before: the error's traceback held all that took memory
         _free_memory()
     tune.report({"records": reporter.take(), **outcome, **reporter.latest, "done": True})

@@ -96,7 +96,7 @@ def test_broken_space_gives_one_line_and_exit_code_2(cli: InProcess, tmp_path: P
             "--tpr: expected distinct rates, given [0.9, 0.9]",
         ),
         (["status", "--output", "{folder}/empty"], "expected a result store with a sweep in it, found none"),
-        (["retry", "demo"], "expected --failed, --pruned or --weights"),
+        (["retry", "demo"], "expected --failed, --pruned, --changed-data or --weights"),
         (["train", "--loss", "nosuch"], "loss: expected a known name"),
         (["train", "--delta", "0.5"], "a margin needs a constraint"),
         (

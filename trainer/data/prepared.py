@@ -23,14 +23,13 @@ from trainer.data.cache import (
     locked,
     save_arrays,
 )
+from trainer.data.preparation import PREPARATION
 from trainer.data.sources.depth import Limits
 from trainer.data.sources.images import LeftOut, Origin
 from trainer.data.sources.read import source_files
 
 log = logging.getLogger(__name__)
 
-# Raise it when the same files and configuration start to give other splits.
-PREPARATION = 2
 # Raise it when an entry of the cache holds its splits otherwise.
 _ENTRY = 4
 _SPLITS = ("pool", "validation", "test")

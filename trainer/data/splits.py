@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from search_spaces.config import Task
 from search_spaces.errors import DataError
-from trainer.data.pictures import digests, in_two_classes
-from trainer.data.sources.images import Images, LeftOut, Listing, Origin, Passed, RawData
+from trainer.data.pictures import digests
+from trainer.data.sources.images import Images, Listing, Origin, RawData
 from trainer.seeds import draw
 from trainer.tasks.base import task_arrays
 
@@ -245,18 +245,3 @@ def _without(
 def count_classes(classes: NDArray[np.int64], config: Task) -> tuple[int, ...]:
     """How many of these examples are of each class."""
     return tuple(map(int, np.bincount(classes, minlength=len(config.labels))))
-
-
-def copies_in(splits: Splits) -> tuple[LeftOut, ...]:
-    """What was left out of splits as copies; and, though it was not, what stands in two classes."""
-    passed = Passed()
-    for name in splits.copies.tolist():
-        passed.add("training images that are copies of validation or test images", name)
-    for name in splits.validation.copies.tolist():
-        passed.add("validation images that are copies of test images", name)
-    parts = {"training": splits.pool, "validation": splits.validation.images, "test": splits.test.images}
-    for part, images in parts.items():
-        for position, earlier in in_two_classes(images):
-            names = f"{images.ids[position]} and {images.ids[earlier]}"
-            passed.add(f"{part} images with a copy in another class (kept)", names)
-    return passed.left_out()

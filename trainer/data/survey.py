@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence, Sized
 from pathlib import Path
 
 from search_spaces.config import Frozen, Task
-from search_spaces.errors import DataError
+from search_spaces.errors import DataError, InputError
 from trainer.data.sources.faults import Malformed
 from trainer.data.sources.images import LeftOut, Listing, with_left_out
 from trainer.data.sources.read import list_source, source_files
@@ -67,9 +67,12 @@ class Finding(Frozen):
     is_missing: bool = False
 
     @classmethod
-    def of_error(cls, error: DataError, task: Task, data_dir: Path | None) -> Finding:
+    def of_error(cls, error: Exception, task: Task, data_dir: Path | None) -> Finding:
         """What an error says of a task's data."""
-        return cls(fault=str(error), is_missing=files_are_missing(task, data_dir))
+        fault = str(error)
+        if not isinstance(error, InputError):
+            fault = f"{task.source.title}: {type(error).__name__}: {error}"
+        return cls(fault=fault, is_missing=files_are_missing(task, data_dir))
 
 
 def look_at_labels(
@@ -80,7 +83,7 @@ def look_at_labels(
     for whole, group in by_data_set(tasks):
         try:
             listing = list_source(whole.source, whole.labels, data_dir, download=download)
-        except DataError as error:
+        except Exception as error:  # whatever a reader of others does; it would fail every trial
             found.update(dict.fromkeys(group, Finding.of_error(error, whole, data_dir)))
             continue
         for task in group:
@@ -112,14 +115,14 @@ def survey_listing(listing: Listing, task: Task) -> Survey:
 
 
 def files_are_missing(task: Task, data_dir: Path | None) -> bool:
-    """Whether a task's source needs files and finds none."""
+    """Whether a task's source needs files and finds none, or is of a plug-in that is not installed."""
     if not task.source.needs_files:
         return False
     try:
         return not source_files(task.source, data_dir)
     except Malformed:
         return False
-    except DataError:
+    except InputError:
         return True
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from search_spaces.config import Task
 from search_spaces.errors import DataError
-from trainer.data.survey import Finding, Survey, by_data_set
+from trainer.data.survey import Finding, Survey, by_data_set, files_are_missing, look_at_labels
 from trainer.data.task import TaskData, load_task, read_splits
 
 
@@ -23,7 +23,7 @@ def look_at_pixels(
     for whole, group in by_data_set(feasible):
         try:
             read_splits(whole, data_dir, download)  # kept, and shared by the tasks of the group
-        except DataError as error:
+        except Exception as error:  # as in `look_at_labels`
             found.update(dict.fromkeys(group, Finding.of_error(error, whole, data_dir)))
             continue
         for task in group:
@@ -34,6 +34,23 @@ def look_at_pixels(
             else:
                 found[task] = Finding(survey=_with_pixels(findings[task].survey, data))
     return found
+
+
+def look_at_data(
+    tasks: Sequence[Task], if_there: Sequence[Task], data_dir: Path | None, *, download: bool = False
+) -> list[Finding]:
+    """All that labels and pixels tell of tasks, and then of those of `if_there` whose files are there.
+
+    Of the others the finding is that they are missing. A data set is decoded once for all of both.
+    """
+    asked = list(tasks)
+    for task in if_there:
+        if task not in asked and not files_are_missing(task, data_dir):
+            asked.append(task)
+    labels = look_at_labels(asked, data_dir, download=download)
+    found = look_at_pixels(labels, data_dir, download=download)
+    absent = Finding(fault="not there", is_missing=True)
+    return [found.get(task, absent) for task in (*tasks, *if_there)]
 
 
 def _with_pixels(survey: Survey | None, data: TaskData) -> Survey:

@@ -15,11 +15,12 @@ from torch import Tensor
 
 from search_spaces.config import Task
 from search_spaces.errors import DataError
+from trainer.data.copies import copies_in
 from trainer.data.prepared import ClassSizes, PreparedSplits, Split, prepare_once
 from trainer.data.scaling import scale_by_percentiles
 from trainer.data.sources.images import Images, Origin, with_left_out
 from trainer.data.sources.read import read_source, source_statistics
-from trainer.data.splits import copies_in, count_classes, make_splits, train_counts
+from trainer.data.splits import count_classes, make_splits, train_counts
 from trainer.data.subset import draw_subset
 from trainer.tasks.base import TaskArrays, task_arrays
 

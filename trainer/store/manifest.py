@@ -48,9 +48,10 @@ class SweepManifest:
 
 
 class _Labelled(BaseModel):
-    """What a person calls the data of a block, of which trials' configurations hold nothing."""
+    """What a person calls the data of a block, and allows, of which trials' configurations hold nothing."""
 
-    label: str
+    label: str | None = None
+    replace_splits: bool = False
     data: DataConfig
 
 
@@ -74,8 +75,13 @@ def dump_manifest(manifest: SweepManifest) -> bytes:
     content |= manifest.reading.as_keys()
     labels = []
     for data in dict.fromkeys(config.data for config in manifest.trials):
+        said: dict[str, object] = {}
         if data.label is not None:
-            labels.append({"label": data.label, "data": data.model_dump(mode="json")})
+            said["label"] = data.label
+        if data.replace_splits:
+            said["replace_splits"] = True
+        if said:
+            labels.append({**said, "data": data.model_dump(mode="json")})
     if labels:
         content["labels"] = labels
     return json.dumps(schema.labelled(content)).encode()
@@ -94,7 +100,9 @@ def load_manifest(data: bytes, name: str, where: str) -> SweepManifest:
         reading = parse_reading(content)
     except (ValueError, Problem) as error:
         raise StoreError(f"{where}: not a sweep's trials: {short_reason(error)}") from error
-    tasks = [one.data.model_copy(update={"label": one.label}) for one in found.labels]
+    tasks = []
+    for one in found.labels:
+        tasks.append(one.data.model_copy(update={"label": one.label, "replace_splits": one.replace_splits}))
     trials = relabelled(found.trials, tasks)
     return SweepManifest(name, trials, found.samples, reading, found.space)
 

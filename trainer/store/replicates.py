@@ -140,6 +140,13 @@ class Replicates:
         self._storage.write_json(layout.marker(done.trial_id, done.seed, done.state), marker_content(listed))
         return listed
 
+    def drop_replaced(self, old: Done, state: str) -> None:
+        """Delete what is left of a replicate that was trained again since, and ended then in `state`."""
+        if old.state != state:
+            self._storage.delete(layout.marker(old.trial_id, old.seed, old.state))
+        for entry in old.files.values():
+            self._storage.delete(layout.replicate_file(old.trial_id, old.seed, entry.name))
+
     def forget(self, trial_id: str, seed: int) -> None:
         """Delete a replicate's markers: it has not ended. Its files stay until they are written again."""
         for state in STATES:

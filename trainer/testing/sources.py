@@ -31,11 +31,10 @@ def check_source(
     are still to be scaled by percentiles. An id is unique in its split; the same every time, with the
     classes' positions in the order in which they are asked for. Its labels alone tell the same classes. An
     unknown class is a DataError, for labels too, and so is a missing data directory where there must be one.
-    Its files exist. What it says of its classes beforehand holds. Raises ContractBroken.
+    Its files exist. Raises ContractBroken.
     """
     check_configuration(config, example_trial(data=example_tasks()[0].model_copy(update={"source": config})))
     demand(bool(config.title), config, "a title")
-    _check_classes(config, asked)
     with demanded(config, f"to read {list(asked)}"):
         raw = read_source(config, asked, data_dir, download=download)
         again = read_source(config, asked, data_dir, download=False)
@@ -59,18 +58,6 @@ def check_source(
     demand(is_error, config, "DataError for an unknown class from its labels")
     _check_files(config, data_dir)
     _check_statistics(config, raw)
-
-
-def _check_classes(config: Source, asked: Sequence[ClassLabel]) -> None:
-    """What a source says of its classes without its files holds together, and with what it reads."""
-    told = config.classes_told
-    known = set(told.every)
-    demand(not known or known >= set(asked), config, f"{list(asked)} among the classes that it knows")
-    demand(known >= set(told.names), config, "names of classes that it knows")
-    for name, members in told.groups.items():
-        demand(known >= set(members), config, f"classes that it knows in the group {name}")
-    for label, name in told.names.items():
-        demand(told.labels(name) == (label,), config, f"a name that is another class's nowhere, given {name}")
 
 
 def _check_images(config: Source, images: Images, classes: int, kind: type[np.generic]) -> None:

@@ -16,7 +16,6 @@ from search_spaces.config import LOSS_TYPES, MODEL_TYPES, TrialConfig, check_ins
 from search_spaces.errors import InputError, SpaceError
 from search_spaces.labels import block_label, settings_label, trial_label
 from search_spaces.rows import row_label
-from search_spaces.space import SearchSpace
 from search_spaces.yaml.space import read_space
 from tests.plugins import install, on_path, write_distribution
 
@@ -65,21 +64,6 @@ def test_in_a_space_it_looks_like_our_own(tmp_path: Path) -> None:
     assert [member.name for member in members_of(found[-1])] == ["stripes", "patches", "squared", "darken"]
     assert packages(found[-1]) == ["almsweep-example==1.2"] * 4
     assert TrialConfig.model_validate_json(found[-1].model_dump_json()) == found[-1]
-
-
-@pytest.mark.usefixtures("plugin")
-def test_its_classes_may_have_names(monkeypatch: pytest.MonkeyPatch) -> None:
-    stripes = importlib.import_module("almsweep_example.config").Stripes
-    data = {"source": {"name": "stripes"}, "negative": "rest", "positive": ["Vertical"]}
-    with pytest.raises(SpaceError, match=r"data\.negative: expected the names of the classes"):
-        SearchSpace.of("own", [{"data": data, "loss": "bce"}])
-    monkeypatch.setattr(stripes, "class_names", {0: "horizontal", 1: "vertical"})
-    monkeypatch.setattr(stripes, "class_groups", {"both": (0, 1)})
-    (trial,) = SearchSpace.of("own", [{"data": data, "loss": "bce"}])
-    assert trial.data.labels == (0, 1)
-    assert block_label(trial.data) == "stripes all data (vertical vs horizontal)"
-    with pytest.raises(SpaceError, match="expected every class in one role and once"):
-        SearchSpace.of("own", [{"data": {**data, "negative": ["both"]}, "loss": "bce"}])
 
 
 @pytest.mark.usefixtures("plugin")

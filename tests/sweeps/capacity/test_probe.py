@@ -74,7 +74,7 @@ def test_a_killed_process_means_want_of_memory(monkeypatch: pytest.MonkeyPatch) 
     class Killed:
         returncode, stdout, stderr = -9, "", ""
 
-    monkeypatch.setattr("sweeps.capacity.measure.subprocess.run", lambda *a, **k: Killed())
+    monkeypatch.setattr("sweeps.child.subprocess.run", lambda *a, **k: Killed())
     with pytest.raises(InputError, match="was killed, most likely for want of memory"):
         measure(request(config()))
 

@@ -12,8 +12,9 @@ from search_spaces.config import Bce, DataConfig, TrialConfig
 from search_spaces.errors import DataError, InputError
 from search_spaces.paper.presets import TASKS
 from sweeps.cluster import nodes
-from sweeps.cluster.nodes import Node, check_nodes, data_differences
+from sweeps.cluster.nodes import Node, check_nodes, data_differences, look_on_nodes
 from sweeps.cluster.software import software, software_differences, source_sha256
+from trainer.data.survey import Finding, HeldOutFacts, Survey
 from trainer.options import TrialOptions
 
 HEAD = Node("a" * 8, "h1", "10.0.0.1", takes_trials=False)
@@ -81,20 +82,30 @@ def answering(answers: dict[str, dict[Node, Any]]) -> Callable[..., Any]:
     return ask
 
 
-def test_check_loads_each_data_set_once_and_only_where_trials_run(monkeypatch: pytest.MonkeyPatch) -> None:
+def finding(sha256: str) -> Finding:
+    held_out = HeldOutFacts(counts=(1, 1), drawn=True)
+    return Finding(
+        survey=Survey(train=(1, 1), sizes=(1, 1), validation=held_out, test=held_out, sha256=sha256)
+    )
+
+
+def test_data_are_looked_at_where_trials_run_and_must_be_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     found = [HEAD, FIRST, SECOND]
-    monkeypatch.setattr(nodes, "live_nodes", lambda cpus, gpus: found)
-    alike = {"software": {n: software() for n in found}, "data": {FIRST: ["1"], SECOND: ["1"]}}
-    monkeypatch.setattr(nodes, "_ask", answering(alike))
-    digits = TASKS["digits"]
-    ratios = [trial(digits, imbalance_ratio=ratio) for ratio in (10.0, 20.0, None)]
-    assert check_nodes(ratios, TrialOptions()) == found
-    unlike = alike | {"data": {FIRST: ["1"], SECOND: ["2"]}}
-    monkeypatch.setattr(nodes, "_ask", answering(unlike))
+    tasks = [TASKS["digits"].with_ratio(ratio) for ratio in (10.0, 20.0, None)]
+    # One ratio cannot be trained: that is a finding of all nodes, and no difference between them.
+    alike = [finding("1"), Finding(fault="too few"), finding("1")]
+    monkeypatch.setattr(nodes, "_ask", answering({"data": {FIRST: alike, SECOND: alike}}))
+    assert look_on_nodes(found, tasks, (), TrialOptions()) == dict(zip(tasks, alike, strict=True))
+    other = [finding("2"), Finding(fault="too few"), finding("2")]
+    monkeypatch.setattr(nodes, "_ask", answering({"data": {FIRST: alike, SECOND: other}}))
     with pytest.raises(
         DataError, match=r"expected 2 node\(s\) .* h3 \(10.0.0.3\) loads other data for digits"
     ):
-        check_nodes(ratios, TrialOptions())
+        look_on_nodes(found, tasks, (), TrialOptions())
+    missing = [Finding(fault="no folder", is_missing=True)] * 3
+    monkeypatch.setattr(nodes, "_ask", answering({"data": {FIRST: alike, SECOND: missing}}))
+    with pytest.raises(DataError, match=r"h3 \(10.0.0.3\) loads other data for digits .*: no folder, h2"):
+        look_on_nodes(found, tasks, (), TrialOptions())
 
 
 def test_check_of_software_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:

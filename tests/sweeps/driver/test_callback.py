@@ -13,6 +13,7 @@ from rich.console import Console
 
 from search_spaces.config import TrialConfig
 from search_spaces.errors import SweepStopped
+from search_spaces.labels import block_label
 from sweeps.driver.callback import SweepCallback
 from sweeps.driver.progress import SweepProgress
 from sweeps.tracking.tracker import Tracker
@@ -52,6 +53,29 @@ def test_one_error_of_all_first_trials_stops_a_sweep(callback: SweepCallback) ->
     complete(callback, trials()[2], state="failed", error="no data")
     with pytest.raises(SweepStopped, match="the first 3 trials all failed: no data"):
         callback.on_step_begin(1, [])
+
+
+def test_one_error_gives_up_its_block_and_the_others_go_on(tmp_path: Path) -> None:
+    of_another = [config.model_copy(update={"data": config.data.with_ratio(7.0)}) for config in trials()]
+    configs = {config.trial_id: config for config in [*trials(), *of_another]}
+    given_up: list[list[str]] = []
+    flag = SimpleNamespace(give_up=SimpleNamespace(remote=given_up.append))
+    progress = SweepProgress(8, 0, 0, 8, Console(file=io.StringIO()))
+    started: set[str] = set()
+    callback = SweepCallback(
+        configs, Store(tmp_path), progress, None, flag, lambda config: None, lambda: None, started
+    )
+    for config in trials()[:3]:
+        complete(callback, config, state="failed", error="no data")
+        callback.on_step_begin(1, [])
+    assert given_up == [[config.trial_id for config in trials()]]
+    complete(callback, trials()[3], state="given up")
+    assert (progress.failed, trials()[3].trial_id in started) == (3, False)
+    complete(callback, of_another[0], state="failed", error="no data")
+    callback.on_step_begin(2, [])
+    complete(callback, of_another[1], state="done")
+    assert callback.given_up == f"the first 3 trials of {block_label(trials()[0].data)} all failed: no data"
+    assert len(given_up) == 1
 
 
 def test_errors_that_differ_in_ids_and_numbers_only_are_one(callback: SweepCallback) -> None:

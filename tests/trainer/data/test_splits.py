@@ -6,10 +6,10 @@ import pytest
 from search_spaces.config import Binary, MedMnist
 from search_spaces.errors import DataError
 from tests.trainer.image_files import random_images
+from trainer.data.copies import copies_in
 from trainer.data.sources.images import Images, LeftOut, RawData
 from trainer.data.splits import (
     Splits,
-    copies_in,
     count_classes,
     divide_listing,
     make_splits,

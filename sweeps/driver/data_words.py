@@ -1,0 +1,120 @@
+"""What is said of a sweep's data before it trains: a few lines per data set, one more per ratio."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from search_spaces.config import Task, number
+from search_spaces.errors import AlmsweepError, DataError
+from search_spaces.labels import BlockLabels
+from sweeps.driver.data_check import faults_of
+from sweeps.driver.survey import labels_here
+from trainer.data.survey import Finding, HeldOutFacts, Survey, by_data_set
+from trainer.options import TrialOptions
+
+# Of a data set so many ratios have a line, and so many classes a number each.
+SHOWN_RATIOS = 6
+SHOWN_CLASSES = 12
+
+
+@dataclass(frozen=True)
+class PlannedData:
+    """What is said of the data of a sweep that is planned.
+
+    exit_code   1 where some of its blocks cannot be trained, 2 where none can
+    """
+
+    lines: list[str]
+    exit_code: int
+
+
+def planned_data(tasks: Sequence[Task], options: TrialOptions) -> PlannedData:
+    """What labels tell of tasks where their files are here; nothing is downloaded or decoded.
+
+    Of files that are missing a line says so, where a data directory is given.
+    """
+    findings = labels_here(tasks, options)
+    faults = faults_of(findings)
+    told, lines = {}, []
+    for task, finding in findings.items():
+        if not finding.is_missing:
+            told[task] = finding
+        elif options.data_dir is not None and finding.fault is not None:
+            lines.append(f"data are not here: {finding.fault}")
+    hopeless = [task for task in told if task in faults]
+    code = 0
+    if hopeless:
+        code = DataError.exit_code if len(hopeless) == len(tasks) else AlmsweepError.exit_code
+    return PlannedData([*dict.fromkeys(lines), *data_lines(told, faults)], code)
+
+
+def data_lines(findings: Mapping[Task, Finding], faults: Mapping[Task, str]) -> list[str]:
+    """What was found of tasks, data set by data set; `faults` say why some cannot be trained."""
+    lines, names = [], BlockLabels(findings)
+    data_sets = list(by_data_set(list(findings)))
+    titles = BlockLabels(whole.with_ratio(None) for whole, _ in data_sets)
+    for whole, tasks in data_sets:
+        title = titles.block(whole.with_ratio(None)).replace(f" {whole.ratio_words()}", "", 1)
+        told = [(task, survey) for task in tasks if (survey := findings[task].survey) is not None]
+        if told:
+            lines += [f"data {title}", *_data_set_lines(told)]
+        for reason, blocks in _by_reason(tasks, faults, names).items():
+            lines.append(f"cannot be trained: {', '.join(blocks)}: {reason}")
+    return lines
+
+
+def _data_set_lines(told: Sequence[tuple[Task, Survey]]) -> list[str]:
+    """Where validation and test come from, what each ratio trains on, and what was left out."""
+    lines, (task, survey) = [], told[0]
+    for name in ("test", "validation"):
+        lines.append(f"  {name:11} {_held_out(name, getattr(survey, name), task)}")
+    for task, its in told[:SHOWN_RATIOS]:
+        lines.append(f"  {'training':11} {_training(task, its)}")
+    if len(told) > SHOWN_RATIOS:
+        lines.append(f"  {'':11} and {len(told) - SHOWN_RATIOS} more ratios")
+    for part in survey.left_out:
+        lines.append(f"  {'left out':11} {part}")
+    return lines
+
+
+def _held_out(name: str, facts: HeldOutFacts, task: Task) -> str:
+    words = per_class(task, facts.counts)
+    if not facts.drawn:
+        return f"{words}: the data set's own {name} split"
+    words += f": drawn from the training images ({name}_per_class)"
+    if facts.replaced is not None:
+        words += f" in place of the data set's own split of {facts.replaced:,}"
+    return words
+
+
+def _training(task: Task, survey: Survey) -> str:
+    given = per_class(task, survey.train, survey.sizes)
+    share = "" if task.train_share == 1 else f" (train_share {number(task.train_share)})"
+    return f"{task.ratio_words()}: {given}{share}"
+
+
+def per_class(task: Task, counts: Sequence[int], sizes: Sequence[int] | None = None) -> str:
+    """Counts of classes in words: "benign 40, malignant 9", "20 of each of 10 classes".
+
+    With `sizes` each is told as one of so many: "benign 36 of 40".
+    """
+    if sizes is None and len(counts) > 2 and len(set(counts)) == 1:
+        return f"{counts[0]:,} of each of {len(counts)} classes"
+    if len(counts) > SHOWN_CLASSES:
+        return f"{min(counts):,} to {max(counts):,} of each of {len(counts)} classes, {sum(counts):,} in all"
+    parts = []
+    for position, label in enumerate(task.labels):
+        name = label if isinstance(label, str) else f"class {label}:"
+        of_all = "" if sizes is None else f" of {sizes[position]:,}"
+        parts.append(f"{name} {counts[position]:,}{of_all}")
+    return ", ".join(parts)
+
+
+def _by_reason(tasks: Sequence[Task], faults: Mapping[Task, str], names: BlockLabels) -> dict[str, list[str]]:
+    """The blocks that cannot be trained, by the reason that they have in common."""
+    found: dict[str, list[str]] = {}
+    for task in tasks:
+        if task in faults:
+            found.setdefault(faults[task], []).append(names.block(task))
+    return found
