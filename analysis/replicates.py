@@ -8,6 +8,7 @@ from typing import Any
 from analysis.records import Missing, ReplicateSource
 from search_spaces.config import TrialConfig
 from search_spaces.errors import StoreError
+from search_spaces.words import cause
 from trainer.store import Done, Standing, Store, standing, states_of
 
 _REASON_LENGTH = 300
@@ -72,7 +73,7 @@ def missing_replicates(
             reason = _failure_reason(failure)
         elif seed in done:  # not a pruned trial's other seeds, which never ended
             result = store.replicates.read_result(done[seed])
-            reason = _tail(str(result.get("reason") or ""))
+            reason = _front(cause(str(result.get("reason") or "")))
             pruned_by = _text(result, "pruned_by")
         missing.append(Missing(seed, state, reason, pruned_by))
     return tuple(missing)
@@ -103,18 +104,9 @@ def _versions(result: Mapping[str, Any]) -> dict[str, str]:
 def _failure_reason(failure: Mapping[str, Any]) -> str:
     message = str(failure.get("message") or "")
     error = str(failure.get("error") or "")
-    return _tail(message) or _tail(error) or "no message was stored"
+    return _front(cause(message)) or _front(cause(error)) or "no message was stored"
 
 
-def _tail(message: str) -> str:
-    r"""Last line with text; a long one keeps its front.
-
-    >>> print(_tail("Traceback\n[Errno 28] No space left on device: '" + "/folder" * 40 + "'")[:35])
-    [Errno 28] No space left on device:
-    """
-    last = ""
-    for line in message.splitlines():
-        last = line.strip() or last
-    if len(last) <= _REASON_LENGTH:
-        return last
-    return last[: _REASON_LENGTH - 1] + "…"
+def _front(text: str) -> str:
+    """The text; of a long one the front, where the cause stands."""
+    return text if len(text) <= _REASON_LENGTH else text[: _REASON_LENGTH - 1] + "…"

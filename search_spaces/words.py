@@ -49,6 +49,21 @@ def plural(noun: str) -> str:
     return f"{noun}s"
 
 
+def cause(message: str) -> str:
+    r"""The line of a message that says why: the first one, but of a traceback the last one.
+
+    >>> cause("CUDA error: out of memory\nFor debugging consider passing CUDA_LAUNCH_BLOCKING=1")
+    'CUDA error: out of memory'
+    >>> cause("Traceback (most recent call last):\n  File ...\nValueError: no image\n")
+    'ValueError: no image'
+    """
+    lines = [line.strip() for line in message.splitlines() if line.strip()]
+    if not lines:
+        return ""
+    is_traceback = any("Traceback (most recent" in line or line == "Traceback" for line in lines)
+    return lines[-1] if is_traceback else lines[0]
+
+
 def did_you_mean(given: object, known: Iterable[str]) -> str:
     """The end of a message about an unknown word: the known one that is nearest, or nothing.
 

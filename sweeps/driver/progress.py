@@ -13,6 +13,7 @@ from rich.text import Text
 
 from search_spaces.config import Metric, TrialConfig
 from search_spaces.labels import BlockLabels
+from search_spaces.words import cause
 
 PLAIN_INTERVAL_SECONDS = 10.0
 
@@ -86,9 +87,9 @@ class SweepProgress:
             self.done += 1
         else:
             self.failed += 1
-            lines = error.strip().splitlines() or ["unknown error"]
+            reason = cause(error) or "unknown error"
             self.console.print(
-                Text(f"failed  {self.labels.trial(config)}: {lines[-1]}", style="red"), soft_wrap=True
+                Text(f"failed  {self.labels.trial(config)}: {reason}", style="red"), soft_wrap=True
             )
 
     def stopped(self, config: TrialConfig) -> None:

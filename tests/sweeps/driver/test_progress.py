@@ -72,3 +72,19 @@ def test_terminal_shows_a_panel() -> None:
         progress.epoch(config(), 1, 0.9)
     assert "0/1 done" in text(progress)
     assert "\x1b" in text(progress)
+
+
+@pytest.mark.parametrize(
+    ("error", "shown"),
+    [
+        ("AcceleratorError: CUDA error: out of memory\nFor debugging consider passing …=1", "out of memory"),
+        (
+            "RayTaskError: Traceback (most recent call last):\n  File …\nDataError: scans: no image",
+            "scans: no image",
+        ),
+    ],
+)
+def test_of_a_long_error_the_cause_is_shown(error: str, shown: str) -> None:
+    progress = SweepProgress(total=1, done=0, failed=0, to_run=1, console=console(False))
+    progress.ended(config(), error)
+    assert text(progress).strip().endswith(shown)
