@@ -59,16 +59,15 @@ class FolderReader(Reader[ImageFolder]):
         cannot be read.
         """
         passed = Passed()
+        train, validation, test = self._entries(asked, data_dir, passed)
         decoding = _Decoding(self.source)
-        splits = []
-        for entries in self._entries(asked, data_dir, passed):
-            splits.append(None if entries is None else decoding.images(entries))
+        images = decoding.images(train)
+        own_validation = None if validation is None else decoding.images(validation)
+        own_test = None if test is None else decoding.images(test)
         decoding.check()
-        train, validation, test = splits
-        if train is None:
-            raise DataError(f"image folder {self.source.folder}: expected training images, found none")
-        left_out = passed.left_out()
-        return RawData(train, validation, test, left_out, decoding.percentiles, decoding.depth)
+        return RawData(
+            images, own_validation, own_test, passed.left_out(), decoding.percentiles, decoding.depth
+        )
 
     def listing(self, asked: Sequence[ClassLabel], data_dir: Path, *, download: bool) -> Listing:
         """See `Reader`: the files' names tell."""
@@ -76,7 +75,7 @@ class FolderReader(Reader[ImageFolder]):
         train, validation, test = self._entries(asked, data_dir, passed)
         own_validation = None if validation is None else _classes(validation)
         own_test = None if test is None else _classes(test)
-        return Listing(_classes(train or []), own_validation, own_test, passed.left_out())
+        return Listing(_classes(train), own_validation, own_test, passed.left_out())
 
     def files(self, data_dir: Path) -> list[Path]:
         """The images in the folder, of all classes. Raises DataError if the folder is missing."""
@@ -92,7 +91,7 @@ class FolderReader(Reader[ImageFolder]):
 
     def _entries(
         self, asked: Sequence[ClassLabel], data_dir: Path, passed: Passed
-    ) -> tuple[list[_Entry] | None, ...]:
+    ) -> tuple[list[_Entry], list[_Entry] | None, list[_Entry] | None]:
         """The images of train, validation and test; None for a split that the folder has not."""
         names = [composed(str(label)) for label in asked]
         if len(set(names)) != len(names):
@@ -100,10 +99,11 @@ class FolderReader(Reader[ImageFolder]):
                 f"image folder {self.source.folder}: expected each class folder once, given {list(asked)}"
             )
         folders = split_folders(_root(self.source, data_dir), passed)
-        found: list[list[_Entry] | None] = []
-        for split in (folders.train, folders.validation, folders.test):
-            found.append(None if split is None else _entries_of(split, folders.root, names, passed))
-        return tuple(found)
+        train = _entries_of(folders.train, folders.root, names, passed)
+        own: list[list[_Entry] | None] = []
+        for split in (folders.validation, folders.test):
+            own.append(None if split is None else _entries_of(split, folders.root, names, passed))
+        return train, own[0], own[1]
 
 
 class _Decoding:
