@@ -26,6 +26,7 @@ FORMATS = ("PNG", "JPEG", "BMP", "DIB", "TIFF", "WEBP", "GIF", "PPM")
 _ENDINGS = "png apng jpg jpeg jpe jfif bmp dib tif tiff webp gif ppm pgm pbm pnm pfm"
 EXTENSIONS = frozenset(f".{ending}" for ending in _ENDINGS.split())
 
+_LFS_POINTER = b"version https://git-lfs.github.com/"
 _NOT_DECODED = "that could not be decoded"
 _DEEP_COLOUR = "of more than 8 bits per colour channel"
 _SEVERAL = "of several pages or frames"
@@ -102,14 +103,25 @@ def _opened(data: bytes | Path, where: str) -> Iterator[tuple[Image.Image, Sampl
 
 def _in_words(error: Exception, data: bytes | Path) -> str:
     if isinstance(error, UnidentifiedImageError):
-        try:
-            size = len(data) if isinstance(data, bytes) else data.stat().st_size
-        except OSError:
-            size = -1
-        return "it is empty" if size == 0 else f"it is none of {', '.join(FORMATS)}"
+        return _what_it_is_instead(data)
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return str(error) or type(error).__name__
+
+
+def _what_it_is_instead(data: bytes | Path) -> str:
+    """What a file is that Pillow does not know for an image."""
+    if isinstance(data, Path):
+        try:
+            with data.open("rb") as stream:
+                data = stream.read(len(_LFS_POINTER))
+        except OSError as error:
+            return error.strerror or str(error)
+    if not data:
+        return "it is empty"
+    if data.startswith(_LFS_POINTER):
+        return "it stands for an image that `git lfs pull` fetches"
+    return f"it is none of {', '.join(FORMATS)}"
 
 
 def _check_whole(image: Image.Image, where: str) -> None:

@@ -42,7 +42,7 @@ class Faults:
     >>> faults.check()
     Traceback (most recent call last):
     search_spaces.errors.DataError: scans: 2 of 2 images cannot be read: 2 that could not be decoded \
-(ill/3.png: image file is truncated, well/7.png: image file is truncated)
+(ill/3.png, well/7.png: image file is truncated)
     """
 
     def __init__(self, data_set: str) -> None:
@@ -72,9 +72,12 @@ class Faults:
 
 
 def _names(faults: list[Unreadable]) -> str:
-    names = []
+    """Some of the places, those of one detail together: "a.png, b.png: it is empty; c.png: ..."."""
+    by_detail: dict[str, list[str]] = {}
     for fault in faults[:NAMED]:
-        names.append(f"{fault.where}: {fault.detail}" if fault.detail else fault.where)
-    if len(faults) > NAMED:
-        names.append("…")
-    return ", ".join(names)
+        by_detail.setdefault(fault.detail, []).append(fault.where)
+    parts = []
+    for detail, places in by_detail.items():
+        named = ", ".join(places)
+        parts.append(f"{named}: {detail}" if detail else named)
+    return "; ".join(parts) + (", …" if len(faults) > NAMED else "")

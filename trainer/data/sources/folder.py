@@ -22,6 +22,7 @@ from trainer.data.sources.class_folders import (
     loose_images,
     split_folders,
     split_of,
+    subfolders,
 )
 from trainer.data.sources.decode import decode_image, decode_values
 from trainer.data.sources.faults import Faults, Malformed
@@ -201,10 +202,21 @@ def _check_known(asked: Sequence[str], known: Sequence[str], split: Path) -> Non
         f"{readable(split)}: unknown class label {', '.join(map(repr, unknown))}; "
         f"known: {', '.join(map(repr, known)) or 'none, as there is no folder'}"
     )
+    elsewhere = [readable(folder) for folder in subfolders(split) if _holds(folder, asked)]
+    if elsewhere:
+        message += f"; there are such folders in {' and '.join(elsewhere[:2])}"
     if any(split_of(name) for name in known):
         names = "; ".join(f"{split}: {', '.join(names)}" for split, names in SPLIT_NAMES.items())
         message += f" (folders of splits, in any case, are called {names})"
     raise DataError(message)
+
+
+def _holds(folder: Path, asked: Sequence[str]) -> bool:
+    """Whether a folder has all asked class folders, in itself or in its training split."""
+    try:
+        return set(asked) <= class_folders(split_folders(folder, Passed()).train).keys()
+    except Malformed:
+        return False
 
 
 def _classes(entries: Sequence[_Entry]) -> NDArray[np.int64]:

@@ -272,6 +272,11 @@ def test_what_is_no_image_says_so(tmp_path: Path) -> None:
     for content in (b"no image", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n"):
         with pytest.raises(DataError, match="it is none of PNG, JPEG"):
             decode_image(content, "file 7", 3)
+    pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 12\n"
+    (tmp_path / "pointer.png").write_bytes(pointer)
+    for data in (pointer, tmp_path / "pointer.png"):
+        with pytest.raises(DataError, match="an image that `git lfs pull` fetches"):
+            decode_image(data, "file 7", 3)
     with pytest.raises(DataError, match="No such file"):
         decode_image(tmp_path / "away.png", "file 7", 3)
 

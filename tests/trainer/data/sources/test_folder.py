@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 import unicodedata
 from pathlib import Path
 
@@ -74,6 +75,13 @@ def test_an_unknown_class_lists_the_known_ones(tmp_path: Path) -> None:
         FolderReader(SOURCE).read(("crow", "owl"), tmp_path, download=False)
 
 
+def test_where_the_classes_lie_instead_is_said(tmp_path: Path) -> None:
+    write_class_folders(tmp_path / "birds" / "birds" / "train", {"crow": CROWS, "jay": JAYS})
+    there = re.escape(str(tmp_path / "birds" / "birds"))
+    with pytest.raises(DataError, match=f"known: 'birds'; there are such folders in {there}$"):
+        FolderReader(SOURCE).read(("crow", "jay"), tmp_path, download=False)
+
+
 def test_all_damaged_images_are_named_at_once(tmp_path: Path) -> None:
     for split in ("train", "val", "test"):
         write_class_folders(tmp_path / "birds" / split, {"crow": CROWS, "jay": JAYS})
@@ -85,7 +93,8 @@ def test_all_damaged_images_are_named_at_once(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"image folder birds: 3 of 15 images cannot be read: ") as error:
         FolderReader(SOURCE).read(("crow", "jay"), tmp_path, download=False)
     for path in damaged:
-        assert f"{path}: image file is truncated" in str(error.value)
+        assert str(path) in str(error.value)
+    assert str(error.value).endswith(f"{damaged[-1]}: image file is truncated)")
 
 
 def test_images_that_cannot_be_read_are_counted_by_reason(tmp_path: Path) -> None:
@@ -98,10 +107,10 @@ def test_images_that_cannot_be_read_are_counted_by_reason(tmp_path: Path) -> Non
     with pytest.raises(DataError) as error:
         FolderReader(SOURCE).read(("crow", "jay"), tmp_path, download=False)
     crow, jay = tmp_path / "birds" / "crow", tmp_path / "birds" / "jay"
-    shown = ", ".join(f"{crow / f'{number:03d}.png'}: it is empty" for number in range(4))
+    shown = ", ".join(str(crow / f"{number:03d}.png") for number in range(5))
     assert str(error.value) == (
-        f"image folder birds: 9 of 13 images cannot be read: 8 that could not be decoded ({shown}, "
-        f"{crow / '004.png'}: it is empty, …); 1 of several pages or frames ({jay / 'stack.tif'})"
+        f"image folder birds: 9 of 13 images cannot be read: 8 that could not be decoded ({shown}: "
+        f"it is empty, …); 1 of several pages or frames ({jay / 'stack.tif'})"
     )
 
 
@@ -158,7 +167,8 @@ def test_which_folders_are_splits_is_said_where_that_is_the_question(tmp_path: P
     for split in ("learning", "Testing"):
         write_class_folders(tmp_path / "birds" / split, {"crow": CROWS, "jay": JAYS})
     with pytest.raises(
-        DataError, match=r"known: 'Testing', 'learning' \(.*train: train, training; validation: "
+        DataError,
+        match=r"known: 'Testing', 'learning'; .* \(folders of splits, .* train: train, training; validation: ",
     ):
         FolderReader(SOURCE).read(("crow", "jay"), tmp_path, download=False)
 
