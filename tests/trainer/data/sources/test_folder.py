@@ -168,7 +168,7 @@ def test_which_folders_are_splits_is_said_where_that_is_the_question(tmp_path: P
         write_class_folders(tmp_path / "birds" / split, {"crow": CROWS, "jay": JAYS})
     with pytest.raises(
         DataError,
-        match=r"known: 'Testing', 'learning'; .* \(folders of splits, .* train: train, training; validation: ",
+        match=r"'Testing', 'learning'; .* \(folders of splits, .* train: train, training; validation: ",
     ):
         FolderReader(SOURCE).read(("crow", "jay"), tmp_path, download=False)
 
