@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import pickle
 import struct
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,8 @@ from PIL import Image, TiffImagePlugin
 
 from search_spaces.errors import DataError
 from tests.trainer.image_files import encode, random_images
-from trainer.data.sources.decode import EXTENSIONS, decode_image, decode_values
+from trainer.data.sources.decode import EXTENSIONS, FORMATS, decode_image, decode_values
+from trainer.data.sources.faults import Unreadable
 
 GREY, COLOUR = random_images(1, (6, 8), 1)[0], random_images(1, (6, 8, 3), 2)[0]
 DEEP = np.array([[0, 128, 257, 32896, 65278, 65535]] * 4, dtype=np.uint16)
@@ -281,6 +283,13 @@ def test_what_is_no_image_says_so(tmp_path: Path) -> None:
         decode_image(tmp_path / "away.png", "file 7", 3)
 
 
+def test_an_error_travels_between_processes() -> None:
+    with pytest.raises(Unreadable) as error:
+        decode_image(b"", "file 7", 3)
+    again = pickle.loads(pickle.dumps(error.value))
+    assert (str(again), again.reason, again.detail) == (str(error.value), error.value.reason, "it is empty")
+
+
 def test_a_picture_too_large_to_be_one_is_refused() -> None:
     bomb = b"P5 20000 20000 255\n"
     with pytest.raises(DataError, match="exceeds limit"):
@@ -294,8 +303,6 @@ def test_a_large_picture_is_read_without_a_warning(monkeypatch: pytest.MonkeyPat
 
 
 def test_every_ending_is_one_of_a_format_that_is_read() -> None:
-    from trainer.data.sources.decode import FORMATS
-
     known = Image.registered_extensions()
     assert {known.get(ending) for ending in EXTENSIONS} <= set(FORMATS)
     of_these = {ending for ending, form in known.items() if form in FORMATS}
