@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
-from search_spaces.config import Targets, Task
+from search_spaces.config import Metric, Targets, Task
 
 VIEW_KEY = "results"
 VIEW_TAG = f"mlflow.sharedViewState.{VIEW_KEY}"
@@ -18,25 +19,69 @@ VIEW_NAME = "Results"
 
 # Characters that MLflow refuses in the name of a metric.
 _FORBIDDEN = re.compile(r"[^/\w.\- :]")
-TAGS = ("state", "replicates")
 # Of a run whose trial is not in the sweep's space any more; the view leaves it out.
 LEFT_TAG = "not_in_space"
-WIDTHS = {"attributes.`Run Name`": 380, "runDateAndNestInfo": 140, "duration": 70}  # pixels
-METRIC_WIDTH = 150
-TAG_WIDTH = 100
+
+# Pixels. MLflow's table is 1,250 wide in a window of 1,500: what comes first is to be seen without scrolling.
+_FIRST = {"attributes.`Run Name`": 190, "runDateAndNestInfo": 120}
+_BLOCK = {"block": 130}
+_TRIAL = {"loss": 140, "constraint": 95, "delta": 55}
+_LAST = {"replicates": 85, "state": 90}
+_LETTER, _AROUND, _LEAST = 7, 20, 66
 
 
-def shown_metrics(tasks: Iterable[Task], targets: Targets) -> tuple[str, ...]:
-    """The metrics to show of trials of these tasks: of a binary one final/val/auroc, final/test/auroc ...
+@dataclass(frozen=True)
+class ResultColumn:
+    """A result in the table of runs: a tag with its text, beside the metric, which is exact.
 
-    The first is what selection reads; test metrics are for reading only.
+    MLflow shows of a metric all digits that there are, or as many as its column has room for. The text has
+    four decimals, so that sorting it sorts the numbers.
     """
-    names: list[str] = []
-    for headline, steers in dict.fromkeys((task.headline(targets), task.steers) for task in tasks):
-        names.append(f"final/val/{steers}")
-        names += [f"final/test/{metric.name}" for metric in headline]
-        names += [f"final/test/{steers}_mean", f"final/test/{steers}_std"]
-    return tuple(mlflow_name(name) for name in names)
+
+    tag: str
+    metric: str
+
+    @property
+    def width(self) -> int:
+        """In pixels, that of its name."""
+        return max(_LEAST, _LETTER * len(self.tag) + _AROUND)
+
+    def text(self, summary: Mapping[str, float]) -> str | None:
+        """The text of the result among a trial's final metrics; None where it is undefined."""
+        value = summary.get(self.metric)
+        return None if value is None else f"{value:.4f}"
+
+
+@dataclass(frozen=True)
+class RunsTable:
+    """What the table of runs shows: results, and blocks where there are several."""
+
+    results: tuple[ResultColumn, ...]
+    has_blocks: bool
+
+    @classmethod
+    def of(cls, tasks: Iterable[Task], targets: Targets) -> RunsTable:
+        """The table of a sweep of these tasks, read at these rates."""
+        distinct = list(dict.fromkeys(tasks))
+        return cls(result_columns(distinct, targets), len(distinct) > 1)
+
+
+def result_columns(tasks: Iterable[Task], targets: Targets) -> tuple[ResultColumn, ...]:
+    """The results to show of trials of these tasks: of a binary one "val AUC", "test AUC", "test FPR 98" ...
+
+    The first is what selection reads; test results are for reading only.
+    """
+    found: dict[ResultColumn, None] = {}
+    for headline, steering in dict.fromkeys((t.headline(targets), t.steering_metric) for t in tasks):
+        found[_column("val", steering)] = None
+        for metric in headline:
+            found[_column("test", metric)] = None
+    return tuple(found)
+
+
+def _column(split: str, metric: Metric) -> ResultColumn:
+    words = metric.header.removesuffix(" (%)").replace("@", " ")
+    return ResultColumn(mlflow_name(f"{split} {words}"), mlflow_name(f"final/{split}/{metric.name}"))
 
 
 def mlflow_name(metric: str) -> str:
@@ -48,23 +93,26 @@ def mlflow_name(metric: str) -> str:
     return _FORBIDDEN.sub(lambda found: f"_{ord(found.group()):x}", metric)
 
 
-def saved_view(created: int, metric_names: Sequence[str]) -> str:
+def saved_view(created: int, table: RunsTable) -> str:
     """Value of the experiment's tag VIEW_TAG; `created` in milliseconds since 1970.
 
-    Runs are sorted by the first of the metrics; those of trials that left the sweep are not shown.
+    Runs are sorted by the first of the results; those of trials that left the sweep are not shown.
     """
-    metrics = [f"metrics.`{name}`" for name in metric_names]
-    tags = [f"tags.`{name}`" for name in TAGS]
-    widths = WIDTHS | dict.fromkeys(metrics, METRIC_WIDTH) | dict.fromkeys(tags, TAG_WIDTH)
+    results = {column.tag: column.width for column in table.results}
+    blocks = _BLOCK if table.has_blocks else {}
+    tags = {}
+    for name, width in {**blocks, **_TRIAL, **results, **_LAST}.items():
+        tags[f"tags.`{name}`"] = width
+    widths = _FIRST | tags
     state = {
         "searchFilter": f"tags.{LEFT_TAG} IS NULL",
-        "orderByKey": metrics[0],
+        "orderByKey": f"metrics.`{table.results[0].metric}`",
         "orderByAsc": False,
         "startTime": "ALL",
         "lifecycleFilter": "Active",
         "datasetsFilter": [],
         "modelVersionFilter": "All Runs",
-        "selectedColumns": ["attributes.`Duration`", *metrics, *tags],
+        "selectedColumns": list(tags),
         "columnOrder": list(widths),
         "columnWidths": widths,
     }

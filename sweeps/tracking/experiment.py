@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Sequence
 from typing import Any
 
 from search_spaces.config import SCHEMA_VERSION, TrialConfig
 from search_spaces.labels import BlockLabels, flat
 from search_spaces.paper.named import constraint_name, loss_name
 from search_spaces.rows import row_label
-from sweeps.tracking.columns import VIEW_TAG, saved_view
+from sweeps.tracking.columns import VIEW_TAG, RunsTable, saved_view
 from sweeps.tracking.run import Run
 
 log = logging.getLogger(__name__)
@@ -24,9 +23,9 @@ STORE_TAG = "almsweep.store"
 
 
 def open_experiment(
-    client: Any, name: str, store_id: str, artifact_folder: str | None, shown: Sequence[str]
+    client: Any, name: str, store_id: str, artifact_folder: str | None, table: RunsTable
 ) -> str:
-    """The id of a sweep's experiment, which is found or created, with a view that shows these metrics.
+    """The id of a sweep's experiment, which is found or created, with a view that shows this table.
 
     An experiment belongs to one result store, told by `store_id`: where the one of the sweep's name is
     another store's, this store's has a name that tells the store too. `artifact_folder` is where a new
@@ -40,8 +39,8 @@ def open_experiment(
         longer = f"{name}-{store_id}"
         log.warning("MLflow's experiment %s is another output folder's; using %s", name, longer)
         experiment = _named(client, longer, store_id, artifact_folder)
-    if shown:  # nothing is known of a search that has suggested nothing yet
-        view = saved_view(experiment.creation_time or 0, shown)
+    if table.results:  # nothing is known of a search that has suggested nothing yet
+        view = saved_view(experiment.creation_time or 0, table)
         if experiment.tags.get(VIEW_TAG) != view:
             client.set_experiment_tag(experiment.experiment_id, VIEW_TAG, view)
     return str(experiment.experiment_id)

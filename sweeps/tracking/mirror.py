@@ -13,10 +13,11 @@ from analysis.curves import Curves
 from search_spaces.config import Task, TrialConfig
 from search_spaces.labels import BlockLabels
 from sweeps.compat import database_engine
-from sweeps.tracking.columns import LEFT_TAG, shown_metrics
+from sweeps.tracking.columns import LEFT_TAG, RunsTable
 from sweeps.tracking.connection import checked_uri, creation_lock, default_tracking_uri, import_mlflow
 from sweeps.tracking.experiment import identity_tags, load_runs, open_experiment, params
 from sweeps.tracking.moved import artifact_uri, mend
+from sweeps.tracking.names import RunNames
 from sweeps.tracking.run import EPOCHS_TAG, FINGERPRINT, TABLE_TAG, Point, Run
 from sweeps.tracking.state import STATUS, TrialState
 from sweeps.tracking.uris import local_folder
@@ -24,6 +25,7 @@ from sweeps.tracking.view import TrialView, trial_view
 from trainer.store import Store, SweepManifest
 
 _ENDING_TAGS = ("reason", "error")
+_NAME_TAG = "mlflow.runName"
 
 
 def sweep_runs(
@@ -59,14 +61,15 @@ class SweepRuns:
     ) -> None:
         """`artifact_folder` is where a new experiment keeps artifacts; None leaves it to the server.
 
-        `tasks` are those of the sweep's trials: the table of runs shows their metrics. `store_id` gives the
+        `tasks` are those of the sweep's trials: the table of runs shows their results. `store_id` gives the
         result store's identity: another store's sweep of this name, on the same server, keeps its experiment.
         """
         self.tracking_uri = tracking_uri
         self.sweep_name, self._rows = sweep.name, sweep.reading.rows
         tasks = list(tasks)
         self._labels = BlockLabels(tasks)
-        self._shown = shown_metrics(tasks, sweep.reading.targets)
+        self._names = RunNames(sweep.trials, self._labels)
+        self._table = RunsTable.of(tasks, sweep.reading.targets)
         self._artifact_folder = artifact_folder
         self._store_id = store_id
         self._client: Any = None
@@ -84,7 +87,7 @@ class SweepRuns:
         with creation_lock(self.tracking_uri):
             client = mlflow.MlflowClient(self.tracking_uri)
             self._experiment_id = open_experiment(
-                client, self.sweep_name, self._store_id(), self._artifact_folder, self._shown
+                client, self.sweep_name, self._store_id(), self._artifact_folder, self._table
             )
         engine = database_engine(client)
         if engine is not None and self._artifact_folder is not None:
@@ -166,7 +169,9 @@ class SweepRuns:
             tags[EPOCHS_TAG] = str(len(view.curves))
         if run is None:  # one call tells all tags; the run is level only once its status says so
             run = self._create(config, now - round(view.seconds * 1000), tags)
-        for name in _ENDING_TAGS:
+        elif run.tags.get(_NAME_TAG) == self._labels.trial(config):  # as runs were named before
+            tags[_NAME_TAG] = self._names.name(config)
+        for name in (*_ENDING_TAGS, *(column.tag for column in self._table.results)):
             if name not in view.tags:
                 run.remove_tag(name)
         points = _missing_finals(run, view, now)
@@ -199,7 +204,7 @@ class SweepRuns:
         }
         tags["mlflow.source.name"] = "almsweep"
         found = self._client.create_run(
-            self._experiment_id, start_time=started, tags=tags, run_name=self._labels.trial(config)
+            self._experiment_id, start_time=started, tags=tags, run_name=self._names.name(config)
         )
         run = Run(
             self._client,

@@ -14,6 +14,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.metadata import distributions
 from pathlib import Path
 from typing import IO
 
@@ -29,6 +30,8 @@ READY_SECONDS = 90.0
 STOP_SECONDS = 5.0
 POLL_SECONDS = 0.1
 DEFAULT_PORT = 5000
+# The entry point of `sweeps.tracking.served`.
+APP = "almsweep"
 
 # Without its job runner and with one worker, MLflow's server is up in half the time and answers much faster.
 _FAST = {
@@ -58,6 +61,7 @@ def running_ui(
     _check_host(host)
     uri = _database(output, tracking_uri)
     _check_port(host, port)
+    served = ["--app-name", APP] if _has_app() else []
     command = [
         sys.executable,
         "-m",
@@ -69,6 +73,7 @@ def running_ui(
         str(port),
         "--workers",
         "1",
+        *served,
     ]
     with tempfile.TemporaryDirectory(prefix="almsweep-ui-") as folder, tempfile.TemporaryFile() as output_log:
         # A session of its own: Ctrl-C reaches only us, and the server ends with all its processes.
@@ -96,7 +101,7 @@ def serve(
     port: int = DEFAULT_PORT,
     announce: Callable[[str], None] = print,
 ) -> None:
-    """Run MLflow's UI until Ctrl-C or SIGTERM; `announce` receives its address and each sweep's.
+    """Run MLflow's UI until Ctrl-C or SIGTERM; `announce` receives each sweep's address, then its own.
 
     Raises what `running_ui` raises, and AlmsweepError when the server ends by itself.
     """
@@ -104,9 +109,9 @@ def serve(
     try:
         with running_ui(output, tracking_uri, host, port) as child:
             address = f"http://{host}:{port}"
-            announce(f"MLflow UI: {address} (Ctrl-C ends it)")
             for name, experiment_id in sorted(experiments(address).items()):
-                announce(f"  sweep {name}: {address}{results_path(experiment_id)}")
+                announce(f"sweep {name}: {address}{results_path(experiment_id)}")
+            announce(f"all of MLflow: {address} (Ctrl-C ends it)")
             code = child.wait()
             raise AlmsweepError(f"MLflow's server ended by itself with code {code}")
     except KeyboardInterrupt:
@@ -120,6 +125,15 @@ def experiments(address: str) -> dict[str, str]:
     client = import_mlflow().MlflowClient(address)
     found = client.search_experiments(max_results=1000)
     return {e.name: e.experiment_id for e in found if e.experiment_id != "0"}
+
+
+def _has_app() -> bool:
+    """Whether MLflow's server will find `sweeps.tracking.served`: not where an older almsweep is installed."""
+    for distribution in distributions():
+        for point in distribution.entry_points:
+            if point.group == "mlflow.app" and point.name == APP:
+                return True
+    return False
 
 
 def _database(output: str | Path, tracking_uri: str | None) -> str:

@@ -8,6 +8,8 @@ Metric names, here of a binary task:
     final/test/auroc_mean, ..._std           mean and standard deviation (ddof 0) over replicates
     final/replicates_found, ..._expected     how many replicates the ensemble holds, and how many it should
 
+The table of runs shows tags with four decimals of what is final, "test FPR 98"; the metrics are exact.
+
 What is final is computed from the stored scores at the rates that the sweep says now; curves have those of
 the time when the trial trained. A value that is undefined (NaN) is not shown at all.
 """
@@ -28,7 +30,7 @@ from analysis.records import ensemble_outputs
 from analysis.render.roc import RocPicture, roc_picture
 from search_spaces.config import TrialConfig
 from search_spaces.rows import row_label
-from sweeps.tracking.columns import mlflow_name
+from sweeps.tracking.columns import mlflow_name, result_columns
 from sweeps.tracking.state import TrialState
 from trainer.store import Store
 from trainer.tasks.base import task_arrays
@@ -70,12 +72,18 @@ def trial_view(trial: TrialState, store: Store) -> TrialView:
         summary["final/train_seconds"] = seconds
     for split in splits:
         summary |= split.summary()
+    summary = _shown(summary)
     data, rates = trial.config.data, trial.reading.targets
+    tags = _ending_tags(trial, len(completed), results)
+    for column in result_columns([data], rates):
+        text = column.text(summary)
+        if text is not None:
+            tags[column.tag] = text
     roc = roc_picture(data, rates, splits[-1].targets, splits[-1].outputs) if splits else None
     return TrialView(
         curves=shown_curves(trial.config, records),
-        summary=_shown(summary),
-        tags=_ending_tags(trial, len(completed), results),
+        summary=summary,
+        tags=tags,
         replicates=[_replicate_row(trial, seed, result, splits) for seed, result in results.items()],
         roc=roc,
         seconds=seconds,

@@ -1,4 +1,4 @@
-"""MLflow's UI in a real browser: what it shows of a sweep equals what the store holds.
+"""MLflow's UI in a real browser: what it shows of a sweep equals what the store holds, and is in sight.
 
 ALMSWEEP_SCREENSHOTS   folder for screenshots (`mlflow.png`, `mlflow-curves.png`, `mlflow-roc.png`)
 ALMSWEEP_BROWSER_STORE output folder of a finished sweep to browse instead of made-up results
@@ -20,10 +20,12 @@ from selenium.webdriver.remote.webdriver import WebDriver
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
 
-from docs.pictures import PROGRAMS, WIDTH, close_assistant, headless_browser, height_of
-from search_spaces.config import TrialConfig
-from search_spaces.labels import trial_label
+from docs.pictures import PROGRAMS, WIDTH, headless_browser, height_of
+from search_spaces.config import Binary, ImageFolder, TrialConfig
+from search_spaces.labels import BlockLabels
 from sweeps.tracking.columns import results_path
+from sweeps.tracking.experiment import identity_tags
+from sweeps.tracking.names import RunNames
 from sweeps.tracking.reconcile import reconcile
 from sweeps.tracking.state import trial_state
 from sweeps.tracking.ui import experiments, free_port, running_ui
@@ -45,59 +47,99 @@ CURVES = (
     "val/fpr_at_tpr_98",
     "val/fpr_at_tpr_95",
 )
-SHOWN = ("final/val/auroc", "final/test/auroc", "final/test/fpr_at_tpr_98")
+# What a person compares runs by, and what a run is.
+RESULTS = ("val AUC", "test AUC", "test FPR 98", "test FPR 95", "test FPR 90")
+WHICH = ("loss", "constraint", "delta")
+OWN = Binary(
+    source=ImageFolder(folder="thorax_of_our_hospital_2019-2024", size=64),
+    negative=("healthy", "benign_finding"),
+    positive=("malignant",),
+    imbalance_ratio=10,
+    validation_per_class=50,
+    test_per_class=100,
+)
 
 
 @dataclass(frozen=True)
 class Shown:
-    """A sweep in a running UI, and what the store says of each of its trials, by label."""
+    """A sweep in a running UI, and what the store says of each of its trials, by the run's name."""
 
     address: str
     experiment_id: str
     views: dict[str, TrialView]
+    tags: dict[str, dict[str, str]]
 
 
 @pytest.fixture(scope="module")
-def sweep(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
-    """MLflow's UI on a small sweep."""
+def sweeps(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Shown]]:
+    """MLflow's UI on two small sweeps: the demo, and one of a person's own images."""
     _need_browser()
     given = os.environ.get("ALMSWEEP_BROWSER_STORE")
     store = Store(given or tmp_path_factory.mktemp("output"))
     if not given:
-        trials = synthetic.trials()
-        synthetic.write_sweep(store, trials)
-        for config in trials:
-            synthetic.write_trial(store, config)
-    name = store.sweep_names()[0]
-    assert reconcile(store, store.read_sweep(name)).failed == 0
-    views = {trial_label(config): _view(store, config) for config in store.read_sweep(name).trials}
+        for name, trials in ((synthetic.SWEEP, synthetic.trials()), ("own", synthetic.trials(data=OWN))):
+            synthetic.write_sweep(store, trials, name)
+            for config in trials:
+                synthetic.write_trial(store, config)
+    for name in store.sweep_names():
+        assert reconcile(store, store.read_sweep(name)).failed == 0
     port = free_port()
     with running_ui(store.storage.root, port=port):
         address = f"http://127.0.0.1:{port}"
-        yield Shown(address, experiments(address)[name], views)
+        ids = experiments(address)
+        yield {name: _shown(store, name, address, ids[name]) for name in store.sweep_names()}
+
+
+@pytest.fixture
+def sweep(sweeps: dict[str, Shown]) -> Shown:
+    """The demo, or the first sweep that there is."""
+    return sweeps.get(synthetic.SWEEP) or next(iter(sweeps.values()))
 
 
 @pytest.fixture
 def browser(sweep: Shown, tmp_path: Path) -> Iterator[WebDriver]:
-    """Headless Chromium with a fresh profile that has seen MLflow's assistant before."""
+    """Headless Chromium with a fresh profile: a first visit."""
     with headless_browser(tmp_path / "profile", WIDTH, height_of(len(sweep.views))) as driver:
-        close_assistant(driver, sweep.address)
         yield driver
 
 
-def test_table_shows_every_trial_with_its_metrics(sweep: Shown, browser: WebDriver) -> None:
+def test_table_shows_every_trial_with_its_results(sweep: Shown, browser: WebDriver) -> None:
     browser.get(sweep.address + results_path(sweep.experiment_id))
-    labels = _wait(browser, lambda: _named_rows(browser, len(sweep.views)))
-    assert set(labels.values()) == set(sweep.views)
-    for name in SHOWN:
-        cells = _wait(browser, lambda name=name: _cells(browser, f"metrics.`{name}`", len(sweep.views)))
-        shown = {labels[row]: float(text) for row, text in cells.items()}
-        assert shown == {label: view.summary[name] for label, view in sweep.views.items()}
-    best = max(sweep.views, key=lambda label: sweep.views[label].summary["final/val/auroc"])
-    assert labels["0"] == best or _is_tied(sweep.views, labels["0"], best)
-    for button in browser.find_elements(By.CSS_SELECTOR, "button[aria-label='Hide banner']"):
-        button.click()  # the note that this is a shared view
-    _screenshot(browser, "mlflow.png")
+    names = _wait(browser, lambda: _named_rows(browser, len(sweep.views)))
+    assert set(names.values()) == set(sweep.views)
+    for column in (*WHICH, *RESULTS):
+        cells = _wait(browser, lambda tag=column: _cells(browser, f"tags.`{tag}`", len(sweep.views)))
+        shown = {names[row]: text for row, text in cells.items()}
+        assert shown == {name: tags[column] for name, tags in sweep.tags.items()}
+    best = max(sweep.views, key=lambda name: sweep.views[name].summary["final/val/auroc"])
+    assert names["0"] == best or _is_tied(sweep.views, names["0"], best)
+
+
+def test_what_a_person_compares_is_in_sight_on_a_first_visit(
+    sweeps: dict[str, Shown], browser: WebDriver
+) -> None:
+    """In a window of 1,500 pixels: names and texts are whole, no pane lies over them, rows begin unlike."""
+    assert browser.execute_script("return window.innerWidth") == WIDTH == 1500
+    for number, (name, sweep) in enumerate(sweeps.items()):
+        browser.get(sweep.address + results_path(sweep.experiment_id))
+        rows = _wait(browser, lambda sweep=sweep: _named_rows(browser, len(sweep.views)))
+        for column in (*WHICH, *RESULTS):
+            _wait(browser, lambda tag=column, sweep=sweep: _cells(browser, f"tags.`{tag}`", len(sweep.views)))
+            assert _out_of_sight(browser, f"tags.`{column}`") == []
+        assert _out_of_sight(browser, "attributes.`Run Name`", cut=True) == []
+        assert len({row[:20] for row in rows.values()}) == len(rows)
+        assert not browser.find_elements(By.CSS_SELECTOR, "[data-assistant-ui='true'] textarea")
+        for button in browser.find_elements(By.CSS_SELECTOR, "button[aria-label='Hide banner']"):
+            button.click()  # the note that this is a shared view
+        _screenshot(browser, "mlflow.png" if number == 0 else f"mlflow-{name}.png")
+
+
+def test_what_is_out_of_sight_is_seen(sweep: Shown, browser: WebDriver) -> None:
+    """What the test above looks with does see, in a window that is too narrow."""
+    browser.set_window_size(1000, 800)
+    browser.get(sweep.address + results_path(sweep.experiment_id))
+    _wait(browser, lambda: _named_rows(browser, len(sweep.views)))
+    assert _out_of_sight(browser, f"tags.`{RESULTS[-1]}`") != []
 
 
 def test_trial_page_draws_curves_and_roc(sweep: Shown, browser: WebDriver) -> None:
@@ -137,6 +179,18 @@ def _need_browser() -> None:
         pytest.skip(f"not installed: {', '.join(missing)} (Debian: chromium, chromium-driver)")
 
 
+def _shown(store: Store, name: str, address: str, experiment_id: str) -> Shown:
+    manifest = store.read_sweep(name)
+    labels = BlockLabels(config.data for config in manifest.trials)
+    names = RunNames(manifest.trials, labels)
+    views, tags = {}, {}
+    for config in manifest.trials:
+        view = views[names.name(config)] = _view(store, config)
+        told = identity_tags(config, name, manifest.reading.rows, labels)
+        tags[names.name(config)] = {**told, **view.tags}
+    return Shown(address, experiment_id, views, tags)
+
+
 def _view(store: Store, config: TrialConfig) -> TrialView:
     done = store.replicates.ended(config.trial_id)
     return trial_view(trial_state(config, done, store.notes.read_failure(config.trial_id)), store)
@@ -174,6 +228,29 @@ def _named_rows(browser: WebDriver, count: int) -> dict[str, str] | None:
     """Trial label by row of the table."""
     cells = _cells(browser, "attributes.`Run Name`", count)
     return None if cells is None else {row: text.splitlines()[-1] for row, text in cells.items()}
+
+
+def _out_of_sight(browser: WebDriver, column: str, *, cut: bool = False) -> list[str]:
+    """The texts of a column and its header that are not whole, or something else lies over them.
+
+    With `cut` texts may be longer than the column is wide.
+    """
+    script = """
+        const [column, cut] = arguments;
+        const found = Array.from(document.querySelectorAll("[role='gridcell'], [role='columnheader']"))
+            .filter(cell => cell.getAttribute('col-id') === column);
+        if (found.length < 2) { return ['no such column']; }
+        return found.filter(cell => {
+            const box = cell.getBoundingClientRect();
+            if (box.left < 0 || box.right > window.innerWidth) { return true; }
+            const seen = document.elementFromPoint((box.left + box.right) / 2, (box.top + box.bottom) / 2);
+            if (!seen || !(cell.contains(seen) || seen.contains(cell))) { return true; }
+            const parts = [cell, ...cell.querySelectorAll('*')];
+            return !cut && parts.some(part => part.clientWidth && part.scrollWidth > part.clientWidth + 1);
+        }).map(cell => cell.innerText);
+    """
+    texts: list[str] = browser.execute_script(script, column, cut)
+    return texts
 
 
 def _drawn_curves(browser: WebDriver) -> list[list[float]]:

@@ -59,7 +59,8 @@ def test_ends_without_leaving_processes(tmp_path: Path, number: int) -> None:
     )
     assert child.stdout is not None
     with child.stdout as output:
-        assert f"http://127.0.0.1:{port}" in output.readline()
+        assert f"sweep demo: http://127.0.0.1:{port}/#/experiments/" in output.readline()
+        assert f"all of MLflow: http://127.0.0.1:{port} " in output.readline()
         family = psutil.Process(child.pid).children(recursive=True)
         assert family
         os.kill(child.pid, number)

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import numpy as np
 import pyarrow as pa
 
-from search_spaces.config import TrialConfig
+from search_spaces.config import Binary, TrialConfig
 from search_spaces.paper.named import constraint_by_name, loss_by_name
 from search_spaces.paper.presets import preset
 from trainer.metrics.binary import summarize
@@ -21,20 +21,18 @@ SWEEP = "demo"
 DIGITS_SHA256 = "be20c072929d86309d11c4b69f5dda31694bcaf447ad54eb837b2f526622d6bd"
 
 
-def trials(seeds: tuple[int, ...] = (1, 2, 3)) -> list[TrialConfig]:
-    """Four trials of one block: two losses, with and without constraint."""
-    return [
-        TrialConfig.model_validate(
-            {
-                **preset("digits", ratio=10),
-                "loss": loss_by_name(loss),
-                "constraint": constraint_by_name(constraint, 0.25),
-                "seeds": seeds,
-            }
-        )
-        for loss in ("baseline_BCE", "baseline_s_LM_m05")
-        for constraint in ("none", "ALM_14_beg")
-    ]
+def trials(seeds: tuple[int, ...] = (1, 2, 3), data: Binary | None = None) -> list[TrialConfig]:
+    """Four trials of one block, by default of digits: two losses, with and without constraint."""
+    fields = preset("digits", ratio=10)
+    if data is not None:
+        fields["data"] = data
+    configs = []
+    for loss in ("baseline_BCE", "baseline_s_LM_m05"):
+        for name in ("none", "ALM_14_beg"):
+            constraint = constraint_by_name(name, 0.25)
+            trial = {**fields, "loss": loss_by_name(loss), "constraint": constraint, "seeds": seeds}
+            configs.append(TrialConfig.model_validate(trial))
+    return configs
 
 
 def manifest() -> SweepManifest:

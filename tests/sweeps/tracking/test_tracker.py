@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from search_spaces.errors import AlmsweepError, InputError
-from search_spaces.labels import trial_label
 from sweeps.tracking.connection import default_tracking_uri
 from sweeps.tracking.mirror import SweepRuns, sweep_runs
 from sweeps.tracking.reconcile import ReconcileCounts
@@ -40,7 +39,7 @@ def test_live_trial_ends_level_with_the_store(store: Store, client: Any) -> None
     assert track(store, tell) == 0
     (run,) = runs_of(client)
     assert run.info.status == "FINISHED"
-    assert run.info.run_name == trial_label(config)
+    assert run.info.run_name == "BCE ALM_14_beg delta=0.25 digits 1:10"
     expected = {
         "trial_id": config.trial_id,
         "sweep": synthetic.SWEEP,

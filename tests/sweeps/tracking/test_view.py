@@ -34,6 +34,9 @@ def test_summary_equals_the_numbers_of_the_tables(tmp_path: Path) -> None:
             assert view.summary[f"final/test/{name}"] == value
         for name, value in record.validation.metrics.items():
             assert view.summary[f"final/val/{name}"] == value
+        assert view.tags["val AUC"] == f"{record.validation.metrics['auroc']:.4f}"
+        assert view.tags["test AUC"] == f"{test.metrics['auroc']:.4f}"
+        assert view.tags["test FPR 98"] == f"{test.metrics['fpr_at_tpr_98']:.4f}"
         assert view.summary["final/test/auroc_mean"] == pytest.approx(test.steering_mean, abs=1e-12)
         assert view.summary["final/test/auroc_std"] == pytest.approx(test.steering_std, abs=1e-12)
         assert view.summary["final/replicates_found"] == view.summary["final/replicates_expected"] == 3
@@ -59,6 +62,14 @@ def test_what_is_final_follows_the_sweeps_rates_and_rows(tmp_path: Path) -> None
         "test/fpr_at_tpr_99.5",
     ]
     assert "val/fpr_at_tpr_98" in view.curves[0], "curves are those of the time when it was trained"
+
+
+def test_of_a_single_replicate_no_deviation_is_shown(tmp_path: Path) -> None:
+    store, config = Store(tmp_path), synthetic.trials((1,))[0]
+    synthetic.write_trial(store, config)
+    view = trial_view(trial_state(config, store.replicates.ended(config.trial_id), None), store)
+    assert "final/test/auroc_mean" in view.summary
+    assert not [name for name in view.summary if name.endswith("_std")]
 
 
 def test_a_replicate_that_did_not_complete_has_a_row_without_metrics(tmp_path: Path) -> None:
