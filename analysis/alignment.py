@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from search_spaces.errors import StoreError
+from search_spaces.words import count
 from trainer.store.outputs import OUTPUTS, SCORE, output_values
 
 COLUMNS = ("split", "example_id", "target")
@@ -94,7 +95,7 @@ class SplitAligner:
     def _check_same(self, known: Examples, found: Examples) -> None:
         where = f"{found.origin} and {known.origin}, split {self.split!r}"
         if not found.ids.equals(known.ids):
-            counts = f"{len(found.ids)} and {len(known.ids)} examples"
+            counts = f"{len(found.ids)} and {count(len(known.ids), 'example')}"
             raise StoreError(f"{where}: expected the same example ids, found others ({counts})")
         if not np.array_equal(found.targets, known.targets):
             raise StoreError(f"{where}: expected the same target for the same example id, found others")

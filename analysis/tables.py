@@ -32,6 +32,7 @@ from analysis.table_columns import TableColumns, table_columns
 from search_spaces.config import Targets
 from search_spaces.errors import StoreError
 from search_spaces.rows import DEFAULT_ROWS
+from search_spaces.words import count
 from trainer.store import Store, SweepManifest, storage
 
 # Digits of an id in a table, which the command line takes for it.
@@ -165,7 +166,7 @@ def _pruning_facts(cells: Sequence[Cell]) -> list[str]:
     facts = []
     for (metric, rule), trials in sorted(stopped.items()):
         facts.append(
-            f"{len(trials)} trial(s) were stopped early by the ensemble's {metric}, not by what {rule} "
+            f"{count(len(trials), 'trial')} stopped early by the ensemble's {metric}, not by what {rule} "
             "selects: one that the rule would choose may be among them."
         )
     return facts

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from search_spaces.errors import AlmsweepError
 from search_spaces.paper.presets import TASKS
+from search_spaces.words import count
 from trainer.data.task import load_task
 
 LEAST_CORRELATION = 0.9
@@ -70,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for role, members in (("positive", positive), ("negative", ~positive)):
         print(
             f"{options.task}: {int(found[members].sum())} of {int(members.sum())} {role} test images have a "
-            f"near copy among the {len(task.pool.pixels):,} images of the training pool"
+            f"near copy among the {count(len(task.pool.pixels), 'image')} of the training pool"
         )
     return 0
 

@@ -28,6 +28,7 @@ from benchmarks.rounding_two import compare, load_curves, save_curves
 from search_spaces.catalog import load_space
 from search_spaces.config import SCORED_EPOCHS, ScoredBy, TrialConfig
 from search_spaces.errors import AlmsweepError, InputError
+from search_spaces.words import count
 from trainer.data.task import load_task
 from trainer.device.environment import machine_facts
 
@@ -83,7 +84,7 @@ def _where(options: argparse.Namespace, trials: int, trainings: int, seconds: fl
     facts = machine_facts(torch.device("cpu"))
     return (
         f"{options.space}: {trials} trials, {trainings} trainings in {seconds:.0f} s; {facts['processor']}, "
-        f"{facts['cpu_capability']}, {options.threads} thread(s) a training, torch {torch.__version__}"
+        f"{facts['cpu_capability']}, {count(options.threads, 'thread')} a training, torch {torch.__version__}"
     )
 
 

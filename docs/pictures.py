@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from search_spaces.errors import AlmsweepError, StoreError
+from search_spaces.words import count
 from sweeps.tracking.columns import results_path
 from sweeps.tracking.reconcile import reconcile
 from sweeps.tracking.ui import experiments, free_port, running_ui
@@ -84,7 +85,7 @@ def picture_of_mlflow(output: Path, picture: Path) -> None:
     manifest = store.read_sweep(SWEEP)
     counts = reconcile(store, manifest)
     if counts.failed:
-        raise StoreError(f"{output}: {counts.failed} trial(s) could not be told to MLflow")
+        raise StoreError(f"{output}: not told to MLflow: {count(counts.failed, 'trial')}")
     rows = len(manifest.trials)
     port = free_port()
     with running_ui(output, port=port), tempfile.TemporaryDirectory() as profile:

@@ -17,6 +17,7 @@ from search_spaces.config import TrialConfig
 from search_spaces.errors import InputError
 from search_spaces.labels import trial_label
 from search_spaces.sizes import roomy_bytes
+from search_spaces.words import count
 from sweeps.capacity.machine import Room
 from sweeps.capacity.probe import Probes
 from sweeps.options import RunOptions
@@ -122,7 +123,7 @@ def pack(rooms: Sequence[Room], wanted: Wanted, needs: TrialNeeds | None, basis:
             f"TOO MANY for a peak of {_gb(needs.device_bytes)} on GPUs of {_gb(needs.device_total)}, "
             f"which needs --gpus-per-trial {gpu_share(needs):g}"
         )
-    reason = f"{concurrent} trial(s) at a time: {', '.join(said)}"
+    reason = f"{count(concurrent, 'trial')} at a time: {', '.join(said)}"
     return Packing(wanted.cpus, gpus, memory, concurrent, reason)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from search_spaces.words import count
 from sweeps.cli.confirm import confirm
 from sweeps.hints import advised
 
@@ -43,7 +44,7 @@ def agree_to(sweep: str, replicates: int, time: Callable[[], str] = str) -> bool
     if replicates <= LARGE_RUN:
         return False
     confirm(
-        f"Train {replicates:,} replicates{time()}?",
+        f"Train {count(replicates, 'replicate')}{time()}?",
         unasked=f"{sweep}: expected --yes for a run of more than {LARGE_RUN:,} replicates where nobody "
         f"can be asked; this one trains {replicates:,}",
     )

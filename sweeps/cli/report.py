@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from search_spaces.words import count
 from sweeps.capacity.forecast import Forecast
 from sweeps.driver.progress import duration
 from sweeps.hints import advised
@@ -21,27 +23,43 @@ if TYPE_CHECKING:
 TAIL_LINES = 5
 # Below it a measurement of a few batches tells nothing.
 LEAST_GAIN = 1.1
+_LABEL = 16  # of a block in a table, at least
 
 
 def print_plan(console: Console, plan: Plan) -> None:
-    """Trials per block and status, and the totals."""
-    table = Table("block", *("trials", *STATUSES), title=Text(f"sweep {plan.name}"), title_justify="left")
-    for column in table.columns[1:]:
-        column.justify = "right"
-    for label, counts in block_counts(plan).items():
-        table.add_row(Text(label), *(f"{counts[key]:,}" for key in ("trials", *STATUSES)))
-    console.print(table)
+    """Trials per block and status, and the totals: a table, or lines where the terminal is too narrow."""
+    blocks = block_counts(plan)
+    table = _counts_table(plan.name, blocks)
+    if Measurement.get(console, console.options.update(width=10_000), table).minimum <= console.width:
+        console.print(table)
+    else:
+        console.print(Text(f"sweep {plan.name}"))
+        for label, counts in blocks.items():
+            console.print(Text(f"{label}: {count(counts['trials'], 'trial')}, {_states(counts)}"))
     counts = plan.counts()
     states = _states(counts)
-    console.print(f"{len(plan.trials):,} trials, {plan.replicates():,} replicates: {states}", highlight=False)
+    trials = count(len(plan.trials), "trial")
+    console.print(f"{trials}, {count(plan.replicates(), 'replicate')}: {states}", highlight=False)
     console.print(f"replicates still to train: {plan.missing_replicates():,}", highlight=False)
+
+
+def _counts_table(name: str, blocks: Mapping[str, Mapping[str, int]]) -> Table:
+    """A row per block; numbers are never cut, a block's label is folded."""
+    table = Table(title=Text(f"sweep {name}"), title_justify="left")
+    table.add_column("block", overflow="fold", min_width=_LABEL)
+    for key in ("trials", *STATUSES):
+        table.add_column(key, justify="right", no_wrap=True)
+    for label, counts in blocks.items():
+        table.add_row(Text(label), *(f"{counts[key]:,}" for key in ("trials", *STATUSES)))
+    return table
 
 
 def print_samples(console: Console, manifest: SweepManifest) -> None:
     """How many trials a search has still to choose; nothing for a grid."""
     if manifest.samples is not None:
         left = unchosen(manifest)
-        console.print(f"search: {left:,} of {manifest.samples:,} trials are not chosen yet", highlight=False)
+        of_all = count(manifest.samples, "trial")
+        console.print(f"search: {left:,} of {of_all} are not chosen yet", highlight=False)
 
 
 def unchosen(manifest: SweepManifest) -> int:
@@ -87,12 +105,9 @@ def print_time(console: Console, forecast: Forecast, left: int = 0) -> None:
         console.print("time: unknown (measure it with --probe)", highlight=False)
         return
     if left:
-        console.print(f"time: unknown, as {left:,} trials are not chosen yet", highlight=False)
+        console.print(f"time: unknown, not chosen yet: {count(left, 'trial')}", highlight=False)
         return
-    if forecast.time.device == "cuda":
-        cost = f"{hours(forecast.device_seconds)} GPU-hours"
-    else:
-        cost = f"{hours(forecast.device_seconds)} core-hours"
+    cost = device_time(forecast.device_seconds, "GPU" if forecast.time.device == "cuda" else "core")
     wall = duration(forecast.wall_seconds)
     console.print(
         Text(f"time: at most {cost}, {wall} on {forecast.where}, without early stopping"), soft_wrap=True
@@ -149,7 +164,7 @@ def print_outcome(console: Console, outcome: SweepOutcome) -> None:
     counts = outcome.plan.counts()
     states = _states(counts)
     has_run = outcome.started or outcome.interrupted
-    started = f"started {outcome.started:,} trial(s)" if has_run else "nothing to start"
+    started = f"started {count(outcome.started, 'trial')}" if has_run else "nothing to start"
     console.print(f"sweep {outcome.plan.name}: {started}; now {states}", highlight=False, soft_wrap=True)
     if counts["failed"]:
         print_advice(console, "why", advised("status", "--failed", space=outcome.plan.name))
@@ -157,7 +172,7 @@ def print_outcome(console: Console, outcome: SweepOutcome) -> None:
     if outcome.stopped is not None:
         console.print(Text(f"stopped early: {outcome.stopped}", style="red"), soft_wrap=True)
     if outcome.untracked:
-        console.print(f"{outcome.untracked} trial(s) are not in MLflow yet", highlight=False)
+        console.print(f"not in MLflow yet: {count(outcome.untracked, 'trial')}", highlight=False)
         print_advice(console, "bring it level", advised("reconcile", space=outcome.plan.name))
 
 
@@ -166,14 +181,20 @@ def print_advice(console: Console, purpose: str, command: str) -> None:
     console.print(Text(f"  {purpose}: {command}"), soft_wrap=True)
 
 
-def hours(seconds: float) -> str:
-    """Seconds as hours, in three digits.
+def device_time(seconds: float, device: str) -> str:
+    """Seconds of a device in words, in up to three digits, in the unit that suits.
 
-    >>> hours(44_280), hours(100), hours(7_200_000)
-    ('12.3', '0.0278', '2,000')
+    >>> device_time(7_200_000, "core"), device_time(44_280, "core"), device_time(864, "core")
+    ('2,000 core-hours', '12.3 core-hours', '0.24 core-hours')
+    >>> device_time(100, "GPU"), device_time(0.22, "core")
+    ('1.67 GPU-minutes', '0.22 core-seconds')
     """
-    value = seconds / 3600
-    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
+    if seconds < 60:
+        return f"{max(seconds, 0.01):.2g} {device}-seconds"
+    if seconds < 360:
+        return f"{seconds / 60:.3g} {device}-minutes"
+    hours = seconds / 3600
+    return f"{hours:,.0f} {device}-hours" if hours >= 1000 else f"{hours:.3g} {device}-hours"
 
 
 def size(count: int) -> str:

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from search_spaces.errors import InputError
+from search_spaces.words import count
 from sweeps.cli.guard import guarded
 from sweeps.cli.options import DEFAULT_OUTPUT, Output, Replicates, Rule, Sweep, TrackingUri
 from sweeps.hints import is_given, is_output
@@ -108,8 +109,8 @@ def reconcile(space: Sweep, output: Output = DEFAULT_OUTPUT, tracking_uri: Track
     name = open_stored(space, store).name
     manifest = store.read_sweep(name)  # raises where the space was never run
     counts = bring_level(store, manifest, tracking_uri, is_running=is_held(store, name))
-    words = f"{counts.created} runs created, {counts.updated} brought level, {counts.unchanged} were level"
-    words += f", {counts.ended} ended, {counts.failed} failed"
+    words = f"{count(counts.created, 'run')} created, {counts.updated} brought level"
+    words += f", {counts.unchanged} were level, {counts.ended} ended, {counts.failed} failed"
     if counts.left:
         words += f", {counts.left} marked as out of the sweep's space, or as back in it"
     Console().print(f"sweep {name}: {words}", highlight=False, soft_wrap=True)

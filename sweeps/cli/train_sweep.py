@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from search_spaces.errors import StoreError
+from search_spaces.words import count
 from sweeps.cli.guard import INTERRUPTED
 from sweeps.cli.result_commands import write_tables_of
 
@@ -69,10 +70,12 @@ def _second_stage(console: Console, sweep: OpenedSweep, plan: Plan, rule: str | 
         return None
     waiting = len(plan.to_run())
     if waiting:
-        console.print(f"stage 2 waits for {waiting} trial(s) of stage 1", highlight=False)
+        console.print(f"stage 2 waits for {count(waiting, 'trial')} of stage 1", highlight=False)
         return None
     later = with_second_stage(sweep.store, sweep.manifest, rule)
     added = len(later.trials) - len(sweep.manifest.trials)
     by = rule_of(sweep.tasks[0], rule, sweep.manifest.reading.targets).name
-    console.print(f"stage 2: {added:,} trials on the losses that {by} chose in stage 1", highlight=False)
+    console.print(
+        f"stage 2: {count(added, 'trial')} on the losses that {by} chose in stage 1", highlight=False
+    )
     return replace(sweep, manifest=later)

@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from search_spaces.words import count
+
 if TYPE_CHECKING:
     from search_spaces.config import Metric, TrialConfig
     from trainer.evaluate import Evaluation
@@ -33,8 +35,9 @@ def print_round(console: Console, round_: Round, config: TrialConfig) -> None:
     loss = sum(r["train/loss"] for r in records) / len(records)
     steering = config.data.steering_metric
     value = round_.ensemble[f"ensemble/val/{steering.name}"]
+    replicates = count(len(records), "replicate")
     line = (
-        f"epoch {round_.epoch + 1:3}/{config.epochs}  {len(records)} replicate(s)  train loss {loss:.4f}  "
+        f"epoch {round_.epoch + 1:3}/{config.epochs}  {replicates}  train loss {loss:.4f}  "
         f"ensemble val {steering.words} {value:.4f}  {round_.seconds:.2f} s"
     )
     console.print(line, highlight=False)
@@ -55,9 +58,11 @@ def print_result(console: Console, config: TrialConfig, store: Store) -> bool:
     steering = column_name(columns.steering)
     headers = [_header(metric) for metric in columns.shown]
     values = [_value(metric, row[column_name(metric)]) for metric in columns.shown]
-    headers = ["replicates", *headers, f"{_header(columns.steering)} mean ± sd"]
-    spread = f"{row[f'{steering}_mean']:.4f} ± {row[f'{steering}_std']:.4f}"
-    table = _table(headers, [[str(row["n"]), *values, spread]])
+    header, spread = f"{_header(columns.steering)} mean", f"{row[f'{steering}_mean']:.4f}"
+    deviation = row[f"{steering}_std"]
+    if not math.isnan(deviation):  # of a single replicate there is none
+        header, spread = f"{header} ± sd", f"{spread} ± {deviation:.4f}"
+    table = _table(["replicates", *headers, header], [[str(row["n"]), *values, spread]])
     console.print(f"test, ensemble; replicates scored by {config.scored}:", highlight=False)
     console.print(table)
     if row["note"]:
@@ -74,7 +79,7 @@ def print_evaluation(console: Console, found: Evaluation, where: str, config: Tr
     from search_spaces.config import DEFAULT_TARGETS
     from trainer.tasks.base import task_arrays
 
-    console.print(Text(f"{where}: {found.examples:,} examples, {found.classes}"), soft_wrap=True)
+    console.print(Text(f"{where}: {count(found.examples, 'example')}, {found.classes}"), soft_wrap=True)
     metrics = config.data.headline(DEFAULT_TARGETS)
     rows = []
     for seed, values in found.replicates.items():

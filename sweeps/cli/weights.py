@@ -11,6 +11,7 @@ from rich.text import Text
 
 from search_spaces.errors import InputError
 from search_spaces.labels import trial_label
+from search_spaces.words import count
 from sweeps.cli import cluster_commands
 from sweeps.cli.guard import INTERRUPTED
 from sweeps.cli.large_run import agree_to
@@ -78,8 +79,8 @@ def print_weights(console: Console, sweep: str, outcome: WeightsOutcome) -> None
     kept = len(outcome.kept)
     of_all = kept + len(outcome.differing) + len(outcome.unfinished)
     console.print(
-        f"sweep {sweep}: weights of {kept:,} of {of_all:,} trial(s) kept, whose scores are the stored ones "
-        "bit for bit",
+        f"sweep {sweep}: weights of {kept:,} of {count(of_all, 'trial')} kept, "
+        "whose scores are the stored ones bit for bit",
         highlight=False,
         soft_wrap=True,
     )

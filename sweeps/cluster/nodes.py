@@ -15,6 +15,7 @@ from typing import Any
 from search_spaces.config import Task, TrialConfig
 from search_spaces.errors import DataError, InputError
 from search_spaces.labels import BlockLabels
+from search_spaces.words import count
 from sweeps.cluster.software import plugins_of, short, software_differences, software_with
 from trainer.data.survey import Finding
 from trainer.options import TrialOptions
@@ -76,7 +77,8 @@ def look_on_nodes(
     workers = [node for node in nodes if node.takes_trials]
     asked = [*tasks, *if_there]
     probe = _data_probe(tasks, if_there, options)
-    log.info("looking at the data of %d block(s) on %d node(s)", len(asked), len(workers))
+    blocks, told = count(len(asked), "block"), count(len(workers), "node")
+    log.info("looking at the data of %s on %s", blocks, told)
     answers: dict[Node, list[Finding]] = _ask(workers, probe)
     told: dict[Node, dict[str, str]] = {}
     for node, found in answers.items():
@@ -202,4 +204,4 @@ def _raise(kind: type[InputError], lines: Sequence[str], nodes: int) -> None:
     shown = "; ".join(lines[:SHOWN_DIFFERENCES])
     if len(lines) > SHOWN_DIFFERENCES:
         shown += f"; and {len(lines) - SHOWN_DIFFERENCES} more"
-    raise kind(f"expected {nodes} node(s) with the same package and data: {shown}")
+    raise kind(f"expected {count(nodes, 'node')} with the same package and data: {shown}")

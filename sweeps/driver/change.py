@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from search_spaces.search import Search
 from search_spaces.space import SearchSpace
+from search_spaces.words import count
 from trainer.store import Store, SweepManifest
 
 
@@ -42,7 +43,7 @@ def counted(number: int, verb: str) -> str:
     >>> counted(1, "stay"), counted(2000, "stay")
     ('1 trial stays', '2,000 trials stay')
     """
-    return f"1 trial {verb}s" if number == 1 else f"{number:,} trials {verb}"
+    return f"{count(number, 'trial')} {verb}s" if number == 1 else f"{count(number, 'trial')} {verb}"
 
 
 def space_change(store: Store, stored: SweepManifest, space: SearchSpace) -> SpaceChange | None:

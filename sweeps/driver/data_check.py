@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from search_spaces.config import Task
 from search_spaces.errors import DataError
 from search_spaces.labels import BlockLabels
+from search_spaces.words import count
 from sweeps.driver.work import Work
 from sweeps.hints import advised
 from sweeps.plan import Plan, PlannedTrial
@@ -140,10 +141,10 @@ def _changed_words(
         key = (trial.config.data, was)
         blocks[key] = blocks.get(key, 0) + 1
     told, names = [], BlockLabels(task for task, _ in blocks)
-    for (task, was), count in blocks.items():
+    for (task, was), number in blocks.items():
         survey = findings[task].survey
         now = "" if survey is None else survey.sha256 or ""
-        told.append(f"{names.block(task)}: {count:,} trial(s) {difference(was, now)}")
+        told.append(f"{names.block(task)}: {count(number, 'trial')} {difference(was, now)}")
     command = advised("retry", "--changed-data", space=work.plan.name)
     return (
         f"the data have changed: {'; '.join(told)}. Results on different data do not mix; "

@@ -11,6 +11,7 @@ from rich.text import Text
 from search_spaces.config import TrialConfig
 from search_spaces.errors import Interrupted, SweepStopped
 from search_spaces.labels import BlockLabels
+from search_spaces.words import count
 from sweeps.capacity.packing import Packing
 from sweeps.cluster.ray_session import ray_session
 from sweeps.driver.admission import admit
@@ -142,8 +143,8 @@ class Training:
             if callback.starved and not callback.is_stopping:
                 alone = {config.trial_id: config for config in callback.starved}
                 self.console.print(
-                    f"{len(alone)} trial(s) ran out of memory or lost their process; "
-                    "they run again, one at a time"
+                    f"{count(len(alone), 'trial')} ran out of memory or lost the process: again, "
+                    "one at a time"
                 )
                 callback.is_last_pass = True
                 one_at_a_time = options.model_copy(update={"max_concurrent": 1})

@@ -34,6 +34,7 @@ from search_spaces.errors import StoreError
 from search_spaces.labels import block_key
 from search_spaces.rows import DEFAULT_ROWS, cell_key
 from search_spaces.search import Search, objective_name
+from search_spaces.words import count
 from sweeps.compat import StoppingRule
 from sweeps.search.outcome import ensemble_curves
 from trainer.store import StopRequest, Store, wanted_seeds
@@ -142,7 +143,9 @@ class PeerScheduler(FIFOScheduler):  # type: ignore[misc]
         if lacking and not self._has_said:
             self._has_said = True
             names = ", ".join(sorted(set(lacking.values())))
-            log.warning("%d trial(s) have no curve of %s and are compared with nobody", len(lacking), names)
+            log.warning(
+                "compared with nobody, as there is no curve of %s: %s", names, count(len(lacking), "trial")
+            )
 
     def _request(self, trial_id: str, request: StopRequest) -> None:
         """Ask for a trial's end; storage that fails costs this request, and its next epoch brings another."""

@@ -128,7 +128,7 @@ def experiments(address: str) -> dict[str, str]:
 
 
 def _has_app() -> bool:
-    """Whether MLflow's server will find `sweeps.tracking.served`: not where an older almsweep is installed."""
+    """Whether MLflow's server will find `sweeps.tracking.served`: not where almsweep is older."""
     for distribution in distributions():
         for point in distribution.entry_points:
             if point.group == "mlflow.app" and point.name == APP:

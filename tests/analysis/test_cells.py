@@ -136,7 +136,7 @@ def test_a_rule_that_differs_from_what_trials_were_pruned_by_is_told_in_a_line(
     for seed in pruned.seeds:
         builder.replicate(pruned, seed, None, state="pruned", reason="asha", **facts)
     made = make_tables(builder.store, builder.manifest(), rule=rule)
-    told = f"1 trial(s) were stopped early by the ensemble's {metric}, not by what {rule} selects"
+    told = f"1 trial stopped early by the ensemble's {metric}, not by what {rule} selects"
     for text in (made.text, made.markdown.replace("\\", "")):
         lines = [line for line in text.splitlines() if told in line]
         assert len(lines) == int(is_told)

@@ -88,7 +88,7 @@ def test_killed_search_ends_with_the_asked_number_of_trials(almsweep: Cli, tmp_p
     assert "nothing to start" in again.stdout
     assert attempts(output) == after
     more = almsweep(*arguments, 10, "--max-concurrent", 1)
-    assert "started 1 trial(s); now 10 done" in more.stdout, more.stdout + more.stderr
+    assert "started 1 trial; now 10 done" in more.stdout, more.stdout + more.stderr
     planned = almsweep("plan", space, "--output", output)
     assert "search: 0 of 10 trials are not chosen yet" in planned.stdout
 

@@ -107,7 +107,7 @@ choices:
     before = attempts(output)
     retried = almsweep("retry", space, "--failed", "--output", output)
     assert retried.returncode == 1
-    assert "started 2 trial(s)" in retried.stdout
+    assert "started 2 trials" in retried.stdout
     after = attempts(output)
     assert set(after) == set(before)
     changed = {trial for (trial, _), attempt in after.items() if before[trial, _] != attempt}

@@ -306,7 +306,7 @@ def test_cancelled_sweep_ends_clean(cluster: Machines) -> None:
     assert "sweep endless: stopped" in cancelled.stdout
     shown, _ = submitted.communicate(timeout=PATIENCE)
     assert submitted.returncode == 1, shown
-    assert "started 2 trial(s); now 0 done, 2 partial, 0 failed, 2 pending" in shown
+    assert "started 2 trials; now 0 done, 2 partial, 0 failed, 2 pending" in shown
     assert running_runs(cluster, "endless") == 0
     held = Store(cluster.output).scan()
     assert sum(held[i].checkpoint for i in ids if i in held) == 2, "the running trials left a checkpoint"

@@ -300,7 +300,7 @@ def test_changed_data_are_refused_with_both_hashes_and_trained_again_when_asked(
         _rewrite_as_of_other_data(store, file)
     done = cli("run", path, "-o", output, "--no-tracking")
     assert done.exit_code == 2
-    assert f"1 trial(s) trained on data {'e' * 64}, now there are data be20c072929d86309d" in done.stderr
+    assert f"1 trial trained on data {'e' * 64}, now there are data be20c072929d86309d" in done.stderr
     assert f"almsweep retry {path} --changed-data --output {output}" in done.stderr
     assert not started.trials
     write_trial_of_other_data(store, wanted[1])

@@ -66,7 +66,7 @@ def test_memory_limits_where_it_is_short() -> None:
     assert found.resources == {"cpu": 1, "gpu": 0, "memory": found.memory}
     assert found.memory == pytest.approx(2.9 * GB / SHARE, rel=1e-6)
     assert found.reason == (
-        "3 trial(s) at a time: CPUs hold 8 (1 per trial), memory holds 3 (peak 2.9 GB, 10.0 GB free), "
+        "3 trials at a time: CPUs hold 8 (1 per trial), memory holds 3 (peak 2.9 GB, 10.0 GB free), "
         "measured on it"
     )
 

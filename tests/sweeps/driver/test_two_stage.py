@@ -125,5 +125,5 @@ def test_a_first_stage_with_failures_waits(
     store = Store(tmp_path)
     store.reopen(first.trials[3].trial_id, 2)
     assert len(run(store, first, monkeypatch).manifests) == 1
-    assert "stage 2 waits for 1 trial(s) of stage 1" in capsys.readouterr().out
+    assert "stage 2 waits for 1 trial of stage 1" in capsys.readouterr().out
     assert is_first_stage(open_sweep(TWO_STAGE, store).manifest)

@@ -99,7 +99,7 @@ def test_evaluate_advises_what_brings_the_weights_back(cli: Cli, output: Path, d
     before = contents(output)
     done = cli(*words[1:])
     assert done.exit_code == 0, done.output
-    assert "weights of 1 of 1 trial(s) kept" in done.stdout
+    assert "weights of 1 of 1 trial kept" in done.stdout
     assert driver.trained == [(trial_id, 1), (trial_id, 2)]
     scored = cli("evaluate", trial_id, "--output", output)
     assert scored.exit_code == 0, scored.stderr

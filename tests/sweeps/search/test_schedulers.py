@@ -243,7 +243,7 @@ def test_a_stored_curve_that_lacks_the_rate_is_not_judged_by_it_and_this_is_said
     peers.observe(fresh, 1, 0.99)
     assert store.notes.stop_request(fresh.trial_id) is None, "there is nobody to compare it with"
     said = [record.getMessage() for record in caplog.records]
-    assert said == ["4 trial(s) have no curve of val/fpr_at_tpr_99.5 and are compared with nobody"]
+    assert said == ["compared with nobody, as there is no curve of val/fpr_at_tpr_99.5: 4 trials"]
 
 
 def test_trials_of_another_row_do_not_count() -> None:
