@@ -24,10 +24,12 @@ LEFT_TAG = "not_in_space"
 
 # Pixels. MLflow's table is 1,250 wide in a window of 1,500: what comes first is to be seen without scrolling.
 _FIRST = {"attributes.`Run Name`": 190, "runDateAndNestInfo": 120}
-_BLOCK = {"block": 130}
-_TRIAL = {"loss": 140, "constraint": 95, "delta": 55}
-_LAST = {"replicates": 85, "state": 90}
-_LETTER, _AROUND, _LEAST = 7, 20, 66
+_TRIAL = {"loss": 160, "constraint": 105, "delta": 64}
+_LAST = {"replicates": 95, "state": 90}
+# Where a sweep has several blocks, which take a column of their own.
+_NARROW = {"attributes.`Run Name`": 160, "runDateAndNestInfo": 80}
+_BLOCK_TRIAL = {"block": 110, **_TRIAL, "loss": 150}
+_LETTER, _AROUND = 7, 32  # of a header
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class ResultColumn:
     @property
     def width(self) -> int:
         """In pixels, that of its name."""
-        return max(_LEAST, _LETTER * len(self.tag) + _AROUND)
+        return _LETTER * len(self.tag) + _AROUND
 
     def text(self, summary: Mapping[str, float]) -> str | None:
         """The text of the result among a trial's final metrics; None where it is undefined."""
@@ -99,11 +101,11 @@ def saved_view(created: int, table: RunsTable) -> str:
     Runs are sorted by the first of the results; those of trials that left the sweep are not shown.
     """
     results = {column.tag: column.width for column in table.results}
-    blocks = _BLOCK if table.has_blocks else {}
+    first, trial = (_NARROW, _BLOCK_TRIAL) if table.has_blocks else (_FIRST, _TRIAL)
     tags = {}
-    for name, width in {**blocks, **_TRIAL, **results, **_LAST}.items():
+    for name, width in {**trial, **results, **_LAST}.items():
         tags[f"tags.`{name}`"] = width
-    widths = _FIRST | tags
+    widths = first | tags
     state = {
         "searchFilter": f"tags.{LEFT_TAG} IS NULL",
         "orderByKey": f"metrics.`{table.results[0].metric}`",

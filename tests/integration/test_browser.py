@@ -245,7 +245,7 @@ def _out_of_sight(browser: WebDriver, column: str, *, cut: bool = False) -> list
             if (box.left < 0 || box.right > window.innerWidth) { return true; }
             const seen = document.elementFromPoint((box.left + box.right) / 2, (box.top + box.bottom) / 2);
             if (!seen || !(cell.contains(seen) || seen.contains(cell))) { return true; }
-            const parts = [cell, ...cell.querySelectorAll('*')];
+            const parts = Array.from(cell.querySelectorAll('*'));
             return !cut && parts.some(part => part.clientWidth && part.scrollWidth > part.clientWidth + 1);
         }).map(cell => cell.innerText);
     """
