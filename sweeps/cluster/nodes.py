@@ -77,8 +77,8 @@ def look_on_nodes(
     workers = [node for node in nodes if node.takes_trials]
     asked = [*tasks, *if_there]
     probe = _data_probe(tasks, if_there, options)
-    blocks, told = count(len(asked), "block"), count(len(workers), "node")
-    log.info("looking at the data of %s on %s", blocks, told)
+    where = count(len(workers), "node")
+    log.info("looking at the data of %s on %s", count(len(asked), "block"), where)
     answers: dict[Node, list[Finding]] = _ask(workers, probe)
     told: dict[Node, dict[str, str]] = {}
     for node, found in answers.items():
