@@ -5,6 +5,7 @@ Each says what it uses, and what the public interface lacks. Ray is imported whe
 
 from __future__ import annotations
 
+import logging
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,41 @@ def free_resources() -> dict[str, dict[str, float]]:
 
     found: dict[str, dict[str, float]] = state.available_resources_per_node()
     return found
+
+
+def current_cluster() -> str | None:
+    """The address that the last `ray start` of this machine wrote down; None where there is none.
+
+    `ray.init` reads it for "auto", and tells it to nobody.
+    """
+    from ray._private.utils import read_ray_address
+
+    return read_ray_address() or None
+
+
+def seen_by_ray(address: str) -> str:
+    """The address, host:port, to which Ray connects when it is given this one: never on loopback.
+
+    `ray.init` does so itself, and tells it to nobody before it has connected.
+    """
+    from ray._private.services import canonicalize_bootstrap_address
+
+    return canonicalize_bootstrap_address(address) or address
+
+
+def token_headers() -> dict[str, str]:
+    """What Ray would send to a cluster to be let in; {} where authentication is off here, or no token known.
+
+    Where Ray finds its token, nothing public tells.
+    """
+    from ray._private.authentication.http_token_authentication import get_auth_headers_if_auth_enabled
+
+    log = logging.getLogger("ray._private.authentication.http_token_authentication")
+    before, log.disabled = log.disabled, True  # its warning is said better by who asks
+    try:
+        return dict(get_auth_headers_if_auth_enabled({}))
+    finally:
+        log.disabled = before
 
 
 def keep_credentials_out_of_logs() -> None:

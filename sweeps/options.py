@@ -43,4 +43,4 @@ class RunOptions(Frozen):
     @property
     def cluster_address(self) -> str | None:
         """The running cluster that the sweep joins; None where it starts a Ray of its own."""
-        return self.address or os.environ.get("RAY_ADDRESS")
+        return self.address or os.environ.get("RAY_ADDRESS") or None

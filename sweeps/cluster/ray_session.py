@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from search_spaces.errors import InputError
+from sweeps.cluster.reach import reachable
 from sweeps.options import RunOptions
 
 LOCAL_OBJECT_STORE_BYTES = 256 * 1024**2
@@ -50,6 +51,8 @@ def ray_session(options: RunOptions) -> Iterator[dict[str, float]]:
         raise InputError(f"--address: {address} takes jobs, and no driver; submit the sweep with --job")
     import ray
 
+    if address is not None:
+        address = reachable(address)
     try:
         if address is None:
             # Without "local" Ray would join a cluster of this machine, even one that was killed.
