@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sqlite3
 import subprocess
 from collections.abc import Callable
@@ -9,9 +10,12 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+import torch
 
 from search_spaces.catalog import load_space
-from trainer.store import Store
+from trainer.options import TrialOptions
+from trainer.store import Store, SweepManifest
+from trainer.trial import run_trial
 
 pytestmark = pytest.mark.slow
 
@@ -132,3 +136,25 @@ def test_relaunching_starts_what_is_missing_and_nothing_else(almsweep: Cli, tmp_
     assert again.returncode == 0
     assert "nothing to start" in again.stdout
     assert attempts(output) == after
+
+
+@pytest.mark.group(name="search")
+def test_weights_that_were_not_kept_come_back_as_evaluate_advises(almsweep: Cli, tmp_path: Path) -> None:
+    """The driver's trials on Ray give, bit for bit, the scores that were stored without Ray."""
+    space, output = write(tmp_path, DIGITS), tmp_path / "output"
+    trials, store = load_space(str(space)).trials, Store(output)
+    store.write_sweep(SweepManifest("digits", trials))
+    for config in trials:
+        run_trial(config, store, torch.device("cpu"), TrialOptions(keep_weights="none"))
+    before = attempts(output)
+    refused = almsweep("evaluate", trials[1].trial_id, "--output", output)
+    assert refused.returncode == 2
+    _, *advised = shlex.split(refused.stderr.partition("trained again by: ")[2])
+    done = almsweep(*advised)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "weights of 1 of 1 trial(s) kept" in done.stdout
+    scored = almsweep("evaluate", trials[1].trial_id, "--output", output)
+    assert scored.returncode == 0, scored.stderr
+    assert attempts(output) == before
+    assert not (output / "again" / "digits").exists()
+    assert not (output / "mlflow.db").exists(), "MLflow is told nothing, as nothing changed"
