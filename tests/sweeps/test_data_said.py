@@ -304,7 +304,7 @@ def test_changed_data_are_refused_with_both_hashes_and_trained_again_when_asked(
     assert f"almsweep retry {path} --changed-data --output {output}" in done.stderr
     assert not started.trials
     write_trial_of_other_data(store, wanted[1])
-    with pytest.raises(DataError, match=r"2 trial\(s\) trained on data e{64}"):
+    with pytest.raises(DataError, match=r"2 trials trained on data e{64}"):
         run(path, output)  # nothing is missing, and they are compared all the same
     console = Console(file=io.StringIO())
     options = RunOptions(no_tracking=True, trial=TrialOptions(changed_data=True))
