@@ -36,7 +36,7 @@ def test_no_more_trials_than_fit(
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "3 done, 0 partial, 0 failed" in ran.stdout
-    found = re.search(r"^(\d) trial\(s\) at a time: CPUs hold 4 .*, memory holds (\d)", ran.stdout, re.M)
+    found = re.search(r"^(\d) trials? at a time: CPUs hold 4 .*, memory holds (\d)", ran.stdout, re.M)
     assert found is not None, ran.stdout
     (path,) = (output / "probes").iterdir()
     measured = json.loads(path.read_text())
