@@ -98,9 +98,7 @@ def test_data_are_looked_at_where_trials_run_and_must_be_the_same(monkeypatch: p
     assert look_on_nodes(found, tasks, (), TrialOptions()) == dict(zip(tasks, alike, strict=True))
     other = [finding("2"), Finding(fault="too few"), finding("2")]
     monkeypatch.setattr(nodes, "_ask", answering({"data": {FIRST: alike, SECOND: other}}))
-    with pytest.raises(
-        DataError, match=r"expected 2 nodes .* h3 \(10.0.0.3\) loads other data for digits"
-    ):
+    with pytest.raises(DataError, match=r"expected 2 nodes .* h3 \(10.0.0.3\) loads other data for digits"):
         look_on_nodes(found, tasks, (), TrialOptions())
     missing = [Finding(fault="no folder", is_missing=True)] * 3
     monkeypatch.setattr(nodes, "_ask", answering({"data": {FIRST: alike, SECOND: missing}}))
