@@ -53,9 +53,11 @@ def data_lines(findings: Mapping[Task, Finding], faults: Mapping[Task, str]) -> 
     """What was found of tasks, data set by data set; `faults` say why some cannot be trained."""
     lines, names = [], BlockLabels(findings)
     data_sets = list(by_data_set(list(findings)))
-    titles = BlockLabels(whole.with_ratio(None) for whole, _ in data_sets)
-    for whole, tasks in data_sets:
-        title = titles.block(whole.with_ratio(None)).replace(f" {whole.ratio_words()}", "", 1)
+    # Its tasks differ in their share alone.
+    titles = BlockLabels(tasks[0].with_ratio(None) for _, tasks in data_sets)
+    for _, tasks in data_sets:
+        first = tasks[0].with_ratio(None)
+        title = titles.block(first).replace(f" {first.ratio_words()}", "", 1)
         told = [(task, survey) for task in tasks if (survey := findings[task].survey) is not None]
         if told:
             lines += [f"data {title}", *_data_set_lines(told)]
@@ -105,7 +107,9 @@ def per_class(task: Task, counts: Sequence[int], sizes: Sequence[int] | None = N
         return f"{min(counts):,} to {max(counts):,} of each of {len(counts)} classes, {sum(counts):,} in all"
     parts = []
     for position, label in enumerate(task.labels):
-        name = label if isinstance(label, str) else f"class {label}:"
+        name = task.source.classes_told.name(label)
+        if name == str(label) and not isinstance(label, str):
+            name = f"class {label}:"
         of_all = "" if sizes is None else f" of {sizes[position]:,}"
         parts.append(f"{name} {counts[position]:,}{of_all}")
     return ", ".join(parts)
