@@ -73,7 +73,7 @@ def to_replace(
 def difference(was: TrainedOn, sha256: str) -> str:
     """Both hashes, and what is known of why they differ.
 
-    >>> difference(TrainedOn("12ab", 1), "34cd")
+    >>> difference(TrainedOn("12ab", PREPARATION), "34cd")
     'trained on data 12ab, now there are data 34cd'
     """
     words = f"trained on data {was.sha256}, now there are data {sha256}"

@@ -126,7 +126,8 @@ def test_the_ensemble_is_averaged_in_double_precision(monkeypatch: pytest.Monkey
     labels = np.array([0, 1], dtype=np.uint8)
     setup: Any = SimpleNamespace(validation_labels=labels, arrays=task_arrays(config().data))
     assert _ensemble_metrics(setup, rows)["ensemble/val/auroc"] == 1
-    split = SimpleNamespace(targets=torch.from_numpy(labels), pixels=torch.zeros(2, 1, 8, 8))
+    pixels, ids = torch.zeros(2, 1, 8, 8), np.arange(2)
+    split = SimpleNamespace(targets=torch.from_numpy(labels), pixels=pixels, ids=ids)
     done = {seed: SimpleNamespace(state="completed", seed=seed) for seed in (1, 2, 3)}
     store: Any = SimpleNamespace(replicates=SimpleNamespace(ended=lambda trial_id: done))
     monkeypatch.setattr(evaluate, "_scores", lambda config, store, done, *others: rows[done.seed - 1])
