@@ -5,13 +5,14 @@ Everything here raises what MLflow raises; the tracker and `reconcile` decide wh
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from analysis.curves import Curves
 from search_spaces.config import Task, TrialConfig
-from search_spaces.labels import BlockLabels
+from search_spaces.labels import BlockLabels, block_label
 from sweeps.compat import database_engine
 from sweeps.tracking.columns import LEFT_TAG, RunsTable
 from sweeps.tracking.connection import checked_uri, creation_lock, default_tracking_uri, import_mlflow
@@ -145,7 +146,7 @@ class SweepRuns:
         run = self._runs.get(trial.config.trial_id)
         shown = None if run is None else (run.tags.get(FINGERPRINT), run.status)
         is_whole = run is None or not trial.replicates or run.has_artifacts
-        if shown == (trial.fingerprint, STATUS[trial.state]) and is_whole:
+        if shown == (self._fingerprint(trial), STATUS[trial.state]) and is_whole:
             return False
         self._mirror(trial, trial_view(trial, store))
         return True
@@ -161,7 +162,7 @@ class SweepRuns:
         run = self._find(config)
         if run is not None and trial.is_complete and run.contradicts(view):
             run = self._replace(run, config)
-        tags = view.tags | {FINGERPRINT: trial.fingerprint}
+        tags = view.tags | {FINGERPRINT: self._fingerprint(trial)}
         if view.replicates:
             tags |= TABLE_TAG
         is_first_word = run is None or run.epochs == 0
@@ -169,8 +170,8 @@ class SweepRuns:
             tags[EPOCHS_TAG] = str(len(view.curves))
         if run is None:  # one call tells all tags; the run is level only once its status says so
             run = self._create(config, now - round(view.seconds * 1000), tags)
-        elif run.tags.get(_NAME_TAG) == self._labels.trial(config):  # as runs were named before
-            tags[_NAME_TAG] = self._names.name(config)
+        else:
+            tags |= self._renamed(run, config)
         for name in (*_ENDING_TAGS, *(column.tag for column in self._table.results)):
             if name not in view.tags:
                 run.remove_tag(name)
@@ -182,6 +183,23 @@ class SweepRuns:
         run.write(metrics=points, params=_missing_params(run, config), tags=tags)
         run.end(STATUS[trial.state], now)
         self._runs[config.trial_id] = run.stub()
+
+    def _fingerprint(self, trial: TrialState) -> str:
+        """By what a run is known to be level: the trial's, and its block's label where one was said."""
+        data = trial.config.data
+        label = self._labels.block(data)
+        if label == block_label(data.model_copy(update={"label": None})):
+            return trial.fingerprint
+        return f"{trial.fingerprint}-{hashlib.sha256(label.encode()).hexdigest()[:8]}"
+
+    def _renamed(self, run: Run, config: TrialConfig) -> dict[str, str]:
+        """The tags of a run whose block is called otherwise now; a name that a person gave it stays."""
+        tags = identity_tags(config, self.sweep_name, self._rows, self._labels)
+        name, block = self._names.name(config), tags["block"]
+        former = name.replace(block, run.tags.get("block", block))
+        if run.tags.get(_NAME_TAG) in (former, self._labels.trial(config)):  # as runs were named before
+            tags[_NAME_TAG] = name
+        return tags
 
     def _find(self, config: TrialConfig) -> Run | None:
         """A trial's run with all that MLflow holds of it, or None."""

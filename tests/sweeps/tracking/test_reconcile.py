@@ -130,3 +130,29 @@ def shown_in_view(client: Any) -> set[str]:
     state = json.loads(json.loads(experiment.tags[VIEW_TAG])["state"])
     found = client.search_runs([experiment.experiment_id], state["searchFilter"])
     return {run.data.tags["trial_id"] for run in found}
+
+
+def test_runs_take_a_new_label_but_not_in_place_of_a_persons_name(store: Store, client: Any) -> None:
+    configs = synthetic.trials()[:2]
+    for config in configs:
+        synthetic.write_trial(store, config)
+
+    def labelled(label: str | None) -> ReconcileCounts:
+        """What is brought level when the sweep's data are called so."""
+        named = []
+        for config in configs:
+            data = config.data.model_copy(update={"label": label})
+            named.append(config.model_copy(update={"data": data}))
+        synthetic.write_sweep(store, named)
+        return bring_level(store)
+
+    assert labelled(None) == ReconcileCounts(created=2)
+    own = next(run for run in runs_of(client) if run.data.tags["trial_id"] == configs[1].trial_id)
+    client.set_tag(own.info.run_id, "mlflow.runName", "my favourite")
+    for label, shown in (("Haustiere", "Haustiere 1:"), ("animals", "animals 1:"), (None, "digits")):
+        assert labelled(label) == ReconcileCounts(updated=2)
+        assert labelled(label) == ReconcileCounts(unchanged=2)
+        for run in runs_of(client):
+            assert run.data.tags["block"].startswith(shown)
+            is_own = run.info.run_id == own.info.run_id
+            assert run.info.run_name == "my favourite" if is_own else shown in run.info.run_name
