@@ -1,4 +1,4 @@
-"""A store of this schema that an earlier version wrote: done, and what its tables say is the same to the byte.
+"""A store of this schema that an earlier version wrote: done, and its tables say the same to the byte.
 
 `schema_2/store` holds `schema_2/stored.yaml`, trained when there were none but binary tasks, and one
 trial that was interrupted after two of its four epochs; `schema_2/tables` is what that version wrote, but for
