@@ -18,7 +18,7 @@ import typer
 from analysis.pictures import write_figures
 from analysis.tables import write_tables
 from search_spaces.config import Binary, ImageFolder, TrialConfig
-from search_spaces.labels import trial_label
+from search_spaces.labels import block_label
 from sweeps.cli.cluster_commands import entrypoint
 from sweeps.cli.main import app
 from sweeps.cluster.jobs import SweepJobs
@@ -104,7 +104,7 @@ def test_mlflow_keeps_hostile_text_as_it_is(store: Store) -> None:
     assert reconcile(store, store.read_sweep("demo")) == ReconcileCounts(created=1)
     client = import_mlflow().MlflowClient(f"sqlite:///{store.storage.root}/mlflow.db")
     (run,) = client.search_runs([client.get_experiment_by_name("demo").experiment_id])
-    assert run.info.run_name == trial_label(config)
+    assert run.info.run_name.endswith(block_label(config.data))
     assert json.loads(run.data.params["data.negative"]) == [*LABELS[:4]]
     assert "DROP TABLE" in run.data.tags["reason"]
     assert reconcile(store, store.read_sweep("demo")) == ReconcileCounts(unchanged=1)
