@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from analysis.settings import read_settings, varying_settings
-from search_spaces.config import TrialConfig
+from search_spaces.config import Task, TrialConfig
 from search_spaces.labels import BlockLabels, settings_label
 from search_spaces.paper.named import constraint_name, loss_name
 
@@ -17,15 +17,15 @@ class RunNames:
     """The names of a sweep's runs: "BCE ALM_14_beg delta=0.1 cifar10 1:100".
 
     Loss, constraint, delta, other settings and the block stand in this order, but those that are one and the
-    same in the whole sweep stand behind. Settings are those that vary; of trials that nobody knows before
-    they are chosen, those that are not the preset's. Runs of one name differ in digits that it leaves out.
+    same in the whole sweep stand behind. Settings are those that vary within a block; of trials that nobody
+    knows before they are chosen, those that are not the preset's. Runs of one name differ in digits that it leaves out.
     """
 
     def __init__(self, trials: Iterable[TrialConfig], labels: BlockLabels) -> None:
         """`trials` are those of the sweep, as far as they are known."""
         self._labels = labels
         known = list(trials)
-        self._settings = varying_settings(known, ())
+        self._settings = _varying(known)
         self._ids = {config.trial_id for config in known}
         values: dict[str, set[str]] = {}
         for config in known:
@@ -52,3 +52,14 @@ class RunNames:
             words["settings"] = settings_label(config)
         words["block"] = self._labels.block(config.data)
         return words
+
+
+def _varying(trials: Iterable[TrialConfig]) -> tuple[str, ...]:
+    """Names of the settings that vary within a block; those of a block's preset are told by its label."""
+    blocks: dict[Task, list[TrialConfig]] = {}
+    for config in trials:
+        blocks.setdefault(config.data, []).append(config)
+    found: set[str] = set()
+    for alike in blocks.values():
+        found.update(varying_settings(alike, ()))
+    return tuple(sorted(found))

@@ -46,6 +46,13 @@ def test_what_differs_stands_first_whatever_it_is() -> None:
     assert names(drawn, trial())[0].startswith("optimizer.learning_rate=0.01235 ")
 
 
+def test_what_a_blocks_preset_says_is_told_by_the_block() -> None:
+    """The learning rate differs between two data sets, and is one within each."""
+    slow = trial(OWN.with_ratio(10.0), optimizer=Sgd(learning_rate=0.001))
+    fast = trial(OWN.with_ratio(100.0), optimizer=Sgd(learning_rate=0.01))
+    assert not [name for name in names(slow, fast) if "learning_rate" in name]
+
+
 def test_a_trial_that_nobody_knew_is_named_by_what_it_is() -> None:
     made = RunNames([], BlockLabels())
     name = made.name(trial(constraint=ALM, model=ResNet10(width=16)))
