@@ -18,7 +18,8 @@ class RunNames:
 
     Loss, constraint, delta, other settings and the block stand in this order, but those that are one and the
     same in the whole sweep stand behind. Settings are those that vary within a block; of trials that nobody
-    knows before they are chosen, those that are not the preset's. Runs of one name differ in digits that it leaves out.
+    knows before they are chosen, those that are not the preset's. Runs of one name differ in digits that it
+    leaves out.
     """
 
     def __init__(self, trials: Iterable[TrialConfig], labels: BlockLabels) -> None:
