@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from search_spaces.catalog import load_space
+from tests.trainer.image_files import random_images, write_class_folders
 from trainer.options import TrialOptions
 from trainer.store import Store, SweepManifest
 from trainer.trial import run_trial
@@ -98,6 +99,8 @@ choices:
     ran = almsweep("run", space, "--output", output)
     assert ran.returncode == 1, ran.stdout + ran.stderr
     assert "1 done, 0 partial, 2 failed, 0 pending" in ran.stdout
+    assert "started 2 trials;" in ran.stdout, "none of a block that cannot be trained"
+    assert "cannot be trained: digits 1:1000: digits: ratio 1:1000 of 451" in ran.stdout
     markdown = (output / "tables" / "partly" / "best.md").read_text()
     rows = {line.split("|")[1].strip(): line for line in markdown.splitlines() if line.startswith("|")}
     assert any("n=0/2" in line for line in rows.values())
@@ -111,7 +114,7 @@ choices:
     before = attempts(output)
     retried = almsweep("retry", space, "--failed", "--output", output)
     assert retried.returncode == 1
-    assert "started 2 trials" in retried.stdout
+    assert "started 1 trial;" in retried.stdout
     after = attempts(output)
     assert set(after) == set(before)
     changed = {trial for (trial, _), attempt in after.items() if before[trial, _] != attempt}
@@ -158,3 +161,48 @@ def test_weights_that_were_not_kept_come_back_as_evaluate_advises(almsweep: Cli,
     assert attempts(output) == before
     assert not (output / "again" / "digits").exists()
     assert not (output / "mlflow.db").exists(), "MLflow is told nothing, as nothing changed"
+
+
+SCANS = """
+name: scans
+fixed:
+  data:
+    source: {name: folder, folder: scans, size: 8}
+    negative: [benign]
+    positive: [malignant]
+    validation_per_class: 5
+    test_per_class: 5
+  epochs: 1
+  patience: null
+  model: {name: small_cnn, width: 4}
+  seeds: [1]
+grid: {ratio: [2, 5], loss: [baseline_BCE]}
+"""
+
+
+def test_images_that_changed_are_refused_and_then_trained_as_if_anew(almsweep: Cli, tmp_path: Path) -> None:
+    space = write(tmp_path, SCANS)
+
+    def draw(seed: int) -> None:
+        for number, name in enumerate(("benign", "malignant")):
+            images = random_images(40, (3, 8, 8), seed + number)
+            write_class_folders(tmp_path / "data" / "scans", {name: images})
+
+    def run(command: str, output: str, *options: str) -> subprocess.CompletedProcess[str]:
+        where = ("--output", str(tmp_path / output), "--data-dir", str(tmp_path / "data"))
+        return almsweep(command, space, *where, *options)
+
+    draw(0)
+    assert run("run", "out").returncode == 0
+    old = attempts(tmp_path / "out")
+    draw(100)
+    refused = run("run", "out")
+    assert refused.returncode == 2
+    assert "the data have changed" in refused.stderr
+    assert attempts(tmp_path / "out") == old
+    again = run("retry", "out", "--changed-data")
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert "started 2 trials;" in again.stdout
+    assert not set(attempts(tmp_path / "out").values()) & set(old.values())
+    assert run("run", "fresh").returncode == 0
+    assert table(tmp_path / "out", "scans") == table(tmp_path / "fresh", "scans")

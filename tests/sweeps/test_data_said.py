@@ -93,6 +93,7 @@ def test_plan_tells_what_labels_tell(cli: Cli, tmp_path: Path) -> None:
     (training,) = [line for line in done.stdout.splitlines() if line.startswith("  training")]
     assert training.startswith("  training    1:20: class 1: 91 of 102, ")
     assert training.endswith("class 8: 22 of 94 (train_share 0.9)")
+    assert "data digits" in done.stdout.splitlines()
     assert not (tmp_path / "out").exists()
 
 
