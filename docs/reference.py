@@ -175,7 +175,7 @@ def _names() -> Iterator[str]:
     yield "`rest` in one list stands for every class that no other list names."
     for source in SOURCE_TYPES:
         if source.title_field is None:
-            yield from _classes(source.type_name(), source().classes_told)
+            yield from _classes(source.type_name(), source.model_validate({}).classes_told)
     for subset in MEDMNIST:
         yield from _classes(subset, MedMnist(subset=subset).classes_told)
 

@@ -26,7 +26,7 @@ class S3Server:
 
     def start(self) -> Any:
         """Serve in a thread; returns the server, whose `shutdown` ends it."""
-        from moto.server import DomainDispatcherApplication, create_backend_app
+        from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
         from werkzeug.serving import WSGIRequestHandler, make_server
 
         class Quiet(WSGIRequestHandler):

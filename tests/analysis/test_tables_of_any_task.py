@@ -145,7 +145,8 @@ def test_what_is_shown_changes_no_choice(builder: SweepBuilder) -> None:
     assert list(plain.frame["trial_id"]) == list(shown.frame["trial_id"])
     assert list(plain.frame["decided_by"]) == list(shown.frame["decided_by"])
     assert plain.provenance["rule"] == shown.provenance["rule"]
-    columns = [column for column in shown.frame if "_at_" in column and not column.endswith(("low", "high"))]
+    rates = [column for column in map(str, shown.frame) if "_at_" in column]
+    columns = [column for column in rates if not column.endswith(("low", "high"))]
     assert columns == ["fpr_at_tpr_50", "fpr_at_tpr_99.5", "tpr_at_fpr_20"]
 
 

@@ -134,7 +134,7 @@ def test_ui_gives_the_database_by_environment(monkeypatch: pytest.MonkeyPatch, t
         def poll(self) -> int:
             return 1
 
-    monkeypatch.setattr(mlflow_ui.subprocess, "Popen", Child)
+    monkeypatch.setattr(subprocess, "Popen", Child)
     monkeypatch.setattr(mlflow_ui, "_end", lambda child: None)
     uri = "postgresql://mlflow:correct-horse@db/mlflow"
     with (

@@ -9,12 +9,11 @@ from typing import Any
 import pytest
 import torch
 
-import trainer.setup
 from search_spaces.config import AugmentationConfig, Bce, Ldam, Sgd, TrialConfig
 from search_spaces.paper.presets import preset
+from trainer.data.task import load_task
 from trainer.options import TrialOptions
-from trainer.replicate import TrialSetup
-from trainer.setup import held_setup, let_go
+from trainer.setup import TrialSetup, held_setup, let_go
 from trainer.store import Store
 from trainer.trial import run_trial
 
@@ -51,7 +50,7 @@ def test_trials_of_a_block_share_tensors_and_not_settings() -> None:
 def test_what_prepares_the_data_makes_another_setup(other: TrialConfig) -> None:
     first = held(config())
     assert held(other).examples is not first.examples
-    assert held(other).data.counts == trainer.setup.load_task(other.data, None).counts
+    assert held(other).data.counts == load_task(other.data, None).counts
 
 
 def test_a_trial_after_another_scores_as_one_alone(tmp_path: Path) -> None:

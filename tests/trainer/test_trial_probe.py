@@ -10,7 +10,7 @@ import torch
 
 from search_spaces.config import Bce, TrialConfig
 from search_spaces.paper.presets import preset
-from trainer import trial_probe
+from trainer import checkpoint, trial_probe
 from trainer.options import TrialOptions
 from trainer.replicate import Replicate
 from trainer.trial_probe import measure_trial
@@ -35,7 +35,7 @@ def test_every_set_of_weights_is_held_when_memory_is_measured(
         held.extend(len(replicate.scored.held) for replicate in replicates)
         return b""
 
-    monkeypatch.setattr(trial_probe.checkpoint, "dump_replicates", dump)
+    monkeypatch.setattr(checkpoint, "dump_replicates", dump)
     monkeypatch.setattr(trial_probe, "seconds_per_epoch", lambda *a, **k: 1.0)
     fields: dict[str, Any] = {**preset("digits", 20), "loss": Bce(), "seeds": (1, 2)}
     config = TrialConfig(**{**fields, "epochs": epochs, "scored": rule})

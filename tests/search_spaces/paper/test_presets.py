@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from pydantic import ValidationError
 
@@ -34,7 +36,8 @@ def test_cifar_as_in_the_paper(
     name: str, negative: tuple[int, ...], positive: tuple[int, ...], validation: int, learning_rate: float
 ) -> None:
     trial = TrialConfig.model_validate({**preset(name, 100), "loss": Bce()})
-    assert (trial.data.negative, trial.data.positive) == (negative, positive)
+    task: Any = trial.data
+    assert (task.negative, task.positive) == (negative, positive)
     assert trial.data.validation_per_class == validation
     assert trial.data.test_per_class is None
     assert trial.data.train_share == 0.9
@@ -45,7 +48,7 @@ def test_cifar_as_in_the_paper(
 
 
 def test_breastmnist_takes_its_own_splits() -> None:
-    task = TASKS["breastmnist"]
+    task: Any = TASKS["breastmnist"]
     assert (task.positive, task.negative) == ((0,), (1,))
     assert task.validation_per_class is None
     assert task.test_per_class is None
@@ -59,7 +62,7 @@ def test_digits_are_not_mirrored(name: str) -> None:
 
 def test_critical_digits_leave_a_choice_at_98_percent() -> None:
     """Of 40 positives 98 % are all 40; of these some may be missed, on validation too."""
-    task = TASKS["digits-critical"]
+    task: Any = TASKS["digits-critical"]
     assert task.test_per_class is not None
     assert task.validation_per_class is not None
     positives = task.test_per_class * len(task.positive)

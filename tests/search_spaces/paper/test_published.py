@@ -41,7 +41,7 @@ def test_the_space_is_the_tables() -> None:
 
 def test_the_rest_of_a_published_trial_is_the_papers_preset() -> None:
     for trial in load_space("paper-published"):
-        fields = preset(trial.data.source.name, trial.data.imbalance_ratio)
+        fields = preset(trial.data.source.name, trial.data.ratio)
         assert {name: getattr(trial, name) for name in fields} == fields
         assert trial.seeds == tuple(range(1, 11))
 

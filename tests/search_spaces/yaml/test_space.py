@@ -65,7 +65,8 @@ def test_the_example(tmp_path: Path) -> None:
     rates = {trial.optimizer.learning_rate for trial in space}
     assert len(rates) == 5
     assert all(1e-3 <= rate <= 1e-1 for rate in rates)
-    assert {(trial.model.width, trial.epochs) for trial in space} == {(16, 20), (64, 100)}
+    models = {(dict(trial.model)["width"], trial.epochs) for trial in space}
+    assert models == {(16, 20), (64, 100)}
 
 
 def test_yaml_and_python_give_the_same_trials(tmp_path: Path) -> None:

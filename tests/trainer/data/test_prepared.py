@@ -19,6 +19,7 @@ from tests.processes import PATIENCE
 from tests.trainer.image_files import encode, random_images, write_class_folders, write_npz, write_parquet
 from trainer.data import task as data
 from trainer.data.sources.images import RawData
+from trainer.data.sources.read import read_source
 from trainer.data.task import TaskData, load_task
 
 CONFIG = Binary(source=Cifar10(), negative=(1,), positive=(9,), imbalance_ratio=3.0, validation_per_class=2)
@@ -61,8 +62,7 @@ def write_images(folder: Path, seed: int = 0) -> None:
 def decodings(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     """Grows by one whenever files are decoded."""
     calls: list[object] = []
-    read = data.read_source
-    monkeypatch.setattr(data, "read_source", lambda *a, **k: calls.append(a) or read(*a, **k))
+    monkeypatch.setattr(data, "read_source", lambda *a, **k: calls.append(a) or read_source(*a, **k))
     return calls
 
 
@@ -190,7 +190,7 @@ def test_a_file_of_the_same_size_and_time_is_another_file(
 def test_what_is_decoded_while_files_change_is_not_kept(
     scans: Binary, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read = data.read_source
+    read = read_source
 
     def changing(*arguments: Any, **options: Any) -> RawData:
         raw = read(*arguments, **options)

@@ -17,7 +17,9 @@ from tests.trainer.image_files import (
     write_parquet,
 )
 from trainer.data import task as data
-from trainer.data.task import Split, TaskData, channel_statistics, load_task
+from trainer.data.prepared import Split
+from trainer.data.sources.read import read_source
+from trainer.data.task import TaskData, channel_statistics, load_task
 
 DIGITS = Binary(
     source=Digits(),
@@ -129,8 +131,7 @@ def test_nothing_depends_on_the_global_random_state() -> None:
 def test_trials_of_a_block_share_what_was_read(monkeypatch: pytest.MonkeyPatch) -> None:
     data.read_splits.cache_clear()
     calls = []
-    read = data.read_source
-    monkeypatch.setattr(data, "read_source", lambda *a, **k: calls.append(a) or read(*a, **k))
+    monkeypatch.setattr(data, "read_source", lambda *a, **k: calls.append(a) or read_source(*a, **k))
     tasks = [
         load_task(_with(DIGITS, imbalance_ratio=r, train_share=s), None) for r, s in ((5.0, 0.5), (10.0, 1.0))
     ]
