@@ -15,13 +15,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.alignment import SplitAligner
-from analysis.records import TestRecord, TrialRecord, ValidationRecord, ensemble_outputs
+from analysis.records import (
+    Missing,
+    ReplicateSource,
+    TestRecord,
+    TrialRecord,
+    ValidationRecord,
+    ensemble_outputs,
+)
 from analysis.replicates import missing_replicates, replicate_source, trial_standing
 from search_spaces.config import Targets, TrialConfig
-from search_spaces.errors import StoreError
+from search_spaces.errors import MixedDataError, StoreError
 from search_spaces.labels import block_key, trial_label
 from search_spaces.reading import Reading
-from trainer.store import Done, Store, SweepManifest, wanted_seeds
+from trainer.store import Done, Standing, Store, SweepManifest, wanted_seeds
 from trainer.tasks.base import task_arrays
 
 _MOST_NAMES = 5
@@ -55,8 +62,8 @@ def load_sweep(
     """Read a sweep's stored results, `workers` trials at a time.
 
     `more` are rates at which metrics are wanted besides the sweep's own. Only replicates that completed and
-    that the manifest wants count as found. Raises StoreError when replicates of a trial or of a block differ
-    in example ids, targets or data hash, or a file is damaged.
+    that the manifest wants count as found. Raises MixedDataError when replicates of a block are of different
+    data, StoreError when they differ in example ids or targets, or a file is damaged.
     """
     trials = sorted(manifest.trials, key=lambda config: config.trial_id)
     wanted = wanted_seeds(trials)
@@ -69,13 +76,16 @@ def load_sweep(
     if more is not None:
         rates = rates.joined(more)
 
-    def load(config: TrialConfig) -> TrialRecord:
-        markers = done.get(config.trial_id, {})
-        return _load_trial(store, config, markers, blocks[block_key(config.data)], rates)
+    def find(config: TrialConfig) -> _Found:
+        return _find(store, config, done.get(config.trial_id, {}))
+
+    def load(found: _Found) -> TrialRecord:
+        return _load_trial(store, found, blocks[block_key(found.config.data)], rates)
 
     with ThreadPoolExecutor(max_workers=workers) as pool:
-        records = tuple(pool.map(load, trials))
-    _check_data_hashes(records)
+        found = tuple(pool.map(find, trials))
+        _check_data_hashes(found)
+        records = tuple(pool.map(load, found))
     return SweepRecords(manifest.name, records, manifest.reading, rates)
 
 
@@ -88,9 +98,9 @@ def load_trial(
     """
     if done is None:
         done = store.all_replicates(wanted_seeds([config])).get(config.trial_id, {})
-    record = _load_trial(store, config, done, _Block(), rates)
-    _check_data_hashes([record])
-    return record
+    found = _find(store, config, done)
+    _check_data_hashes([found])
+    return _load_trial(store, found, _Block(), rates)
 
 
 def read_test(store: Store, trial: TrialRecord, rates: Targets) -> TestRecord | None:
@@ -137,29 +147,49 @@ def _summary(
     return _Summary(ensemble, values[config.data.steers][1:], arrays.undefined_reason(targets, rows))
 
 
-def _load_trial(
-    store: Store, config: TrialConfig, done: Mapping[int, Done], block: _Block, rates: Targets
-) -> TrialRecord:
-    found, failure = trial_standing(store, config, done)
-    completed = tuple(done[s] for s in sorted(config.seeds) if found.states[s] == "completed")
-    label = _label(config)
-    rows, sources = [], []
+@dataclass(frozen=True)
+class _Found:
+    """What there is of a trial before its scores are read.
+
+    missing     its wanted replicates without a score, and why
+    completed   its replicates with one, by ascending seed
+    sources     what each of these was trained on, and by what
+    """
+
+    config: TrialConfig
+    standing: Standing
+    missing: tuple[Missing, ...]
+    completed: tuple[Done, ...]
+    sources: tuple[ReplicateSource, ...]
+
+
+def _find(store: Store, config: TrialConfig, done: Mapping[int, Done]) -> _Found:
+    standing, failure = trial_standing(store, config, done)
+    missing = missing_replicates(store, standing, done, failure)
+    completed = tuple(done[s] for s in sorted(config.seeds) if standing.states[s] == "completed")
+    sources = []
     for replicate in completed:
-        origin = f"{label} seed {replicate.seed}"
+        sources.append(replicate_source(store, replicate, _origin(config, replicate)))
+    return _Found(config, standing, missing, completed, tuple(sources))
+
+
+def _load_trial(store: Store, found: _Found, block: _Block, rates: Targets) -> TrialRecord:
+    config, rows = found.config, []
+    for replicate in found.completed:
+        origin = _origin(config, replicate)
         table = store.replicates.read_scores(replicate)
         rows.append(block.validation.align(table, origin))
         block.test.align(table, origin)
-        sources.append(replicate_source(store, replicate, origin))
     validation = None
     if rows:
         validation = _validation(config, rates, block.validation, rows)
     return TrialRecord(
         config=config,
         trial_id=config.trial_id,
-        standing=found,
-        done=completed,
-        sources=tuple(sources),
-        missing=missing_replicates(store, found, done, failure),
+        standing=found.standing,
+        done=found.completed,
+        sources=found.sources,
+        missing=found.missing,
         validation=validation,
     )
 
@@ -178,12 +208,12 @@ def _validation(
     )
 
 
-def _check_data_hashes(trials: Sequence[TrialRecord]) -> None:
-    """Raises StoreError when replicates of one block were trained on different data."""
+def _check_data_hashes(trials: Sequence[_Found]) -> None:
+    """Raises MixedDataError when replicates of one block were trained on different data."""
     blocks: dict[str, dict[str, set[str]]] = {}
     for trial in trials:
         hashes = blocks.setdefault(block_key(trial.config.data), {})
-        name = f"{trial.trial_id} ({trial_label(trial.config)})"
+        name = f"{trial.config.trial_id} ({trial_label(trial.config)})"
         for source in trial.sources:
             hashes.setdefault(source.data_sha256, set()).add(name)
     for hashes in blocks.values():
@@ -191,7 +221,7 @@ def _check_data_hashes(trials: Sequence[TrialRecord]) -> None:
             told = []
             for sha256, names in sorted(hashes.items()):
                 told.append(f"data {sha256[:12]}: trials {_few(sorted(names))}")
-            raise StoreError(
+            raise MixedDataError(
                 f"results on different data in one block, which no table may mix: {'; '.join(told)}"
             )
 
@@ -201,6 +231,11 @@ def _few(names: Sequence[str]) -> str:
     if len(names) > _MOST_NAMES:
         told += f" and {len(names) - _MOST_NAMES} more"
     return told
+
+
+def _origin(config: TrialConfig, replicate: Done) -> str:
+    """What errors call a replicate."""
+    return f"{_label(config)} seed {replicate.seed}"
 
 
 def _label(config: TrialConfig) -> str:

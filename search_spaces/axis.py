@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from search_spaces.names import is_plain_name
-from search_spaces.problem import Problem, join, shown, unknown_key
+from search_spaces.problem import Problem, join, quotes_hint, shown, unknown_key
 from search_spaces.settings import comparable
 
 MOST_COMBINATIONS = 1_000_000
@@ -51,11 +51,11 @@ def check_size(combinations: int) -> None:
         raise Problem("", f"at most {MOST_COMBINATIONS:,} combinations", f"{combinations:,}")
 
 
-def check_name(name: object) -> str:
-    """The name, if it can name a folder and a file; else raises Problem."""
+def check_name(name: object, hint: str = "") -> str:
+    """The name, if it can name a folder and a file; else raises Problem, with the hint at its end."""
     if not is_plain_name(name) or len(name) > LONGEST_NAME:
         expected = (
             f"letters, digits and _ . - only, a letter or digit first, at most {LONGEST_NAME} characters"
         )
-        raise Problem("name", expected, shown(name))
+        raise Problem("name", expected, shown(name), hint=hint or quotes_hint(name))
     return name

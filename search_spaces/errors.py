@@ -8,6 +8,7 @@
     ├── SweepStopped            1   the first trials of a block all failed with the same error
     ├── Interrupted           130   the user asked to stop; checkpoints were written
     ├── StoreError              3   the result store cannot be read or written, or contradicts itself
+    │   ├── MixedDataError      3   results of one block are of different data
     │   └── TrialSchemaError    3   what is stored is of another trial schema than this version trains
     └── LeaseError              4   another driver is running the same sweep
 
@@ -57,6 +58,10 @@ class StoreError(AlmsweepError):
     """The result store cannot be read or written, or what it holds contradicts itself."""
 
     exit_code = 3
+
+
+class MixedDataError(StoreError):
+    """Stored results of one block are of different data, as where only some were trained on the new ones."""
 
 
 class TrialSchemaError(StoreError):

@@ -21,6 +21,8 @@ _EXPECTED = {
     "float_type": "a number",
     "int_type": "a whole number",
     "string_type": "text",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
     "tuple_type": "a list",
     "finite_number": "a finite number",
     "greater_than": "a number above {gt}",
@@ -98,13 +100,22 @@ def shown(value: object) -> str:
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 4]} ..."
 
 
+def quotes_hint(value: object) -> str:
+    """How a value is written as text, where it is one that a file gives without quotes; else "".
+
+    >>> quotes_hint(1.5), quotes_hint(True), quotes_hint("a"), quotes_hint([1])
+    ('; in quotes it is text', '; in quotes it is text', '', '')
+    """
+    return "; in quotes it is text" if value is None or isinstance(value, bool | int | float) else ""
+
+
 def from_validation(error: ValidationError, value: object, annotation: object) -> Problem:
     """The first finding of pydantic on `value`, validated as `annotation`; findings elsewhere are counted.
 
     Findings of a union's members on one place are joined by "or". An unknown key goes first, and then no
     value counts as missing: it is what the key was to say.
     """
-    findings = error.errors(include_url=False)
+    findings = _without_lists_of_wrong_values(error.errors(include_url=False))
     unknown = [finding for finding in findings if finding["type"] == "extra_forbidden"]
     if unknown:
         others = [finding for finding in findings if finding["type"] not in ("extra_forbidden", "missing")]
@@ -113,7 +124,8 @@ def from_validation(error: ValidationError, value: object, annotation: object) -
     first = problems[0]
     expected = dict.fromkeys(p.expected for p in problems if p.path == first.path)
     more = len({p.path for p in problems}) - 1
-    return Problem(first.path, " or ".join(expected), first.given, more, first.hint)
+    hint = next((p.hint for p in problems if p.path == first.path and p.hint), "")
+    return Problem(first.path, " or ".join(expected), first.given, more, hint)
 
 
 def models_in(annotation: object, *, plugins: bool = True) -> list[type[BaseModel]]:
@@ -125,6 +137,17 @@ def models_in(annotation: object, *, plugins: bool = True) -> list[type[BaseMode
     found = []
     for argument in typing.get_args(annotation):
         found += models_in(argument, plugins=plugins)
+    return found
+
+
+def _without_lists_of_wrong_values(findings: Sequence[Any]) -> list[Any]:
+    """The findings but for lists that are too short only because values in them are wrong."""
+    found = []
+    for finding in findings:
+        place = finding["loc"]
+        is_of_values = any(len(f["loc"]) > len(place) and f["loc"][: len(place)] == place for f in findings)
+        if finding["type"] != "too_short" or not is_of_values:
+            found.append(finding)
     return found
 
 
@@ -154,6 +177,8 @@ def _problem(finding: Any, value: object, annotation: object) -> Problem:
                 limits[key] = f"{limit:g}"
         # Of names that a field may have, the message lists them between quotes.
         hint = did_you_mean(given, re.findall("'([^']*)'", str(context.get("expected", ""))))
+        if kind == "string_type":
+            hint = quotes_hint(given)
         return Problem(path, _EXPECTED[kind].format(**limits), shown(given), hint=hint)
     return Problem(path, finding["msg"].removeprefix("Input should be "), shown(given))
 

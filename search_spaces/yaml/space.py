@@ -87,7 +87,9 @@ def space_name(path: Path) -> str:
 
 
 def _name(given: Mapping[str, object], default: str) -> str:
-    return check_name(given.get("name", default))
+    if "name" in given:
+        return check_name(given["name"])
+    return check_name(default, "; that is the file's own name: write another behind `name:` in it")
 
 
 def _space(content: object, default_name: str) -> SearchSpace:

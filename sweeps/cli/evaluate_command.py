@@ -84,7 +84,19 @@ def evaluate(
     task = load_task(asked, data_dir, download=download)
     found = score(config, store, task, place, "test" if split == "test" else "validation")
     say_what(console, config)
+    if dataset is None:
+        _say_other_data(console, config, store, task.sha256)
     print_evaluation(console, found, split, config)
+
+
+def _say_other_data(console: Console, config: TrialConfig, store: Store, sha256: str) -> None:
+    """Say where a trial's own data are not those that it was trained on."""
+    from trainer.changed_data import difference, of_other_data
+
+    other = of_other_data(store, store.replicates.ended(config.trial_id), sha256)
+    if other:
+        seeds, was = ", ".join(map(str, other)), next(iter(other.values()))
+        console.print(Text(f"the data have changed: seed {seeds}: {difference(was, sha256)}"), soft_wrap=True)
 
 
 def _evaluate_folder(

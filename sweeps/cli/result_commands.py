@@ -9,11 +9,11 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from search_spaces.errors import InputError
+from search_spaces.errors import InputError, MixedDataError
 from search_spaces.words import count
 from sweeps.cli.guard import guarded
 from sweeps.cli.options import DEFAULT_OUTPUT, Output, Replicates, Rule, Sweep, TrackingUri
-from sweeps.hints import is_given, is_output
+from sweeps.hints import advised, is_given, is_output
 
 if TYPE_CHECKING:
     from search_spaces.config import Targets
@@ -158,7 +158,13 @@ def write_tables_of(
         console.print(Text(f"{manifest.name}: no trial has been chosen yet, so there is no table"))
         return False
     root = Path(store.storage.root) if store.storage.is_local else Path()
-    written = write_tables(store, manifest, root / "tables" / manifest.name, rule=rule, shown=shown)
+    try:
+        written = write_tables(store, manifest, root / "tables" / manifest.name, rule=rule, shown=shown)
+    except MixedDataError as error:
+        again = advised("retry", "--changed-data", space=manifest.name)
+        raise MixedDataError(
+            f"{error}; what is of other data than there are now is trained again by: {again}"
+        ) from error
     write_figures(written, root / "figures" / manifest.name)
     if all(cell.chosen is None for cell in written.cells):
         console.print(Text(f"{manifest.name}: no trial has a result yet, so there is no table"))

@@ -17,7 +17,8 @@ from sweeps.cli.options import DEFAULT_OUTPUT, ForTrain, Output
 from sweeps.cli.trial_report import print_result, print_round, say_what
 
 if TYPE_CHECKING:
-    from search_spaces.config import TrialConfig
+    from search_spaces.config import Task, TrialConfig
+    from trainer.data.survey import Finding
     from trainer.options import TrialOptions
     from trainer.store import Store
 
@@ -109,17 +110,38 @@ def train(
 def _say_data(console: Console, config: TrialConfig, options: TrialOptions, store: Store) -> None:
     """What labels tell of a trial's data, where it is to be trained on them.
 
-    Raises DataError where they tell that it cannot be.
+    Raises DataError where they tell that it cannot be, and where a trial has ended on other data.
     """
     from sweeps.driver.data_check import faults_of
     from sweeps.driver.data_words import data_lines
     from sweeps.driver.survey import labels_here
 
-    if not options.changed_data and set(config.seeds) <= store.replicates.ended(config.trial_id).keys():
-        return
     findings = labels_here([config.data], options)
     faults = faults_of(findings)
+    if not options.changed_data and set(config.seeds) <= store.replicates.ended(config.trial_id).keys():
+        for line in _compared(config, options, store, findings):
+            console.print(Text(line), soft_wrap=True)
+        return
     if faults:
         raise DataError(faults[config.data])
     for line in data_lines(findings, faults):
         console.print(Text(line), soft_wrap=True)
+
+
+def _compared(
+    config: TrialConfig, options: TrialOptions, store: Store, findings: dict[Task, Finding]
+) -> list[str]:
+    """Why the data of a trial that has ended cannot be compared with those that are here, a line if so.
+
+    Raises DataError where they can, and are others.
+    """
+    from sweeps.driver.data_words import not_comparable_lines
+    from trainer.changed_data import to_replace
+    from trainer.data.survey_pixels import look_at_pixels
+
+    found = look_at_pixels(findings, options.data_dir)
+    for finding in found.values():
+        if finding.survey is not None and finding.survey.sha256 is not None:
+            ended = store.replicates.ended(config.trial_id)
+            to_replace(store, config, ended, finding.survey.sha256, allowed=False)
+    return not_comparable_lines([config.data], found)

@@ -17,7 +17,7 @@ from sweeps.driver.data_check import (
     faults_of,
     note_blocked,
 )
-from sweeps.driver.data_words import data_lines
+from sweeps.driver.data_words import data_lines, not_comparable_lines
 from sweeps.driver.opened import OpenedSweep
 from sweeps.driver.survey import labels_here, look_here
 from sweeps.driver.work import Work
@@ -83,12 +83,14 @@ class RunData:
         """Say what was found, and return the work that is left. Raises DataError as `check_data` does."""
         needed, changed_data = self.needed(work), self._options.trial.changed_data
         if changed_data:
-            check_hope(work.plan, needed, findings)
+            check_hope(work.plan, needed, findings, whatever_ended=True)
         checked = check_data(work, findings, changed_data=changed_data)
-        if work.is_any or checked.work.is_any or checked.blocked:
+        lines = not_comparable_lines(self.compared(work), findings)
+        if work.is_any or checked.work.is_any or checked.blocked or changed_data:
             told = {task: findings[task] for task in needed if task in findings}
-            for line in data_lines(told, checked.faults):
-                self._console.print(Text(line), soft_wrap=True)
+            lines += data_lines(told, checked.faults)
+        for line in lines:
+            self._console.print(Text(line), soft_wrap=True)
         self.checked = checked
         return checked.work
 

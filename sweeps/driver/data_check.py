@@ -57,16 +57,19 @@ def refusal(task: Task, survey: Survey) -> str | None:
     )
 
 
-def check_hope(plan: Plan, tasks: Collection[Task], findings: Mapping[Task, Finding]) -> None:
+def check_hope(
+    plan: Plan, tasks: Collection[Task], findings: Mapping[Task, Finding], *, whatever_ended: bool = False
+) -> None:
     """Raise DataError, in one line with every reason, where none of the `tasks` to train can be trained.
 
-    Not where other trials of the sweep have results, unless it is for want of files that are there.
+    Not where other trials of the sweep have results, unless it is for want of files that are there, or
+    `whatever_ended`.
     """
     faults = faults_of(findings)
     if not tasks or any(task not in faults for task in tasks):
         return
     is_missing = all(findings[task].is_missing for task in tasks)
-    if is_missing or not begun(plan):
+    if is_missing or whatever_ended or not begun(plan):
         reasons = dict.fromkeys(faults[task] for task in tasks)
         raise DataError(f"{plan.name}: no trial can be trained: {'; '.join(reasons)}")
 

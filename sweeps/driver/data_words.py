@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from search_spaces.config import Task, number
@@ -63,6 +63,19 @@ def data_lines(findings: Mapping[Task, Finding], faults: Mapping[Task, str]) -> 
             lines += [f"data {title}", *_data_set_lines(told)]
         for reason, blocks in _by_reason(tasks, faults, names).items():
             lines.append(f"cannot be trained: {', '.join(blocks)}: {reason}")
+    return lines
+
+
+def not_comparable_lines(tasks: Collection[Task], findings: Mapping[Task, Finding]) -> list[str]:
+    """Which tasks have results, and data that are there and cannot be read: nobody can compare them."""
+    faults = {}
+    for task in tasks:
+        finding = findings.get(task)
+        if finding is not None and finding.fault is not None and not finding.is_missing:
+            faults[task] = finding.fault
+    lines, names = [], BlockLabels(faults)
+    for reason, blocks in _by_reason(list(faults), faults, names).items():
+        lines.append(f"not compared with the data of stored results: {', '.join(blocks)}: {reason}")
     return lines
 
 

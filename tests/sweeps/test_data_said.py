@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -330,7 +331,50 @@ def test_where_nothing_is_to_be_trained_absent_data_are_not_asked_for(
         run(path, tmp_path / "out", tmp_path)
 
 
-def _rewrite_as_of_other_data(store: Store, file: Path) -> None:
+def _cut_an_image(data_dir: Path) -> None:
+    (data_dir / "scans" / "benign" / "003.png").write_bytes(b"no image")
+
+
+def _lose_a_class(data_dir: Path) -> None:
+    shutil.rmtree(data_dir / "scans" / "malignant")
+
+
+@pytest.mark.parametrize("spoil", [_cut_an_image, _lose_a_class])
+def test_data_that_are_there_and_spoilt_are_said_where_nothing_is_to_be_trained(
+    tmp_path: Path, started: Started, spoil: Callable[[Path], None]
+) -> None:
+    """They cannot be those of the results, and nobody can compare them; asked for, it is an error."""
+    path, store = space(tmp_path, SCANS), Store(tmp_path / "out")
+    for config in load_space(str(path)).trials:
+        write_trial(store, config)
+    write_scans(tmp_path / "scans", 60, 40)
+    spoil(tmp_path)
+    outcome, text = run(path, tmp_path / "out", tmp_path)
+    assert outcome.plan.counts()["done"] == 2
+    (line,) = text.splitlines()
+    assert line.startswith("not compared with the data of stored results: scans 1:2")
+    with pytest.raises(DataError, match="scans: no trial can be trained: "):
+        run(path, tmp_path / "out", tmp_path, changed_data=True)
+    assert not started.trials
+
+
+def test_a_trial_that_ended_on_other_data_is_not_shown_by_train_as_if_it_were_of_these(
+    cli: Cli, tmp_path: Path
+) -> None:
+    path, store = space(tmp_path, RATIOS.replace("[3, 20]", "[20]")), Store(tmp_path / "out")
+    same, other = load_space(str(path)).trials
+    write_trial(store, same)
+    write_trial_of_other_data(store, other)
+    train = ("train", path, "-o", tmp_path / "out", "--trial")
+    assert cli(*train, same.trial_id).exit_code == 0
+    done = cli(*train, other.trial_id)
+    assert done.exit_code == 2
+    assert f"seed 1: trained on data {'e' * 64}, now there are data be20c0" in done.stderr
+    assert "--changed-data" in done.stderr
+
+
+def _rewrite_as_of_other_data(store: Store, file: Path, without: int = 0) -> None:
+    """Another hash of the data, and scores without the first examples."""
     trial_id, seed = file.parts[-4], int(file.parts[-2])
     done = store.replicates.ended(trial_id)[seed]
     result = {**store.replicates.read_result(done), "data_sha256": "e" * 64, "preparation": 2}
@@ -340,7 +384,7 @@ def _rewrite_as_of_other_data(store: Store, file: Path) -> None:
         state="completed",
         attempt="fedcba98",
         epochs=store.replicates.read_epochs(done),
-        scores=store.replicates.read_scores(done),
+        scores=store.replicates.read_scores(done).slice(without),
         result=result,
     )
 
@@ -372,6 +416,29 @@ def test_a_sweep_that_cannot_be_read_keeps_no_other_from_its_table(cli: Cli, tmp
         assert (tmp_path / "out" / "tables" / name / "best.csv").is_file()
     (line,) = done.stderr.strip().splitlines()
     assert line.startswith("almsweep: error: sweep b: ")
+
+
+@pytest.mark.parametrize("without", [0, 3], ids=["the same examples", "other examples"])
+def test_a_table_of_which_half_is_of_other_data_says_how_the_rest_is_trained_again(
+    cli: Cli, tmp_path: Path, without: int
+) -> None:
+    """As `retry --changed-data` leaves it that was killed."""
+    path, output = space(tmp_path, RATIOS.replace("[3, 20]", "[20]")), tmp_path / "out"
+    store = Store(output)
+    sweep = open_sweep(str(path), store)
+    store.write_sweep(sweep.manifest)
+    for config in sweep.manifest.trials:
+        write_trial(store, config)
+    (file,) = (output / "trials" / config.trial_id).glob("replicates/*/result.0123abcd.json")
+    _rewrite_as_of_other_data(store, file, without)
+    done = cli("tables", path, "-o", output)
+    assert done.exit_code == 3
+    (line,) = done.stderr.strip().splitlines()
+    assert "results on different data in one block" in line
+    assert "data eeeeeeeeeeee: trials" in line
+    assert line.endswith(f"almsweep retry {path} --changed-data --output {output}")
+    done = cli("tables", output)
+    assert done.stderr.strip().endswith(f"almsweep retry ratios --changed-data --output {output}")
 
 
 def test_a_table_without_any_result_is_not_printed(cli: Cli, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,13 +18,14 @@ from analysis.cells import lone_cell
 from analysis.load import load_trial
 from search_spaces.config import DEFAULT_TARGETS, TrialConfig
 from search_spaces.space import SearchSpace
-from trainer.data.task import load_task
+from tests.trainer.image_files import random_images, write_class_folders
+from trainer.data.task import load_task, read_splits
 from trainer.options import TrialOptions
 from trainer.store import Store
 from trainer.trial import run_trial
 
 Cli = Callable[..., Result]
-SETTINGS = {
+SETTINGS: dict[str, Any] = {
     "data": {
         "source": {"name": "digits"},
         "negative": [1],
@@ -139,6 +141,24 @@ def test_other_images_are_scaled_as_the_trial_s_own(cli: Cli, tmp_path: Path) ->
     done = cli("evaluate", config.trial_id, *where, "--data", tmp_path / "other")
     assert done.exit_code == 2
     assert "expected 16-bit images as the trial's, found 8-bit ones" in done.stderr
+
+
+def test_own_data_that_have_changed_since_are_said(cli: Cli, tmp_path: Path) -> None:
+    source = {"name": "folder", "folder": "scans", "size": 8, "channels": 1}
+    data = {**SETTINGS["data"], "source": source, "negative": ["dim"], "positive": ["bright"]}
+    (config,) = SearchSpace.of("one", [{**SETTINGS, "data": data}]).trials
+    write_class_folders(
+        tmp_path / "scans",
+        {"dim": random_images(60, (3, 8, 8), 1), "bright": random_images(60, (3, 8, 8), 2)},
+    )
+    run_trial(config, Store(tmp_path / "out"), torch.device("cpu"), TrialOptions(data_dir=tmp_path))
+    evaluate = ("evaluate", config.trial_id, "-o", tmp_path / "out", "--data-dir", tmp_path)
+    assert "the data have changed" not in cli(*evaluate).output
+    Image.new("RGB", (8, 8), "red").save(tmp_path / "scans" / "dim" / "007.png")
+    read_splits.cache_clear()
+    done = cli(*evaluate)
+    assert done.exit_code == 0
+    assert "the data have changed: seed 1: trained on data " in done.stdout
 
 
 @pytest.mark.parametrize(

@@ -270,6 +270,19 @@ BROKEN = {
         "name: expected letters, digits and _ . - only, a letter or digit first, "
         'at most 100 characters, given "../x"',
     ),
+    "name without quotes": (
+        BASE + "name: 2024",
+        "name: expected letters, digits and _ . - only, a letter or digit first, "
+        "at most 100 characters, given 2024; in quotes it is text",
+    ),
+    "label without quotes": (
+        "fixed: {data: {source: {name: digits}, negative: [1.0], positive: [2]}}",
+        "fixed.data.negative[0]: expected a whole number or text, given 1.0; in quotes it is text",
+    ),
+    "yes for true": (
+        "fixed: {data: {source: {name: digits}, negative: [1], positive: [2], replace_splits: yes}}",
+        'fixed.data.replace_splits: expected true or false, given "yes"',
+    ),
     "description": (BASE + "description: 3", "description: expected text, given 3"),
     "samples": (
         BASE + "random: {domains: {epochs: {int_uniform: [1, 2]}}}",
@@ -316,5 +329,8 @@ def test_missing_file(tmp_path: Path) -> None:
 
 
 def test_a_file_name_that_names_no_space(tmp_path: Path) -> None:
-    with pytest.raises(SpaceError, match=r'my space\.yaml: name: expected letters.*, given "my space"$'):
+    with pytest.raises(
+        SpaceError,
+        match=r'my space\.yaml: name: expected letters.*, given "my space"; that is the file\'s own name: ',
+    ):
         read(tmp_path, BASE, "my space.yaml")

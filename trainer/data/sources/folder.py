@@ -49,8 +49,8 @@ class FolderReader(Reader[ImageFolder]):
 
     The data directory may also be the folder itself. A class is the name of its folder, in any Unicode form;
     the label 0 means the folder "0". The id of an image is its path in the folder (see `readable`). What is
-    no image by its ending, and what lies in sub-folders of a class, is passed over and counted; hidden files
-    are passed over.
+    no image by its ending, what lies in sub-folders of a class, and images of other classes are passed over
+    and counted; hidden files are passed over.
     """
 
     def read(self, asked: Sequence[ClassLabel], data_dir: Path, *, download: bool) -> RawData:
@@ -191,7 +191,16 @@ def _entries_of(split: Path, root: Path, asked: Sequence[str], passed: Passed) -
     for position, name in enumerate(asked):
         for path in images_in(folders[name], root, passed):
             entries.append(_Entry(readable(path.relative_to(root).as_posix()), position, path))
+    for name in sorted(folders.keys() - set(asked)):
+        _pass_over_class(folders[name], root, passed)
     return sorted(entries)
+
+
+def _pass_over_class(folder: Path, root: Path, passed: Passed) -> None:
+    """Count the images of a class that was not asked for; what else lies there is no concern of anybody."""
+    with contextlib.suppress(Malformed):
+        for path in images_in(folder, root, Passed()):
+            passed.add("images of classes that are not named", readable(path.relative_to(root).as_posix()))
 
 
 def _check_known(asked: Sequence[str], known: Sequence[str], split: Path) -> None:

@@ -62,6 +62,10 @@ def _read_splits(path: Path, read: Callable[[np.lib.npyio.NpzFile, str, Path], T
     """What `read` reads of train, val and test."""
     try:
         with path.open("rb") as stream:  # opened here, as np.load leaves a damaged file open
+            head = stream.read(6)
+            if head and not head.startswith((b"PK", b"\x93NUMPY")):  # NumPy would advise to unpickle it
+                raise DataError(f"{path}: expected a MedMNIST .npz file, found one that begins with {head!r}")
+            stream.seek(0)
             archive = np.load(stream, allow_pickle=False)
             if not isinstance(archive, np.lib.npyio.NpzFile):
                 raise DataError(f"{path}: expected a MedMNIST .npz file, found a single array")
@@ -93,7 +97,9 @@ def _split(
             f"{path}: expected uint8 images [N, H, W] or [N, H, W, 3], {key} is {pixels.dtype} {pixels.shape}"
         )
     if len(pixels) != len(labels):
-        raise DataError(f"{path}: expected as many labels as images, found {len(labels)} and {len(pixels)}")
+        raise DataError(
+            f"{path}: expected as many {name}_labels as {key}, found {len(labels)} and {len(pixels)}"
+        )
     return (np.moveaxis(pixels, -1, 1) if colour else pixels[:, None]), labels
 
 

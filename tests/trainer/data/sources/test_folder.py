@@ -202,6 +202,7 @@ def test_everything_that_is_no_image_of_a_class_is_counted(tmp_path: Path) -> No
         "files ending .dcm": (3, "train/crow/itself.dcm"),
         "files without an ending that tells what they are": (3, "train/jay/1.2.840.113619.2.55.3"),
         "devices, pipes and sockets": (1, "test/jay/pipe.png"),
+        "images of classes that are not named": (4, "train/owl/000.png"),
     }
 
 

@@ -62,7 +62,7 @@ def test_an_unknown_class_lists_the_known_ones(tmp_path: Path) -> None:
     [
         (random_images(5, (4, 4)), np.zeros((5, 14), np.uint8), r"train_labels is uint8 \(5, 14\)"),
         (random_images(5, (4, 4)), np.zeros(5), "one integer label per image, train_labels is float64"),
-        (random_images(5, (4, 4)), LABELS[:4], "as many labels as images, found 4 and 5"),
+        (random_images(5, (4, 4)), LABELS[:4], "as many train_labels as train_images, found 4 and 5"),
         (random_images(5, (4, 4, 4)), LABELS, r"train_images is uint8 \(5, 4, 4, 4\)"),
         (np.zeros((5, 4, 4)), LABELS, "expected uint8 images"),
     ],
@@ -82,6 +82,11 @@ def test_missing_arrays_and_damaged_files_are_errors(tmp_path: Path) -> None:
         read((0,), tmp_path)
     path.write_bytes(path.read_bytes()[:300])
     with pytest.raises(DataError, match=r"some\.npz: expected a MedMNIST \.npz file, could not read it"):
+        read((0,), tmp_path)
+    path.write_text("<html>not found</html>")
+    with pytest.raises(
+        DataError, match=r"some\.npz: expected .* file, found one that begins with b'<html>'$"
+    ):
         read((0,), tmp_path)
     with path.open("wb") as stream:
         np.save(stream, LABELS)
