@@ -124,6 +124,12 @@ def _scores(
     device: torch.device,
 ) -> NDArray[np.float32]:
     weights = checkpoint.load_weights(_weights_file(store, done), trial_id=done.trial_id, seed=done.seed)
+    channels = pixels.shape[1]
+    if len(weights.mean) != channels:
+        raise CheckpointError(
+            f"weights of trial {done.trial_id} seed {done.seed} do not fit images of shape "
+            f"{tuple(pixels.shape[1:])}: expected {len(weights.mean)} channels, found {channels}"
+        )
     model = build_replicate_model(config, pixels.shape[1:], torch.Generator()).to(device)
     augmenter = Augmenter(pixels[:1].to(device), config.augmentation, weights.mean, weights.std)
     tensors, scores = task_tensors(config, device), []
@@ -133,7 +139,7 @@ def _scores(
         except RuntimeError as error:
             raise CheckpointError(
                 f"weights of trial {done.trial_id} seed {done.seed} do not fit images of shape "
-                f"{tuple(pixels.shape[1:])}: {error}"
+                f"{tuple(pixels.shape[1:])}: {str(error).splitlines()[-1].strip()}"
             ) from error
         parts = (augmenter.eval_batch(part.to(device)) for part in pixels.split(EVALUATION_BATCH))
         outputs = tensors.outputs(logits_of(model, parts, config.precision))

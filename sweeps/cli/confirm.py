@@ -23,4 +23,8 @@ def confirm(question: str, *, unasked: str) -> None:
 
 def has_terminal() -> bool:
     """Whether somebody can read a question on standard error and answer it on standard input."""
-    return sys.stdin.isatty() and sys.stderr.isatty()
+    for stream in (sys.stdin, sys.stderr):
+        # A process that was started without one has None in its place.
+        if stream is None or stream.closed or not stream.isatty():
+            return False
+    return True

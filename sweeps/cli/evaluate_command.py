@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,10 +11,10 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from search_spaces.errors import CheckpointError, InputError
+from search_spaces.errors import CheckpointError, InputError, StoreError
 from sweeps.cli.guard import guarded
 from sweeps.cli.one_device import Device, chosen_device
-from sweeps.cli.options import DEFAULT_OUTPUT, DataDir, Download, Output, Threads
+from sweeps.cli.options import DEFAULT_OUTPUT, DataDir, Download, Output, Threads, folder
 from sweeps.cli.trial_report import print_evaluation, say_what
 from sweeps.hints import advised
 
@@ -26,7 +27,12 @@ SPLITS = ("test", "validation")
 
 OwnData = Annotated[
     Path | None,
-    typer.Option("--data", help="A folder of other images, with a folder per class (and splits, or not)."),
+    typer.Option(
+        "--data",
+        parser=folder,
+        metavar="FOLDER",
+        help="A folder of other images, with a folder per class (and splits, or not).",
+    ),
 ]
 ClassOf = Annotated[
     list[str] | None,
@@ -69,7 +75,7 @@ def evaluate(
             "--data: expected neither --dataset nor --split, as all of the folder's images are scored"
         )
     store = Store(output)
-    config = _stored_config(store, trial)
+    config = _as_called(store, _stored_config(store, trial))
     _check_weights(store, config)
     console = Console()
     place = chosen_device(device, threads)
@@ -96,7 +102,8 @@ def _say_other_data(console: Console, config: TrialConfig, store: Store, sha256:
     other = of_other_data(store, store.replicates.ended(config.trial_id), sha256)
     if other:
         seeds, was = ", ".join(map(str, other)), next(iter(other.values()))
-        console.print(Text(f"the data have changed: seed {seeds}: {difference(was, sha256)}"), soft_wrap=True)
+        told = f"seed {seeds}: {difference(was, sha256)}; of these it may have seen some in training"
+        console.print(Text(f"the data have changed: {told}"), soft_wrap=True)
 
 
 def _evaluate_folder(
@@ -118,6 +125,7 @@ def _evaluate_folder(
     shape, limits = config.data.source.image_shape, None
     if shape is None or is_scaled_by_its_pool(config.data.source):  # only the trial's own images tell
         own = load_task(config.data, data_dir)
+        _say_other_data(console, config, store, own.sha256)
         shape, limits = (own.image_shape[0], own.image_shape[1]), own.splits.limits
     images = read_other_images(folder, config.data, shape, classes, limits)
     found = evaluate_images(config, store, torch.from_numpy(images.pixels), images.targets, device)
@@ -127,8 +135,8 @@ def _evaluate_folder(
 
 
 def _say_classes(console: Console, images: OtherImages, config: TrialConfig) -> None:
-    for folder, label in images.classes.items():
-        line = f"folder {folder}" if folder == str(label) else f"folder {folder}: the trial's class {label}"
+    for name, label in images.classes.items():
+        line = f"folder {name}" if name == str(label) else f"folder {name}: the trial's class {label}"
         console.print(Text(line), soft_wrap=True)
     for label in config.data.labels:
         if label not in images.classes.values():
@@ -163,6 +171,16 @@ def _stored_config(store: Store, trial: str) -> TrialConfig:
     if config is None:
         where = store.storage.path(layout.trial(ids[0]))
         raise CheckpointError(f"{where}: expected a config.json, found none")
+    return config
+
+
+def _as_called(store: Store, config: TrialConfig) -> TrialConfig:
+    """The trial with what a sweep of the store calls its data, where one has a label for them."""
+    for name in store.sweep_names():
+        with suppress(StoreError):  # a sweep that cannot be read is not needed
+            for trial in store.read_sweep(name).trials:
+                if trial.trial_id == config.trial_id and trial.data.label is not None:
+                    return config.model_copy(update={"data": trial.data})
     return config
 
 

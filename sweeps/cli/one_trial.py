@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from search_spaces.errors import InputError
+from search_spaces.errors import InputError, SpaceError
 from sweeps.hints import advised
 
 if TYPE_CHECKING:
@@ -48,7 +48,11 @@ class Described:
             if "seeds" in wanted:
                 raise InputError("--replicates: expected it, or --set seeds=…, given both")
             wanted["seeds"] = list(range(1, (replicates or 1) + 1))
-        return SearchSpace.of("train", [wanted]).trials[0]
+        try:
+            (trial,) = SearchSpace.of("train", [wanted]).trials
+        except SpaceError as error:  # it was no file's fault
+            raise InputError(str(error).replace("search space train: ", "train: ", 1)) from None
+        return trial
 
     def _given(self) -> dict[str, object]:
         """The settings of the options that were given, by key."""

@@ -32,10 +32,11 @@ def without_credentials(
 
 def _output(given: str) -> str:
     """The result store: a URI as it is, a folder with the home folder in place of `~`."""
-    return given if "://" in given else str(_folder(given))
+    return given if "://" in given else str(folder(given))
 
 
-def _folder(given: str) -> Path:
+def folder(given: str) -> Path:
+    """The parser of every option that is a folder on this machine: `~` is the home folder."""
     try:
         return given_path(given)
     except InputError as error:
@@ -88,7 +89,7 @@ DataDir = Annotated[
     typer.Option(
         "--data-dir",
         envvar="ALMSWEEP_DATA",
-        parser=_folder,
+        parser=folder,
         metavar="FOLDER",
         help="Folder with the data sets, the same on every node.",
     ),

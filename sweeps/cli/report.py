@@ -104,6 +104,9 @@ def print_time(console: Console, forecast: Forecast, left: int = 0) -> None:
     if forecast.time.unknown:
         console.print("time: unknown (measure it with --probe)", highlight=False)
         return
+    if not (forecast.time.seconds or forecast.time.unknown or left):
+        console.print("time: none, nothing is left to train", highlight=False)
+        return
     if left:
         console.print(f"time: unknown, not chosen yet: {count(left, 'trial')}", highlight=False)
         return

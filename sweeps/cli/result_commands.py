@@ -16,6 +16,7 @@ from sweeps.cli.options import DEFAULT_OUTPUT, Output, Replicates, Rule, Sweep, 
 from sweeps.hints import advised, is_given, is_output
 
 if TYPE_CHECKING:
+    from analysis.tables import Tables
     from search_spaces.config import Targets
     from trainer.store import Store, SweepManifest
 
@@ -144,6 +145,15 @@ def _rates(option: str, given: list[float] | None) -> tuple[float, ...]:
         raise InputError(str(problem.at(option))) from None
 
 
+def _why_no_table(written: Tables) -> str:
+    """Why no cell of a table has a result: nothing has ended yet, or nothing that ended can be ranked."""
+    ended = written.frame[written.frame["candidates_complete"] > 0]
+    if ended.empty:
+        return "no trial has a result yet, so there is no table"
+    told = "; ".join(ended["note"].drop_duplicates())
+    return f"no trial that ended can be chosen, so there is no table: {told}"
+
+
 def write_tables_of(
     console: Console, store: Store, manifest: SweepManifest, rule: str | None, shown: Targets | None = None
 ) -> bool:
@@ -167,7 +177,7 @@ def write_tables_of(
         ) from error
     write_figures(written, root / "figures" / manifest.name)
     if all(cell.chosen is None for cell in written.cells):
-        console.print(Text(f"{manifest.name}: no trial has a result yet, so there is no table"))
+        console.print(Text(f"{manifest.name}: {_why_no_table(written)}"), soft_wrap=True)
         return False
     console.print(Text(written.printed(console.width)), soft_wrap=True)
     console.print(Text(f"tables: {written.files[0].parent}/"), soft_wrap=True)

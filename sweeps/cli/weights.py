@@ -43,7 +43,10 @@ def retry_weights(
     console = Console()
     trials = trials_without_weights(sweep, options, ids_of(sweep, only))
     if not trials:
-        console.print(Text(f"sweep {sweep.name}: nothing to train, all of these weights are stored"))
+        whose = "of those named" if only else "of its trials"
+        if not only and options.trial.keep_weights == "selected":
+            whose = "that its table chooses"
+        console.print(Text(f"sweep {sweep.name}: nothing to train, no trial {whose} lacks weights"))
         return
     replicates = sum(len(config.seeds) for config in trials)
     agreed = yes or agree_to(sweep.name, replicates)

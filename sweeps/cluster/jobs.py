@@ -22,6 +22,7 @@ from typing import Any
 from search_spaces.errors import AlmsweepError, InputError, unknown_name
 from sweeps.cluster.job import Commands, SweepJob, sweep_job
 from sweeps.cluster.ray_session import token_is_given
+from sweeps.cluster.reach import AUTO, reachable
 
 # How long Ray waits for a stopped job before it kills it: time to store and to tell MLflow.
 STOP_SECONDS = 600
@@ -59,9 +60,10 @@ class SweepJobs:
 
         logging.getLogger("ray.dashboard.modules.job.sdk").setLevel(logging.WARNING)
         where = address or "the Ray of this machine"
+        asked = _asked_first(address)
         try:
-            with _only(address):
-                self._client: Any = JobSubmissionClient(address)
+            with _only(asked):
+                self._client: Any = JobSubmissionClient(asked)
         except AuthenticationError as error:
             reason = str(error).strip().splitlines()[0]
             raise InputError(f"--address: {where} wants its token (RAY_AUTH_TOKEN_PATH): {reason}") from error
@@ -177,6 +179,18 @@ def use_token_at_hand() -> None:
     """
     if token_is_given() or (Path.home() / ".ray" / "auth_token").exists():
         os.environ.setdefault("RAY_AUTH_MODE", "token")
+
+
+def _asked_first(address: str | None) -> str | None:
+    """The address for Ray's job client, a cluster's head asked first whether it lets us in.
+
+    The client would try that for a minute, and warn. A dashboard refuses it at once. None: as the environment
+    names a dashboard. Raises InputError as `reachable` does.
+    """
+    meant = address or os.environ.get("RAY_API_SERVER_ADDRESS") or os.environ.get("RAY_ADDRESS") or AUTO
+    if "://" in meant:
+        return address
+    return reachable(meant, "name its dashboard by --address http://host:8265")
 
 
 @contextmanager

@@ -58,28 +58,31 @@ class LocalRay:
         return f"{self.address} (process {self.pid} of {self.user})"
 
 
-def reachable(address: str) -> str:
-    """The address to give to Ray. Raises InputError, in one line, where nothing there lets us in."""
+def reachable(address: str, instead: str = INSTEAD) -> str:
+    """The address to give to Ray.
+
+    Raises InputError, in one line that ends with what to do `instead`, where nothing there lets us in.
+    """
     set_for_ray = os.environ.get("RAY_ADDRESS") or AUTO
     if address == AUTO and set_for_ray != AUTO:  # as Ray understands "auto"
-        return reachable(set_for_ray)
+        return reachable(set_for_ray, instead)
     if address == AUTO:
-        return _on_this_machine()
+        return _on_this_machine(instead)
     if address == "local":
         return address
     if address.startswith("ray://"):
         if not _listens(address.removeprefix("ray://"), ANSWER_SECONDS):
-            raise InputError(f"--address: no Ray answers at {address}; {INSTEAD}")
+            raise InputError(f"--address: no Ray answers at {address}; {instead}")
         return address
     answer = answer_of(address, ANSWER_SECONDS)
     if answer == "silent":
-        raise InputError(f"--address: no Ray cluster answers at {address}; {INSTEAD}")
+        raise InputError(f"--address: no Ray cluster answers at {address}; {instead}")
     if answer != "welcome":
-        raise InputError(f"--address: the Ray at {address} {_REASONS[answer]}; {INSTEAD}")
+        raise InputError(f"--address: the Ray at {address} {_REASONS[answer]}; {instead}")
     return address
 
 
-def _on_this_machine() -> str:
+def _on_this_machine(instead: str) -> str:
     """The address of a Ray of this machine that lets us in; of several, that of the last `ray start`."""
     found = {ray.address: ray for ray in local_rays()}
     started = current_cluster()
@@ -97,9 +100,9 @@ def _on_this_machine() -> str:
     if told:
         raise InputError(
             "--address auto: expected a Ray of this machine that lets us in, "
-            f"found {'; '.join(told)}; {INSTEAD}"
+            f"found {'; '.join(told)}; {instead}"
         )
-    raise InputError(f"--address auto: expected a Ray on this machine, found none that answers; {INSTEAD}")
+    raise InputError(f"--address auto: expected a Ray on this machine, found none that answers; {instead}")
 
 
 def local_rays() -> list[LocalRay]:

@@ -17,6 +17,7 @@ from rich.console import Console
 
 from analysis.tables import make_tables
 from search_spaces.catalog import load_space
+from search_spaces.config import Bce
 from search_spaces.errors import DataError
 from sweeps.capacity.packing import Packing
 from sweeps.driver.data import RunData
@@ -26,6 +27,7 @@ from sweeps.driver.survey import Answer, Request, labels_here, look_here
 from sweeps.driver.training import Training
 from sweeps.driver.work import Work
 from sweeps.options import RunOptions
+from tests.analysis.stored_sweep import SweepBuilder, score_table, trial, with_column
 from tests.sweeps.synthetic_store import write_trial
 from tests.trainer.image_files import random_images, write_class_folders
 from trainer.data.survey_pixels import look_at_data
@@ -447,6 +449,19 @@ def test_a_table_without_any_result_is_not_printed(cli: Cli, tmp_path: Path) -> 
     done = cli("tables", "ratios", "-o", tmp_path / "out")
     assert done.exit_code == 1
     assert done.stdout.strip() == "ratios: no trial has a result yet, so there is no table"
+
+
+def test_results_that_cannot_be_ranked_are_no_missing_ones(cli: Cli, tmp_path: Path) -> None:
+    """Of one class alone no metric is defined: it is said in place of a table."""
+    builder = SweepBuilder(tmp_path / "out")
+    config = builder.add(trial(Bce(), seeds=(1,)))
+    scores = score_table("one class", 1, {"val": 1, "test": 1})
+    builder.replicate(config, 1, with_column(scores, "target", [0] * scores.num_rows))
+    builder.store.write_sweep(builder.manifest("ended"))
+    done = cli("tables", "ended", "-o", tmp_path / "out")
+    assert done.exit_code == 1
+    (line,) = done.stdout.strip().splitlines()
+    assert line == "ended: no trial that ended can be chosen, so there is no table: no result: no positives"
 
 
 def test_pixels_are_looked_at_in_a_process_of_their_own(tmp_path: Path) -> None:

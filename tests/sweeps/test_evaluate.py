@@ -21,7 +21,7 @@ from search_spaces.space import SearchSpace
 from tests.trainer.image_files import random_images, write_class_folders
 from trainer.data.task import load_task, read_splits
 from trainer.options import TrialOptions
-from trainer.store import Store
+from trainer.store import Store, SweepManifest
 from trainer.trial import run_trial
 
 Cli = Callable[..., Result]
@@ -159,6 +159,7 @@ def test_own_data_that_have_changed_since_are_said(cli: Cli, tmp_path: Path) -> 
     done = cli(*evaluate)
     assert done.exit_code == 0
     assert "the data have changed: seed 1: trained on data " in done.stdout
+    assert "; of these it may have seen some in training\n" in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -188,3 +189,56 @@ def test_bad_input_is_one_line(
     assert done.exit_code == 2, done.output
     (line,) = done.stderr.strip().splitlines()
     assert message in line
+
+
+def folder_trial(root: Path, split: dict[str, object], **settings: object) -> TrialConfig:
+    """A trial of dark and bright images below `root`/data, trained into `root`/out."""
+    generator = np.random.default_rng(0)
+    for label, low in (("dark", 0), ("bright", 100)):
+        (root / "data" / "lamps" / label).mkdir(parents=True)
+        for number in range(20):
+            values = generator.integers(low, low + 156, (8, 8)).astype(np.uint8)
+            Image.fromarray(values).save(root / "data" / "lamps" / label / f"{number}.png")
+    source = {"name": "folder", "folder": "lamps", "size": 8, "channels": 1}
+    data = {"source": source, "negative": ["dark"], "positive": ["bright"], **split}
+    (config,) = SearchSpace.of("one", [{**SETTINGS, "data": data, **settings}]).trials
+    run_trial(config, Store(root / "out"), torch.device("cpu"), TrialOptions(data_dir=root / "data"))
+    return config
+
+
+HELD_OUT = {"validation_per_class": 4, "test_per_class": 4}
+
+
+def test_data_are_called_as_the_sweep_calls_them(cli: Cli, tmp_path: Path) -> None:
+    config = folder_trial(tmp_path, {**HELD_OUT, "label": "lamps at night"})
+    store = Store(tmp_path / "out")
+    store.write_sweep(SweepManifest("lights", (config,)))
+    where = ("--output", tmp_path / "out", "--data-dir", tmp_path / "data")
+    done = cli("evaluate", config.trial_id, *where)
+    assert done.exit_code == 0, done.output
+    assert f"trial {config.trial_id}: lamps at night " in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("shape", "model"), [({"size": 8, "channels": 3}, "resnet10"), ({"size": 16, "channels": 1}, "small_cnn")]
+)
+def test_images_that_do_not_fit_are_one_line(
+    cli: Cli, tmp_path: Path, shape: dict[str, int], model: str
+) -> None:
+    source = {"name": "folder", "folder": "lamps", **shape}
+    config = folder_trial(tmp_path, {**HELD_OUT, "source": source}, **{"model.name": model})
+    done = cli("evaluate", config.trial_id, "--output", tmp_path / "out", "--dataset", "digits-critical")
+    assert done.exit_code == 2, done.output
+    (line,) = done.stderr.strip().splitlines()
+    assert "do not fit images of shape (1, 8, 8): " in line
+
+
+def test_a_folder_of_images_may_lie_in_the_home_folder(
+    cli: Cli, output: Path, config: TrialConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Behind `=` a shell leaves `~` as it is."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    write_split(config, tmp_path / "scans", {0: "1", 1: "8"})
+    done = cli("evaluate", config.trial_id, "--output", output, "--data=~/scans")
+    assert done.exit_code == 0, done.output
+    assert f"{tmp_path / 'scans'}: 60 examples" in done.stdout

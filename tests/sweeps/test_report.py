@@ -11,7 +11,10 @@ from rich.console import Console
 
 from search_spaces.config import Binary, ImageFolder, TrialConfig
 from search_spaces.words import count
-from sweeps.cli.report import device_time, print_plan
+from sweeps.capacity.forecast import Forecast
+from sweeps.capacity.packing import Packing
+from sweeps.capacity.probe import TimeEstimate
+from sweeps.cli.report import device_time, print_plan, print_time
 from sweeps.plan import STATUSES, Plan, make_plan
 from tests.sweeps import synthetic_store as synthetic
 from trainer.store import Store
@@ -65,3 +68,10 @@ def test_times_are_told_in_the_unit_that_suits() -> None:
         assert not re.search(r"\d(?:e|\d{5})", device_time(seconds, "core"))
     assert device_time(0.22, "core") == "0.22 core-seconds"
     assert count(1, "trial") == "1 trial"
+
+
+def test_where_nothing_is_left_no_time_is_told() -> None:
+    console = Console(file=io.StringIO(), width=200)
+    print_time(console, Forecast(TimeEstimate(0.0, 0), Packing(1, 0.0, 0, 1, "CPUs hold 1"), 0))
+    assert isinstance(console.file, io.StringIO)
+    assert console.file.getvalue() == "time: none, nothing is left to train\n"

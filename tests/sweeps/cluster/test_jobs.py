@@ -11,8 +11,10 @@ import typer
 
 from search_spaces.errors import AlmsweepError, InputError
 from sweeps.cli.main import app
+from sweeps.cluster import reach
 from sweeps.cluster.job import SWEEP_KEY, SweepJob, sweep_job, sweep_of_entrypoint
 from sweeps.cluster.jobs import SweepJobs
+from sweeps.cluster.reach import LocalRay
 
 COMMANDS: Any = typer.main.get_command(app).commands  # type: ignore[attr-defined]
 
@@ -170,3 +172,26 @@ def test_stop_waits_for_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_nobody_at_the_address_is_bad_input() -> None:
     with pytest.raises(InputError, match=r"no Ray dashboard answers at http://127\.0\.0\.1:9"):
         SweepJobs("http://127.0.0.1:9", COMMANDS)
+
+
+@pytest.mark.parametrize("address", [None, "auto"])
+def test_a_cluster_s_head_is_asked_before_ray_s_client_connects(
+    monkeypatch: pytest.MonkeyPatch, address: str | None
+) -> None:
+    """Beside the Ray of another sweep the client would try, and warn, for a minute."""
+    for name in ("RAY_ADDRESS", "RAY_API_SERVER_ADDRESS"):
+        monkeypatch.delenv(name, raising=False)
+    other = LocalRay("127.0.0.1:6399", 4711, "somebody")
+    monkeypatch.setattr(reach, "local_rays", lambda: [other])
+    monkeypatch.setattr(reach, "current_cluster", lambda: None)
+    monkeypatch.setattr(reach, "answer_of", lambda address, seconds: "alone")
+    with pytest.raises(InputError) as caught:
+        SweepJobs(address, COMMANDS)
+    assert "process 4711 of somebody), which listens on loopback alone" in str(caught.value)
+    assert str(caught.value).endswith("; name its dashboard by --address http://host:8265")
+
+
+def test_a_head_that_is_named_and_silent_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reach, "answer_of", lambda address, seconds: "silent")
+    with pytest.raises(InputError, match=r"no Ray cluster answers at 127\.0\.0\.1:9; name its dashboard by"):
+        SweepJobs("127.0.0.1:9", COMMANDS)
