@@ -170,6 +170,110 @@ def cross_entropy(classes: int) -> Loss:
     return loss
 
 
+def per_example(classes: int, term: Callable[[Sequence[Decimal], int], Number]) -> Loss:
+    """Mean over the batch of a term of an example's logits and class."""
+
+    def loss(logits: Sequence[Decimal], targets: Sequence[int]) -> Decimal:
+        total = Decimal(0)
+        for i, y in enumerate(targets):
+            total += term(logits[i * classes : (i + 1) * classes], y)
+        return total / len(targets)
+
+    return loss
+
+
+def softmax(logits: Sequence[Decimal]) -> list[Decimal]:
+    exponentials = [z.exp() for z in logits]
+    return [e / sum(exponentials) for e in exponentials]
+
+
+def focal(classes: int, gamma: float) -> Loss:
+    def term(logits: Sequence[Decimal], y: int) -> Decimal:
+        exponentials = [z.exp() for z in logits]
+        whole = sum(exponentials)
+        others = sum(e for c, e in enumerate(exponentials) if c != y)
+        return -((others / whole) ** Decimal(gamma)) * (exponentials[y] / whole).ln()
+
+    return per_example(classes, term)
+
+
+def scaled_to_classes(weights: Sequence[Decimal]) -> list[Decimal]:
+    return [w * len(weights) / sum(weights) for w in weights]
+
+
+def weighted_cross_entropy(weights: Sequence[Decimal]) -> Loss:
+    return per_example(len(weights), lambda logits, y: -weights[y] * softmax(logits)[y].ln())
+
+
+def power_weights(counts: Sequence[int], exponent: float) -> list[Decimal]:
+    return scaled_to_classes([Decimal(n) ** -Decimal(exponent) for n in counts])
+
+
+def effective_weights(counts: Sequence[int], beta: float) -> list[Decimal]:
+    b = Decimal(beta)
+    return scaled_to_classes([(1 - b) / (1 - b**n) for n in counts])
+
+
+def adjusted_cross_entropy(counts: Sequence[int], tau: float, gamma: float) -> Loss:
+    """Cross-entropy of (n_c / n_max)^g z_c + tau log pi_c."""
+    scales = [(Decimal(n) / max(counts)) ** Decimal(gamma) for n in counts]
+    shifts = [Decimal(tau) * (Decimal(n) / sum(counts)).ln() for n in counts]
+
+    def term(logits: Sequence[Decimal], y: int) -> Decimal:
+        adjusted = [a * z + b for a, z, b in zip(scales, logits, shifts, strict=True)]
+        return -softmax(adjusted)[y].ln()
+
+    return per_example(len(counts), term)
+
+
+def multiclass_ldam(counts: Sequence[int], max_margin: float, weights: Sequence[Decimal]) -> Loss:
+    """Logits are 30 x cosine; the true class's is lowered by 30 margins."""
+    raw = [Decimal(n) ** Decimal("-0.25") for n in counts]
+    margins = [Decimal(max_margin) * r / max(raw) for r in raw]
+
+    def term(logits: Sequence[Decimal], y: int) -> Decimal:
+        lowered = [z - 30 * margins[y] if c == y else z for c, z in enumerate(logits)]
+        return -weights[y] * softmax(lowered)[y].ln()
+
+    return per_example(len(counts), term)
+
+
+def auc_margin(margin: float, a: float, b: float, alpha: float) -> Loss:
+    """E+[(p-a)^2] + E-[(p-b)^2] + 2 alpha (m + E-[p] - E+[p]) - alpha^2; alpha's part needs both classes."""
+    m, a_, b_, climbing = Decimal(margin), Decimal(a), Decimal(b), Decimal(alpha)
+
+    def loss(scores: Sequence[Decimal], targets: Sequence[int]) -> Decimal:
+        p = [sigmoid(s) for s, y in zip(scores, targets, strict=True) if y == 1]
+        n = [sigmoid(s) for s, y in zip(scores, targets, strict=True) if y == 0]
+        total = Decimal(0)
+        if p:
+            total += sum((x - a_) ** 2 for x in p) / len(p)
+        if n:
+            total += sum((x - b_) ** 2 for x in n) / len(n)
+        if p and n:
+            total += 2 * climbing * (m + sum(n) / len(n) - sum(p) / len(p)) - climbing**2
+        return total
+
+    return loss
+
+
+def partial_auc(temperature: float) -> Loss:
+    """Mean over positives of lambda log mean over negatives of exp((1 - (p_j - p_k))^2 / lambda)."""
+    t = Decimal(temperature)
+
+    def loss(scores: Sequence[Decimal], targets: Sequence[int]) -> Decimal:
+        p = [sigmoid(s) for s, y in zip(scores, targets, strict=True) if y == 1]
+        n = [sigmoid(s) for s, y in zip(scores, targets, strict=True) if y == 0]
+        if not p or not n:
+            return Decimal(0)
+        total = Decimal(0)
+        for j in p:
+            total += t * (sum(((1 - (j - k)) ** 2 / t).exp() for k in n) / len(n)).ln()
+        return total / len(p)
+
+    return loss
+
+
 def one_vs_rest(logits: Sequence[Decimal], c: int) -> Decimal:
     """log p_c - log(1 - p_c) of one example under softmax."""
     exponentials = [z.exp() for z in logits]

@@ -74,7 +74,7 @@ class Replicate:
         self.counts = setup.arrays.count_facts(drawn.numpy())
         target_counts = setup.tensors.target_counts(drawn)
         ratio = config.data.ratio or setup.tensors.ratio_of(target_counts)
-        self.loss = make_loss(config.loss, TrainingFacts(target_counts, ratio))
+        self.loss = make_loss(config.loss, TrainingFacts(target_counts, ratio), device)
         self.model = build_replicate_model(config, data.image_shape, setup.generator(self.seed, "weights"))
         self.model.to(device).to(memory_format=setup.memory_format)  # type: ignore[call-overload]
         self.constraint = self._make_constraint()
@@ -132,7 +132,7 @@ class Replicate:
         self.lane.follow_default()
         with self.lane.entered():
             self.batches.begin(order, draws)
-            self.step.begin(learning_rate=learning_rate(config.optimizer, self.epoch, config.epochs))
+            self.step.begin(self.epoch)
 
     def train_batch(self) -> bool:
         """Queue the training on the epoch's next batch; False when there was none left."""
@@ -183,7 +183,8 @@ class Replicate:
     def _read_record(self) -> EpochRecord:
         """The epoch's record; the one place where the host waits for the device (see `EpochRecord`)."""
         config, setup = self.setup.config, self.setup
-        validation_loss = self.loss(self._validation_logits, setup.examples.validation_targets)
+        with torch.no_grad():
+            validation_loss = self.loss(self._validation_logits, setup.examples.validation_targets)
         waited_for = torch.stack([self.step.loss_sum, validation_loss, *self._constraint_sums()])
         loss, val_loss, violation, mean, most = waited_for.tolist()
         if self.constraint is not None:
@@ -248,7 +249,7 @@ class Replicate:
 
     def state_dict(self) -> dict[str, Any]:
         """All that the next epoch depends on, as tensors and plain values (loads with `weights_only`)."""
-        return {
+        state = {
             "epoch": self.epoch,
             "state": self.state,
             "reason": self.reason,
@@ -259,6 +260,10 @@ class Replicate:
             "optimizer": self.step.optimizer.state_dict(),
             "constraint": None if self.constraint is None else self.constraint.state_dict(),
         }
+        learned = self.loss.state_dict()
+        if learned:
+            state["loss"] = learned
+        return state
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from what `state_dict` returned."""
@@ -266,6 +271,7 @@ class Replicate:
             setattr(self, name, state[name])
         self.scored.load_state_dict(state["scored"])
         self.model.load_state_dict(state["model"])
+        self.loss.load_state_dict(state.get("loss", {}))
         self.step.load_optimizer(state["optimizer"])
         if self.constraint is not None:
             self.constraint.load_state_dict(state["constraint"])

@@ -20,9 +20,9 @@ from trainer.compat import never_warn_of_capture
 from trainer.data.batches import Batches
 from trainer.device.capture import Captured, Lane
 from trainer.device.precision import autocast
-from trainer.losses.build import LossFunction
 from trainer.losses.columns import TaskTensors
 from trainer.losses.constraint import Constraint
+from trainer.losses.module import LossModule
 
 
 class TrainingStep:
@@ -38,7 +38,7 @@ class TrainingStep:
         config: TrialConfig,
         model: nn.Module,
         network: Callable[[Tensor], Tensor],
-        loss: LossFunction,
+        loss: LossModule,
         batches: Batches,
         tensors: TaskTensors,
         constraint: Constraint | None,
@@ -46,14 +46,16 @@ class TrainingStep:
     ) -> None:
         self.config, self.model, self.network, self.loss = config, model, network, loss
         self.batches, self.tensors, self.constraint, self.lane = batches, tensors, constraint, lane
-        self.optimizer = make_optimizer(config.optimizer, model, tensors.device)
+        self.optimizer = make_optimizer(config.optimizer, model, tensors.device, loss)
         self.loss_sum = torch.zeros((), device=tensors.device)
         self._steps: dict[tuple[int, bool], Captured] = {}
 
-    def begin(self, *, learning_rate: float) -> None:
-        """Set what an epoch's steps have in common; its batches are begun by themselves."""
+    def begin(self, epoch: int) -> None:
+        """Set what the steps of `epoch` (from 0) have in common; its batches are begun by themselves."""
         self.loss_sum.zero_()
-        set_learning_rate(self.optimizer, learning_rate)
+        epochs = self.config.epochs
+        set_learning_rate(self.optimizer, learning_rate(self.config.optimizer, epoch, epochs))
+        self.loss.begin_epoch(epoch, epochs)
         if self.constraint is not None:
             self.constraint.begin_epoch()
 
@@ -100,23 +102,33 @@ class TrainingStep:
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.optimizer.step()
+        self.loss.after_step()
         if self.constraint is not None and violations is not None:
             self.constraint.after_step(positions, violations)
         self.loss_sum.add_(loss.detach())
 
 
-def make_optimizer(config: OptimizerConfig, model: nn.Module, device: torch.device) -> torch.optim.Optimizer:
-    """The optimiser of a configuration; on CUDA its learning rate is a tensor there, to be captured."""
+def make_optimizer(
+    config: OptimizerConfig, model: nn.Module, device: torch.device, loss: nn.Module | None = None
+) -> torch.optim.Optimizer:
+    """The optimiser of a configuration; on CUDA its learning rate is a tensor there, to be captured.
+
+    What a loss learns is stepped with the network, without weight decay.
+    """
     on_gpu, fused = device.type == "cuda", device.type != "meta"  # there, torch has no fused kernels
     rate = torch.tensor(config.learning_rate, device=device) if on_gpu else config.learning_rate
+    groups: list[dict[str, Any]] = [{"params": list(model.parameters())}]
+    learned = [] if loss is None else list(loss.parameters())
+    if learned:
+        groups.append({"params": learned, "weight_decay": 0.0})
     if config.name == "adam":
         adam = torch.optim.Adam(
-            model.parameters(), lr=rate, weight_decay=config.weight_decay, fused=fused, capturable=on_gpu
+            groups, lr=rate, weight_decay=config.weight_decay, fused=fused, capturable=on_gpu
         )
         never_warn_of_capture(adam)
         return adam
     return torch.optim.SGD(
-        model.parameters(), lr=rate, momentum=config.momentum, weight_decay=config.weight_decay, fused=fused
+        groups, lr=rate, momentum=config.momentum, weight_decay=config.weight_decay, fused=fused
     )
 
 

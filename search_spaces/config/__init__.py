@@ -13,25 +13,33 @@ from search_spaces.config.classes import Classes, ClassLabel
 from search_spaces.config.constraint import ConstraintConfig
 from search_spaces.config.identity import ADDED_LATER, NOT_IDENTITY
 from search_spaces.config.kinds import Absent, Kind, check_installed, members_of
-from search_spaces.config.losses import (
-    FAMILIES,
-    LOSS_TYPES,
+from search_spaces.config.losses.base import Loss, TrainingFacts
+from search_spaces.config.losses.binary import (
     AsymmetricFocal,
     AsymmetricMargin,
+    AucMargin,
     Bce,
     ClassBalancedBce,
-    CrossEntropy,
     Ldam,
-    Loss,
-    LossConfig,
     Mbauc,
+    PartialAuc,
     SymmetricFocal,
     SymmetricMargin,
-    TrainingFacts,
     WeightedBce,
 )
+from search_spaces.config.losses.multiclass import (
+    ClassBalancedCrossEntropy,
+    CrossEntropy,
+    DeferredLdam,
+    Focal,
+    LogitAdjusted,
+    VectorScaling,
+    WeightedCrossEntropy,
+)
+from search_spaces.config.losses.registered import FAMILIES, LOSS_TYPES, LossConfig
 from search_spaces.config.metrics import DEFAULT_TARGETS, Metric, Targets, percent
 from search_spaces.config.models import (
+    COSINE_SCALE,
     MODEL_TYPES,
     Head,
     Initialization,
@@ -61,6 +69,7 @@ from search_spaces.config.trial import REGISTRIES, SCHEMA_VERSION, TrialConfig
 __all__ = [
     "ADDED_LATER",
     "AUGMENTATION_TYPES",
+    "COSINE_SCALE",
     "DEFAULT_TARGETS",
     "FAMILIES",
     "LOSS_TYPES",
@@ -74,6 +83,7 @@ __all__ = [
     "Adam",
     "AsymmetricFocal",
     "AsymmetricMargin",
+    "AucMargin",
     "Augmentation",
     "AugmentationConfig",
     "AugmentationStep",
@@ -82,13 +92,16 @@ __all__ = [
     "Cifar10",
     "Cifar100",
     "ClassBalancedBce",
+    "ClassBalancedCrossEntropy",
     "ClassLabel",
     "Classes",
     "Comparison",
     "ConstraintConfig",
     "CrossEntropy",
     "DataConfig",
+    "DeferredLdam",
     "Digits",
+    "Focal",
     "Frozen",
     "Head",
     "HorizontalFlip",
@@ -97,6 +110,7 @@ __all__ = [
     "Initialization",
     "Kind",
     "Ldam",
+    "LogitAdjusted",
     "Loss",
     "LossConfig",
     "Mbauc",
@@ -108,6 +122,7 @@ __all__ = [
     "NonNegative",
     "OptimizerConfig",
     "Percentiles",
+    "PartialAuc",
     "RandomCrop",
     "Registry",
     "ResNet10",
@@ -122,7 +137,9 @@ __all__ = [
     "Task",
     "TrainingFacts",
     "TrialConfig",
+    "VectorScaling",
     "WeightedBce",
+    "WeightedCrossEntropy",
     "check_installed",
     "head_weights",
     "members_of",

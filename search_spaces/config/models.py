@@ -13,8 +13,10 @@ from search_spaces.errors import InputError
 
 # How the first weights of convolutions are drawn (see `ResNet10`).
 Initialization = Literal["torch", "he_fan_out"]
-# The output layer: linear with a bias, or cosines between features and one vector per output.
-Head = Literal["linear", "cosine"]
+# The output layer: linear with a bias, or cosines between features and one vector per output, in [-1, 1] or
+# times COSINE_SCALE (that of LDAM's code).
+Head = Literal["linear", "cosine", "scaled_cosine"]
+COSINE_SCALE = 30.0
 
 
 class Model(Kind):

@@ -18,7 +18,7 @@ from pydantic import Field, field_validator, model_validator
 from search_spaces.config.augmentation import AUGMENTATION_TYPES, AugmentationConfig
 from search_spaces.config.base import Frozen
 from search_spaces.config.constraint import ConstraintConfig
-from search_spaces.config.losses import LOSS_TYPES, LossConfig
+from search_spaces.config.losses.registered import LOSS_TYPES, LossConfig
 from search_spaces.config.models import MODEL_TYPES, ModelConfig, ResNet10
 from search_spaces.config.registry import Registry
 from search_spaces.config.sources import SOURCE_TYPES

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from search_spaces.config import Head
+from search_spaces.config import COSINE_SCALE, Head
 from trainer.device.precision import no_autocast
 
 
@@ -23,13 +23,14 @@ class LinearHead(nn.Linear):
 
 
 class CosineHead(nn.Module):
-    """Cosine between features and one weight vector per class, in [-1, 1]; the last layer of LDAM's code.
+    """Cosine between features and one weight vector per class, times `scale`; the last layer of LDAM's code.
 
     Like `LinearHead` it leaves autocast.
     """
 
-    def __init__(self, features: int, outputs: int) -> None:
+    def __init__(self, features: int, outputs: int, scale: float = 1.0) -> None:
         super().__init__()
+        self.scale = scale
         self.weight = nn.Parameter(torch.empty(outputs, features))
 
     def initialise(self, generator: torch.Generator) -> None:
@@ -41,9 +42,12 @@ class CosineHead(nn.Module):
         """[B, features] -> [B, outputs]. Features that are all zero give 0."""
         with no_autocast(features.device):
             features = functional.normalize(features.to(self.weight.dtype))
-            return functional.linear(features, functional.normalize(self.weight))
+            cosines = functional.linear(features, functional.normalize(self.weight))
+            return cosines if self.scale == 1 else self.scale * cosines
 
 
 def make_head(kind: Head, features: int, outputs: int) -> nn.Module:
     """The output layer of that kind, from [B, features] to [B, outputs]."""
-    return CosineHead(features, outputs) if kind == "cosine" else LinearHead(features, outputs)
+    if kind == "linear":
+        return LinearHead(features, outputs)
+    return CosineHead(features, outputs, COSINE_SCALE if kind == "scaled_cosine" else 1.0)

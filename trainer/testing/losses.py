@@ -15,8 +15,9 @@ from search_spaces.config import (
     TrainingFacts,
 )
 from search_spaces.sizes import output_count
-from trainer.losses.build import LossFunction, make_loss
+from trainer.losses.build import make_loss
 from trainer.losses.columns import task_tensors
+from trainer.losses.module import LossModule
 from trainer.testing.common import check_configuration, demand, demanded, example_tasks, example_trial
 from trainer.testing.steps import CPU, META, check_step, example_targets
 
@@ -68,10 +69,11 @@ def _check_values(config: Loss, task: Task) -> None:
     _check_value(config, loss, torch.zeros((1, outputs)), targets[:1])
     with demanded(config, "a value that asks the device for nothing"):
         logits = torch.zeros((len(targets), outputs), device=META, requires_grad=True)
-        loss(logits, targets.to(META)).backward()
+        on_meta = make_loss(config, TrainingFacts(counts, tensors.ratio_of(counts)), META)
+        on_meta(logits, targets.to(META)).backward()
 
 
-def _check_value(config: Loss, loss: LossFunction, logits: Tensor, targets: Tensor) -> None:
+def _check_value(config: Loss, loss: LossModule, logits: Tensor, targets: Tensor) -> None:
     where = f"at logits of up to {logits.abs().max().item():g}"
     logits.requires_grad_()
     value = loss(logits, targets)

@@ -63,10 +63,10 @@ def _training_step(config: TrialConfig, device: torch.device) -> TrainingStep:
     if config.constraint is not None:
         columns = len(tensors.column_names)
         constraint = Constraint(config.constraint, examples=POOL, columns=columns, device=device)
-    model, loss = _model(config, device, generator), make_loss(config.loss, facts)
+    model, loss = _model(config, device, generator), make_loss(config.loss, facts, device)
     lane = Lane(device, capture=False)
     step = TrainingStep(config, model, model, loss, batches, tensors, constraint, lane)
-    step.begin(learning_rate=0.01)
+    step.begin(0)
     return step
 
 

@@ -21,11 +21,13 @@ SCHEMA_2 = {
     "AsymmetricFocal": {"name", "gamma"},
     "AsymmetricMargin": {"name", "margin"},
     "Adam": {"name", "learning_rate", "weight_decay", "schedule"},
+    "AucMargin": {"name", "margin"},
     "AugmentationConfig": {"crop_padding", "horizontal_flip"},
     "Bce": {"name"},
     "Cifar10": {"name"},
     "Cifar100": {"name"},
     "ClassBalancedBce": {"name", "beta"},
+    "ClassBalancedCrossEntropy": {"name", "beta"},
     "ConstraintConfig": {"penalty", "growth", "margin", "introduce_at", "growth_rule", "max_growth_steps"},
     "Binary": {
         "source",
@@ -37,11 +39,14 @@ SCHEMA_2 = {
         "train_share",
     },
     "CrossEntropy": {"name"},
+    "DeferredLdam": {"name", "max_margin", "beta", "defer"},
     "Digits": {"name"},
+    "Focal": {"name", "gamma"},
     "ImageFolder": {"name", "folder", "size", "channels"},
     "HorizontalFlip": {"name", "probability"},
     "Imbalance": {"profile", "factor"},
     "Ldam": {"name", "max_margin", "scale"},
+    "LogitAdjusted": {"name", "tau"},
     "Mbauc": {"name"},
     "MedMnist": {"name", "subset"},
     "MultiClass": {
@@ -56,6 +61,7 @@ SCHEMA_2 = {
         "train_share",
     },
     "Percentiles": {"percentiles"},
+    "PartialAuc": {"name", "temperature"},
     "Plugin": {"package"},
     "RandomCrop": {"name", "padding"},
     "ResNet10": {"name", "width", "initialization"},
@@ -78,7 +84,9 @@ SCHEMA_2 = {
         "precision",
         "seeds",
     },
+    "VectorScaling": {"name", "gamma", "tau"},
     "WeightedBce": {"name", "weight_factor"},
+    "WeightedCrossEntropy": {"name", "exponent"},
 }
 
 

@@ -32,10 +32,21 @@ def test_rows_stand_in_the_order_of_the_papers_tables() -> None:
     assert FAMILIES[:9] == ("BCE", "S-LM", "S-FL", "A-LM", "A-FL", "CB-BCE", "W-BCE", "LDAM", "MBAUC")
 
 
+OF_CLASSES = ["CE", "FL", "W-CE", "CB-CE", "LDAM-DRW", "LA", "VS"]
+
+
 def test_what_sets_a_loss_apart() -> None:
-    assert [loss.family for loss in LOSS_TYPES if loss.outputs != 1] == ["LDAM", "CE"]
+    assert [loss.family for loss in LOSS_TYPES if loss.outputs != 1] == ["LDAM", *OF_CLASSES]
     assert [loss.family for loss in LOSS_TYPES if loss.head == "cosine"] == ["LDAM"]
-    assert [loss.family for loss in LOSS_TYPES if not loss.decides_at_zero] == ["LDAM", "CE"]
-    assert [loss.family for loss in LOSS_TYPES if "multiclass" in loss.tasks] == ["CE"]
-    assert [loss.family for loss in LOSS_TYPES if loss.needs_pairs] == ["MBAUC"]
+    assert [loss.family for loss in LOSS_TYPES if loss.head == "scaled_cosine"] == ["LDAM-DRW"]
+    assert [loss.family for loss in LOSS_TYPES if not loss.decides_at_zero] == [
+        "LDAM",
+        "AUCM",
+        "pAUC",
+        *OF_CLASSES,
+    ]
+    assert [loss.family for loss in LOSS_TYPES if "multiclass" in loss.tasks] == OF_CLASSES
+    assert [loss.family for loss in LOSS_TYPES if loss.needs_pairs] == ["MBAUC", "pAUC"]
     assert [loss.family for loss in LOSS_TYPES if not loss.takes_constraint] == ["MBAUC"]
+    counting = ["CB-BCE", "W-BCE", "LDAM", "W-CE", "CB-CE", "LDAM-DRW", "LA", "VS"]
+    assert [loss.family for loss in LOSS_TYPES if loss.corrects] == counting

@@ -139,7 +139,7 @@ def test_a_space_may_ask_for_a_version(tmp_path: Path) -> None:
         (
             "squared",
             "square",
-            r"loss\[1\].name: expected one of bce, .*, cross_entropy, squared, given \"square\"",
+            r"loss\[1\].name: expected one of bce, .*, cross_entropy, .*, squared, given \"square\"",
         ),
         ("model.depth", "model.deep", r"expected a known key \(.*model.depth.*\), given \"model.deep\""),
         ("most: 0.25", "most: 2", r"augmentation.then\[0\].most: expected a number of at most 1, given 2"),

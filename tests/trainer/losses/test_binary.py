@@ -9,11 +9,13 @@ from search_spaces.config import (
     LOSS_TYPES,
     AsymmetricFocal,
     AsymmetricMargin,
+    AucMargin,
     Bce,
     ClassBalancedBce,
     Ldam,
     LossConfig,
     Mbauc,
+    PartialAuc,
     SymmetricFocal,
     SymmetricMargin,
     TrainingFacts,
@@ -22,7 +24,8 @@ from search_spaces.config import (
 from search_spaces.errors import InputError
 from tests import reference
 from trainer.losses import binary as losses
-from trainer.losses.build import LossFunction, make_loss
+from trainer.losses.build import make_loss
+from trainer.losses.module import LossModule
 
 N0, N1, RATIO = 4410, 44, 100.0
 LN3 = math.log(3)
@@ -37,6 +40,8 @@ CASES: list[tuple[LossConfig, reference.Loss]] = [
     *((ClassBalancedBce(beta=b), reference.class_balanced_bce(b, N0, N1)) for b in (0.99, 0.999, 0.9999)),
     (Ldam(), reference.ldam(N0, N1)),
     (Mbauc(), reference.mbauc()),
+    (AucMargin(), reference.auc_margin(1, 0, 0, 0)),
+    (PartialAuc(), reference.partial_auc(1)),
 ]
 NAMES = [f"{config.name}-{i}" for i, (config, _) in enumerate(CASES)]
 
@@ -46,7 +51,7 @@ EDGE_BATCHES = {
 }
 
 
-def build(config: LossConfig) -> LossFunction:
+def build(config: LossConfig) -> LossModule:
     return make_loss(config, TrainingFacts((N0, N1), RATIO))
 
 
@@ -242,7 +247,7 @@ def test_a_class_without_examples_is_an_error(negatives: int, positives: int) ->
 
 def test_outputs_pairs_and_scores() -> None:
     assert [config.name for config, _ in CASES if config.output_count(2) == 2] == ["ldam"]
-    assert [config.name for config, _ in CASES if config.needs_pairs] == ["mbauc"]
+    assert [config.name for config, _ in CASES if config.needs_pairs] == ["mbauc", "partial_auc"]
     rows = torch.tensor([[-0.5, 0.25], [1.0, -1.0]])
     assert losses.score(rows).tolist() == [0.25, -1.0]
     assert losses.score(rows[:, :1]).tolist() == [-0.5, 1.0]

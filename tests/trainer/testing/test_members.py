@@ -19,6 +19,7 @@ from search_spaces.config import (
     Cifar100,
     ConstraintConfig,
     Digits,
+    Focal,
     HorizontalFlip,
     ImageFolder,
     Loss,
@@ -30,6 +31,7 @@ from search_spaces.config import (
     SmallCnn,
     Source,
     Task,
+    VectorScaling,
 )
 from search_spaces.paper.named import LOSSES
 from tests.plugins import install, on_path
@@ -37,7 +39,11 @@ from tests.trainer.image_files import random_images, write_class_folders, write_
 from trainer.testing import check_augmentation, check_loss, check_model, check_source, check_step
 from trainer.testing.common import example_tasks, example_trial
 
-ONE_OF_EACH: dict[type[Loss], Loss] = {type(loss): loss for loss in reversed(LOSSES.values())}
+ONE_OF_EACH: dict[type[Loss], Loss] = {
+    **{type(loss): loss for loss in reversed(LOSSES.values())},
+    Focal: Focal(gamma=2),
+    VectorScaling: VectorScaling(gamma=0.15, tau=1.25),
+}
 MODELS: list[Model] = [ResNet10(width=2), ResNet10(width=4, initialization="he_fan_out"), SmallCnn(width=2)]
 AUGMENTATIONS: list[Augmentation] = [RandomCrop(padding=2), RandomCrop(padding=0), HorizontalFlip()]
 SOURCES: list[Source] = [

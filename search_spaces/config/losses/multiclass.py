@@ -1,0 +1,110 @@
+"""Base losses of several classes as configuration, one type per loss, told apart by `name`.
+
+The formulas are in `trainer.losses.multiclass` and `trainer.losses.longtail`. Counts are those of the
+training set, before any sampling.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from search_spaces.config.base import NonNegative
+from search_spaces.config.losses.base import Loss, TrainingFacts
+from search_spaces.config.models import Head
+
+
+class _OfClasses(Loss):
+    """A loss of a logit per class; it decides for the highest of them."""
+
+    tasks: ClassVar[frozenset[str]] = frozenset({"multiclass"})
+    outputs: ClassVar[int | Literal["classes"]] = "classes"
+    decides_at_zero: ClassVar[bool] = False
+
+
+class CrossEntropy(_OfClasses):
+    """Cross-entropy of several classes."""
+
+    implementation: ClassVar[str] = "trainer.losses.multiclass:cross_entropy"
+    family: ClassVar[str] = "CE"
+    name: Literal["cross_entropy"] = "cross_entropy"
+
+
+class Focal(_OfClasses):
+    """FL: focal loss with exponent g on the true class's probability (Lin et al. 2017)."""
+
+    implementation: ClassVar[str] = "trainer.losses.longtail:focal"
+    family: ClassVar[str] = "FL"
+    name: Literal["focal"] = "focal"
+    gamma: float = Field(gt=0)
+
+
+class _Counting(_OfClasses):
+    """One that knows how many examples each class has."""
+
+    corrects: ClassVar[bool] = True
+
+    def parameters(self, facts: TrainingFacts) -> Mapping[str, object]:
+        """The fields, and the examples of each class."""
+        return {**super().parameters(facts), "counts": facts.counts}
+
+
+class WeightedCrossEntropy(_Counting):
+    """W-CE: cross-entropy with weights n_c^-a, a = `exponent`, scaled to sum to the number of classes."""
+
+    implementation: ClassVar[str] = "trainer.losses.longtail:PowerWeighted"
+    family: ClassVar[str] = "W-CE"
+    name: Literal["weighted_ce"] = "weighted_ce"
+    exponent: float = Field(default=1.0, gt=0, le=2)
+
+
+class ClassBalancedCrossEntropy(_Counting):
+    """CB-CE: cross-entropy weighted by the effective number of samples (Cui et al. 2019), b = `beta`.
+
+    The weights (1 - b) / (1 - b^n_c) are scaled to sum to the number of classes.
+    """
+
+    implementation: ClassVar[str] = "trainer.losses.longtail:ClassBalanced"
+    family: ClassVar[str] = "CB-CE"
+    name: Literal["cb_ce"] = "cb_ce"
+    beta: float = Field(default=0.9999, gt=0, lt=1)
+
+
+class LogitAdjusted(_Counting):
+    """LA: cross-entropy of z + tau log pi_c (Menon et al. 2021).
+
+    With tau = 1 it is balanced softmax (Ren et al. 2020).
+    """
+
+    implementation: ClassVar[str] = "trainer.losses.longtail:AdjustedCrossEntropy"
+    family: ClassVar[str] = "LA"
+    name: Literal["logit_adjusted"] = "logit_adjusted"
+    tau: float = Field(default=1.0, gt=0)
+
+
+class VectorScaling(_Counting):
+    """VS: cross-entropy of (n_c / n_max)^g z_c + tau log pi_c, g = `gamma` (Kini et al. 2021)."""
+
+    implementation: ClassVar[str] = "trainer.losses.longtail:AdjustedCrossEntropy"
+    family: ClassVar[str] = "VS"
+    name: Literal["vector_scaling"] = "vector_scaling"
+    gamma: float = Field(gt=0)
+    tau: NonNegative
+
+
+class DeferredLdam(_Counting):
+    """LDAM-DRW (Cao et al. 2019): LDAM's margins; class-balanced weights from `defer` of the epochs on.
+
+    Scores, stored outputs and probabilities are 30 x cosine, the logits that its softmax sees. With `defer` 1
+    nothing is ever re-weighted: LDAM alone.
+    """
+
+    implementation: ClassVar[str] = "trainer.losses.longtail:Ldam"
+    family: ClassVar[str] = "LDAM-DRW"
+    head: ClassVar[Head] = "scaled_cosine"
+    name: Literal["ldam_drw"] = "ldam_drw"
+    max_margin: float = Field(default=0.5, gt=0)
+    beta: float = Field(default=0.9999, gt=0, lt=1)
+    defer: float = Field(default=0.8, gt=0, le=1)
