@@ -204,7 +204,7 @@ def test_targets_may_be_bool_integer_or_float(config: LossConfig, slow: referenc
 def test_nothing_depends_on_the_data_but_the_values(config: LossConfig, slow: reference.Loss) -> None:
     """The meta device has no values: a copy to the host or a data-dependent shape would raise there."""
     logits = outputs(config, [0.3, -0.2, 1.5]).to("meta").requires_grad_()
-    build(config)(logits, torch.zeros(3, device="meta")).backward()
+    build(config).to("meta")(logits, torch.zeros(3, device="meta")).backward()
     assert logits.grad is not None
     assert logits.grad.shape == logits.shape
 
@@ -225,7 +225,7 @@ def test_vmap_over_replicates_equals_a_loop(config: LossConfig, slow: reference.
 def test_capture_in_a_cuda_graph(config: LossConfig, slow: reference.Loss) -> None:
     logits = outputs(config, [0.3, -0.2, 1.5]).cuda()
     targets = torch.tensor([1.0, 0.0, 0.0], device="cuda")
-    loss = build(config)
+    loss = build(config).cuda()
     expected = loss(logits, targets)
     torch.cuda.synchronize()
     graph = torch.cuda.CUDAGraph()
