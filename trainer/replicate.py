@@ -29,7 +29,7 @@ from trainer.models.scoring import build_replicate_model, logits_of
 from trainer.patience import epochs_without_gain
 from trainer.scored import ScoredEpochs, mean_scores
 from trainer.setup import TrialSetup
-from trainer.training_step import TrainingStep, learning_rate
+from trainer.training_step import TrainingStep
 
 # What one epoch left, by name.
 EpochRecord: TypeAlias = dict[str, float]
@@ -119,6 +119,7 @@ class Replicate:
             self.train_indices,
             pool_targets,
             setup.generator(self.seed, f"order/{self.epoch}"),
+            progress=self.epoch / max(config.epochs - 1, 1),
         )
         draws = setup.examples.draw(len(order), setup.generator(self.seed, f"augmentation/{self.epoch}"))
         kept, self.batch_sizes = trainable_batches(
@@ -194,7 +195,7 @@ class Replicate:
         summary = setup.arrays.summarize(setup.validation_labels, self.validation_outputs)
         record = {
             "epoch": self.epoch,
-            "learning_rate": learning_rate(config.optimizer, self.epoch, config.epochs),
+            "learning_rate": config.optimizer.rate(self.epoch, config.epochs),
             "train/loss": loss / max(len(self.batch_sizes), 1),
             "train/violation": violation,
             "train/penalty": 0.0 if self.constraint is None else self.constraint.penalty,

@@ -7,7 +7,6 @@ do, which are set once per epoch.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -54,7 +53,7 @@ class TrainingStep:
         """Set what the steps of `epoch` (from 0) have in common; its batches are begun by themselves."""
         self.loss_sum.zero_()
         epochs = self.config.epochs
-        set_learning_rate(self.optimizer, learning_rate(self.config.optimizer, epoch, epochs))
+        set_learning_rate(self.optimizer, self.config.optimizer.rate(epoch, epochs))
         self.loss.begin_epoch(epoch, epochs)
         if self.constraint is not None:
             self.constraint.begin_epoch()
@@ -128,15 +127,13 @@ def make_optimizer(
         never_warn_of_capture(adam)
         return adam
     return torch.optim.SGD(
-        groups, lr=rate, momentum=config.momentum, weight_decay=config.weight_decay, fused=fused
+        groups,
+        lr=rate,
+        momentum=config.momentum,
+        weight_decay=config.weight_decay,
+        nesterov=config.nesterov,
+        fused=fused,
     )
-
-
-def learning_rate(config: OptimizerConfig, epoch: int, epochs: int) -> float:
-    """The learning rate of `epoch` (from 0) of `epochs`, by the configuration's schedule."""
-    if config.schedule == "cosine":
-        return config.learning_rate * 0.5 * (1 + math.cos(math.pi * epoch / epochs))
-    return config.learning_rate
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:

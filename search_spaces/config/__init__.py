@@ -50,6 +50,7 @@ from search_spaces.config.models import (
     head_weights,
 )
 from search_spaces.config.registry import Registry
+from search_spaces.config.sampling import PowerSampler, Sampler, SamplerName, balances
 from search_spaces.config.sources import (
     SOURCE_TYPES,
     Cifar10,
@@ -123,9 +124,12 @@ __all__ = [
     "OptimizerConfig",
     "Percentiles",
     "PartialAuc",
+    "PowerSampler",
     "RandomCrop",
     "Registry",
     "ResNet10",
+    "Sampler",
+    "SamplerName",
     "ScoredBy",
     "Sgd",
     "SmallCnn",
@@ -140,6 +144,7 @@ __all__ = [
     "VectorScaling",
     "WeightedBce",
     "WeightedCrossEntropy",
+    "balances",
     "check_installed",
     "head_weights",
     "members_of",

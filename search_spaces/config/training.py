@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from search_spaces.config.base import Frozen, NonNegative
+from search_spaces.config.identity import ADDED_LATER
+
+Schedule = Literal["constant", "cosine", "step"]
+DECAY = 0.1
+Milestones = Annotated[tuple[Annotated[int, Field(ge=1)], ...], ADDED_LATER]
+Decay = Annotated[float, Field(gt=0, lt=1), ADDED_LATER]
+WarmUp = Annotated[int, Field(ge=0), ADDED_LATER]
 
 
 class Sgd(Frozen):
@@ -18,12 +26,64 @@ class Sgd(Frozen):
     weight_decay    weight of half the squared norm of all weights
     schedule        of the step: "constant", or "cosine", which falls to 0 after the last epoch
     """
+class Optimizer(Frozen):
+    """What every optimiser has: the learning rate of every epoch.
+    schedule        "constant"; "cosine", half a cosine from `learning_rate` towards 0; "step", times `decay`
+                    from each of `milestones` on
+    milestones      the epochs (from 0, rising) of schedule "step"
+    decay           what the rate is multiplied by at each milestone
+    warmup_epochs   so many first epochs the rate rises linearly to `learning_rate`, which the last of them
+                    has; a cosine begins behind them
+    if TYPE_CHECKING:
+        # Every optimiser has these fields. It declares them itself: their order is that of labels.
+        learning_rate: float
+        schedule: Schedule
+        milestones: Milestones
+        decay: Decay
+        warmup_epochs: WarmUp
+    @model_validator(mode="after")
+    def _milestones_are_those_of_steps(self) -> Self:
+        if self.schedule == "step" and not self.milestones:
+            raise ValueError("expected milestones with schedule step, given none")
+        if self.schedule != "step" and (
+            self.milestones or self.decay != type(self).model_fields["decay"].default
+        ):
+            raise ValueError(f"expected milestones and decay with schedule step alone, given {self.schedule}")
+        if list(self.milestones) != sorted(set(self.milestones)):
+            raise ValueError(f"expected rising milestones, given {list(self.milestones)}")
+        return self
+    def rate(self, epoch: int, epochs: int) -> float:
+        """The learning rate of `epoch` (from 0) of `epochs`.
+        >>> rates = Sgd(learning_rate=1, schedule="step", milestones=(3,), warmup_epochs=2)
+        >>> [rates.rate(epoch, 4) for epoch in range(4)]
+        [0.5, 1.0, 1.0, 0.1]
+        """
+        warmup = min(self.warmup_epochs, epochs)
+        if epoch < warmup:
+            return self.learning_rate * (epoch + 1) / warmup
+        if self.schedule == "cosine":
+            through = (epoch - warmup) / (epochs - warmup)
+            return self.learning_rate * 0.5 * (1 + math.cos(math.pi * through))
+        passed = sum(1 for milestone in self.milestones if epoch >= milestone)
+        return self.learning_rate * self.decay**passed
+class Sgd(Optimizer):
+    """Stochastic gradient descent with momentum and L2 weight decay."""
 
     name: Literal["sgd"] = "sgd"
     learning_rate: float = Field(default=0.01, gt=0)
     momentum: NonNegative = Field(default=0.9, lt=1)
     weight_decay: NonNegative = 2e-4
-    schedule: Literal["constant", "cosine"] = "constant"
+    schedule: Schedule = "constant"
+    milestones: Milestones = ()
+    decay: Decay = DECAY
+    warmup_epochs: WarmUp = 0
+    nesterov: Annotated[bool, ADDED_LATER] = False
+
+    @model_validator(mode="after")
+    def _nesterov_needs_momentum(self) -> Self:
+        if self.nesterov and self.momentum == 0:
+            raise ValueError("expected a momentum above 0 with nesterov, given 0")
+        return self
 
 
 class Adam(Frozen):
@@ -33,11 +93,16 @@ class Adam(Frozen):
     weight_decay    weight of half the squared norm of all weights, as torch's Adam adds it to the gradient
     schedule        of the step: "constant", or "cosine", which falls to 0 after the last epoch
     """
+class Adam(Optimizer):
+    """Adam (Kingma and Ba 2015) with torch's default betas."""
 
     name: Literal["adam"] = "adam"
     learning_rate: float = Field(default=1e-3, gt=0)
     weight_decay: NonNegative = 0.0
-    schedule: Literal["constant", "cosine"] = "constant"
+    schedule: Schedule = "constant"
+    milestones: Milestones = ()
+    decay: Decay = DECAY
+    warmup_epochs: WarmUp = 0
 
 
 OptimizerConfig = Annotated[Sgd | Adam, Field(discriminator="name")]

@@ -21,6 +21,7 @@ from search_spaces.config.constraint import ConstraintConfig
 from search_spaces.config.losses.registered import LOSS_TYPES, LossConfig
 from search_spaces.config.models import MODEL_TYPES, ModelConfig, ResNet10
 from search_spaces.config.registry import Registry
+from search_spaces.config.sampling import Sampler
 from search_spaces.config.sources import SOURCE_TYPES
 from search_spaces.config.tasks import DataConfig
 from search_spaces.config.training import SCORED_EPOCHS, OptimizerConfig, ScoredBy, Sgd
@@ -59,7 +60,7 @@ class TrialConfig(Frozen):
     model: ModelConfig = ResNet10()
     loss: LossConfig
     constraint: ConstraintConfig | None = None
-    sampler: Literal["shuffle", "class_balanced"] = "shuffle"
+    sampler: Sampler = "shuffle"
     augmentation: AugmentationConfig = AugmentationConfig()
     optimizer: OptimizerConfig = Sgd()
     epochs: int = Field(default=100, ge=1)

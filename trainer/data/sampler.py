@@ -5,25 +5,61 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from search_spaces.errors import InputError, unknown_name
+from search_spaces.config import PowerSampler, SamplerName
 
 
-def epoch_order(kind: str, train_indices: Tensor, targets: Tensor, generator: torch.Generator) -> Tensor:
+def epoch_order(
+    sampler: SamplerName | PowerSampler,
+    train_indices: Tensor,
+    targets: Tensor,
+    generator: torch.Generator,
+    *,
+    progress: float = 0.0,
+) -> Tensor:
     """The order of one epoch: int64 [n], values of `train_indices` [n].
 
     train_indices   positions in the pool of the examples to train on
     targets         the pool's targets [N], N >= n
     generator       a CPU generator, seeded for this epoch of this replicate
+    progress        0 in the first epoch to 1 in the last
 
-    "shuffle" is a permutation. "class_balanced" draws with replacement, each example with a weight of
-    1 / (examples of its class), so every class is seen equally often on average.
-    Raises InputError for another kind.
+    "shuffle" is a permutation. The others draw with replacement, a class by `class_shares`, then an example
+    of it with equal chances.
     """
-    if kind == "shuffle":
+    if sampler == "shuffle":
         return train_indices[torch.randperm(len(train_indices), generator=generator)]
-    if kind == "class_balanced":
-        return train_indices[_draw_balanced(targets[train_indices], generator)]
-    raise InputError(unknown_name("sampler", kind, ["shuffle", "class_balanced"]))
+    labels = targets[train_indices]
+    _, sizes = torch.unique(labels, sorted=True, return_counts=True)
+    if sampler == "class_balanced":
+        drawn = torch.randint(len(sizes), (len(labels),), generator=generator)
+    else:
+        shares = class_shares(sampler, sizes, progress)
+        points = torch.rand(len(labels), generator=generator, dtype=torch.float64)
+        # The last bound may round to less than 1.
+        drawn = torch.searchsorted(shares.cumsum(0)[:-1].contiguous(), points, right=True)
+    return train_indices[_draw_within(labels, sizes, drawn, generator)]
+
+
+def class_shares(sampler: SamplerName | PowerSampler, sizes: Tensor, progress: float = 0.0) -> Tensor:
+    """The share of an epoch that each class has, float64 [C], of classes of `sizes` [C] examples.
+
+    >>> class_shares("square_root", torch.tensor([900, 100])).tolist()
+    [0.75, 0.25]
+    """
+    n = sizes.double()
+    own, equal = n / n.sum(), torch.full_like(n, 1 / len(n))
+    match sampler:
+        case "shuffle":
+            return own
+        case "class_balanced":
+            return equal
+        case "progressive":
+            return (1 - progress) * own + progress * equal
+        case "square_root":
+            weights = n.sqrt()
+        case PowerSampler(exponent=exponent):
+            weights = n ** (1 - exponent)
+    return weights / weights.sum()
 
 
 def trainable_batches(labels: Tensor, size: int, *, needs_pairs: bool) -> tuple[Tensor, list[int]]:
@@ -41,15 +77,14 @@ def trainable_batches(labels: Tensor, size: int, *, needs_pairs: bool) -> tuple[
     return torch.cat(kept) if kept else torch.zeros(0, dtype=torch.int64), sizes
 
 
-def _draw_balanced(labels: Tensor, generator: torch.Generator) -> Tensor:
-    """Positions [n] in `labels` [n]: a class with equal chances, then an example of it with equal chances.
+def _draw_within(labels: Tensor, sizes: Tensor, drawn: Tensor, generator: torch.Generator) -> Tensor:
+    """Positions [n] in `labels` [n]: of each drawn class [n] an example, with equal chances.
 
-    The same law as weights of 1 / n_class, without the limit of `torch.multinomial` on the number of weights.
+    Classes first is the same law as a weight per example, without the limit of `torch.multinomial` on the
+    number of weights.
     """
-    classes, sizes = torch.unique(labels, sorted=True, return_counts=True)
     starts = sizes.cumsum(0) - sizes
     by_class = torch.argsort(labels, stable=True)
-    drawn = torch.randint(len(classes), (len(labels),), generator=generator)
     within = torch.rand(len(labels), generator=generator, dtype=torch.float64)
     # The product rounds up to the size itself only for a class of more than 2**52 examples.
     return by_class[starts[drawn] + (within * sizes[drawn]).long()]

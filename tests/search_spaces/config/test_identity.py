@@ -63,6 +63,7 @@ SCHEMA_2 = {
     "Percentiles": {"percentiles"},
     "PartialAuc": {"name", "temperature"},
     "Plugin": {"package"},
+    "PowerSampler": {"exponent"},
     "RandomCrop": {"name", "padding"},
     "ResNet10": {"name", "width", "initialization"},
     "Sgd": {"name", "learning_rate", "momentum", "weight_decay", "schedule"},

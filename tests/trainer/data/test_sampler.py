@@ -1,16 +1,18 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 
-from search_spaces.errors import InputError
-from trainer.data.sampler import epoch_order
+from search_spaces.config import PowerSampler
+from trainer.data.sampler import class_shares, epoch_order
 
 TARGETS = torch.tensor([0] * 60 + [1] * 40, dtype=torch.uint8)
 TRAIN = torch.cat([torch.arange(0, 40), torch.arange(70, 75)])
 
 
-def _order(kind: str, seed: int = 0, train: torch.Tensor = TRAIN) -> torch.Tensor:
+def _order(kind: Any, seed: int = 0, train: torch.Tensor = TRAIN) -> torch.Tensor:
     return epoch_order(kind, train, TARGETS, torch.Generator().manual_seed(seed))
 
 
@@ -21,7 +23,9 @@ def test_shuffle_is_a_permutation_of_the_training_indices() -> None:
     assert not order.equal(TRAIN)
 
 
-@pytest.mark.parametrize("kind", ["shuffle", "class_balanced"])
+@pytest.mark.parametrize(
+    "kind", ["shuffle", "class_balanced", "square_root", "progressive", PowerSampler(exponent=0.25)]
+)
 def test_the_generator_alone_decides(kind: str) -> None:
     first = _order(kind)
     torch.manual_seed(99)
@@ -42,13 +46,34 @@ def test_class_balanced_draws_with_weights_of_one_over_the_class_size() -> None:
     assert ((counts[TRAIN] - expected).abs() < 5 * expected.sqrt()).all()
 
 
+@pytest.mark.parametrize(
+    ("kind", "progress", "weights"),
+    [
+        ("square_root", 0.0, (40**0.5, 5**0.5)),
+        (PowerSampler(exponent=0.25), 0.0, (40**0.75, 5**0.75)),
+        ("progressive", 0.0, (40, 5)),
+        ("progressive", 0.5, (40 / 45 + 1 / 2, 5 / 45 + 1 / 2)),
+        ("progressive", 1.0, (1, 1)),
+    ],
+)
+def test_classes_are_drawn_in_their_shares(kind: Any, progress: float, weights: tuple[float, float]) -> None:
+    asked = torch.tensor(weights, dtype=torch.float64) / sum(weights)
+    assert class_shares(kind, torch.tensor([40, 5]), progress).tolist() == pytest.approx(asked.tolist())
+    orders = []
+    for seed in range(4000):
+        generator = torch.Generator().manual_seed(seed)
+        orders.append(epoch_order(kind, TRAIN, TARGETS, generator, progress=progress))
+    drawn = torch.cat(orders)
+    counts = torch.bincount(drawn, minlength=len(TARGETS)).double()
+    assert counts.nonzero().flatten().equal(TRAIN)
+    sizes = torch.where(TARGETS[TRAIN] == 1, 5, 40)
+    expected = len(drawn) * asked[TARGETS[TRAIN].long()] / sizes
+    # Poisson deviations; 45 values, so five of them.
+    assert ((counts[TRAIN] - expected).abs() < 5 * expected.sqrt()).all()
+
+
 def test_class_balanced_with_one_class_draws_from_it() -> None:
     only = torch.arange(5, 15)
     order = _order("class_balanced", train=only)
     assert len(order) == 10
     assert set(order.tolist()) <= set(only.tolist())
-
-
-def test_an_unknown_kind_lists_the_known_ones() -> None:
-    with pytest.raises(InputError, match="unknown sampler 'sorted'; known: shuffle, class_balanced"):
-        _order("sorted")
