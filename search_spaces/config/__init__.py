@@ -46,6 +46,7 @@ from search_spaces.config.models import (
     Model,
     ModelConfig,
     ResNet10,
+    ResNet32,
     SmallCnn,
     head_weights,
 )
@@ -128,6 +129,7 @@ __all__ = [
     "RandomCrop",
     "Registry",
     "ResNet10",
+    "ResNet32",
     "Sampler",
     "SamplerName",
     "ScoredBy",

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias
 
 from pydantic import Field
 
+from search_spaces.config.identity import ADDED_LATER
 from search_spaces.config.kinds import Absent, Kind
 from search_spaces.config.registry import Registry
 from search_spaces.errors import InputError
 
 # How the first weights of convolutions are drawn (see `ResNet10`).
-Initialization = Literal["torch", "he_fan_out"]
+Initialization = Literal["torch", "he_fan_out", "he_fan_in"]
 # The output layer: linear with a bias, or cosines between features and one vector per output, in [-1, 1] or
 # times COSINE_SCALE (that of LDAM's code).
 Head = Literal["linear", "cosine", "scaled_cosine"]
@@ -81,7 +82,7 @@ class ResNet10(_Convolutional):
 
     `initialization` says how the convolutions' first weights are drawn. "torch": torch's default, uniform
     with a = sqrt 5, variance 1 / (3 fan-in), which the paper's released code leaves as it is. "he_fan_out":
-    normal with variance 2 / fan-out (He et al., ICCV 2015).
+    normal with variance 2 / fan-out (He et al., ICCV 2015); "he_fan_in" with 2 / fan-in.
 
     It sets the effective learning rate: batch norm hides the weights' scale from the forward pass, but a
     step's effect goes with 1 / |w|^2. Under "he_fan_out" the rate is in effect 6 times smaller at first, 3
@@ -108,7 +109,7 @@ class ResNet10(_Convolutional):
 
 
 class SmallCnn(_Convolutional):
-    """Two 3 x 3 convolution blocks of `width` and 2 x `width` channels and a linear output.
+    """`blocks` 3 x 3 convolution blocks of `width` channels, twice as many in each next one, and the output.
 
     `initialization` is that of `ResNet10`, and has the same effect.
     """
@@ -116,13 +117,42 @@ class SmallCnn(_Convolutional):
     implementation: ClassVar[str] = "trainer.models.small_cnn:small_cnn"
     name: Literal["small_cnn"] = "small_cnn"
     width: int = Field(default=16, ge=1, le=1024)
+    blocks: Annotated[int, Field(ge=1, le=3), ADDED_LATER] = 2
+
+    @property
+    def channels(self) -> tuple[int, ...]:
+        """Of each block."""
+        return tuple(self.width * 2**block for block in range(self.blocks))
 
     def weight_count(self, *, channels: int, image_size: int, outputs: int, head: Head) -> int:
-        """Two convolutions without bias, their batch norms, and the head on what two poolings leave."""
-        width = self.width
-        weights = _normed_convolution(channels, width) + _normed_convolution(width, 2 * width)
-        features = 2 * width * (image_size // 4) ** 2
+        """Convolutions without bias, their batch norms, and the head on what a pooling per block leaves."""
+        weights, inputs = 0, channels
+        for wide in self.channels:
+            weights += _normed_convolution(inputs, wide)
+            inputs = wide
+        features = inputs * (image_size // 2**self.blocks) ** 2
         return weights + head_weights(features, outputs, head)
+
+
+class ResNet32(_Convolutional):
+    """The ResNet of long-tail papers: three stages of five basic blocks, `width`-2w-4w channels.
+
+    He et al., CVPR 2016, section 4.2, n = 5: a 3 x 3 stem, and shortcuts without weights, which leave out
+    every other pixel and fill up channels with 0. `initialization` is that of `ResNet10`.
+    """
+
+    implementation: ClassVar[str] = "trainer.models.resnet32:resnet32"
+    name: Literal["resnet32"] = "resnet32"
+    width: int = Field(default=16, ge=1, le=1024)
+    initialization: Initialization = "he_fan_in"
+
+    def weight_count(self, *, channels: int, image_size: int, outputs: int, head: Head) -> int:
+        """Stem, thirty convolutions, their batch norms, and the head."""
+        weights, inputs = _normed_convolution(channels, self.width), self.width
+        for wide in (self.width, 2 * self.width, 4 * self.width):
+            weights += _normed_convolution(inputs, wide) + 9 * _normed_convolution(wide, wide)
+            inputs = wide
+        return weights + head_weights(inputs, outputs, head)
 
 
 def head_weights(features: int, outputs: int, head: Head) -> int:
@@ -152,7 +182,7 @@ class AbsentModel(Absent, Model):
         raise InputError(self.lack)
 
 
-MODEL_TYPES: Registry[Model] = Registry(Model, AbsentModel, ResNet10, SmallCnn)  # type: ignore[type-abstract]
+MODEL_TYPES: Registry[Model] = Registry(Model, AbsentModel, ResNet10, SmallCnn, ResNet32)  # type: ignore[type-abstract]
 
 if TYPE_CHECKING:
     ModelConfig: TypeAlias = Model

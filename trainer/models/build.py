@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -72,8 +73,9 @@ def initialise(module: nn.Module, generator: torch.Generator, convolutions: Init
     match module:
         case _ if callable(own):
             own(generator)
-        case nn.Conv2d() if convolutions == "he_fan_out":
-            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu", generator=generator)
+        case nn.Conv2d() if convolutions != "torch":
+            mode: Any = convolutions.removeprefix("he_")
+            nn.init.kaiming_normal_(module.weight, mode=mode, nonlinearity="relu", generator=generator)
             _uniform_bias(module.bias, module.weight[0].numel(), generator)
         case nn.Conv2d():
             nn.init.kaiming_uniform_(module.weight, a=math.sqrt(5), generator=generator)

@@ -13,17 +13,15 @@ from search_spaces.config import SmallCnn
 def small_cnn(
     config: SmallCnn, *, channels: int, image_size: int, head: Callable[[int], nn.Module]
 ) -> nn.Sequential:
-    """Two blocks of 3 x 3 convolution, batch normalisation, ReLU and 2 x 2 max-pool, and the head."""
-    width = config.width
-    side = image_size // 2 // 2
-    return nn.Sequential(
-        OrderedDict[str, nn.Module](
-            block1=_block(channels, width),
-            block2=_block(width, 2 * width),
-            flatten=nn.Flatten(),
-            head=head(2 * width * side * side),
-        )
-    )
+    """Blocks of 3 x 3 convolution, batch normalisation, ReLU and 2 x 2 max-pool, and the head."""
+    layers: OrderedDict[str, nn.Module] = OrderedDict()
+    inputs, side = channels, image_size
+    for number, wide in enumerate(config.channels, start=1):
+        layers[f"block{number}"] = _block(inputs, wide)
+        inputs, side = wide, side // 2
+    layers["flatten"] = nn.Flatten()
+    layers["head"] = head(inputs * side * side)
+    return nn.Sequential(layers)
 
 
 def _block(channels_in: int, channels_out: int) -> nn.Sequential:

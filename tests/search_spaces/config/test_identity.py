@@ -66,6 +66,7 @@ SCHEMA_2 = {
     "PowerSampler": {"exponent"},
     "RandomCrop": {"name", "padding"},
     "ResNet10": {"name", "width", "initialization"},
+    "ResNet32": {"name", "width", "initialization"},
     "Sgd": {"name", "learning_rate", "momentum", "weight_decay", "schedule"},
     "SmallCnn": {"name", "width", "initialization"},
     "SymmetricFocal": {"name", "gamma"},

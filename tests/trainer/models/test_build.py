@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from search_spaces.config import Head, Model, ResNet10, SmallCnn
+from search_spaces.config import COSINE_SCALE, Head, Model, ResNet10, ResNet32, SmallCnn
 from search_spaces.errors import InputError
 from trainer.models.build import build_model, model_on_meta
 from trainer.models.heads import CosineHead
@@ -21,10 +21,12 @@ def build(config: Model, seed: int = 1, **sizes: int | str) -> nn.Module:
     )
 
 
-@pytest.mark.parametrize("config", [ResNet10(width=2), SmallCnn(width=2)], ids=["resnet10", "small_cnn"])
+@pytest.mark.parametrize(
+    "config", [ResNet10(width=2), SmallCnn(width=2), SmallCnn(width=2, blocks=3), ResNet32(width=2)], ids=str
+)
 @pytest.mark.parametrize("image_size", [8, 9, 13, 28, 32, 64])
 @pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize(("outputs", "head"), [(1, "linear"), (2, "cosine")])
+@pytest.mark.parametrize(("outputs", "head"), [(1, "linear"), (2, "cosine"), (3, "scaled_cosine")])
 def test_forward_gives_one_row_of_outputs_per_image(
     config: Model, image_size: int, channels: int, outputs: int, head: Head
 ) -> None:
@@ -39,7 +41,7 @@ def test_forward_gives_one_row_of_outputs_per_image(
     assert all(gradient is not None and torch.isfinite(gradient).all() for gradient in gradients)
 
 
-@pytest.mark.parametrize("config", [ResNet10(width=4), SmallCnn(width=4)], ids=["resnet10", "small_cnn"])
+@pytest.mark.parametrize("config", [ResNet10(width=4), SmallCnn(width=4), ResNet32(width=4)], ids=str)
 @pytest.mark.parametrize("head", ["linear", "cosine"])
 def test_weights_come_from_the_generator_and_nothing_else(config: Model, head: Head) -> None:
     states = []
@@ -69,6 +71,24 @@ def test_default_draw_is_torchs_own_bit_for_bit(config: Model) -> None:
     expected = torchs.state_dict()
     for name, value in ours.state_dict().items():
         assert torch.equal(value, expected[name]), name
+
+
+def test_resnet32_is_the_literatures() -> None:
+    """He et al. 2016, table 6: 0.46 million parameters for 32 layers."""
+    model = build(ResNet32(), outputs=10, image_size=32)
+    assert sum(parameter.numel() for parameter in model.parameters()) == 464_154
+    convolutions = [module for module in model.modules() if isinstance(module, nn.Conv2d)]
+    assert len(convolutions) + 1 == 32
+    deep = next(c for c in convolutions if c.in_channels == 64)
+    assert deep.weight.std().item() == pytest.approx(math.sqrt(2 / (9 * 64)), rel=0.02)
+
+
+def test_the_scaled_cosine_is_the_cosine_times_its_scale() -> None:
+    images = torch.rand(3, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    plain = build(SmallCnn(width=2), outputs=4, head="cosine")(images)
+    scaled = build(SmallCnn(width=2), outputs=4, head="scaled_cosine")(images)
+    assert torch.allclose(scaled, COSINE_SCALE * plain)
+    assert plain.abs().max() <= 1
 
 
 def test_torchs_draw_is_bounded_by_the_fan_in() -> None:

@@ -28,6 +28,7 @@ from search_spaces.config import (
     Percentiles,
     RandomCrop,
     ResNet10,
+    ResNet32,
     SmallCnn,
     Source,
     Task,
@@ -44,7 +45,13 @@ ONE_OF_EACH: dict[type[Loss], Loss] = {
     Focal: Focal(gamma=2),
     VectorScaling: VectorScaling(gamma=0.15, tau=1.25),
 }
-MODELS: list[Model] = [ResNet10(width=2), ResNet10(width=4, initialization="he_fan_out"), SmallCnn(width=2)]
+MODELS: list[Model] = [
+    ResNet10(width=2),
+    ResNet10(width=4, initialization="he_fan_out"),
+    SmallCnn(width=2),
+    SmallCnn(width=2, blocks=3),
+    ResNet32(width=2),
+]
 AUGMENTATIONS: list[Augmentation] = [RandomCrop(padding=2), RandomCrop(padding=0), HorizontalFlip()]
 SOURCES: list[Source] = [
     Digits(),
