@@ -2,11 +2,15 @@
 
 from search_spaces.config.augmentation import (
     AUGMENTATION_TYPES,
+    Affine,
     Augmentation,
     AugmentationConfig,
     AugmentationStep,
+    ColorJitter,
     HorizontalFlip,
     RandomCrop,
+    RandomErasing,
+    Rotation,
 )
 from search_spaces.config.base import Frozen, NonNegative, number
 from search_spaces.config.classes import Classes, ClassLabel
@@ -83,6 +87,7 @@ __all__ = [
     "SOURCE_TYPES",
     "Absent",
     "Adam",
+    "Affine",
     "AsymmetricFocal",
     "AsymmetricMargin",
     "AucMargin",
@@ -97,6 +102,7 @@ __all__ = [
     "ClassBalancedCrossEntropy",
     "ClassLabel",
     "Classes",
+    "ColorJitter",
     "Comparison",
     "ConstraintConfig",
     "CrossEntropy",
@@ -127,9 +133,11 @@ __all__ = [
     "PartialAuc",
     "PowerSampler",
     "RandomCrop",
+    "RandomErasing",
     "Registry",
     "ResNet10",
     "ResNet32",
+    "Rotation",
     "Sampler",
     "SamplerName",
     "ScoredBy",

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self, TypeAlias, TypeVar
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from search_spaces.config.base import Frozen, NonNegative
 from search_spaces.config.identity import ADDED_LATER
 from search_spaces.config.kinds import Absent, Kind
 from search_spaces.config.registry import Registry
+
+Factor = Annotated[float, Field(gt=0)]
+Share = Annotated[float, Field(gt=0, le=1)]
 
 
 class Augmentation(Kind):
@@ -17,6 +20,9 @@ class Augmentation(Kind):
 
     kind: ClassVar[str] = "augmentation"
     group: ClassVar[str] = "almsweep.augmentations"
+
+
+A = TypeVar("A", bound=Augmentation)
 
 
 class RandomCrop(Augmentation):
@@ -41,12 +47,80 @@ class HorizontalFlip(Augmentation):
     probability: NonNegative = Field(default=0.5, le=1)
 
 
+class Rotation(Augmentation):
+    """A turn about the middle by an angle that is uniform in +-`degrees`; corners become black."""
+
+    implementation: ClassVar[str] = "trainer.data.warps:RotationStep"
+    name: Literal["rotation"] = "rotation"
+    degrees: float = Field(default=15.0, gt=0, le=180)
+    probability: NonNegative = Field(default=0.5, le=1)
+
+
+class Affine(Augmentation):
+    """A turn, shear, scale and shift about the middle, each uniform in its range.
+
+    degrees     of the turn, +-
+    translate   of the shift, +- this share of the side, across and down each
+    scale       lowest and highest factor
+    shear       +- degrees, along x
+    """
+
+    implementation: ClassVar[str] = "trainer.data.warps:AffineStep"
+    name: Literal["affine"] = "affine"
+    degrees: NonNegative = Field(default=0.0, le=180)
+    translate: NonNegative = Field(default=0.1, le=1)
+    scale: tuple[Factor, Factor] = (0.9, 1.1)
+    shear: NonNegative = Field(default=0.0, lt=90)
+    probability: NonNegative = Field(default=0.5, le=1)
+
+    @model_validator(mode="after")
+    def _scale_is_a_range(self) -> Self:
+        return _ranged(self, "scale", self.scale)
+
+
+class ColorJitter(Augmentation):
+    """Brightness, contrast and saturation by factors of 1 +- the field, hue by +- the field of a turn."""
+
+    implementation: ClassVar[str] = "trainer.data.colour:ColorJitterStep"
+    name: Literal["color_jitter"] = "color_jitter"
+    brightness: NonNegative = Field(default=0.2, le=1)
+    contrast: NonNegative = Field(default=0.2, le=1)
+    saturation: NonNegative = Field(default=0.2, le=1)
+    hue: NonNegative = Field(default=0.05, le=0.5)
+    probability: NonNegative = Field(default=0.5, le=1)
+
+
+class RandomErasing(Augmentation):
+    """A black rectangle (Zhong et al. 2020).
+
+    area     least and most, as shares of the image's
+    aspect   the most that height per width, or width per height, may be
+    """
+
+    implementation: ClassVar[str] = "trainer.data.erasing:ErasingStep"
+    name: Literal["random_erasing"] = "random_erasing"
+    area: tuple[Share, Share] = (0.02, 0.33)
+    aspect: float = Field(default=3.3, ge=1)
+    probability: NonNegative = Field(default=0.5, le=1)
+
+    @model_validator(mode="after")
+    def _area_is_a_range(self) -> Self:
+        return _ranged(self, "area", self.area)
+
+
+def _ranged(step: A, field: str, given: tuple[float, float]) -> A:
+    """The step. Raises ValueError for a range whose ends have changed places."""
+    if given[0] > given[1]:
+        raise ValueError(f"expected {field} from the lowest to the highest, given {list(given)}")
+    return step
+
+
 class AbsentAugmentation(Absent, Augmentation):
     """An augmentation whose plug-in is not installed here."""
 
 
 AUGMENTATION_TYPES: Registry[Augmentation] = Registry(
-    Augmentation, AbsentAugmentation, RandomCrop, HorizontalFlip
+    Augmentation, AbsentAugmentation, RandomCrop, HorizontalFlip, Rotation, Affine, ColorJitter, RandomErasing
 )
 
 if TYPE_CHECKING:

@@ -18,6 +18,7 @@ from tests.search_spaces.strategies import trials
 # The fields without mark of every configuration type: those of schema 2. A type that is new gets a row here;
 # a field that is new in one of these types gets the mark ADDED_LATER instead.
 SCHEMA_2 = {
+    "Affine": {"name", "degrees", "translate", "scale", "shear", "probability"},
     "AsymmetricFocal": {"name", "gamma"},
     "AsymmetricMargin": {"name", "margin"},
     "Adam": {"name", "learning_rate", "weight_decay", "schedule"},
@@ -28,6 +29,7 @@ SCHEMA_2 = {
     "Cifar100": {"name"},
     "ClassBalancedBce": {"name", "beta"},
     "ClassBalancedCrossEntropy": {"name", "beta"},
+    "ColorJitter": {"name", "brightness", "contrast", "saturation", "hue", "probability"},
     "ConstraintConfig": {"penalty", "growth", "margin", "introduce_at", "growth_rule", "max_growth_steps"},
     "Binary": {
         "source",
@@ -65,8 +67,10 @@ SCHEMA_2 = {
     "Plugin": {"package"},
     "PowerSampler": {"exponent"},
     "RandomCrop": {"name", "padding"},
+    "RandomErasing": {"name", "area", "aspect", "probability"},
     "ResNet10": {"name", "width", "initialization"},
     "ResNet32": {"name", "width", "initialization"},
+    "Rotation": {"name", "degrees", "probability"},
     "Sgd": {"name", "learning_rate", "momentum", "weight_decay", "schedule"},
     "SmallCnn": {"name", "width", "initialization"},
     "SymmetricFocal": {"name", "gamma"},

@@ -13,10 +13,12 @@ from search_spaces.config import (
     LOSS_TYPES,
     MODEL_TYPES,
     SOURCE_TYPES,
+    Affine,
     Augmentation,
     AugmentationConfig,
     Cifar10,
     Cifar100,
+    ColorJitter,
     ConstraintConfig,
     Digits,
     Focal,
@@ -27,8 +29,10 @@ from search_spaces.config import (
     Model,
     Percentiles,
     RandomCrop,
+    RandomErasing,
     ResNet10,
     ResNet32,
+    Rotation,
     SmallCnn,
     Source,
     Task,
@@ -52,7 +56,15 @@ MODELS: list[Model] = [
     SmallCnn(width=2, blocks=3),
     ResNet32(width=2),
 ]
-AUGMENTATIONS: list[Augmentation] = [RandomCrop(padding=2), RandomCrop(padding=0), HorizontalFlip()]
+AUGMENTATIONS: list[Augmentation] = [
+    RandomCrop(padding=2),
+    RandomCrop(padding=0),
+    HorizontalFlip(),
+    Rotation(),
+    Affine(degrees=5, shear=3),
+    ColorJitter(probability=1),
+    RandomErasing(probability=1),
+]
 SOURCES: list[Source] = [
     Digits(),
     Cifar10(),
