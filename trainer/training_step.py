@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from search_spaces.config import OptimizerConfig, TrialConfig
 from trainer.compat import never_warn_of_capture
-from trainer.data.batches import Batches
+from trainer.data.batches import Batch, Batches
 from trainer.device.capture import Captured, Lane
 from trainer.device.precision import autocast
 from trainer.losses.columns import TaskTensors
@@ -88,12 +88,13 @@ class TrainingStep:
     def _step(self, size: int, constrained: bool) -> None:
         """Loss F(s, y) plus the augmented term, a gradient step, then lambda <- lambda + mu q."""
         self.model.train()
-        positions, targets, images = self.batches.next(size)
+        batch = self.batches.next(size)
+        positions, targets, images = batch.positions, batch.targets, batch.images
         network = self.network if size == self.config.batch_size else self.model
         with autocast(self.config.precision, images.device):
             logits = network(images)
         logits = logits.float()
-        loss, violations = self.loss(logits, targets), None
+        loss, violations = self._base_loss(logits, batch), None
         if self.constraint is not None and constrained:
             masks = self.tensors.masks(targets)
             term, violations = self.constraint.term(self.tensors.scores(logits), masks, positions)
@@ -105,6 +106,15 @@ class TrainingStep:
         if self.constraint is not None and violations is not None:
             self.constraint.after_step(positions, violations)
         self.loss_sum.add_(loss.detach())
+
+    def _base_loss(self, logits: Tensor, batch: Batch) -> Tensor:
+        """F(s, y); of a mixed image the mixture of the losses for its two labels."""
+        if batch.shares is None:
+            loss: Tensor = self.loss(logits, batch.targets)
+            return loss
+        own = self.loss.each(logits, batch.targets)
+        partners = self.loss.each(logits, batch.targets.roll(1))
+        return (batch.shares * own + (1 - batch.shares) * partners).mean()
 
 
 def make_optimizer(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self, TypeAlias, TypeVar
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from search_spaces.config.base import Frozen, NonNegative
 from search_spaces.config.identity import ADDED_LATER
@@ -16,10 +16,14 @@ Share = Annotated[float, Field(gt=0, le=1)]
 
 
 class Augmentation(Kind):
-    """What every augmentation says of itself; the implementation is a `trainer.data.steps.Step`."""
+    """What every augmentation says of itself; the implementation is a `trainer.data.steps.Step`.
+
+    mixes   whether an image becomes one of two examples; then it is a `trainer.data.mixing.MixingStep`
+    """
 
     kind: ClassVar[str] = "augmentation"
     group: ClassVar[str] = "almsweep.augmentations"
+    mixes: ClassVar[bool] = False
 
 
 A = TypeVar("A", bound=Augmentation)
@@ -108,6 +112,26 @@ class RandomErasing(Augmentation):
         return _ranged(self, "area", self.area)
 
 
+class Mixup(Augmentation):
+    """Two images in one, share by share, the share from Beta(`alpha`, `alpha`) (Zhang et al. 2018)."""
+
+    implementation: ClassVar[str] = "trainer.data.mixing:MixupStep"
+    mixes: ClassVar[bool] = True
+    name: Literal["mixup"] = "mixup"
+    alpha: float = Field(default=1.0, gt=0)
+    probability: NonNegative = Field(default=1.0, le=1)
+
+
+class CutMix(Augmentation):
+    """A rectangle of another image in an image, its area from Beta(`alpha`, `alpha`) (Yun et al. 2019)."""
+
+    implementation: ClassVar[str] = "trainer.data.mixing:CutMixStep"
+    mixes: ClassVar[bool] = True
+    name: Literal["cutmix"] = "cutmix"
+    alpha: float = Field(default=1.0, gt=0)
+    probability: NonNegative = Field(default=1.0, le=1)
+
+
 def _ranged(step: A, field: str, given: tuple[float, float]) -> A:
     """The step. Raises ValueError for a range whose ends have changed places."""
     if given[0] > given[1]:
@@ -120,7 +144,16 @@ class AbsentAugmentation(Absent, Augmentation):
 
 
 AUGMENTATION_TYPES: Registry[Augmentation] = Registry(
-    Augmentation, AbsentAugmentation, RandomCrop, HorizontalFlip, Rotation, Affine, ColorJitter, RandomErasing
+    Augmentation,
+    AbsentAugmentation,
+    RandomCrop,
+    HorizontalFlip,
+    Rotation,
+    Affine,
+    ColorJitter,
+    RandomErasing,
+    Mixup,
+    CutMix,
 )
 
 if TYPE_CHECKING:
@@ -140,6 +173,20 @@ class AugmentationConfig(Frozen):
     crop_padding: int = Field(default=4, ge=0, le=64)
     horizontal_flip: NonNegative = Field(default=0.5, le=1)
     then: Annotated[tuple[AugmentationStep, ...], ADDED_LATER] = ()
+
+    @field_validator("then")
+    @classmethod
+    def _mixes_last(cls, steps: tuple[Augmentation, ...]) -> tuple[Augmentation, ...]:
+        early = [step.name for step in steps[:-1] if step.mixes]
+        if early:
+            raise ValueError(f"expected a step that mixes images as the last, given {early[0]} before others")
+        return steps
+
+    @property
+    def mixing(self) -> Augmentation | None:
+        """The step that mixes images, if there is one."""
+        last = self.then[-1] if self.then else None
+        return last if last is not None and last.mixes else None
 
     @property
     def steps(self) -> tuple[Augmentation, ...]:

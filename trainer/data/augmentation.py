@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from search_spaces.config import AugmentationConfig
+from trainer.data.mixing import MixingStep
 from trainer.data.steps import Step
 from trainer.registry import implementation_of
 
@@ -96,6 +97,14 @@ class Augmenter:
         for step, drawn in zip(self._steps, draws.steps, strict=True):
             images = step.apply(images, drawn)
         return self._normalise(images)
+
+    def shares(self, draws: Draws) -> Tensor | None:
+        """What is an image's own, [B], of images that are mixed with the one before; None without mixing."""
+        last = self._steps[-1]
+        if not isinstance(last, MixingStep):
+            return None
+        height, width = self._pixels.shape[2:]
+        return last.shares(draws.steps[-1], height, width)
 
     def eval_batch(self, pixels: Tensor) -> Tensor:
         """Normalised images [B, C, H, W] of uint8 images of that shape, without augmentation."""

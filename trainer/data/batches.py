@@ -22,11 +22,19 @@ EVALUATION_BATCH = 512
 
 
 class Batch(NamedTuple):
-    """Examples to train on: positions in the pool [B], targets [B], images [B, C, H, W] float."""
+    """Examples to train on.
+
+    positions   in the pool [B]
+    targets     [B]
+    images      [B, C, H, W], float
+    shares      what is its own of each image, [B]; the rest is that of the example before it (of the first
+                one, the last's). None where images are not mixed
+    """
 
     positions: Tensor
     targets: Tensor
     images: Tensor
+    shares: Tensor | None = None
 
 
 class Batches(ABC):
@@ -112,5 +120,6 @@ class ResidentBatches(Batches):
         rows = self._cursor + self._within[:size]
         self._cursor.add_(size)
         positions = self._order[rows]
-        images = self._augmenter.train_batch(positions, self._draws[rows])
-        return Batch(positions, self._targets[positions], images)
+        draws = self._draws[rows]
+        images = self._augmenter.train_batch(positions, draws)
+        return Batch(positions, self._targets[positions], images, self._augmenter.shares(draws))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 
 from torch import Tensor, nn
+from torch.func import vmap
 
 
 class LossModule(nn.Module, ABC):
@@ -20,6 +21,16 @@ class LossModule(nn.Module, ABC):
 
         The device is asked for nothing, so that a step can be captured.
         """
+
+    def each(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """The loss of each example, [B], of a loss that is their mean."""
+
+        def of_one(output: Tensor, target: Tensor) -> Tensor:
+            value: Tensor = self(output[None], target[None])
+            return value
+
+        found: Tensor = vmap(of_one)(outputs, targets)
+        return found
 
     def begin_epoch(self, epoch: int, epochs: int) -> None:
         """Take in that `epoch` (from 0) of `epochs` begins; tensors are changed in place."""

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from search_spaces.config import Augmentation, AugmentationConfig
+from trainer.data.mixing import MixingStep
 from trainer.data.steps import Step
 from trainer.registry import implementation_of
 from trainer.testing.common import (
@@ -38,7 +39,21 @@ def check_augmentation(config: Augmentation) -> None:
     for shape in SHAPES:
         images = torch.randint(0, 256, (ROWS, *shape), dtype=torch.uint8, generator=generator)
         _check_images(config, step, images, draws)
+    demand(isinstance(step, MixingStep) == config.mixes, config, "a MixingStep exactly where it mixes")
+    if isinstance(step, MixingStep):
+        _check_shares(config, step, draws)
     check_step(trial)
+
+
+def _check_shares(config: Augmentation, step: MixingStep[Any], draws: tuple[Tensor, ...]) -> None:
+    """A share is what is left of an image whose partner is of another colour."""
+    images = torch.zeros((ROWS, 1, 16, 16), dtype=torch.uint8)
+    images[::2] = 200
+    shares = step.shares(draws, 16, 16)
+    demand(shares.shape == (ROWS,), config, f"a share per image, given {tuple(shares.shape)}")
+    lit = step.apply(images, draws).float().mean(dim=(1, 2, 3)) / 200
+    expected = torch.where(torch.arange(ROWS) % 2 == 0, shares, 1 - shares)
+    demand(torch.allclose(lit, expected, atol=0.01), config, "shares that are those of the images")
 
 
 def _check_draws(config: Augmentation, step: Step[Any]) -> tuple[Tensor, ...]:
@@ -58,7 +73,7 @@ def _check_images(config: Augmentation, step: Step[Any], images: Tensor, draws: 
     before = images.clone()
     with demanded(config, f"to take images of {tuple(images.shape)}"):
         changed = step.apply(images, draws)
-        alone = torch.cat([step.apply(images[i : i + 1], _row(draws, i)) for i in range(ROWS)])
+        alone = torch.cat([_alone(config, step, images, draws, i) for i in range(ROWS)])
     demand(torch.equal(images, before), config, "the given images to be left alone")
     demand(changed.dtype == torch.uint8, config, f"uint8, given {changed.dtype}")
     shape = tuple(changed.shape)
@@ -67,6 +82,17 @@ def _check_images(config: Augmentation, step: Step[Any], images: Tensor, draws: 
     with demanded(config, "to ask the device for nothing"):
         there = step.apply(images.to(META), tuple(drawn.to(META) for drawn in draws))
     demand(there.device == META, config, "to stay on the images' device")
+
+
+def _alone(
+    config: Augmentation, step: Step[Any], images: Tensor, draws: tuple[Tensor, ...], row: int
+) -> Tensor:
+    """An image without the others of its batch; a step that mixes gets the one before it, too."""
+    if not config.mixes:
+        return step.apply(images[row : row + 1], _row(draws, row))
+    pair = torch.stack((images[row - 1], images[row]))
+    of_both = tuple(drawn[row : row + 1].expand(2, *drawn.shape[1:]) for drawn in draws)
+    return step.apply(pair, of_both)[1:]
 
 
 def _row(draws: tuple[Tensor, ...], row: int) -> tuple[Tensor, ...]:

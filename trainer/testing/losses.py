@@ -77,6 +77,9 @@ def _check_value(config: Loss, loss: LossModule, logits: Tensor, targets: Tensor
     where = f"at logits of up to {logits.abs().max().item():g}"
     logits.requires_grad_()
     value = loss(logits, targets)
+    if config.takes_mixed:
+        mean = loss.each(logits, targets).mean()
+        demand(torch.allclose(mean, value), config, f"the mean over examples {where}")
     demand(value.shape == (), config, f"a tensor without dimensions {where}, given {tuple(value.shape)}")
     demand(value.dtype == logits.dtype, config, f"a value of type {logits.dtype}, given {value.dtype}")
     demand(bool(value.isfinite()), config, f"a finite value {where}, given {value.item()}")

@@ -39,6 +39,7 @@ class Loss(Kind):
     needs_pairs        whether a batch without both classes must give no step
     decides_at_zero    whether a score of at least 0 is its own decision for the positive class
     takes_constraint   whether the named spaces combine it with the constraint
+    takes_mixed        whether it is a mean over examples, so that one example may have two labels
     corrects           whether it favours rare classes by their counts, as a balancing sampler does
     """
 
@@ -52,6 +53,7 @@ class Loss(Kind):
     needs_pairs: ClassVar[bool] = False
     decides_at_zero: ClassVar[bool] = True
     takes_constraint: ClassVar[bool] = True
+    takes_mixed: ClassVar[bool] = True
     corrects: ClassVar[bool] = False
 
     def fits(self, task: str) -> bool:

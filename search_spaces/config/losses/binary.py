@@ -114,6 +114,7 @@ class Ldam(Loss):
 
     implementation: ClassVar[str] = "trainer.losses.binary:ldam"
     family: ClassVar[str] = "LDAM"
+    takes_mixed: ClassVar[bool] = False
     corrects: ClassVar[bool] = True
     outputs: ClassVar[int | Literal["classes"]] = 2
     head: ClassVar[Head] = "cosine"
@@ -133,6 +134,7 @@ class Mbauc(Loss):
 
     implementation: ClassVar[str] = "trainer.losses.binary:mbauc"
     family: ClassVar[str] = "MBAUC"
+    takes_mixed: ClassVar[bool] = False
     needs_pairs: ClassVar[bool] = True
     takes_constraint: ClassVar[bool] = False
     name: Literal["mbauc"] = "mbauc"
@@ -143,6 +145,7 @@ class AucMargin(Loss):
 
     implementation: ClassVar[str] = "trainer.losses.auc:AucMargin"
     family: ClassVar[str] = "AUCM"
+    takes_mixed: ClassVar[bool] = False
     decides_at_zero: ClassVar[bool] = False
     name: Literal["aucm"] = "aucm"
     margin: float = Field(default=1.0, gt=0)
@@ -156,6 +159,7 @@ class PartialAuc(Loss):
 
     implementation: ClassVar[str] = "trainer.losses.auc:partial_auc"
     family: ClassVar[str] = "pAUC"
+    takes_mixed: ClassVar[bool] = False
     needs_pairs: ClassVar[bool] = True
     decides_at_zero: ClassVar[bool] = False
     name: Literal["partial_auc"] = "partial_auc"

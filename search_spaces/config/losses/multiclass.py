@@ -104,6 +104,7 @@ class DeferredLdam(_Counting):
     implementation: ClassVar[str] = "trainer.losses.longtail:Ldam"
     family: ClassVar[str] = "LDAM-DRW"
     head: ClassVar[Head] = "scaled_cosine"
+    takes_mixed: ClassVar[bool] = False
     name: Literal["ldam_drw"] = "ldam_drw"
     max_margin: float = Field(default=0.5, gt=0)
     beta: float = Field(default=0.9999, gt=0, lt=1)

@@ -41,6 +41,7 @@ SCHEMA_2 = {
         "train_share",
     },
     "CrossEntropy": {"name"},
+    "CutMix": {"name", "alpha", "probability"},
     "DeferredLdam": {"name", "max_margin", "beta", "defer"},
     "Digits": {"name"},
     "Focal": {"name", "gamma"},
@@ -51,6 +52,7 @@ SCHEMA_2 = {
     "LogitAdjusted": {"name", "tau"},
     "Mbauc": {"name"},
     "MedMnist": {"name", "subset"},
+    "Mixup": {"name", "alpha", "probability"},
     "MultiClass": {
         "task",
         "source",
