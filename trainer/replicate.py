@@ -229,7 +229,8 @@ class Replicate:
             return
         self.scored.offer(self.epoch, value, loss, self.model.state_dict(), self.validation_outputs)
         if self.constraint is not None:
-            self.constraint.end_epoch(self.epoch, value)
+            raising = self.setup.config.data.raises_penalty
+            self.constraint.end_epoch(self.epoch, record[f"val/{raising}"])
         patience = self.setup.config.patience
         values = [*(earlier[f"val/{steering.name}"] for earlier in self.records), value]
         if patience is not None and epochs_without_gain(values) >= patience:

@@ -26,7 +26,7 @@ _JOINERS = "\u200c\u200d"
 class Task(Frozen, ABC):
     """What every task has and says.
 
-    The metric that `steers` chooses the best epoch, ends patience, raises the penalty, stops early, selects.
+    The metric that `steers` chooses the best epoch, ends patience, stops early, selects.
 
     `label` names the data in every table, title and run; it is no part of a trial's identity.
 
@@ -99,6 +99,11 @@ class Task(Frozen, ABC):
     @abstractmethod
     def steers(self) -> str:
         """The name of the metric that steers, of which higher is better."""
+
+    @property
+    def raises_penalty(self) -> str:
+        """The name of the metric, among the headline ones, by which the constraint's penalty grows."""
+        return self.steers
 
     @abstractmethod
     def metrics(self, targets: Targets) -> tuple[Metric, ...]:

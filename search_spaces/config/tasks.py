@@ -134,15 +134,20 @@ class Binary(Task):
 
 
 class Imbalance(Frozen):
-    """A long tail: class c of C keeps floor(n_max * factor^(-c / (C - 1))) examples, n_max of the first.
+    """A long tail: how many of n_max examples each class c of C keeps.
 
     Cui et al., CVPR 2019, section 5.
 
     profile   how the classes between follow
     factor    examples of the first class per example of the last
+    "exponential"   floor(n_max * factor^(-c / (C - 1))) (Cui et al., CVPR 2019, section 5)
+    "step"          all of them in the first half of the classes, floor(n_max / factor) in the last C // 2
+    "cui"           as "exponential", but c and C are those of all the source's classes, asked for or not: a
+                    part of its long tail, as CIFAR-50's of CIFAR-100's even classes
+    `factor` = examples of the first class per example of the last.
     """
 
-    profile: Literal["exponential"] = "exponential"
+    profile: Literal["exponential", "step", "cui"] = "exponential"
     factor: float = Field(ge=1)
 
 
@@ -178,7 +183,7 @@ class MultiClass(Task):
     classes: tuple[ClassLabel, ...] = Field(min_length=2)
     critical: tuple[ClassLabel, ...] = Field(min_length=1)
     imbalance: Imbalance | None = None
-    steering: Literal["critical_auroc"] = "critical_auroc"
+    steering: Literal["critical_auroc", "macro_f1"] = "critical_auroc"
     validation_per_class: int | None = Field(default=None, ge=1)
     test_per_class: int | None = Field(default=None, ge=1)
     train_share: float = Field(default=0.9, gt=0, le=1)
@@ -198,6 +203,17 @@ class MultiClass(Task):
         unknown = [label for label in self.critical if label not in self.classes]
         if unknown:
             raise ValueError(f"expected critical classes among {list(self.classes)}, given {unknown}")
+        return self
+
+    @model_validator(mode="after")
+    def _cui_knows_all_classes(self) -> MultiClass:
+        if self.imbalance is not None and self.imbalance.profile == "cui":
+            every = self.source.classes_told.every
+            unknown = [label for label in self.classes if label not in every]
+            if unknown:
+                raise ValueError(
+                    f"expected, with profile cui, classes that are known of the data set, given {unknown}"
+                )
         return self
 
     @classmethod
@@ -225,6 +241,11 @@ class MultiClass(Task):
     def steers(self) -> str:
         """What `steering` names."""
         return self.steering
+
+    @property
+    def raises_penalty(self) -> str:
+        """The mean critical AUROC, whatever steers."""
+        return "critical_auroc"
 
     def metrics(self, targets: Targets) -> tuple[Metric, ...]:
         """Critical AUROC, F1, balanced accuracy; rates and areas per critical class; recall per class."""
@@ -281,8 +302,9 @@ class MultiClass(Task):
         return f"{self.imbalance.profile} 1:{number(self.imbalance.factor)}"
 
     def whole(self) -> Self:
-        """The same classes without a long tail, all examples of each."""
-        return self.model_copy(update={"imbalance": None, "train_share": 1.0})
+        """The same classes without a long tail, all examples of each, whatever steers."""
+        update = {"imbalance": None, "train_share": 1.0, "steering": "critical_auroc"}
+        return self.model_copy(update=update)
 
 
 # Registered tasks: a new one is added here.

@@ -123,7 +123,7 @@ class Constraint:
         self.violation.add_(q.detach().sum())
 
     def end_epoch(self, epoch: int, value: float) -> None:
-        """Take in the steering metric of `epoch` (from 0) on the validation split: the penalty may rise."""
+        """Take in the metric by which the penalty may rise, of `epoch` (from 0) on the validation split."""
         self.schedule.update(epoch, value)
 
     def state_dict(self) -> dict[str, Any]:

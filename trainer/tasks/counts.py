@@ -22,17 +22,17 @@ def shares(share: float, sizes: Sequence[int], available: Sequence[int]) -> list
     return [min(int(exact * size), left) for size, left in zip(sizes, available, strict=True)]
 
 
-def exponential(most: int, factor: float, classes: int) -> list[int]:
-    """Examples of each class of a long tail: floor(most * factor^(-c / (classes - 1))) of class c.
+def tail(most: int, factor: float, places: Sequence[float]) -> list[int]:
+    """Examples of each class of a long tail: floor(most * factor^-place), for places from 0 to 1.
 
     Cui et al., "Class-balanced loss based on effective number of samples", CVPR 2019, section 5.
 
-    >>> exponential(100, 10, 3), exponential(500, 100, 2)
+    >>> tail(100, 10, [0, 0.5, 1]), tail(500, 100, [0, 1])
     ([100, 31, 10], [500, 5])
     """
     counts = []
-    for position in range(classes):
-        wanted = most * factor ** (-position / (classes - 1))
+    for place in places:
+        wanted = most * factor**-place
         # A power that is a whole number may come out a little below it.
         nearest = round(wanted)
         counts.append(nearest if math.isclose(wanted, nearest, rel_tol=1e-12) else math.floor(wanted))

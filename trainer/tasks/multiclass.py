@@ -7,13 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from search_spaces.config import DEFAULT_TARGETS, MultiClass, Targets
+from search_spaces.config import DEFAULT_TARGETS, Imbalance, MultiClass, Targets
 from search_spaces.errors import DataError, InputError
 from trainer.metrics import binary as ranking
 from trainer.metrics import multiclass as metrics
 from trainer.metrics.ranking import Floats
 from trainer.tasks.base import Column, TaskArrays
-from trainer.tasks.counts import check_each, exponential, shares
+from trainer.tasks.counts import check_each, shares, tail
 
 
 class MultiClassArrays(TaskArrays):
@@ -41,7 +41,7 @@ class MultiClassArrays(TaskArrays):
         check_each(task, given, task.classes, sizes, data_set)
         if task.imbalance is None:
             return tuple(given)
-        counts = exponential(given[0], task.imbalance.factor, len(given))
+        counts = tail(given[0], task.imbalance.factor, self._places(task.imbalance))
         for count, label, left in zip(counts, task.classes, given, strict=True):
             if not 0 < count <= left:
                 raise DataError(
@@ -49,6 +49,18 @@ class MultiClassArrays(TaskArrays):
                     f"class {label!r}, expected 1 to {left}"
                 )
         return tuple(counts)
+
+    def _places(self, imbalance: Imbalance) -> list[float]:
+        """Where each class stands in the tail, from 0, the most frequent, to 1."""
+        task, count = self.task, len(self.task.classes)
+        match imbalance.profile:
+            case "exponential":
+                return [position / (count - 1) for position in range(count)]
+            case "step":
+                return [float(position >= count - count // 2) for position in range(count)]
+            case "cui":
+                every = task.source.classes_told.every
+                return [every.index(label) / (len(every) - 1) for label in task.classes]
 
     def count_facts(self, targets: NDArray[np.generic]) -> dict[str, int]:
         """The training set's examples of each class: "train/8"."""

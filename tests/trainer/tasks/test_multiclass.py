@@ -7,9 +7,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 from sklearn.metrics import balanced_accuracy_score, f1_score, roc_auc_score
 
-from search_spaces.config import Binary, Digits, Imbalance, MultiClass, Targets
+from search_spaces.config import (
+    Binary,
+    Cifar10,
+    Cifar100,
+    Digits,
+    ImageFolder,
+    Imbalance,
+    MultiClass,
+    Targets,
+)
 from search_spaces.errors import DataError, InputError
 from trainer.tasks.base import task_arrays
 
@@ -137,3 +147,60 @@ def test_columns_and_strata() -> None:
     assert column.positive.tolist() == [False, False, True, True]
     assert (column.negative == ~column.positive).all()
     assert [s.tolist() for s in arrays.strata(targets)] == [[0], [1], [2, 3]]
+
+
+def tail_of(source: Any, classes: Any, most: int, profile: Any, factor: float) -> int:
+    """Training examples in all, of as many of each class before there was a tail."""
+    task = MultiClass(
+        source=source,
+        classes=tuple(classes),
+        critical=(classes[-1],),
+        imbalance=Imbalance(profile=profile, factor=factor),
+        train_share=1,
+    )
+    sizes = [most] * len(task.classes)
+    return sum(task_arrays(task).class_counts(sizes, sizes, "some"))
+
+
+@pytest.mark.parametrize(("most", "totals"), [(500, (9_901, 6_430, 4_878)), (450, (8_908, 5_788, 4_387))])
+def test_cifar_50_is_a_part_of_the_long_tail_of_cifar_100(most: int, totals: tuple[int, ...]) -> None:
+    """The counts of the public conversion of Cui et al.'s long tails, for u = 0.1, 0.02 and 0.005."""
+    found = [tail_of(Cifar100(), range(0, 100, 2), most, "cui", factor) for factor in (10, 50, 200)]
+    assert tuple(found) == totals
+
+
+@pytest.mark.parametrize(
+    ("source", "classes", "most", "totals"),
+    [
+        (Cifar100(), 100, 500, (19_573, 12_608, 10_847)),
+        (Cifar100(), 100, 450, (17_614, 11_349, 9_754)),
+        (Cifar10(), 10, 5000, (20_431, 13_996, 12_406)),
+        (Cifar10(), 10, 4500, (18_388, 12_596, 11_165)),
+    ],
+)
+def test_the_long_tails_of_the_literature(
+    source: Any, classes: int, most: int, totals: tuple[int, ...]
+) -> None:
+    found = [tail_of(source, range(classes), most, "exponential", factor) for factor in (10, 50, 100)]
+    assert tuple(found) == totals
+
+
+def test_a_step_leaves_the_first_half_whole() -> None:
+    task = MultiClass(
+        source=Digits(),
+        classes=(0, 1, 2, 3, 4),
+        critical=(4,),
+        imbalance=Imbalance(profile="step", factor=20),
+        train_share=1,
+    )
+    assert task_arrays(task).class_counts([150] * 5, [150] * 5, "digits") == (150, 150, 150, 7, 7)
+
+
+def test_a_part_of_a_tail_needs_to_know_the_whole() -> None:
+    with pytest.raises(ValidationError, match="classes that are known of the data set, given \\['a', 'b'\\]"):
+        MultiClass(
+            source=ImageFolder(folder="some"),
+            classes=("a", "b"),
+            critical=("b",),
+            imbalance=Imbalance(profile="cui", factor=10),
+        )
