@@ -135,6 +135,16 @@ def auroc(*, of: str = "", role: Role = "headline") -> Metric:
     return Metric(name, "higher", f"AUC{which}", f"AUROC{which}", role=role, trivial=0.5)
 
 
+def accuracy() -> Metric:
+    """The share of all examples whose class is decided for."""
+    return Metric("accuracy", "higher", "Accuracy (%)", "accuracy", 100.0, "headline")
+
+
+def calibration_error() -> Metric:
+    """How far the decisions' probabilities are from how often they are right, in 15 bins of equal count."""
+    return Metric("calibration_error", "lower", "ECE (%)", "expected calibration error", 100.0)
+
+
 def balanced_accuracy(classes: int, *, role: Role = "summary") -> Metric:
     """The mean of the recall of so many classes."""
     return Metric(

@@ -20,8 +20,10 @@ from search_spaces.config.identity import NOT_IDENTITY
 from search_spaces.config.metrics import (
     Metric,
     Targets,
+    accuracy,
     auroc,
     balanced_accuracy,
+    calibration_error,
     fpr_at_tpr,
     recall,
     tpr_at_fpr,
@@ -248,7 +250,7 @@ class MultiClass(Task):
         return "critical_auroc"
 
     def metrics(self, targets: Targets) -> tuple[Metric, ...]:
-        """Critical AUROC, F1, balanced accuracy; rates and areas per critical class; recall per class."""
+        """Of all classes; of each critical one its rates and area, of each one its recall; calibration."""
         words = "mean critical AUROC"
         found = [
             Metric(
@@ -261,6 +263,7 @@ class MultiClass(Task):
                 trivial=0.5,
             ),
             Metric("macro_f1", "higher", "Macro F1", "macro F1", role="headline", trivial=0.0),
+            accuracy(),
             balanced_accuracy(len(self.classes), role="headline"),
         ]
         critical = self.columns("one_vs_rest")
@@ -270,6 +273,7 @@ class MultiClass(Task):
             found.append(auroc(of=label, role="curve"))
         for label in map(str, self.classes):
             found.append(recall(of=label))
+        found.append(calibration_error())
         for label in critical:
             found += [tpr_at_fpr(rate, of=label) for rate in targets.fpr]
         return tuple(found)

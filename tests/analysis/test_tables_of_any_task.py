@@ -24,6 +24,7 @@ SEEDS = (1, 2, 3, 4, 5, 6)
 HEADERS = [
     "Critical AUC",
     "Macro F1",
+    "Accuracy (%)",
     "Balanced accuracy (%)",
     "FPR@98 of 8 (%)",
     "FPR@95 of 8 (%)",

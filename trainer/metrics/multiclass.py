@@ -34,6 +34,13 @@ def decisions(logits: Floats) -> NDArray[np.int64]:
     return decided
 
 
+def confidences(logits: Floats) -> Floats:
+    """The softmax probability [..., N] of the class that is decided for."""
+    highest = logits.max(axis=-1)
+    found: Floats = np.exp(highest - np.logaddexp.reduce(logits, axis=-1))
+    return found
+
+
 def macro_f1(targets: NDArray[np.int64], decided: NDArray[np.int64], classes: int) -> float:
     """The mean over classes of F1, in [0, 1]; 0 for a class that is neither there nor decided for."""
     from sklearn.metrics import f1_score

@@ -11,6 +11,7 @@ from search_spaces.config import DEFAULT_TARGETS, Imbalance, MultiClass, Targets
 from search_spaces.errors import DataError, InputError
 from trainer.metrics import binary as ranking
 from trainer.metrics import multiclass as metrics
+from trainer.metrics.calibration import expected_calibration_error
 from trainer.metrics.ranking import Floats
 from trainer.tasks.base import Column, TaskArrays
 from trainer.tasks.counts import check_each, shares, tail
@@ -113,6 +114,9 @@ class MultiClassArrays(TaskArrays):
         decided, count = metrics.decisions(logits), len(self.task.classes)
         recalls = metrics.recalls(classes, decided, count)
         found = {f"recall/{label}": float(recalls[i]) for i, label in enumerate(self.task.classes)}
+        correct = decided == classes
+        found["accuracy"] = float(np.mean(correct))
+        found["calibration_error"] = expected_calibration_error(metrics.confidences(logits), correct)
         found["balanced_accuracy"] = metrics.balanced_accuracy(classes, decided, count)
         found["macro_f1"] = metrics.macro_f1(classes, decided, count)
         return found
