@@ -52,7 +52,11 @@ class HorizontalFlip(Augmentation):
 
 
 class Rotation(Augmentation):
-    """A turn about the middle by an angle that is uniform in +-`degrees`; corners become black."""
+    """A turn about the middle by an angle that is uniform; corners become black.
+
+    degrees       the most, either way
+    probability   of an image, every time it is seen
+    """
 
     implementation: ClassVar[str] = "trainer.data.warps:RotationStep"
     name: Literal["rotation"] = "rotation"
@@ -63,10 +67,11 @@ class Rotation(Augmentation):
 class Affine(Augmentation):
     """A turn, shear, scale and shift about the middle, each uniform in its range.
 
-    degrees     of the turn, +-
-    translate   of the shift, +- this share of the side, across and down each
-    scale       lowest and highest factor
-    shear       +- degrees, along x
+    degrees       the most of the turn, either way
+    translate     the most of the shift, as a share of the side, across and down each
+    scale         lowest and highest factor
+    shear         the most along x, in degrees, either way
+    probability   of an image, every time it is seen
     """
 
     implementation: ClassVar[str] = "trainer.data.warps:AffineStep"
@@ -83,7 +88,14 @@ class Affine(Augmentation):
 
 
 class ColorJitter(Augmentation):
-    """Brightness, contrast and saturation by factors of 1 +- the field, hue by +- the field of a turn."""
+    """Brightness, contrast, saturation and hue, each uniform in its range.
+
+    brightness    the most by which its factor differs from 1
+    contrast      likewise
+    saturation    likewise
+    hue           the most of its turn, in turns, either way
+    probability   of an image, every time it is seen
+    """
 
     implementation: ClassVar[str] = "trainer.data.colour:ColorJitterStep"
     name: Literal["color_jitter"] = "color_jitter"
@@ -97,8 +109,9 @@ class ColorJitter(Augmentation):
 class RandomErasing(Augmentation):
     """A black rectangle (Zhong et al. 2020).
 
-    area     least and most, as shares of the image's
-    aspect   the most that height per width, or width per height, may be
+    area          least and most, as shares of the image's
+    aspect        the most that height per width, or width per height, may be
+    probability   of an image, every time it is seen
     """
 
     implementation: ClassVar[str] = "trainer.data.erasing:ErasingStep"
@@ -113,7 +126,11 @@ class RandomErasing(Augmentation):
 
 
 class Mixup(Augmentation):
-    """Two images in one, share by share, the share from Beta(`alpha`, `alpha`) (Zhang et al. 2018)."""
+    """Two images in one, share by share (Zhang et al. 2018).
+
+    alpha         the share is drawn from Beta(alpha, alpha)
+    probability   of an image, every time it is seen
+    """
 
     implementation: ClassVar[str] = "trainer.data.mixing:MixupStep"
     mixes: ClassVar[bool] = True
@@ -123,7 +140,11 @@ class Mixup(Augmentation):
 
 
 class CutMix(Augmentation):
-    """A rectangle of another image in an image, its area from Beta(`alpha`, `alpha`) (Yun et al. 2019)."""
+    """A rectangle of another image in an image (Yun et al. 2019).
+
+    alpha         the share of the image that stays is drawn from Beta(alpha, alpha)
+    probability   of an image, every time it is seen
+    """
 
     implementation: ClassVar[str] = "trainer.data.mixing:CutMixStep"
     mixes: ClassVar[bool] = True

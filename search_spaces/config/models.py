@@ -56,7 +56,8 @@ class _Convolutional(Model):
     """Convolutions, the first of which has the fewest channels, `width`, and makes the largest map.
 
     width            channels of the first convolution
-    initialization   how the first weights of convolutions are drawn: torch's default, or He's by fan-out
+    initialization   how the first weights of convolutions are drawn: torch's default, or He's by
+                     fan-out or fan-in
     """
 
     width: int = Field(ge=1, le=1024)
@@ -109,9 +110,11 @@ class ResNet10(_Convolutional):
 
 
 class SmallCnn(_Convolutional):
-    """`blocks` 3 x 3 convolution blocks of `width` channels, twice as many in each next one, and the output.
+    """3 x 3 convolution blocks of `width` channels, twice as many in each next one, and the output.
 
     `initialization` is that of `ResNet10`, and has the same effect.
+
+    blocks   convolutions, each with a pooling behind it
     """
 
     implementation: ClassVar[str] = "trainer.models.small_cnn:small_cnn"

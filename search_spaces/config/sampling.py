@@ -13,9 +13,11 @@ _NAMES = {0.5: "square_root", 1.0: "class_balanced"}
 
 
 class PowerSampler(Frozen):
-    """Draws with replacement, each example with a weight n^-a, a = `exponent`, n the examples of its class.
+    """Draws with replacement, each example with a weight n^-a, n the examples of its class.
 
-    A class of n examples is drawn in a share that goes with n^(1 - a): the nearer to 1, the more balanced.
+    A class of n examples is drawn in a share that goes with n^(1 - a).
+
+    exponent   a; the nearer to 1, the more balanced
     """
 
     exponent: float = Field(gt=0, lt=1)
@@ -36,9 +38,7 @@ def _named(given: Any) -> Any:
     return _NAMES.get(float(exponent), given) if is_number else given
 
 
-# "shuffle" is a permutation, every example once. The others draw as many with replacement: classes in equal
-# shares (weights 1 / n), in shares of sqrt(n) (weights n^-1/2), or "progressive", from their own shares in
-# the first epoch to equal ones in the last (Kang et al., ICLR 2020).
+# What each name means is told at `TrialConfig.sampler`.
 Sampler: TypeAlias = Annotated[SamplerName | PowerSampler, BeforeValidator(_named)]
 
 

@@ -138,15 +138,11 @@ class Binary(Task):
 class Imbalance(Frozen):
     """A long tail: how many of n_max examples each class c of C keeps.
 
-    Cui et al., CVPR 2019, section 5.
-
-    profile   how the classes between follow
+    profile   "exponential": floor(n_max * factor^(-c / (C - 1))) (Cui et al., CVPR 2019, section 5); "step":
+              n_max in the first half of the classes, floor(n_max / factor) in the last C // 2; "cui": as
+              "exponential", but c and C are those of all the source's classes, asked for or not: a part of
+              its long tail, as CIFAR-50's of CIFAR-100's even classes
     factor    examples of the first class per example of the last
-    "exponential"   floor(n_max * factor^(-c / (C - 1))) (Cui et al., CVPR 2019, section 5)
-    "step"          all of them in the first half of the classes, floor(n_max / factor) in the last C // 2
-    "cui"           as "exponential", but c and C are those of all the source's classes, asked for or not: a
-                    part of its long tail, as CIFAR-50's of CIFAR-100's even classes
-    `factor` = examples of the first class per example of the last.
     """
 
     profile: Literal["exponential", "step", "cui"] = "exponential"
@@ -163,7 +159,8 @@ class MultiClass(Task):
     critical               the critical ones among them
     imbalance              a long tail: the first class keeps all examples that a seed draws, the others
                            follow the profile; without it each class keeps its own
-    steering               the metric that steers: the mean over critical classes of the one-vs-rest AUROC
+    steering               the metric that steers: macro F1, or the mean over critical classes of the
+                           one-vs-rest AUROC, which raises the penalty in any case
     validation_per_class   so many examples of every class are held out of the training pool, the same ones
                            for every seed; without it the data set's own validation split is taken
     test_per_class         likewise for the test split

@@ -18,22 +18,9 @@ Decay = Annotated[float, Field(gt=0, lt=1), ADDED_LATER]
 WarmUp = Annotated[int, Field(ge=0), ADDED_LATER]
 
 
-class Sgd(Frozen):
-    """Stochastic gradient descent with momentum and L2 weight decay.
-
-    learning_rate   the step; with a schedule that of the first epoch
-    momentum        share of the last step that is taken again
-    weight_decay    weight of half the squared norm of all weights
-    schedule        of the step: "constant", or "cosine", which falls to 0 after the last epoch
-    """
 class Optimizer(Frozen):
-    """What every optimiser has: the learning rate of every epoch.
-    schedule        "constant"; "cosine", half a cosine from `learning_rate` towards 0; "step", times `decay`
-                    from each of `milestones` on
-    milestones      the epochs (from 0, rising) of schedule "step"
-    decay           what the rate is multiplied by at each milestone
-    warmup_epochs   so many first epochs the rate rises linearly to `learning_rate`, which the last of them
-                    has; a cosine begins behind them
+    """What every optimiser has: the learning rate of every epoch."""
+
     if TYPE_CHECKING:
         # Every optimiser has these fields. It declares them itself: their order is that of labels.
         learning_rate: float
@@ -41,19 +28,20 @@ class Optimizer(Frozen):
         milestones: Milestones
         decay: Decay
         warmup_epochs: WarmUp
+
     @model_validator(mode="after")
     def _milestones_are_those_of_steps(self) -> Self:
         if self.schedule == "step" and not self.milestones:
             raise ValueError("expected milestones with schedule step, given none")
-        if self.schedule != "step" and (
-            self.milestones or self.decay != type(self).model_fields["decay"].default
-        ):
+        if self.schedule != "step" and (self.milestones or self.decay != DECAY):
             raise ValueError(f"expected milestones and decay with schedule step alone, given {self.schedule}")
         if list(self.milestones) != sorted(set(self.milestones)):
             raise ValueError(f"expected rising milestones, given {list(self.milestones)}")
         return self
+
     def rate(self, epoch: int, epochs: int) -> float:
         """The learning rate of `epoch` (from 0) of `epochs`.
+
         >>> rates = Sgd(learning_rate=1, schedule="step", milestones=(3,), warmup_epochs=2)
         >>> [rates.rate(epoch, 4) for epoch in range(4)]
         [0.5, 1.0, 1.0, 0.1]
@@ -66,8 +54,21 @@ class Optimizer(Frozen):
             return self.learning_rate * 0.5 * (1 + math.cos(math.pi * through))
         passed = sum(1 for milestone in self.milestones if epoch >= milestone)
         return self.learning_rate * self.decay**passed
+
+
 class Sgd(Optimizer):
-    """Stochastic gradient descent with momentum and L2 weight decay."""
+    """Stochastic gradient descent with momentum and L2 weight decay.
+
+    learning_rate   the step; with a schedule the highest one
+    momentum        share of the last step that is taken again
+    weight_decay    weight of half the squared norm of all weights
+    schedule        of the step: "constant"; "cosine", which falls to 0 after the last epoch; "step", times
+                    `decay` from each of `milestones` on
+    milestones      epochs (from 0, rising), with schedule "step" alone
+    decay           by what the step is multiplied at each milestone
+    warmup_epochs   so many first epochs the step rises linearly to `learning_rate`; a cosine begins behind
+    nesterov        momentum that looks ahead, as torch has it
+    """
 
     name: Literal["sgd"] = "sgd"
     learning_rate: float = Field(default=0.01, gt=0)
@@ -86,15 +87,17 @@ class Sgd(Optimizer):
         return self
 
 
-class Adam(Frozen):
+class Adam(Optimizer):
     """Adam (Kingma and Ba 2015) with torch's default betas.
 
-    learning_rate   the step; with a schedule that of the first epoch
+    learning_rate   the step; with a schedule the highest one
     weight_decay    weight of half the squared norm of all weights, as torch's Adam adds it to the gradient
-    schedule        of the step: "constant", or "cosine", which falls to 0 after the last epoch
+    schedule        of the step: "constant"; "cosine", which falls to 0 after the last epoch; "step", times
+                    `decay` from each of `milestones` on
+    milestones      epochs (from 0, rising), with schedule "step" alone
+    decay           by what the step is multiplied at each milestone
+    warmup_epochs   so many first epochs the step rises linearly to `learning_rate`; a cosine begins behind
     """
-class Adam(Optimizer):
-    """Adam (Kingma and Ba 2015) with torch's default betas."""
 
     name: Literal["adam"] = "adam"
     learning_rate: float = Field(default=1e-3, gt=0)

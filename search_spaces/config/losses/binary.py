@@ -141,7 +141,10 @@ class Mbauc(Loss):
 
 
 class AucMargin(Loss):
-    """AUCM: min-max margin loss of the AUC with margin m (Yuan et al. 2021)."""
+    """AUCM: min-max margin loss of the AUC (Yuan et al. 2021).
+
+    margin   by which the mean probability of positives is to be above that of negatives
+    """
 
     implementation: ClassVar[str] = "trainer.losses.auc:AucMargin"
     family: ClassVar[str] = "AUCM"
@@ -152,9 +155,11 @@ class AucMargin(Loss):
 
 
 class PartialAuc(Loss):
-    """pAUC: partial AUC at low false positive rates, lambda = `temperature` (Zhu et al. 2022, SOPA-s).
+    """pAUC: partial AUC at low false positive rates (Zhu et al. 2022, SOPA-s).
 
     A batch without a pair gives no step.
+
+    temperature   lambda; the lower, the more the highest negatives count
     """
 
     implementation: ClassVar[str] = "trainer.losses.auc:partial_auc"

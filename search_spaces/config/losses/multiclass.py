@@ -33,7 +33,10 @@ class CrossEntropy(_OfClasses):
 
 
 class Focal(_OfClasses):
-    """FL: focal loss with exponent g on the true class's probability (Lin et al. 2017)."""
+    """FL: focal loss on the true class's probability (Lin et al. 2017).
+
+    gamma   exponent g; the higher, the less an example counts that is told well
+    """
 
     implementation: ClassVar[str] = "trainer.losses.longtail:focal"
     family: ClassVar[str] = "FL"
@@ -52,7 +55,10 @@ class _Counting(_OfClasses):
 
 
 class WeightedCrossEntropy(_Counting):
-    """W-CE: cross-entropy with weights n_c^-a, a = `exponent`, scaled to sum to the number of classes."""
+    """W-CE: cross-entropy with weights n_c^-a, scaled to sum to the number of classes.
+
+    exponent   a; 1 weights classes by the inverse of their examples
+    """
 
     implementation: ClassVar[str] = "trainer.losses.longtail:PowerWeighted"
     family: ClassVar[str] = "W-CE"
@@ -61,9 +67,11 @@ class WeightedCrossEntropy(_Counting):
 
 
 class ClassBalancedCrossEntropy(_Counting):
-    """CB-CE: cross-entropy weighted by the effective number of samples (Cui et al. 2019), b = `beta`.
+    """CB-CE: cross-entropy weighted by the effective number of samples (Cui et al. 2019).
 
     The weights (1 - b) / (1 - b^n_c) are scaled to sum to the number of classes.
+
+    beta   b; towards 1 by the inverse of the classes' examples
     """
 
     implementation: ClassVar[str] = "trainer.losses.longtail:ClassBalanced"
@@ -76,6 +84,8 @@ class LogitAdjusted(_Counting):
     """LA: cross-entropy of z + tau log pi_c (Menon et al. 2021).
 
     With tau = 1 it is balanced softmax (Ren et al. 2020).
+
+    tau   by how much logits are lowered in training for rare classes
     """
 
     implementation: ClassVar[str] = "trainer.losses.longtail:AdjustedCrossEntropy"
@@ -85,7 +95,11 @@ class LogitAdjusted(_Counting):
 
 
 class VectorScaling(_Counting):
-    """VS: cross-entropy of (n_c / n_max)^g z_c + tau log pi_c, g = `gamma` (Kini et al. 2021)."""
+    """VS: cross-entropy of (n_c / n_max)^g z_c + tau log pi_c (Kini et al. 2021).
+
+    gamma   g; the higher, the smaller the scale of rare classes' logits in training
+    tau     by how much logits are lowered in training for rare classes
+    """
 
     implementation: ClassVar[str] = "trainer.losses.longtail:AdjustedCrossEntropy"
     family: ClassVar[str] = "VS"
@@ -95,10 +109,13 @@ class VectorScaling(_Counting):
 
 
 class DeferredLdam(_Counting):
-    """LDAM-DRW (Cao et al. 2019): LDAM's margins; class-balanced weights from `defer` of the epochs on.
+    """LDAM-DRW (Cao et al. 2019): LDAM's margins, and class-balanced weights at the end.
 
-    Scores, stored outputs and probabilities are 30 x cosine, the logits that its softmax sees. With `defer` 1
-    nothing is ever re-weighted: LDAM alone.
+    Scores, stored outputs and probabilities are 30 x cosine, the logits that its softmax sees.
+
+    max_margin   margin of the rarest class, in cosines
+    beta         b of the weights (1 - b) / (1 - b^n_c), scaled to sum to the number of classes
+    defer        from this share of the epochs on examples are weighted; with 1 never, which is LDAM alone
     """
 
     implementation: ClassVar[str] = "trainer.losses.longtail:Ldam"
