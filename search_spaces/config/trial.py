@@ -41,7 +41,7 @@ class TrialConfig(Frozen):
     model          the network
     loss           the base loss
     constraint     the critical-class constraint, or none
-    sampler        "shuffle": every example once an epoch, in random order; the others: as many,
+    sampler        "shuffle": every example once an epoch, in random order; the others as many,
                    drawn with replacement, "class_balanced" classes equally often, "square_root" as the root of
                    their examples, "progressive" from their own shares in the first epoch to equal ones in the
                    last (Kang et al., ICLR 2020)
