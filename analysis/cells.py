@@ -17,7 +17,7 @@ from analysis.records import (
     ValidationRecord,
     shortfall,
 )
-from analysis.select import Rule, decided_by, rule_of, select
+from analysis.select import NO_RULE, Rule, decided_by, rule_of, select
 from search_spaces.config import Targets, Task, TrialConfig
 from search_spaces.errors import InputError
 from search_spaces.labels import BlockLabels
@@ -113,6 +113,8 @@ class Cell:
             if candidate.validation is not None:
                 undefined.add(candidate.validation.undefined or "")
         reasons = [shortfall(_missing(self.candidates)), *sorted(undefined)]
+        if self.rule.name == NO_RULE and len(self.candidates) > 1:
+            reasons.append(f"{len(self.candidates)} candidates and no validation split to choose by")
         return list(filter(None, reasons))
 
     def mixture(self) -> str:
@@ -159,10 +161,19 @@ def by_cell(records: Iterable[TrialRecord], rows: tuple[str, ...]) -> dict[CellK
 def best(records: Iterable[TrialRecord], rule: Rule) -> TrialRecord | None:
     """The record that a rule prefers; None where none has a result to rank."""
     by_id = {record.trial_id: record for record in records}
+    if rule.name == NO_RULE:
+        return _lone(list(by_id.values()))
     choice = select(_validated(by_id.values()), rule)
     if choice is None:
         return None
     return by_id[choice.trial_id]
+
+
+def _lone(records: Sequence[TrialRecord]) -> TrialRecord | None:
+    """The record that competes with no other, if it has a result: what is shown where nothing is selected."""
+    if len(records) != 1 or not records[0].done:
+        return None
+    return records[0]
 
 
 def check_seeds(configs: Iterable[TrialConfig], rows: tuple[str, ...]) -> None:
@@ -195,8 +206,14 @@ def _cell(trials: Sequence[TrialRecord], rows: tuple[str, ...], rule: Rule, labe
         rule=rule,
         candidates=tuple(trials),
         chosen=best(trials, rule),
-        decided_by=decided_by(_validated(trials), rule),
+        decided_by=_decided_by(trials, rule),
     )
+
+
+def _decided_by(trials: Sequence[TrialRecord], rule: Rule) -> str:
+    if rule.name == NO_RULE:
+        return "nothing is selected"
+    return decided_by(_validated(trials), rule)
 
 
 def _with_test(store: Store, cell: Cell, rates: Targets) -> Cell:

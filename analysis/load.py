@@ -178,7 +178,8 @@ def _load_trial(store: Store, found: _Found, block: _Block, rates: Targets) -> T
     for replicate in found.completed:
         origin = _origin(config, replicate)
         table = store.replicates.read_scores(replicate)
-        rows.append(block.validation.align(table, origin))
+        if config.data.validates:
+            rows.append(block.validation.align(table, origin))
         block.test.align(table, origin)
     validation = None
     if rows:

@@ -25,6 +25,8 @@ from search_spaces.search import objective_name
 
 _OF_ENSEMBLE = "ensemble-val-"
 _OF_REPLICATES = "mean-val-"
+# The rule of a task without validation: whatever stands alone in its cell is shown.
+NO_RULE = "nothing-selected"
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,8 @@ class Rule:
     @property
     def description(self) -> str:
         """What is chosen, in words."""
+        if self.name == NO_RULE:
+            return "nothing: there is no validation split"
         direction = _direction(self.metric, "highest", "lowest")
         if self.averaged:
             return f"{direction} mean over replicates of the validation {self.metric.words}"
@@ -53,7 +57,7 @@ class Rule:
     @property
     def objective(self) -> str | None:
         """The ensemble's metric that early stopping may go by as well ("val/auroc"); None where it cannot."""
-        if self.averaged:
+        if self.averaged or self.name == NO_RULE:
             return None
         return objective_name(self.metric)
 
@@ -90,7 +94,12 @@ def rules_of(task: Task, targets: Targets, ties: Targets | None = None) -> dict[
 
 
 def rule_of(task: Task, name: str | None, targets: Targets, ties: Targets | None = None) -> Rule:
-    """The rule of that name, or the task's default. Raises InputError, which lists the known ones."""
+    """The rule of that name, or the task's default. Raises InputError, which lists the known ones.
+
+    Of a task without validation it is always the one that selects nothing.
+    """
+    if not task.validates:
+        return Rule(NO_RULE, task.steering_metric, False, ())
     rules = rules_of(task, targets, ties)
     if name is None:
         return next(iter(rules.values()))

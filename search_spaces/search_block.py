@@ -166,6 +166,9 @@ def _goals(tasks: Sequence[Task], reading: Reading, block: Mapping[str, object])
     for task in tasks[1:]:
         known = task.headline(reading.targets)
         offered = {name: metric for name, metric in offered.items() if metric in known}
+    for task in tasks:
+        if not task.validates:
+            raise Problem("search", "data with a validation split, by which it searches", "none")
     given = block.get("objectives", [objective_name(tasks[0].steering_metric)])
     if not isinstance(given, list | tuple) or not given:
         raise Problem("search.objectives", "a list of at least one value", shown(given))

@@ -184,8 +184,10 @@ class Replicate:
     def _read_record(self) -> EpochRecord:
         """The epoch's record; the one place where the host waits for the device (see `EpochRecord`)."""
         config, setup = self.setup.config, self.setup
-        with torch.no_grad():
-            validation_loss = self.loss(self._validation_logits, setup.examples.validation_targets)
+        validation_loss = torch.full((), math.nan, device=setup.device)
+        if config.data.validates:
+            with torch.no_grad():
+                validation_loss = self.loss(self._validation_logits, setup.examples.validation_targets)
         waited_for = torch.stack([self.step.loss_sum, validation_loss, *self._constraint_sums()])
         loss, val_loss, violation, mean, most = waited_for.tolist()
         if self.constraint is not None:
@@ -215,6 +217,8 @@ class Replicate:
         return [self.constraint.violation, own.mean(), own.max()]
 
     def _fill_validation_logits(self) -> None:
+        if not self.setup.config.data.validates:
+            return
         logits = logits_of(self.model, self.setup.examples.validation(), self.setup.config.precision)
         self._validation_logits.copy_(logits.view_as(self._validation_logits))
 
@@ -222,7 +226,10 @@ class Replicate:
         """Diverged, to be scored by, or out of patience; and the penalty's growth."""
         steering = self.setup.config.data.steering_metric
         value, loss = record[f"val/{steering.name}"], record["val/loss"]
-        if not all(math.isfinite(record[k]) for k in ("train/loss", "val/loss", "train/violation")):
+        finite = ["train/loss", "train/violation"]
+        if self.setup.config.data.validates:
+            finite.append("val/loss")
+        if not all(math.isfinite(record[name]) for name in finite):
             self.state = "diverged"
             losses_seen = f"train {record['train/loss']}, validation {loss}"
             self.reason = f"the loss is not finite in epoch {self.epoch}: {losses_seen}"

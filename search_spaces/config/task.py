@@ -101,6 +101,11 @@ class Task(Frozen, ABC):
         """The name of the metric that steers, of which higher is better."""
 
     @property
+    def validates(self) -> bool:
+        """Whether there is a validation split; without one nothing is selected."""
+        return self.validation_per_class != 0
+
+    @property
     def raises_penalty(self) -> str:
         """The name of the metric, among the headline ones, by which the constraint's penalty grows."""
         return self.steers

@@ -41,7 +41,8 @@ class Binary(Task):
     imbalance_ratio        negatives per positive in training: a seed draws `negatives // imbalance_ratio`
                            positives; without a ratio `train_share` of each positive class
     validation_per_class   so many examples of every class are held out of the training pool, the same ones
-                           for every seed; without it the data set's own validation split is taken
+                           for every seed; without it the data set's own validation split is taken;
+                           with 0 there is no validation, and nothing is selected
     test_per_class         likewise for the test split
     train_share            share of each negative class, of what is not held out, that a seed draws
     label                  what tables, titles and runs call the data; no part of a trial's identity
@@ -62,7 +63,7 @@ class Binary(Task):
     negative: tuple[ClassLabel, ...] = Field(min_length=1)
     positive: tuple[ClassLabel, ...] = Field(min_length=1)
     imbalance_ratio: float | None = Field(default=None, ge=1)
-    validation_per_class: int | None = Field(default=None, ge=1)
+    validation_per_class: int | None = Field(default=None, ge=0)
     test_per_class: int | None = Field(default=None, ge=1)
     train_share: float = Field(default=0.9, gt=0, le=1)
     label: Annotated[str | None, NOT_IDENTITY] = None
@@ -162,7 +163,8 @@ class MultiClass(Task):
     steering               the metric that steers: macro F1, or the mean over critical classes of the
                            one-vs-rest AUROC, which raises the penalty in any case
     validation_per_class   so many examples of every class are held out of the training pool, the same ones
-                           for every seed; without it the data set's own validation split is taken
+                           for every seed; without it the data set's own validation split is taken;
+                           with 0 there is no validation, and nothing is selected
     test_per_class         likewise for the test split
     train_share            share of each class, of what is not held out, that a seed draws
     label                  what tables, titles and runs call the data; no part of a trial's identity
@@ -183,7 +185,7 @@ class MultiClass(Task):
     critical: tuple[ClassLabel, ...] = Field(min_length=1)
     imbalance: Imbalance | None = None
     steering: Literal["critical_auroc", "macro_f1"] = "critical_auroc"
-    validation_per_class: int | None = Field(default=None, ge=1)
+    validation_per_class: int | None = Field(default=None, ge=0)
     test_per_class: int | None = Field(default=None, ge=1)
     train_share: float = Field(default=0.9, gt=0, le=1)
     label: Annotated[str | None, NOT_IDENTITY] = None

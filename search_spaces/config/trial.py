@@ -41,10 +41,10 @@ class TrialConfig(Frozen):
     model          the network
     loss           the base loss
     constraint     the critical-class constraint, or none
-    sampler        "shuffle": every example once an epoch, in random order; the others as many,
-                   drawn with replacement, "class_balanced" classes equally often, "square_root" as the root of
-                   their examples, "progressive" from their own shares in the first epoch to equal ones in the
-                   last (Kang et al., ICLR 2020)
+    sampler        "shuffle": every example once an epoch, in random order; the others as many, drawn
+                   with replacement: "class_balanced" classes equally often, "square_root" by the root of
+                   their examples, "progressive" from their own shares in the first epoch to equal ones in
+                   the last (Kang et al., ICLR 2020)
     augmentation   how training images are augmented
     optimizer      how weights are stepped
     epochs         the most epochs that a replicate is trained
@@ -88,6 +88,19 @@ class TrialConfig(Frozen):
         if self.constraint is not None and self.constraint.comparison not in self.data.comparisons:
             known = " or ".join(self.data.comparisons)
             raise ValueError(f"constraint.comparison: expected {known}, given {self.constraint.comparison}")
+        return self
+
+    @model_validator(mode="after")
+    def _what_reads_validation_has_some(self) -> TrialConfig:
+        if self.data.validates:
+            return self
+        without = "data.validation_per_class is 0: expected"
+        if self.scored not in ("last", "mean_of_last_3"):
+            raise ValueError(f"{without} scored last or mean_of_last_3, given {self.scored}")
+        if self.patience is not None:
+            raise ValueError(f"{without} no patience, given {self.patience}")
+        if self.constraint is not None:
+            raise ValueError(f"{without} no constraint, whose penalty follows validation, given one")
         return self
 
     @model_validator(mode="after")

@@ -128,7 +128,12 @@ def _at_rates(options: RunOptions, rates: Targets) -> RunOptions:
 
 
 def _check_scheduler(sweep: OpenedSweep, options: RunOptions) -> None:
-    """Raise InputError where a scheduler would judge the trials of a search by nobody knows what."""
+    """Raise InputError where a scheduler would judge trials by nobody knows what."""
+    if options.scheduler != "none" and not all(task.validates for task in sweep.tasks):
+        raise InputError(
+            f"--scheduler {options.scheduler}: expected data with a validation split, by which trials fall "
+            "behind, given data with validation_per_class 0"
+        )
     is_search = sweep.manifest.samples is not None
     if is_search and sweep.search is None and options.scheduler != "none":
         raise InputError(

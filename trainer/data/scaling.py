@@ -42,7 +42,8 @@ def scale_by_percentiles(
     test = _held_out(splits.test, limits, ())
     taken = set(digests(test.images))
     validation = _held_out(splits.validation, limits, taken)
-    task_arrays(config).check_split("validation", validation.images.classes, data_set)
+    if config.validates:
+        task_arrays(config).check_split("validation", validation.images.classes, data_set)
     taken |= set(digests(validation.images))
     pool = _bytes(splits.pool, limits)
     kept = _without(pool, taken)

@@ -141,9 +141,13 @@ def divide(train: Part, validation: Part | None, test: Part | None, config: Task
     everything = np.arange(len(train))
     tested, rest = _hold_out("test", test, config.test_per_class, train, everything, (), config)
     taken = _pictures(tested, train, test)
-    validated, rest = _hold_out(
-        "validation", validation, config.validation_per_class, train, rest, taken, config
-    )
+    if config.validates:
+        validated, rest = _hold_out(
+            "validation", validation, config.validation_per_class, train, rest, taken, config
+        )
+    else:
+        nothing = everything[:0]
+        validated = Taken(nothing, nothing, "train", nothing)
     taken |= _pictures(validated, train, validation)
     pool = _without(rest, train.pictures, taken)
     return Division(

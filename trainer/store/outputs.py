@@ -32,8 +32,8 @@ def outputs_table(
 ) -> pa.Table:
     """A split's outputs [N] or [N, K] as a table of N rows."""
     columns = {
-        "split": pa.array([split] * len(outputs)),
-        "example_id": pa.array([str(i) for i in ids]),
+        "split": pa.array([split] * len(outputs), pa.string()),
+        "example_id": pa.array([str(i) for i in ids], pa.string()),
     }
     values = pa.array(outputs.astype(np.float32).reshape(-1))
     if outputs.ndim == 1:
