@@ -97,7 +97,10 @@ def _held_out(name: str, facts: HeldOutFacts, task: Task) -> str:
     words = per_class(task, facts.counts)
     if not facts.drawn:
         return f"{words}: the data set's own {name} split"
-    words += f": drawn from the training images ({name}_per_class)"
+    if any(facts.counts):
+        words += f": drawn from the training images ({name}_per_class)"
+    else:
+        words = f"none, so nothing is selected by it ({name}_per_class 0)"
     if facts.replaced is not None:
         words += f" in place of the data set's own split of {facts.replaced:,}"
     return words

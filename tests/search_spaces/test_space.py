@@ -175,8 +175,8 @@ def test_wrong_products(factors: list[Any], message: str) -> None:
         ({"constraint": "none", "delta": -1}, "delta: expected a number of at least 0, given -1"),
         ({"model": 3, "model.width": 3}, "model.width: expected a mapping in which to set it, given 3"),
         (
-            {"optimizer.schedule": "step"},
-            "optimizer.schedule: expected 'constant' or 'cosine', given \"step\"",
+            {"optimizer.schedule": "steep"},
+            "optimizer.schedule: expected 'constant', 'cosine' or 'step', given \"steep\"",
         ),
     ],
 )

@@ -487,3 +487,18 @@ def test_a_look_at_the_data_starts_nothing_where_labels_leave_no_hope(
     data = RunData(sweep, RunOptions(), Console(file=io.StringIO()))
     with pytest.raises(DataError, match="ratios: no trial can be trained: digits: ratio 1:3"):
         data.check_hope(())
+
+
+def test_data_without_validation_say_so(cli: Cli, tmp_path: Path) -> None:
+    text = """
+name: whole
+fixed:
+  data: {source: {name: digits}, negative: [1, 2], positive: [8], validation_per_class: 0, test_per_class: 20}
+  patience: null
+  scored: last
+  seeds: [1]
+grid: {loss: [baseline_BCE]}
+"""
+    done = cli("plan", space(tmp_path, text), "--output", tmp_path / "out")
+    assert done.exit_code == 0, done.output
+    assert "validation  none, so nothing is selected by it (validation_per_class 0)" in done.output

@@ -116,7 +116,7 @@ FIRST_LEVEL = (
     "dataset, ratio, alm, delta, data, model, loss, constraint, sampler, augmentation, optimizer, epochs, "
     "patience, scored, batch_size, precision, seeds"
 )
-SGD_KEYS = "learning_rate, momentum, name, schedule, weight_decay"
+SGD_KEYS = "decay, learning_rate, milestones, momentum, name, nesterov, schedule, warmup_epochs, weight_decay"
 BROKEN = {
     "empty file": ("", f"expected a mapping with some of {KEYS}, given nothing"),
     "not a mapping": ("- 1", f"expected a mapping with some of {KEYS}, given [1]"),
@@ -230,11 +230,13 @@ BROKEN = {
     ),
     "a misspelled choice": (
         BASE + "grid: {sampler: [shufle]}",
-        "grid.sampler[0]: expected 'shuffle' or 'class_balanced', given \"shufle\"; did you mean shuffle?",
+        "grid.sampler[0]: expected 'shuffle', 'class_balanced', 'square_root' or 'progressive' or a mapping, "
+        'given "shufle"; did you mean shuffle?',
     ),
     "unknown type of a part": (
         BASE + "grid: {model: [resnet18]}",
-        'grid.model[0].name: expected one of resnet10, small_cnn, given "resnet18"; did you mean resnet10?',
+        'grid.model[0].name: expected one of resnet10, small_cnn, resnet32, given "resnet18"; '
+        "did you mean resnet10?",
     ),
     "part without a type": (
         BASE + "choices: [{optimizer: {learning_rate: 1}}]",
