@@ -78,7 +78,8 @@ def _check_value(config: Loss, loss: LossModule, logits: Tensor, targets: Tensor
     logits.requires_grad_()
     value = loss(logits, targets)
     if config.takes_mixed:
-        mean = loss.each(logits, targets).mean()
+        with demanded(config, f"a value of each example {where}"):
+            mean = loss.each(logits, targets).mean()
         demand(torch.allclose(mean, value), config, f"the mean over examples {where}")
     demand(value.shape == (), config, f"a tensor without dimensions {where}, given {tuple(value.shape)}")
     demand(value.dtype == logits.dtype, config, f"a value of type {logits.dtype}, given {value.dtype}")

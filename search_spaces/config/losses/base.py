@@ -53,7 +53,7 @@ class Loss(Kind):
     needs_pairs: ClassVar[bool] = False
     decides_at_zero: ClassVar[bool] = True
     takes_constraint: ClassVar[bool] = True
-    takes_mixed: ClassVar[bool] = True
+    takes_mixed: ClassVar[bool] = False
     corrects: ClassVar[bool] = False
 
     def fits(self, task: str) -> bool:

@@ -14,7 +14,13 @@ from search_spaces.config.losses.base import Loss, TrainingFacts
 from search_spaces.config.models import Head
 
 
-class Bce(Loss):
+class _OfExamples(Loss):
+    """A mean over examples."""
+
+    takes_mixed: ClassVar[bool] = True
+
+
+class Bce(_OfExamples):
     """Binary cross-entropy."""
 
     implementation: ClassVar[str] = "trainer.losses.binary:bce"
@@ -22,7 +28,7 @@ class Bce(Loss):
     name: Literal["bce"] = "bce"
 
 
-class SymmetricMargin(Loss):
+class SymmetricMargin(_OfExamples):
     """S-LM: large margin m on both classes.
 
     margin   m, in logits
@@ -34,7 +40,7 @@ class SymmetricMargin(Loss):
     margin: float = Field(gt=0)
 
 
-class AsymmetricMargin(Loss):
+class AsymmetricMargin(_OfExamples):
     """A-LM: large margin m on the positive class only.
 
     margin   m, in logits
@@ -46,7 +52,7 @@ class AsymmetricMargin(Loss):
     margin: float = Field(gt=0)
 
 
-class SymmetricFocal(Loss):
+class SymmetricFocal(_OfExamples):
     """S-FL: focal loss with exponent g on both classes.
 
     gamma   g; the higher, the less an example counts that is told well
@@ -58,7 +64,7 @@ class SymmetricFocal(Loss):
     gamma: float = Field(gt=0)
 
 
-class AsymmetricFocal(Loss):
+class AsymmetricFocal(_OfExamples):
     """A-FL: focal factor with exponent g on the negative (majority) class only.
 
     gamma   g; the higher, the less a negative counts that is told well
@@ -70,7 +76,7 @@ class AsymmetricFocal(Loss):
     gamma: float = Field(gt=0)
 
 
-class ClassBalancedBce(Loss):
+class ClassBalancedBce(_OfExamples):
     """CB-BCE: each class weighted by its effective number of samples (Cui et al. 2019).
 
     beta   b; 0 weights classes alike, towards 1 by the inverse of their examples
@@ -88,7 +94,7 @@ class ClassBalancedBce(Loss):
         return {"beta": self.beta, "negatives": negatives, "positives": positives}
 
 
-class WeightedBce(Loss):
+class WeightedBce(_OfExamples):
     """W-BCE: positives weighted by w = c * ratio, ratio = majority per minority.
 
     weight_factor   c
@@ -114,7 +120,6 @@ class Ldam(Loss):
 
     implementation: ClassVar[str] = "trainer.losses.binary:ldam"
     family: ClassVar[str] = "LDAM"
-    takes_mixed: ClassVar[bool] = False
     corrects: ClassVar[bool] = True
     outputs: ClassVar[int | Literal["classes"]] = 2
     head: ClassVar[Head] = "cosine"
@@ -134,7 +139,6 @@ class Mbauc(Loss):
 
     implementation: ClassVar[str] = "trainer.losses.binary:mbauc"
     family: ClassVar[str] = "MBAUC"
-    takes_mixed: ClassVar[bool] = False
     needs_pairs: ClassVar[bool] = True
     takes_constraint: ClassVar[bool] = False
     name: Literal["mbauc"] = "mbauc"
@@ -148,7 +152,6 @@ class AucMargin(Loss):
 
     implementation: ClassVar[str] = "trainer.losses.auc:AucMargin"
     family: ClassVar[str] = "AUCM"
-    takes_mixed: ClassVar[bool] = False
     decides_at_zero: ClassVar[bool] = False
     name: Literal["aucm"] = "aucm"
     margin: float = Field(default=1.0, gt=0)
@@ -164,7 +167,6 @@ class PartialAuc(Loss):
 
     implementation: ClassVar[str] = "trainer.losses.auc:partial_auc"
     family: ClassVar[str] = "pAUC"
-    takes_mixed: ClassVar[bool] = False
     needs_pairs: ClassVar[bool] = True
     decides_at_zero: ClassVar[bool] = False
     name: Literal["partial_auc"] = "partial_auc"

@@ -21,6 +21,7 @@ class _OfClasses(Loss):
 
     tasks: ClassVar[frozenset[str]] = frozenset({"multiclass"})
     outputs: ClassVar[int | Literal["classes"]] = "classes"
+    takes_mixed: ClassVar[bool] = True
     decides_at_zero: ClassVar[bool] = False
 
 
