@@ -22,6 +22,7 @@ from search_spaces.config import Targets, Task, TrialConfig
 from search_spaces.errors import InputError
 from search_spaces.labels import BlockLabels
 from search_spaces.rows import DEFAULT_ROWS, CellKey, cell_key, row_label, row_order, without_constraint
+from search_spaces.words import count
 from trainer.store import Store
 
 
@@ -114,7 +115,8 @@ class Cell:
                 undefined.add(candidate.validation.undefined or "")
         reasons = [shortfall(_missing(self.candidates)), *sorted(undefined)]
         if self.rule.name == NO_RULE and len(self.candidates) > 1:
-            reasons.append(f"{len(self.candidates)} candidates and no validation split to choose by")
+            candidates = count(len(self.candidates), "candidate")
+            reasons.append(f"{candidates} and no validation split to choose by")
         return list(filter(None, reasons))
 
     def mixture(self) -> str:

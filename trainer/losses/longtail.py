@@ -51,7 +51,7 @@ def inverse_power_weights(counts: Sequence[int], exponent: float) -> list[float]
 def class_balanced_weights(counts: Sequence[int], beta: float) -> list[float]:
     """(1 - b) / (1 - b^n_c), scaled to sum to the number of classes. Cui et al., CVPR 2019, section 4.
 
-    >>> class_balanced_weights([2, 1], 0.5)  # of 2/3 and 1
+    >>> [round(weight, 6) for weight in class_balanced_weights([2, 1], 0.5)]  # of 2/3 and 1
     [0.8, 1.2]
     """
     return _scaled([effective_number_weight(count, beta) for count in counts])
