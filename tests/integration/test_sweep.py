@@ -155,7 +155,7 @@ def test_weights_that_were_not_kept_come_back_as_evaluate_advises(almsweep: Cli,
     _, *advised = shlex.split(refused.stderr.partition("trained again by: ")[2])
     done = almsweep(*advised)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "weights of 1 of 1 trial(s) kept" in done.stdout
+    assert "weights of 1 of 1 trial kept" in done.stdout
     scored = almsweep("evaluate", trials[1].trial_id, "--output", output)
     assert scored.returncode == 0, scored.stderr
     assert attempts(output) == before
