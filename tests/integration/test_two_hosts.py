@@ -259,9 +259,9 @@ def test_node_without_the_data_is_named(cluster: Machines, real_data: Path) -> N
     finally:
         assert cluster.run("h2", "umount", real_data).returncode == 0
     assert refused.returncode == 1
-    assert "h2 (10.77.0.2): " in refused.stdout
-    assert "cifar10" in refused.stdout
-    assert "h1 (10.77.0.1): " not in refused.stdout
+    assert "h2 (10.77.0.2) loads other data for cifar10" in refused.stdout
+    assert "cifar10: expected the folder cifar-10-batches-py or train.parquet" in refused.stdout
+    assert "h1 (10.77.0.1) loads other data" not in refused.stdout
     assert not (cluster.output / "trials").exists()
 
 
