@@ -14,6 +14,7 @@ Under-Represented Classes", NeurIPS 2021.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -105,16 +106,16 @@ def class_balanced_bce(
     return _class_mean(-positive_weight * logsigmoid(logits), -negative_weight * logsigmoid(-logits), targets)
 
 
-def ldam_margins(negatives: int, positives: int, max_margin: float) -> tuple[float, float]:
-    """Margins (of negatives, of positives): max_margin * n_c^-1/4 / max over classes of n^-1/4.
+def ldam_margins(counts: Sequence[int], max_margin: float) -> list[float]:
+    """The margin of each class c of n_c examples: max_margin * n_c^-1/4 / max over classes of n^-1/4.
 
-    The rarer class gets `max_margin`. Cao et al., NeurIPS 2019, section 3.2, normalised as in their code.
+    The rarest class gets `max_margin`. Cao et al., NeurIPS 2019, section 3.2, normalised as in their code.
 
-    >>> ldam_margins(negatives=1600, positives=100, max_margin=0.5)
-    (0.25, 0.5)
+    >>> ldam_margins([1600, 100], max_margin=0.5)
+    [0.25, 0.5]
     """
-    rarest = min(negatives, positives)
-    return max_margin * (rarest / negatives) ** 0.25, max_margin * (rarest / positives) ** 0.25
+    rarest = min(counts)
+    return [max_margin * (rarest / count) ** 0.25 for count in counts]
 
 
 def ldam(
@@ -126,7 +127,7 @@ def ldam(
     here only: the score of an example stays its unscaled cosine z[:, 1]. Cao et al., "Learning imbalanced
     datasets with label-distribution-aware margin loss", NeurIPS 2019, section 3.2.
     """
-    negative_margin, positive_margin = ldam_margins(negatives, positives, max_margin)
+    negative_margin, positive_margin = ldam_margins([negatives, positives], max_margin)
     difference = logits[:, 1] - logits[:, 0]
     return _class_mean(
         -logsigmoid(scale * (difference - positive_margin)),

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, logsigmoid
 
 from search_spaces.config import COSINE_SCALE
-from trainer.losses.binary import effective_number_weight
+from trainer.losses.binary import effective_number_weight, ldam_margins
 from trainer.losses.module import LossModule
 
 
@@ -69,32 +69,33 @@ class _PerClass(LossModule):
         self.register_buffer(name, torch.tensor(values, dtype=torch.float64), persistent=False)
 
 
-class PowerWeighted(_PerClass):
-    """Weighted cross-entropy: -w_y log p_y with the weights `inverse_power_weights`."""
+class _Weighted(_PerClass):
+    """Weighted cross-entropy: -w_y log p_y."""
 
     weights: Tensor
+
+    def __init__(self, weights: Sequence[float]) -> None:
+        super().__init__()
+        self._hold("weights", weights)
+
+    def forward(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """See `LossModule`."""
+        each = cross_entropy(outputs, targets, reduction="none")
+        return (self.weights.to(outputs.dtype)[targets] * each).mean()
+
+
+class PowerWeighted(_Weighted):
+    """Cross-entropy with the weights `inverse_power_weights`."""
 
     def __init__(self, counts: Sequence[int], exponent: float) -> None:
-        super().__init__()
-        self._hold("weights", inverse_power_weights(counts, exponent))
-
-    def forward(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """See `LossModule`."""
-        return _weighted(outputs, targets, self.weights)
+        super().__init__(inverse_power_weights(counts, exponent))
 
 
-class ClassBalanced(_PerClass):
-    """Class-balanced cross-entropy: -w_y log p_y with the weights `class_balanced_weights`."""
-
-    weights: Tensor
+class ClassBalanced(_Weighted):
+    """Cross-entropy with the weights `class_balanced_weights`."""
 
     def __init__(self, counts: Sequence[int], beta: float) -> None:
-        super().__init__()
-        self._hold("weights", class_balanced_weights(counts, beta))
-
-    def forward(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """See `LossModule`."""
-        return _weighted(outputs, targets, self.weights)
+        super().__init__(class_balanced_weights(counts, beta))
 
 
 class AdjustedCrossEntropy(_PerClass):
@@ -120,7 +121,7 @@ class AdjustedCrossEntropy(_PerClass):
         return cross_entropy(outputs * self.scales.to(dtype) + self.shifts.to(dtype), targets)
 
 
-class Ldam(_PerClass):
+class Ldam(_Weighted):
     """LDAM, with deferred re-weighting (DRW) where `defer` is below 1.
 
     Cross-entropy of z less 30 * margin_c at the true class, z = 30 * cosine, margin_c = m n_c^-1/4 / max over
@@ -131,21 +132,18 @@ class Ldam(_PerClass):
 
     margins: Tensor
     deferred: Tensor
-    weights: Tensor
 
     def __init__(self, counts: Sequence[int], max_margin: float, beta: float, defer: float) -> None:
-        super().__init__()
-        rarest = min(counts)
+        super().__init__([1.0] * len(counts))
         self.defer = defer
-        self._hold("margins", [COSINE_SCALE * max_margin * (rarest / count) ** 0.25 for count in counts])
+        self._hold("margins", ldam_margins(counts, COSINE_SCALE * max_margin))
         self._hold("deferred", class_balanced_weights(counts, beta))
-        self._hold("weights", [1.0] * len(counts))
 
     def forward(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """See `LossModule`."""
         is_true = torch.arange(outputs.shape[1], device=outputs.device) == targets[:, None]
         margins = torch.where(is_true, self.margins.to(outputs.dtype), 0)
-        return _weighted(outputs - margins, targets, self.weights)
+        return super().forward(outputs - margins, targets)
 
     def begin_epoch(self, epoch: int, epochs: int) -> None:
         """The weights of the epoch."""
@@ -153,8 +151,3 @@ class Ldam(_PerClass):
             self.weights.copy_(self.deferred)
         else:
             self.weights.fill_(1.0)
-
-
-def _weighted(logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
-    each = cross_entropy(logits, targets, reduction="none")
-    return (weights.to(logits.dtype)[targets] * each).mean()

@@ -176,7 +176,7 @@ def test_weights_of_the_named_configurations_by_hand() -> None:
     assert losses.effective_number_weight(44, 0.99) == pytest.approx(0.01 / (1 - 0.99**44), rel=1e-12)
     assert losses.effective_number_weight(44, 0.99) == pytest.approx(0.027980, abs=1e-6)
     # 1:100 with 4,410 and 44: the majority's margin is 0.5 * (44 / 4410)^(1/4) = 0.158024...
-    majority, minority = losses.ldam_margins(4410, 44, 0.5)
+    majority, minority = losses.ldam_margins([4410, 44], 0.5)
     assert minority == 0.5
     assert majority == pytest.approx(0.158024, abs=1e-6)
 
