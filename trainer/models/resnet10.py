@@ -19,11 +19,13 @@ from search_spaces.config import ResNet10
 class BasicBlock(nn.Module):
     """Two 3 x 3 convolutions with batch normalisation and a shortcut. He et al., CVPR 2016.
 
-    The shortcut is the identity, or a strided 1 x 1 convolution with batch normalisation where the shape
-    changes.
+    The shortcut is the identity; where the shape changes it is the given one, or else a strided 1 x 1
+    convolution with batch normalisation.
     """
 
-    def __init__(self, channels_in: int, channels_out: int, stride: int) -> None:
+    def __init__(
+        self, channels_in: int, channels_out: int, stride: int, shortcut: nn.Module | None = None
+    ) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(channels_in, channels_out, 3, stride=stride, padding=1, bias=False)
         self.norm1 = nn.BatchNorm2d(channels_out)
@@ -31,7 +33,7 @@ class BasicBlock(nn.Module):
         self.norm2 = nn.BatchNorm2d(channels_out)
         self.shortcut: nn.Module = nn.Identity()
         if stride != 1 or channels_in != channels_out:
-            self.shortcut = nn.Sequential(
+            self.shortcut = shortcut or nn.Sequential(
                 nn.Conv2d(channels_in, channels_out, 1, stride=stride, bias=False),
                 nn.BatchNorm2d(channels_out),
             )

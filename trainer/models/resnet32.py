@@ -13,35 +13,22 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from search_spaces.config import ResNet32
+from trainer.models.resnet10 import BasicBlock
 
 BLOCKS_PER_STAGE = 5
 
 
-class PaddedBlock(nn.Module):
-    """Two 3 x 3 convolutions with batch normalisation; a shortcut without weights.
+class PaddedShortcut(nn.Module):
+    """Every other pixel, and new channels that are 0: half of them before the others and half behind."""
 
-    Where the shape changes the shortcut takes every other pixel, and new channels are 0, half of them before
-    the others and half behind.
-    """
-
-    def __init__(self, channels_in: int, channels_out: int, stride: int) -> None:
+    def __init__(self, channels_in: int, channels_out: int) -> None:
         super().__init__()
-        self.stride = stride
-        self.added = channels_out - channels_in
-        self.conv1 = nn.Conv2d(channels_in, channels_out, 3, stride=stride, padding=1, bias=False)
-        self.norm1 = nn.BatchNorm2d(channels_out)
-        self.conv2 = nn.Conv2d(channels_out, channels_out, 3, padding=1, bias=False)
-        self.norm2 = nn.BatchNorm2d(channels_out)
+        added = channels_out - channels_in
+        self.padding = (added // 2, added - added // 2)
 
     def forward(self, images: Tensor) -> Tensor:
-        """[B, channels_in, H, W] -> [B, channels_out, ceil(H / stride), ceil(W / stride)]."""
-        features = functional.relu(self.norm1(self.conv1(images)))
-        features = self.norm2(self.conv2(features))
-        shortcut = images[:, :, :: self.stride, :: self.stride]
-        if self.added:
-            before = self.added // 2
-            shortcut = functional.pad(shortcut, (0, 0, 0, 0, before, self.added - before))
-        return functional.relu(features + shortcut)
+        """[B, channels_in, H, W] -> [B, channels_out, ceil(H / 2), ceil(W / 2)]."""
+        return functional.pad(images[:, :, ::2, ::2], (0, 0, 0, 0, *self.padding))
 
 
 def resnet32(
@@ -69,6 +56,7 @@ def resnet32(
 
 
 def _stage(channels_in: int, channels_out: int, stride: int) -> nn.Sequential:
-    first = PaddedBlock(channels_in, channels_out, stride)
-    others = [PaddedBlock(channels_out, channels_out, 1) for _ in range(BLOCKS_PER_STAGE - 1)]
+    shortcut = PaddedShortcut(channels_in, channels_out)
+    first = BasicBlock(channels_in, channels_out, stride, shortcut)
+    others = [BasicBlock(channels_out, channels_out, 1) for _ in range(BLOCKS_PER_STAGE - 1)]
     return nn.Sequential(first, *others)
