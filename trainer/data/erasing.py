@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from search_spaces.config import RandomErasing
-from trainer.data.steps import Step
+from trainer.data.steps import Step, window
 
 
 class ErasingStep(Step[RandomErasing]):
@@ -43,5 +43,4 @@ def _within(share: Tensor, place: Tensor, side: int) -> Tensor:
     """Which of `side` pixels lie in each window, bool [B, side]; a window has at least one pixel."""
     length = (share * side).round().clamp(1, side)
     start = (place * (side + 1 - length)).floor().clamp_(max=side - 1)
-    pixels = torch.arange(side, device=share.device)
-    return (pixels >= start[:, None]) & (pixels < (start + length)[:, None])
+    return window(start, length, side)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from search_spaces.config import Augmentation, CutMix, Mixup
-from trainer.data.steps import Step
+from trainer.data.steps import Step, window
 
 A = TypeVar("A", bound=Augmentation)
 
@@ -85,8 +85,7 @@ def _around(share: Tensor, middle: Tensor, side: int) -> Tensor:
     """Which of `side` pixels lie around each middle, bool [B, side]."""
     length = (share * side).floor()
     start = (middle * side).floor() - (length / 2).floor()
-    pixels = torch.arange(side, device=share.device)
-    return (pixels >= start[:, None]) & (pixels < (start + length)[:, None])
+    return window(start, length, side)
 
 
 def _beta(count: int, alpha: float, generator: torch.Generator) -> Tensor:

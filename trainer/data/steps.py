@@ -36,6 +36,12 @@ class Step(ABC, Generic[A]):
         """
 
 
+def window(start: Tensor, length: Tensor, side: int) -> Tensor:
+    """Which of `side` pixels lie in each of B windows, bool [B, side]; what is outside of them is cut off."""
+    pixels = torch.arange(side, device=start.device)
+    return (pixels >= start[:, None]) & (pixels < (start + length)[:, None])
+
+
 class CropStep(Step[RandomCrop]):
     """Zero-padding, that is black, then a window of the image's size: torchvision's `RandomCrop`.
 
