@@ -17,7 +17,7 @@ from analysis.records import (
     ValidationRecord,
     shortfall,
 )
-from analysis.select import NO_RULE, Rule, decided_by, rule_of, select
+from analysis.select import Rule, decided_by, rule_of, select
 from search_spaces.config import Targets, Task, TrialConfig
 from search_spaces.errors import InputError
 from search_spaces.labels import BlockLabels
@@ -114,7 +114,7 @@ class Cell:
             if candidate.validation is not None:
                 undefined.add(candidate.validation.undefined or "")
         reasons = [shortfall(_missing(self.candidates)), *sorted(undefined)]
-        if self.rule.name == NO_RULE and len(self.candidates) > 1:
+        if not self.rule.selects and len(self.candidates) > 1:
             candidates = count(len(self.candidates), "candidate")
             reasons.append(f"{candidates} and no validation split to choose by")
         return list(filter(None, reasons))
@@ -163,7 +163,7 @@ def by_cell(records: Iterable[TrialRecord], rows: tuple[str, ...]) -> dict[CellK
 def best(records: Iterable[TrialRecord], rule: Rule) -> TrialRecord | None:
     """The record that a rule prefers; None where none has a result to rank."""
     by_id = {record.trial_id: record for record in records}
-    if rule.name == NO_RULE:
+    if not rule.selects:
         return _lone(list(by_id.values()))
     choice = select(_validated(by_id.values()), rule)
     if choice is None:
@@ -213,7 +213,7 @@ def _cell(trials: Sequence[TrialRecord], rows: tuple[str, ...], rule: Rule, labe
 
 
 def _decided_by(trials: Sequence[TrialRecord], rule: Rule) -> str:
-    if rule.name == NO_RULE:
+    if not rule.selects:
         return "nothing is selected"
     return decided_by(_validated(trials), rule)
 

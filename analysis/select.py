@@ -45,9 +45,14 @@ class Rule:
     ties: tuple[Metric, ...]
 
     @property
+    def selects(self) -> bool:
+        """Whether it chooses between candidates; without a validation split nothing does."""
+        return self.name != NO_RULE
+
+    @property
     def description(self) -> str:
         """What is chosen, in words."""
-        if self.name == NO_RULE:
+        if not self.selects:
             return "nothing: there is no validation split"
         direction = _direction(self.metric, "highest", "lowest")
         if self.averaged:
@@ -57,7 +62,7 @@ class Rule:
     @property
     def objective(self) -> str | None:
         """The ensemble's metric that early stopping may go by as well ("val/auroc"); None where it cannot."""
-        if self.averaged or self.name == NO_RULE:
+        if self.averaged or not self.selects:
             return None
         return objective_name(self.metric)
 
