@@ -57,7 +57,7 @@ from search_spaces.config.models import (
     head_weights,
 )
 from search_spaces.config.registry import Registry
-from search_spaces.config.sampling import PowerSampler, Sampler, SamplerName, balances
+from search_spaces.config.sampling import PowerSampler, Sampler, SamplerName
 from search_spaces.config.sources import (
     SOURCE_TYPES,
     Cifar10,
@@ -158,7 +158,6 @@ __all__ = [
     "VectorScaling",
     "WeightedBce",
     "WeightedCrossEntropy",
-    "balances",
     "check_installed",
     "head_weights",
     "members_of",

@@ -22,9 +22,6 @@ class PowerSampler(Frozen):
 
     exponent: float = Field(gt=0, lt=1)
 
-    def __str__(self) -> str:
-        return f"n^-{self.exponent:g}"
-
 
 SamplerName = Literal["shuffle", "class_balanced", "square_root", "progressive"]
 
@@ -40,12 +37,3 @@ def _named(given: Any) -> Any:
 
 # What each name means is told at `TrialConfig.sampler`.
 Sampler: TypeAlias = Annotated[SamplerName | PowerSampler, BeforeValidator(_named)]
-
-
-def balances(sampler: SamplerName | PowerSampler) -> bool:
-    """Whether a sampler draws rare classes more often than they occur.
-
-    >>> balances("shuffle"), balances(PowerSampler(exponent=0.25))
-    (False, True)
-    """
-    return sampler != "shuffle"

@@ -21,7 +21,7 @@ from search_spaces.config.constraint import ConstraintConfig
 from search_spaces.config.losses.registered import LOSS_TYPES, LossConfig
 from search_spaces.config.models import MODEL_TYPES, ModelConfig, ResNet10
 from search_spaces.config.registry import Registry
-from search_spaces.config.sampling import Sampler, balances
+from search_spaces.config.sampling import Sampler
 from search_spaces.config.sources import SOURCE_TYPES
 from search_spaces.config.tasks import DataConfig
 from search_spaces.config.training import SCORED_EPOCHS, OptimizerConfig, ScoredBy, Sgd
@@ -115,11 +115,6 @@ class TrialConfig(Frozen):
                 f"augmentation: expected no {mixing.name} beside loss {self.loss.name}, given both"
             )
         return self
-
-    @property
-    def corrects_twice(self) -> bool:
-        """Whether both loss and sampler favour rare classes: a double correction, which tables mark."""
-        return self.loss.corrects and balances(self.sampler)
 
     @property
     def scored_epochs(self) -> int:

@@ -40,7 +40,6 @@ class Loss(Kind):
     decides_at_zero    whether a score of at least 0 is its own decision for the positive class
     takes_constraint   whether the named spaces combine it with the constraint
     takes_mixed        whether it is a mean over examples, so that one example may have two labels
-    corrects           whether it favours rare classes by their counts, as a balancing sampler does
     """
 
     kind: ClassVar[str] = "loss"
@@ -54,7 +53,6 @@ class Loss(Kind):
     decides_at_zero: ClassVar[bool] = True
     takes_constraint: ClassVar[bool] = True
     takes_mixed: ClassVar[bool] = False
-    corrects: ClassVar[bool] = False
 
     def fits(self, task: str) -> bool:
         """Whether it can train a task of that kind."""

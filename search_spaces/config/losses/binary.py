@@ -1,6 +1,6 @@
 """Base losses of binary tasks as configuration, one type per loss, told apart by `name`.
 
-The formulas are in `trainer.losses.binary`.
+The formulas are in `trainer.losses.binary` and `trainer.losses.auc`.
 """
 
 from __future__ import annotations
@@ -84,7 +84,6 @@ class ClassBalancedBce(_OfExamples):
 
     implementation: ClassVar[str] = "trainer.losses.binary:class_balanced_bce"
     family: ClassVar[str] = "CB-BCE"
-    corrects: ClassVar[bool] = True
     name: Literal["cb_bce"] = "cb_bce"
     beta: float = Field(gt=0, lt=1)
 
@@ -102,7 +101,6 @@ class WeightedBce(_OfExamples):
 
     implementation: ClassVar[str] = "trainer.losses.binary:weighted_bce"
     family: ClassVar[str] = "W-BCE"
-    corrects: ClassVar[bool] = True
     name: Literal["w_bce"] = "w_bce"
     weight_factor: float = Field(gt=0)
 
@@ -120,7 +118,6 @@ class Ldam(Loss):
 
     implementation: ClassVar[str] = "trainer.losses.binary:ldam"
     family: ClassVar[str] = "LDAM"
-    corrects: ClassVar[bool] = True
     outputs: ClassVar[int | Literal["classes"]] = 2
     head: ClassVar[Head] = "cosine"
     decides_at_zero: ClassVar[bool] = False  # it compares two outputs, and the score is the positive's alone

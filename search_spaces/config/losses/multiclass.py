@@ -48,8 +48,6 @@ class Focal(_OfClasses):
 class _Counting(_OfClasses):
     """One that knows how many examples each class has."""
 
-    corrects: ClassVar[bool] = True
-
     def parameters(self, facts: TrainingFacts) -> Mapping[str, object]:
         """The fields, and the examples of each class."""
         return {**super().parameters(facts), "counts": facts.counts}

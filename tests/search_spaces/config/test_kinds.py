@@ -48,5 +48,3 @@ def test_what_sets_a_loss_apart() -> None:
     assert [loss.family for loss in LOSS_TYPES if "multiclass" in loss.tasks] == OF_CLASSES
     assert [loss.family for loss in LOSS_TYPES if loss.needs_pairs] == ["MBAUC", "pAUC"]
     assert [loss.family for loss in LOSS_TYPES if not loss.takes_constraint] == ["MBAUC"]
-    counting = ["CB-BCE", "W-BCE", "LDAM", "W-CE", "CB-CE", "LDAM-DRW", "LA", "VS"]
-    assert [loss.family for loss in LOSS_TYPES if loss.corrects] == counting
