@@ -118,7 +118,7 @@ class TrainingStep:
 
 
 def make_optimizer(
-    config: OptimizerConfig, model: nn.Module, device: torch.device, loss: nn.Module | None = None
+    config: OptimizerConfig, model: nn.Module, device: torch.device, loss: nn.Module
 ) -> torch.optim.Optimizer:
     """The optimiser of a configuration; on CUDA its learning rate is a tensor there, to be captured.
 
@@ -127,7 +127,7 @@ def make_optimizer(
     on_gpu, fused = device.type == "cuda", device.type != "meta"  # there, torch has no fused kernels
     rate = torch.tensor(config.learning_rate, device=device) if on_gpu else config.learning_rate
     groups: list[dict[str, Any]] = [{"params": list(model.parameters())}]
-    learned = [] if loss is None else list(loss.parameters())
+    learned = list(loss.parameters())
     if learned:
         groups.append({"params": learned, "weight_decay": 0.0})
     if config.name == "adam":
