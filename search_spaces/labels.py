@@ -51,6 +51,11 @@ class BlockLabels:
             known = self._known[data] = self._new(data)
         return known
 
+    def data_set(self, data: Task) -> str:
+        """The label of a block's data, whatever the ratio: "cifar10", "pets (cat vs dog)"."""
+        whole = data.with_ratio(None)
+        return self.block(whole).replace(f" {whole.ratio_words()}", "", 1)
+
     def trial(self, config: TrialConfig) -> str:
         """All of a trial in one line: "cifar10 1:100 baseline_s_LM_m05 ALM_16_beg delta=0.1"."""
         words = [self.block(config.data), loss_name(config.loss)]

@@ -17,7 +17,7 @@ from search_spaces.errors import DataError, InputError
 from search_spaces.labels import BlockLabels
 from search_spaces.words import count
 from sweeps.cluster.software import plugins_of, short, software_differences, software_with
-from trainer.data.survey import Finding
+from trainer.data.survey import Finding, by_data_set
 from trainer.options import TrialOptions
 
 log = logging.getLogger(__name__)
@@ -80,7 +80,7 @@ def look_on_nodes(
     where = count(len(workers), "node")
     log.info("looking at the data of %s on %s", count(len(asked), "block"), where)
     answers: dict[Node, list[Finding]] = _ask(workers, probe)
-    told: dict[Node, dict[str, str]] = {}
+    told: dict[Node, dict[str, Finding]] = {}
     for node, found in answers.items():
         told[node] = _by_data_set(asked, found)
     _raise(DataError, data_differences(told), len(workers))
@@ -88,16 +88,16 @@ def look_on_nodes(
     return dict(zip(asked, first, strict=True))
 
 
-def _by_data_set(tasks: Sequence[Task], findings: Sequence[Finding]) -> dict[str, str]:
-    """What two nodes must find alike of each data set: its hash, or what is wrong with all of its blocks."""
-    names = BlockLabels(task.whole() for task in tasks)
-    found: dict[str, str] = {}
-    for task, finding in zip(tasks, findings, strict=True):
-        label = names.block(task.whole())
-        if finding.survey is not None and finding.survey.sha256 is not None:
-            found[label] = finding.survey.sha256
-        else:
-            found.setdefault(label, finding.fault or "nothing")
+def _by_data_set(tasks: Sequence[Task], findings: Sequence[Finding]) -> dict[str, Finding]:
+    """What two nodes must find alike of each data set: one with a hash, or what is wrong with all."""
+    of_task = dict(zip(tasks, findings, strict=True))
+    groups = list(by_data_set(tasks))
+    names = BlockLabels(blocks[0].with_ratio(None) for _, blocks in groups)
+    found: dict[str, Finding] = {}
+    for _, blocks in groups:
+        of_blocks = [of_task[task] for task in blocks]
+        hashed = [finding for finding in of_blocks if finding.sha256 is not None]
+        found[names.data_set(blocks[0])] = (hashed or of_blocks)[0]
     return found
 
 
@@ -127,22 +127,39 @@ def live_nodes(cpus: float, gpus: float) -> list[Node]:
     return sorted(found, key=lambda node: (node.name, node.address))
 
 
-def data_differences(hashes: Mapping[Node, Mapping[str, str]]) -> list[str]:
-    """A line per node and data set whose hash is not that of most nodes (of the first ones, where even)."""
-    by_label: dict[str, dict[Node, str]] = {}
-    for node, answer in hashes.items():
-        for label, found in answer.items():
-            by_label.setdefault(label, {})[node] = found
+def data_differences(told: Mapping[Node, Mapping[str, Finding]]) -> list[str]:
+    """A line per node and data set of which it finds something else than most nodes that can train on it.
+
+    Where even, than the first ones.
+    """
+    by_label: dict[str, dict[Node, Finding]] = {}
+    for node, found in told.items():
+        for label, finding in found.items():
+            by_label.setdefault(label, {})[node] = finding
     lines = []
     for label, answers in by_label.items():
-        usual, _ = Counter(answers.values()).most_common(1)[0]
-        like = next(node for node, found in answers.items() if found == usual)
-        for node, found in answers.items():
-            if found != usual:
-                lines.append(
-                    f"{node} loads other data for {label}: {short(found)}, {like} has {short(usual)}"
-                )
+        hashes = [finding.sha256 for finding in answers.values() if finding.sha256 is not None]
+        usual, _ = Counter(hashes or map(_compared, answers.values())).most_common(1)[0]
+        like = next(node for node, finding in answers.items() if _compared(finding) == usual)
+        its = f"has {short(usual)}" if hashes else f"says: {usual}"
+        for node, finding in answers.items():
+            if _compared(finding) != usual:
+                lines.append(f"{node} {_other(finding, label)}, {like} {its}")
     return lines
+
+
+def _compared(finding: Finding) -> str:
+    """What nodes compare of a finding: the data's hash, else why there is none."""
+    return finding.sha256 or finding.fault or "nothing"
+
+
+def _other(finding: Finding, label: str) -> str:
+    """What a node does that does not find of a data set what others do."""
+    if finding.sha256 is not None:
+        return f"loads other data for {label}: {short(finding.sha256)}"
+    if finding.is_missing:
+        return f"has no data for {label} ({finding.fault})"
+    return f"cannot train on {label} ({_compared(finding)})"
 
 
 def _software_probe(plugins: Sequence[str]) -> Callable[[], dict[str, str]]:

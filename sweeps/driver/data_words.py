@@ -56,11 +56,9 @@ def data_lines(findings: Mapping[Task, Finding], faults: Mapping[Task, str]) -> 
     # Its tasks differ in their share alone.
     titles = BlockLabels(tasks[0].with_ratio(None) for _, tasks in data_sets)
     for _, tasks in data_sets:
-        first = tasks[0].with_ratio(None)
-        title = titles.block(first).replace(f" {first.ratio_words()}", "", 1)
         told = [(task, survey) for task in tasks if (survey := findings[task].survey) is not None]
         if told:
-            lines += [f"data {title}", *_data_set_lines(told)]
+            lines += [f"data {titles.data_set(tasks[0])}", *_data_set_lines(told)]
         for reason, blocks in _by_reason(tasks, faults, names).items():
             lines.append(f"cannot be trained: {', '.join(blocks)}: {reason}")
     return lines

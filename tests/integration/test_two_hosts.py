@@ -259,9 +259,10 @@ def test_node_without_the_data_is_named(cluster: Machines, real_data: Path) -> N
     finally:
         assert cluster.run("h2", "umount", real_data).returncode == 0
     assert refused.returncode == 1
-    assert "h2 (10.77.0.2) loads other data for cifar10" in refused.stdout
-    assert "cifar10: expected the folder cifar-10-batches-py or train.parquet" in refused.stdout
-    assert "h1 (10.77.0.1) loads other data" not in refused.stdout
+    absent = "cifar10: expected the folder cifar-10-batches-py or train.parquet"
+    assert f"h2 (10.77.0.2) has no data for cifar10 ({absent}" in refused.stdout
+    assert "), h1 (10.77.0.1) has " in refused.stdout
+    assert refused.stdout.count("h1 (10.77.0.1)") == refused.stdout.count("), h1 (10.77.0.1) has ")
     assert not (cluster.output / "trials").exists()
 
 

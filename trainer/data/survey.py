@@ -66,6 +66,11 @@ class Finding(Frozen):
     fault: str | None = None
     is_missing: bool = False
 
+    @property
+    def sha256(self) -> str | None:
+        """The hash of the data; None where nothing was decoded, or cannot be."""
+        return None if self.survey is None else self.survey.sha256
+
     @classmethod
     def of_error(cls, error: Exception, task: Task, data_dir: Path | None) -> Finding:
         """What an error says of a task's data."""

@@ -60,11 +60,30 @@ def test_differences_of_software_name_node_fact_and_values() -> None:
 
 
 def test_differences_of_data_blame_the_minority() -> None:
-    same, other = {"cifar10": "1" * 64, "digits": "3" * 64}, {"cifar10": "2" * 64, "digits": "3" * 64}
+    same = {"cifar10": finding("1" * 64), "digits": finding("3" * 64)}
+    other = {"cifar10": finding("2" * 64), "digits": finding("3" * 64)}
     assert data_differences({FIRST: same, SECOND: same}) == []
     lines = data_differences({FIRST: other, SECOND: same, THIRD: same})
     assert lines == [
         "h2 (10.0.0.2) loads other data for cifar10: 222222222222…, h3 (10.0.0.3) has 111111111111…"
+    ]
+
+
+def test_a_node_without_data_is_said_to_have_none_wherever_it_stands() -> None:
+    """Those that can train on the data are not blamed, be they fewer."""
+    has, missing = finding("1" * 64), Finding(fault="cifar10: expected a folder", is_missing=True)
+    line = "has no data for cifar10 (cifar10: expected a folder), h4 (10.0.0.4) has 111111111111…"
+    told = data_differences(
+        {FIRST: {"cifar10": missing}, SECOND: {"cifar10": missing}, THIRD: {"cifar10": has}}
+    )
+    assert told == [f"h2 (10.0.0.2) {line}", f"h3 (10.0.0.3) {line}"]
+    spoilt = Finding(fault="cifar10: a batch is cut")
+    assert data_differences({FIRST: {"cifar10": has}, SECOND: {"cifar10": spoilt}}) == [
+        "h3 (10.0.0.3) cannot train on cifar10 (cifar10: a batch is cut), h2 (10.0.0.2) has 111111111111…"
+    ]
+    assert data_differences({FIRST: {"cifar10": missing}, SECOND: {"cifar10": spoilt}}) == [
+        "h3 (10.0.0.3) cannot train on cifar10 (cifar10: a batch is cut), "
+        "h2 (10.0.0.2) says: cifar10: expected a folder"
     ]
 
 
@@ -98,11 +117,13 @@ def test_data_are_looked_at_where_trials_run_and_must_be_the_same(monkeypatch: p
     assert look_on_nodes(found, tasks, (), TrialOptions()) == dict(zip(tasks, alike, strict=True))
     other = [finding("2"), Finding(fault="too few"), finding("2")]
     monkeypatch.setattr(nodes, "_ask", answering({"data": {FIRST: alike, SECOND: other}}))
-    with pytest.raises(DataError, match=r"expected 2 nodes .* h3 \(10.0.0.3\) loads other data for digits"):
+    with pytest.raises(
+        DataError, match=r"expected 2 nodes .* h3 \(10.0.0.3\) loads other data for digits: 2,"
+    ):
         look_on_nodes(found, tasks, (), TrialOptions())
     missing = [Finding(fault="no folder", is_missing=True)] * 3
     monkeypatch.setattr(nodes, "_ask", answering({"data": {FIRST: alike, SECOND: missing}}))
-    with pytest.raises(DataError, match=r"h3 \(10.0.0.3\) loads other data for digits .*: no folder, h2"):
+    with pytest.raises(DataError, match=r"h3 \(10.0.0.3\) has no data for digits \(no folder\), h2"):
         look_on_nodes(found, tasks, (), TrialOptions())
 
 
