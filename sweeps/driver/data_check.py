@@ -12,7 +12,7 @@ from search_spaces.words import count
 from sweeps.driver.work import Work
 from sweeps.hints import advised
 from sweeps.plan import Plan, PlannedTrial
-from trainer.changed_data import TrainedOn, difference, trained_on
+from trainer.changed_data import TrainedOn, difference, of_other_data
 from trainer.data.survey import Finding, Survey
 from trainer.store import Store, wanted_seeds
 
@@ -103,19 +103,14 @@ def stale_trials(
     store: Store, plan: Plan, findings: Mapping[Task, Finding]
 ) -> list[tuple[PlannedTrial, TrainedOn]]:
     """Trials with results of other data than there are now, and of which; their seeds count as missing."""
-    known = {}
-    for task, finding in findings.items():
-        if finding.survey is not None and finding.survey.sha256 is not None:
-            known[task] = finding.survey.sha256
+    known = {task: finding.sha256 for task, finding in findings.items() if finding.sha256 is not None}
     trials = [trial for trial in begun(plan) if trial.config.data in known]
     ended = store.all_replicates(wanted_seeds(trial.config for trial in trials))
     found = []
     for trial in trials:
-        other: dict[int, TrainedOn] = {}
-        for seed, done in ended.get(trial.trial_id, {}).items():
-            was = trained_on(store, done)
-            if seed in trial.config.seeds and was is not None and was.sha256 != known[trial.config.data]:
-                other[seed] = was
+        done = ended.get(trial.trial_id, {})
+        wanted = {seed: done[seed] for seed in trial.config.seeds if seed in done}
+        other = of_other_data(store, wanted, known[trial.config.data])
         if other:
             missing = tuple(s for s in trial.config.seeds if s in other or s in trial.missing)
             found.append((replace(trial, missing=missing, status="partial"), next(iter(other.values()))))
@@ -145,9 +140,8 @@ def _changed_words(
         blocks[key] = blocks.get(key, 0) + 1
     told, names = [], BlockLabels(task for task, _ in blocks)
     for (task, was), number in blocks.items():
-        survey = findings[task].survey
-        now = "" if survey is None else survey.sha256 or ""
-        told.append(f"{names.block(task)}: {count(number, 'trial')} {difference(was, now)}")
+        words = difference(was, findings[task].sha256 or "")
+        told.append(f"{names.block(task)}: {count(number, 'trial')} {words}")
     command = advised("retry", "--changed-data", space=work.plan.name)
     return (
         f"the data have changed: {'; '.join(told)}. Results on different data do not mix; "
