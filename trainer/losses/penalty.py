@@ -16,10 +16,10 @@ RELEASED_CODE_FIRST_COMPARED = 3
 class PenaltySchedule:
     """The penalty mu of a run, raised by the factor `growth` (rho) after an epoch that calls for it.
 
-    `update` is called once per epoch, after validation, with the task's steering metric (of a binary task the
-    AUROC). No growth before epoch `introduce_at`, none for an undefined metric, none once the cap is hit or
-    once 1.0 was seen. The cap is `ConstraintConfig.growth_step_limit` steps: the paper's mu_0 * rho^5 for
-    mu_0 < 1e-3, else mu_0 * rho^3.
+    `update` is called once per epoch, after validation, with the metric that the task's `raises_penalty`
+    names (of a binary task the AUROC). No growth before epoch `introduce_at`, none for an undefined metric,
+    none once the cap is hit or once 1.0 was seen. The cap is `ConstraintConfig.growth_step_limit` steps: the
+    paper's mu_0 * rho^5 for mu_0 < 1e-3, else mu_0 * rho^3.
 
     `no_improvement` (the paper) raises when the metric is not above the previous epoch's. `released_code`
     never raises before epoch `introduce_at + 2`, raises there without comparing, and from the next epoch on
