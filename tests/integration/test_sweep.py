@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from search_spaces.catalog import load_space
-from tests.trainer.image_files import random_images, write_class_folders
+from tests.sweeps.data.runs import SCANS, write_scans
 from trainer.options import TrialOptions
 from trainer.store import Store, SweepManifest
 from trainer.trial import run_trial
@@ -163,39 +163,17 @@ def test_weights_that_were_not_kept_come_back_as_evaluate_advises(almsweep: Cli,
     assert not (output / "mlflow.db").exists(), "MLflow is told nothing, as nothing changed"
 
 
-SCANS = """
-name: scans
-fixed:
-  data:
-    source: {name: folder, folder: scans, size: 8}
-    negative: [benign]
-    positive: [malignant]
-    validation_per_class: 5
-    test_per_class: 5
-  epochs: 1
-  patience: null
-  model: {name: small_cnn, width: 4}
-  seeds: [1]
-grid: {ratio: [2, 5], loss: [baseline_BCE]}
-"""
-
-
 def test_images_that_changed_are_refused_and_then_trained_as_if_anew(almsweep: Cli, tmp_path: Path) -> None:
     space = write(tmp_path, SCANS)
-
-    def draw(seed: int) -> None:
-        for number, name in enumerate(("benign", "malignant")):
-            images = random_images(40, (3, 8, 8), seed + number)
-            write_class_folders(tmp_path / "data" / "scans", {name: images})
 
     def run(command: str, output: str, *options: str) -> subprocess.CompletedProcess[str]:
         where = ("--output", str(tmp_path / output), "--data-dir", str(tmp_path / "data"))
         return almsweep(command, space, *where, *options)
 
-    draw(0)
+    write_scans(tmp_path / "data" / "scans", 40, 40)
     assert run("run", "out").returncode == 0
     old = attempts(tmp_path / "out")
-    draw(100)
+    write_scans(tmp_path / "data" / "scans", 40, 40, seed=100)
     refused = run("run", "out")
     assert refused.returncode == 2
     assert "the data have changed" in refused.stderr
