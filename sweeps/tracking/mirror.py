@@ -19,13 +19,12 @@ from sweeps.tracking.connection import checked_uri, creation_lock, default_track
 from sweeps.tracking.experiment import identity_tags, load_runs, open_experiment, params
 from sweeps.tracking.moved import artifact_uri, mend
 from sweeps.tracking.names import RunNames
-from sweeps.tracking.run import EPOCHS_TAG, FINGERPRINT, TABLE_TAG, Point, Run
+from sweeps.tracking.run import ENDING_TAGS, EPOCHS_TAG, FINGERPRINT, TABLE_TAG, Run
 from sweeps.tracking.state import STATUS, TrialState
 from sweeps.tracking.uris import local_folder
 from sweeps.tracking.view import TrialView, trial_view
 from trainer.store import Store, SweepManifest
 
-_ENDING_TAGS = ("reason", "error")
 _NAME_TAG = "mlflow.runName"
 
 
@@ -133,8 +132,7 @@ class SweepRuns:
         run = self._runs.get(config.trial_id)
         if run is None or run.status == STATUS["interrupted"]:
             return False
-        run.write(tags={"state": "interrupted"})
-        run.end(STATUS["interrupted"], _now())
+        run.interrupt(_now())
         self._runs[config.trial_id] = run.stub()
         return True
 
@@ -172,10 +170,10 @@ class SweepRuns:
             run = self._create(config, now - round(view.seconds * 1000), tags)
         else:
             tags |= self._renamed(run, config)
-        for name in (*_ENDING_TAGS, *(column.tag for column in self._table.results)):
+        for name in (*ENDING_TAGS, *(column.tag for column in self._table.results)):
             if name not in view.tags:
                 run.remove_tag(name)
-        points = _missing_finals(run, view, now)
+        points = run.missing_finals(view, now)
         if trial.state != "interrupted":  # which goes on later, and logs these epochs itself
             points += run.missing_points(view)
         if view.replicates:
@@ -239,29 +237,12 @@ class SweepRuns:
     def _replace(self, run: Run, config: TrialConfig) -> Run:
         """Delete a run and create its successor, which inherits what a person may have written on it."""
         self._client.delete_run(run.run_id)
-        kept = {}
-        for name, value in run.tags.items():
-            is_mlflows = name.startswith("mlflow.") and name != "mlflow.note.content"
-            if not is_mlflows and name not in (
-                FINGERPRINT,
-                EPOCHS_TAG,
-                LEFT_TAG,
-                "state",
-                "commit",
-                *_ENDING_TAGS,
-            ):
-                kept[name] = value
-        self._create(config, run.started, kept)
+        self._create(config, run.started, run.others_tags)
         return self._ensure(config, run.started)
 
 
 def _missing_params(run: Run, config: TrialConfig) -> dict[str, str]:
     return {name: value for name, value in params(config).items() if name not in run.params}
-
-
-def _missing_finals(run: Run, view: TrialView, now: int) -> list[Point]:
-    """Values of the summary that the run does not show."""
-    return [(name, value, now, 0) for name, value in view.summary.items() if run.latest.get(name) != value]
 
 
 def _now() -> int:

@@ -99,8 +99,7 @@ def _mark_left(runs: Mapping[str, Run], trial_ids: Collection[str]) -> int:
             continue
         run.write(tags={LEFT_TAG: "true"})
         if run.status == STATUS["running"]:
-            run.write(tags={"state": "interrupted"})
-            run.end(STATUS["interrupted"], time.time_ns() // 1_000_000)
+            run.interrupt(time.time_ns() // 1_000_000)
     return changed
 
 

@@ -13,6 +13,7 @@ from analysis.curves import Curves
 from analysis.render.roc import roc_svg
 from sweeps.tracking.columns import LEFT_TAG
 from sweeps.tracking.connection import import_mlflow
+from sweeps.tracking.state import STATUS
 from sweeps.tracking.uris import local_folder
 from sweeps.tracking.view import TrialView
 
@@ -21,6 +22,8 @@ EPOCHS_TAG = "epochs"
 FINGERPRINT = "mirror"
 # Those by which an ended run is known to be level.
 KEPT_TAGS = (EPOCHS_TAG, FINGERPRINT, LEFT_TAG)
+# Those that say why it ended as it did.
+ENDING_TAGS = ("reason", "error")
 FINAL = "final/"
 # By this tag the UI shows the replicates as a table.
 TABLE_TAG = {"mlflow.loggedArtifacts": json.dumps([{"path": "replicates.json", "type": "table"}])}
@@ -80,6 +83,16 @@ class Run:
     def epochs(self) -> int:
         """Number of epochs whose metrics are logged."""
         return int(self.tags.get(EPOCHS_TAG) or 0)
+
+    @property
+    def others_tags(self) -> dict[str, str]:
+        """The tags that a person may have written: not MLflow's own, nor those that tell how it stands."""
+        kept = {}
+        for name, value in self.tags.items():
+            is_mlflows = name.startswith("mlflow.") and name != "mlflow.note.content"
+            if not is_mlflows and name not in (*KEPT_TAGS, *ENDING_TAGS, "state", "commit"):
+                kept[name] = value
+        return kept
 
     @property
     def has_artifacts(self) -> bool:
@@ -147,6 +160,11 @@ class Run:
             self.status = status
         self.points = None  # thousands of ended runs are known at a time, and their curves asked for seldom
 
+    def interrupt(self, now: int) -> None:
+        """End as interrupted, `now` in milliseconds since 1970."""
+        self.write(tags={"state": "interrupted"})
+        self.end(STATUS["interrupted"], now)
+
     def write_artifacts(self, label: str, view: TrialView) -> None:
         """Upload replicates as a table, and the ROC picture, with the trial's label in its title."""
         columns = list(view.replicates[0])
@@ -174,6 +192,14 @@ class Run:
                 if view.curves.get(epoch, {}).get(name) != value:
                     return True
         return self.is_doubled
+
+    def missing_finals(self, view: TrialView, now: int) -> list[Point]:
+        """Values of the summary that the run does not show."""
+        points = []
+        for name, value in view.summary.items():
+            if self.latest.get(name) != value:
+                points.append((name, value, now, 0))
+        return points
 
     def missing_points(self, view: TrialView) -> list[Point]:
         """Curve points that the run lacks, spread evenly over the time that the trial took."""
