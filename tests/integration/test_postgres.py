@@ -210,6 +210,7 @@ def test_level_after_server_and_database_were_killed(
     assert sweep.process.returncode == 0, said
     assert f"now {TRIALS} done, 0 partial, 0 failed, 0 pending" in said
     assert "not in MLflow yet" in said
+    assert "bring it level: almsweep reconcile" in said
     assert mlflow.password not in said
 
     level = almsweep("reconcile", name, "--output", sweep.output, env=mlflow.client)

@@ -116,7 +116,7 @@ def mlflow_killed(scene: Scene) -> Played:
         scene.wait_for_middle(driver)
         before = scene.attempts()
         os.killpg(server.pid, signal.SIGKILL)
-        expect(scene.wait(driver), 0, "not in MLflow yet")
+        expect(scene.wait(driver), 0, "bring it level: almsweep reconcile")
     with running_ui(server_folder, port=port):
         counts = scene.reconcile()
     scene.tracking_uri = f"sqlite:///{server_folder / 'mlflow.db'}"
