@@ -45,7 +45,7 @@ from search_spaces.config import (
     TrialConfig,
 )
 from search_spaces.config.class_names import MEDMNIST
-from search_spaces.config.tasks import TASKS
+from search_spaces.config.tasks.registered import TASKS
 from search_spaces.keys import SHORT_FORMS
 from search_spaces.paper.named import CONSTRAINTS, LOSSES, NO_CONSTRAINT
 from search_spaces.paper.presets import PRESETS

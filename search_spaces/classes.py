@@ -17,7 +17,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from search_spaces.config import Classes, ClassLabel, Source, SourceConfig
-from search_spaces.config.tasks import task_type
+from search_spaces.config.tasks.registered import task_type
 from search_spaces.problem import Problem, shown
 from search_spaces.words import did_you_mean
 

@@ -27,7 +27,7 @@ from search_spaces.config import (
     TrialConfig,
 )
 from search_spaces.config.plugins import offers
-from search_spaces.config.tasks import ratio_key, without_default_kind
+from search_spaces.config.tasks.registered import ratio_key, without_default_kind
 from search_spaces.errors import SpaceError
 from search_spaces.keys import SHORT_FORMS, canonical_key, list_keys
 from search_spaces.paper.named import CONSTRAINTS, LOSSES, NO_CONSTRAINT, constraint_by_name, loss_by_name

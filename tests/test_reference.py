@@ -17,7 +17,7 @@ from analysis.tables import write_tables
 from docs.reference import FOLDER, main, pages
 from search_spaces.catalog import NAMED_SPACES
 from search_spaces.config import DEFAULT_TARGETS, LOSS_TYPES
-from search_spaces.config.tasks import TASKS
+from search_spaces.config.tasks.registered import TASKS
 from search_spaces.keys import SHORT_FORMS, known_keys
 from search_spaces.paper.named import CONSTRAINTS, LOSSES
 from search_spaces.paper.presets import PRESETS

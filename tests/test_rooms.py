@@ -68,7 +68,9 @@ MAY_NAME_TASKS = {
     "search_spaces/config/__init__.py",
     "search_spaces/config/losses/base.py",
     "search_spaces/config/losses/multiclass.py",
-    "search_spaces/config/tasks.py",
+    "search_spaces/config/tasks/binary.py",
+    "search_spaces/config/tasks/multiclass.py",
+    "search_spaces/config/tasks/registered.py",
     "search_spaces/paper/presets.py",
 }
 

@@ -69,8 +69,10 @@ from search_spaces.config.sources import (
     Source,
     SourceConfig,
 )
-from search_spaces.config.task import Comparison, Task
-from search_spaces.config.tasks import Binary, DataConfig, Imbalance, MultiClass
+from search_spaces.config.tasks.base import Comparison, Task
+from search_spaces.config.tasks.binary import Binary
+from search_spaces.config.tasks.multiclass import Imbalance, MultiClass
+from search_spaces.config.tasks.registered import DataConfig
 from search_spaces.config.training import SCORED_EPOCHS, Adam, OptimizerConfig, ScoredBy, Sgd
 from search_spaces.config.trial import REGISTRIES, SCHEMA_VERSION, TrialConfig
 

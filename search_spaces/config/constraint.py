@@ -8,7 +8,7 @@ from pydantic import Field
 
 from search_spaces.config.base import Frozen, NonNegative
 from search_spaces.config.identity import ADDED_LATER
-from search_spaces.config.task import Comparison
+from search_spaces.config.tasks.base import Comparison
 
 
 class ConstraintConfig(Frozen):

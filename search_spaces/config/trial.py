@@ -23,7 +23,7 @@ from search_spaces.config.models import MODEL_TYPES, ModelConfig, ResNet10
 from search_spaces.config.registry import Registry
 from search_spaces.config.sampling import Sampler
 from search_spaces.config.sources import SOURCE_TYPES
-from search_spaces.config.tasks import DataConfig
+from search_spaces.config.tasks.registered import DataConfig
 from search_spaces.config.training import SCORED_EPOCHS, OptimizerConfig, ScoredBy, Sgd
 
 # Part of every trial id. Raise it when the same configuration starts to give other numbers; a field that is

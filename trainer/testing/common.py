@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 
 from search_spaces.config import REGISTRIES, Bce, Kind, Registry, SmallCnn, Task, TrialConfig
 from search_spaces.config.kinds import OUR_PACKAGE, plugin_of
-from search_spaces.config.tasks import TASKS
+from search_spaces.config.tasks.registered import TASKS
 from search_spaces.errors import InputError
 from trainer.registry import implementation_of
 

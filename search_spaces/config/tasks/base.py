@@ -1,4 +1,11 @@
-"""What every task has and says, whatever its kind (see `search_spaces.config.tasks`)."""
+"""What every task has and says, whatever its kind: its classes, which are critical, how they are split.
+
+A task is the `data` of a trial. It says what else depends on its kind: its metrics and which of them steers,
+its outputs, the columns of its constraint. Nobody else asks what kind it is. What is computed stands in
+`trainer.tasks` and `trainer.losses`, in a file of the task's own each, which `arrays` and `tensors` name.
+
+Words: positive = critical = 1; `imbalance_ratio` = majority per minority.
+"""
 
 from __future__ import annotations
 

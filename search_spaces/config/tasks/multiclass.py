@@ -1,18 +1,11 @@
-"""The kinds of task: which classes there are, which are critical, and how their examples are split.
-
-A task is the `data` of a trial. It says what else depends on its kind: its metrics and which of them steers,
-its outputs, the columns of its constraint. Nobody else asks what kind it is. What is computed stands in
-`trainer.tasks` and `trainer.losses`, in a file of the task's own each, which `arrays` and `tensors` name.
-
-Words: positive = critical = 1; `imbalance_ratio` = majority per minority.
-"""
+"""Several classes, of which some are critical, and the long tail of their examples."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, TypeAlias, Union
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from search_spaces.config.base import Frozen, number
 from search_spaces.config.classes import ClassLabel
@@ -29,111 +22,7 @@ from search_spaces.config.metrics import (
     tpr_at_fpr,
 )
 from search_spaces.config.sources import Digits, SourceConfig
-from search_spaces.config.task import Comparison, Task
-
-
-class Binary(Task):
-    """Which classes are negative, which positive (critical), and how the examples are split.
-
-    source                 where the images come from
-    negative               the classes that are not critical, by number or name; `rest`: all others
-    positive               the critical classes, likewise
-    imbalance_ratio        negatives per positive in training: a seed draws `negatives // imbalance_ratio`
-                           positives; without a ratio `train_share` of each positive class
-    validation_per_class   so many examples of every class are held out of the training pool, the same ones
-                           for every seed; without it the data set's own validation split is taken;
-                           with 0 there is no validation, and nothing is selected
-    test_per_class         likewise for the test split
-    train_share            share of each negative class, of what is not held out, that a seed draws
-    label                  what tables, titles and runs call the data; no part of a trial's identity
-    replace_splits         allows validation and test to be drawn where the data set has such splits of its
-                           own, which are left out then; no part of a trial's identity
-    """
-
-    kind: ClassVar[str] = "binary"
-    ratio_key: ClassVar[str] = "imbalance_ratio"
-    roles: ClassVar[Mapping[str, tuple[str, ...]]] = {
-        "negative": ("negative", "positive"),
-        "positive": ("negative", "positive"),
-    }
-    arrays: ClassVar[str] = "trainer.tasks.binary:BinaryArrays"
-    tensors: ClassVar[str] = "trainer.losses.binary:BinaryTensors"
-
-    source: SourceConfig
-    negative: tuple[ClassLabel, ...] = Field(min_length=1)
-    positive: tuple[ClassLabel, ...] = Field(min_length=1)
-    imbalance_ratio: float | None = Field(default=None, ge=1)
-    validation_per_class: int | None = Field(default=None, ge=0)
-    test_per_class: int | None = Field(default=None, ge=1)
-    train_share: float = Field(default=0.9, gt=0, le=1)
-    label: Annotated[str | None, NOT_IDENTITY] = None
-    replace_splits: Annotated[bool, NOT_IDENTITY] = False
-
-    @model_validator(mode="after")
-    def _roles_are_disjoint(self) -> Binary:
-        if len(set(self.labels)) != len(self.labels):
-            given = f"negative={list(self.negative)} positive={list(self.positive)}"
-            raise ValueError(f"expected every class in one role and once, given {given}")
-        return self
-
-    @classmethod
-    def example(cls) -> Self:
-        """Eights against ones and twos, 1:5."""
-        return cls(
-            source=Digits(),
-            negative=(1, 2),
-            positive=(8,),
-            imbalance_ratio=5,
-            validation_per_class=20,
-            test_per_class=20,
-        )
-
-    @property
-    def labels(self) -> tuple[ClassLabel, ...]:
-        """The negative classes, then the positive ones."""
-        return self.negative + self.positive
-
-    def role_words(self) -> str:
-        """Positives against negatives: "cat vs dog"."""
-        return f"{self.few_names(self.positive)} vs {self.few_names(self.negative)}"
-
-    @property
-    def steers(self) -> str:
-        """The AUROC."""
-        return "auroc"
-
-    def metrics(self, targets: Targets) -> tuple[Metric, ...]:
-        """AUROC, the rates of the targets, average precision, balanced accuracy at score 0."""
-        return (
-            auroc(),
-            *(fpr_at_tpr(rate) for rate in targets.tpr),
-            *(tpr_at_fpr(rate) for rate in targets.fpr),
-            Metric("average_precision", "higher", "AP", "average precision", role="curve"),
-            balanced_accuracy(2),
-        )
-
-    def columns(self, comparison: Comparison) -> tuple[str, ...]:
-        """One: positives against negatives."""
-        return ("positive",)
-
-    @property
-    def ratio(self) -> float | None:
-        """Negatives per positive."""
-        return self.imbalance_ratio
-
-    def with_ratio(self, ratio: float | None) -> Self:
-        """The same roles at another ratio."""
-        if ratio is None:
-            return self.model_copy(update={"imbalance_ratio": None})
-        return type(self)(**{**dict(self), "imbalance_ratio": ratio})
-
-    def ratio_words(self) -> str:
-        """The ratio as "1:100", or "all data"."""
-        return "all data" if self.imbalance_ratio is None else f"1:{number(self.imbalance_ratio)}"
-
-    def whole(self) -> Self:
-        """The same roles without a ratio, all examples of each class."""
-        return self.model_copy(update={"imbalance_ratio": None, "train_share": 1.0})
+from search_spaces.config.tasks.base import Comparison, Task
 
 
 class Imbalance(Frozen):
@@ -308,40 +197,3 @@ class MultiClass(Task):
         """The same classes without a long tail, all examples of each, whatever steers."""
         update = {"imbalance": None, "train_share": 1.0, "steering": "critical_auroc"}
         return self.model_copy(update=update)
-
-
-# Registered tasks: a new one is added here.
-TASKS: tuple[type[Task], ...] = (Binary, MultiClass)
-
-
-def _kind_of(given: Any) -> Any:
-    """The kind of a task, given as one or as a mapping: what its key `task` says, and without one binary."""
-    if isinstance(given, Task):
-        return given.kind
-    return given.get("task", Binary.kind) if isinstance(given, dict) else Binary.kind
-
-
-def task_type(given: Any) -> type[Task]:
-    """The type of a task, given as one or as a mapping; of an unknown kind binary's."""
-    by_kind = {task.kind: task for task in TASKS}
-    return by_kind.get(_kind_of(given), Binary)
-
-
-def ratio_key(given: Any) -> str:
-    """The field below `data` that says the ratio of a task of the given kind; of an unknown one binary's."""
-    return task_type(given).ratio_key
-
-
-def without_default_kind(given: Mapping[str, object]) -> dict[str, object]:
-    """A task as a person may write it, `task: binary` left out: no stored configuration says so."""
-    fields = dict(given)
-    if fields.get("task") == Binary.kind:
-        del fields["task"]
-    return fields
-
-
-if TYPE_CHECKING:
-    DataConfig: TypeAlias = Task
-else:
-    _MEMBERS = tuple(Annotated[task, Tag(task.kind)] for task in TASKS)
-    DataConfig = Annotated[Union[_MEMBERS], Discriminator(_kind_of)]  # noqa: UP007
