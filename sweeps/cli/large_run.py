@@ -63,8 +63,7 @@ def _unsuggested(sweep: OpenedSweep) -> int:
     """Replicates of the trials that a search has still to suggest."""
     if sweep.search is None:
         return 0
-    wanted = sweep.manifest.samples or 0
-    return max(wanted - len(sweep.manifest.trials), 0) * len(sweep.search.seeds)
+    return sweep.manifest.unchosen * len(sweep.search.seeds)
 
 
 def _time(sweep: OpenedSweep, options: RunOptions, to_train: Plan) -> str:

@@ -72,7 +72,7 @@ def plan(
     for line in data.lines:
         console.print(Text(line), soft_wrap=True)
     report.print_disk(console, disk)
-    report.print_time(console, found, report.unchosen(sweep.manifest))
+    report.print_time(console, found, sweep.manifest.unchosen)
     if trials:
         numbers = {config.trial_id: number for number, config in enumerate(sweep.manifest.trials, start=1)}
         report.print_trials(console, made, numbers)

@@ -57,16 +57,8 @@ def _counts_table(name: str, blocks: Mapping[str, Mapping[str, int]]) -> Table:
 def print_samples(console: Console, manifest: SweepManifest) -> None:
     """How many trials a search has still to choose; nothing for a grid."""
     if manifest.samples is not None:
-        left = unchosen(manifest)
         of_all = count(manifest.samples, "trial")
-        console.print(f"search: {left:,} of {of_all} are not chosen yet", highlight=False)
-
-
-def unchosen(manifest: SweepManifest) -> int:
-    """How many trials a search has still to choose; 0 for a grid."""
-    if manifest.samples is None:
-        return 0
-    return max(manifest.samples - len(manifest.trials), 0)
+        console.print(f"search: {manifest.unchosen:,} of {of_all} are not chosen yet", highlight=False)
 
 
 def print_stages(console: Console, manifest: SweepManifest, whole: SweepManifest) -> None:

@@ -48,7 +48,7 @@ class RunData:
         plan = make_plan(sweep.name, sweep.manifest.trials, sweep.store)
         wanted = plan.of(*retry) if retry else plan.to_run()
         tasks = [trial.config.data for trial in wanted]
-        if sweep.search is not None and len(plan.trials) < (sweep.manifest.samples or 0):
+        if sweep.search is not None and sweep.manifest.unchosen:
             tasks += sweep.tasks
         check_hope(plan, tasks, self.labels)
 

@@ -46,6 +46,11 @@ class SweepManifest:
     reading: Reading = DEFAULT_READING
     space: str | None = None
 
+    @property
+    def unchosen(self) -> int:
+        """How many trials a search has still to choose; 0 for a grid."""
+        return max((self.samples or 0) - len(self.trials), 0)
+
 
 class _Labelled(BaseModel):
     """What a person calls the data of a block, and allows, of which trials' configurations hold nothing."""
