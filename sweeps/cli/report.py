@@ -96,11 +96,11 @@ def print_time(console: Console, forecast: Forecast, left: int = 0) -> None:
     if forecast.time.unknown:
         console.print("time: unknown (measure it with --probe)", highlight=False)
         return
-    if not (forecast.time.seconds or forecast.time.unknown or left):
-        console.print("time: none, nothing is left to train", highlight=False)
-        return
     if left:
         console.print(f"time: unknown, not chosen yet: {count(left, 'trial')}", highlight=False)
+        return
+    if not forecast.time.seconds:
+        console.print("time: none, nothing is left to train", highlight=False)
         return
     cost = device_time(forecast.device_seconds, "GPU" if forecast.time.device == "cuda" else "core")
     wall = duration(forecast.wall_seconds)
@@ -192,13 +192,13 @@ def device_time(seconds: float, device: str) -> str:
     return f"{hours:,.0f} {device}-hours" if hours >= 1000 else f"{hours:.3g} {device}-hours"
 
 
-def size(count: int) -> str:
+def size(number: int) -> str:
     """Bytes in words.
 
     >>> size(900), size(30_000), size(1_234_567_890)
     ('900 B', '30.0 kB', '1.2 GB')
     """
-    value = float(count)
+    value = float(number)
     for unit in ("B", "kB", "MB", "GB"):
         if value < 1000:
             return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
