@@ -116,6 +116,18 @@ def is_given(context: Any, name: str) -> bool:
     return source is not None and source.name == "COMMANDLINE"
 
 
+def option_words(parameter: Any, value: Any) -> list[str]:
+    """An option as it is typed: its name before each of its values; of a flag that is set its name alone."""
+    name = parameter.opts[0]
+    if isinstance(value, bool):
+        return [name] if value else []
+    several = value if isinstance(value, list | tuple) else [value]
+    words: list[str] = []
+    for one in several:
+        words += [name, str(one)]
+    return words
+
+
 def _carried(context: Any, command: str, said: list[str]) -> list[str]:
     """Options of the running command that the advised one has too, and that it does not name already."""
     commands = context.find_root().command.commands
@@ -127,13 +139,8 @@ def _carried(context: Any, command: str, said: list[str]) -> list[str]:
             continue
         if name == "address" and command in AT_A_DASHBOARD:
             continue
-        if not is_given(context, name):
-            continue
-        value = context.params[name]
-        if not isinstance(value, bool):
-            words += [parameter.opts[0], str(value)]
-        elif value:
-            words.append(parameter.opts[0])
+        if is_given(context, name):
+            words += option_words(parameter, context.params[name])
     space = context.params.get("space")
     if space is not None and _is_output(context, space) and "output" in known:  # `tables OUTPUT`
         words += ["--output", space]

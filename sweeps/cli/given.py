@@ -11,6 +11,7 @@ import typer
 
 from search_spaces.errors import InputError
 from search_spaces.words import did_you_mean
+from sweeps.hints import is_given, option_words
 
 if TYPE_CHECKING:
     from search_spaces.config.base import Frozen
@@ -94,16 +95,11 @@ def given_arguments(
         if source is None or name in without:
             continue
         is_told = source.name == "ENVIRONMENT" and name in from_environment
-        if source.name != "COMMANDLINE" and not is_told:
+        if not is_given(context, name) and not is_told:
             continue
         value: Any = context.params[name]
         if parameter.param_type_name == "argument":
             words.append(str(value))
-        elif isinstance(value, (list, tuple)):
-            for one in value:
-                words += [parameter.opts[0], str(one)]
-        elif not isinstance(value, bool):
-            words += [parameter.opts[0], str(value)]
-        elif value:
-            words.append(parameter.opts[0])
+        else:
+            words += option_words(parameter, value)
     return words

@@ -10,6 +10,7 @@ import typer
 from search_spaces.errors import InputError
 from search_spaces.paths import given_path
 from search_spaces.redaction import has_credentials
+from sweeps.hints import is_given
 
 DEFAULT_OUTPUT = "results"
 
@@ -21,8 +22,7 @@ def without_credentials(
 
     Arguments can be read by every user of the machine, and are stored with a Ray job.
     """
-    source = context.get_parameter_source(parameter.name or "")
-    if value is not None and source is not None and source.name == "COMMANDLINE" and has_credentials(value):
+    if value is not None and is_given(context, parameter.name or "") and has_credentials(value):
         raise typer.BadParameter(
             "expected a URI without user and password; they belong in MLFLOW_TRACKING_USERNAME and "
             "MLFLOW_TRACKING_PASSWORD, ~/.mlflow/credentials, PGPASSWORD or ~/.pgpass"
