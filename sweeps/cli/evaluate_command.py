@@ -14,6 +14,7 @@ from rich.text import Text
 from search_spaces.errors import CheckpointError, InputError, StoreError
 from sweeps.cli.guard import guarded
 from sweeps.cli.one_device import Device, chosen_device
+from sweeps.cli.one_trial import one_id
 from sweeps.cli.options import DEFAULT_OUTPUT, DataDir, Download, Output, Threads, folder
 from sweeps.cli.trial_report import print_evaluation, say_what
 from sweeps.hints import advised
@@ -161,15 +162,11 @@ def _given_classes(texts: Sequence[str]) -> dict[str, str]:
 def _stored_config(store: Store, trial: str) -> TrialConfig:
     from trainer.store import layout
 
-    ids = sorted(i for i in store.trial_ids() if i.startswith(trial))
-    if len(ids) != 1:
-        found = "none" if not ids else ", ".join(ids[:5])
-        raise CheckpointError(
-            f"{store.uri}: expected one stored trial whose id starts with {trial!r}, found {found}"
-        )
-    config = store.read_config(ids[0])
+    wanted = f"{store.uri}: expected one stored trial whose id starts with {trial!r}"
+    trial_id = one_id(trial, store.trial_ids(), wanted)
+    config = store.read_config(trial_id)
     if config is None:
-        where = store.storage.path(layout.trial(ids[0]))
+        where = store.storage.path(layout.trial(trial_id))
         raise CheckpointError(f"{where}: expected a config.json, found none")
     return config
 

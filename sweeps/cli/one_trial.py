@@ -1,8 +1,8 @@
-"""Which trial `train` trains: one that its options describe, or one of a space."""
+"""Which trial a command means: one that options describe, one of a space, or one by its id's first digits."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -88,6 +88,15 @@ def setting_of(text: str) -> tuple[str, object]:
         raise InputError(f"--set {key}: {problem}") from None
 
 
+def one_id(begin: str, known: Iterable[str], wanted: str) -> str:
+    """The one of the known ids that begins so. Raises InputError, which says first what is `wanted`."""
+    fitting = sorted(trial_id for trial_id in known if trial_id.startswith(begin))
+    if len(fitting) != 1:
+        told = ", ".join(fitting[:5]) or "none"
+        raise InputError(f"{wanted}, found {told}")
+    return fitting[0]
+
+
 def trial_of_space(space: str, which: str | None, replicates: int | None) -> TrialConfig:
     """A space's only trial, or the one that `which` names: by its number from 1, or by its id's first digits.
 
@@ -118,11 +127,7 @@ def trial_of_space(space: str, which: str | None, replicates: int | None) -> Tri
 def _named(space: str, trials: Sequence[TrialConfig], which: str) -> TrialConfig:
     if which.isdecimal() and 1 <= int(which) <= len(trials):
         return trials[int(which) - 1]
-    fitting = [trial for trial in trials if trial.trial_id.startswith(which)]
-    if len(fitting) != 1:
-        told = ", ".join(trial.trial_id for trial in fitting[:5]) or "none"
-        raise InputError(
-            f"--trial: expected a number from 1 to {len(trials):,}, or the begin of one id of {space}, "
-            f"given {which!r}, found {told}"
-        )
-    return fitting[0]
+    by_id = {trial.trial_id: trial for trial in trials}
+    numbers = f"a number from 1 to {len(trials):,}"
+    wanted = f"--trial: expected {numbers}, or the begin of one id of {space}, given {which!r}"
+    return by_id[one_id(which, by_id, wanted)]

@@ -15,6 +15,7 @@ from search_spaces.words import count
 from sweeps.cli import cluster_commands
 from sweeps.cli.guard import INTERRUPTED
 from sweeps.cli.large_run import agree_to
+from sweeps.cli.one_trial import one_id
 
 if TYPE_CHECKING:
     from search_spaces.config import TrialConfig
@@ -63,17 +64,11 @@ def retry_weights(
 
 def ids_of(sweep: OpenedSweep, given: Sequence[str]) -> set[str]:
     """Ids of the sweep's trials, by their beginnings. Raises InputError for one of none or of several."""
-    known = sorted(config.trial_id for config in sweep.manifest.trials)
+    known = [config.trial_id for config in sweep.manifest.trials]
     found = set()
-    for text in given:
-        fitting = [trial_id for trial_id in known if trial_id.startswith(text)]
-        if len(fitting) != 1:
-            told = ", ".join(fitting[:5]) or "none"
-            raise InputError(
-                f"--trial: expected one trial of the sweep {sweep.name} whose id starts with {text!r}, "
-                f"found {told}"
-            )
-        found.add(fitting[0])
+    for begin in given:
+        wanted = f"--trial: expected one trial of the sweep {sweep.name} whose id starts with {begin!r}"
+        found.add(one_id(begin, known, wanted))
     return found
 
 
