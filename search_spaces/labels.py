@@ -35,7 +35,7 @@ class BlockLabels:
         blocks = {block_key(task): task for task in dict.fromkeys(tasks)}
         alike: dict[str, list[Task]] = {}
         for task in blocks.values():
-            alike.setdefault(_short(task), []).append(task)
+            alike.setdefault(block_label(task), []).append(task)
         self._told: dict[str, tuple[str, ...]] = {}
         for text, several in alike.items():
             self._told[text] = _differing(several)
@@ -64,7 +64,7 @@ class BlockLabels:
         return " ".join(word for word in [*words, settings_label(config)] if word)
 
     def _new(self, data: Task) -> str:
-        text = _short(data)
+        text = block_label(data)
         fields = flat(data.model_dump(mode="json"))
         words = [text]
         for key in self._told.get(text, ()):
@@ -85,7 +85,21 @@ def block_label(data: Task) -> str:
     >>> block_label(TASKS["cifar10"].with_ratio(100.0))
     'cifar10 1:100'
     """
-    return _short(data)
+    ratio = data.ratio_words()
+    if data.label is not None:
+        return f"{data.label} {ratio}"
+    roles = f"({_one_line(data.role_words())})"
+    task = task_name(data)
+    if task is None:
+        return f"{data.title} {ratio} {roles}"
+    preset = TASKS[task]
+    expected = flat(preset.model_dump(mode="json"))
+    given = flat(data.with_ratio(None).model_dump(mode="json"))
+    words = [task, ratio]
+    if any(given[role] != expected[role] for role in data.roles):
+        words.append(roles)
+    departing = {key: value for key, value in given.items() if key not in data.roles}
+    return " ".join([*words, *_differences(departing, expected)])
 
 
 def block_key(data: Task) -> str:
@@ -181,25 +195,6 @@ def flat(tree: Mapping[str, object], prefix: str = "") -> dict[str, object]:
         else:
             result[f"{prefix}{key}"] = value
     return result
-
-
-def _short(data: Task) -> str:
-    """What a block is called where nothing must be told apart."""
-    ratio = data.ratio_words()
-    if data.label is not None:
-        return f"{data.label} {ratio}"
-    roles = f"({_one_line(data.role_words())})"
-    task = task_name(data)
-    if task is None:
-        return f"{data.title} {ratio} {roles}"
-    preset = TASKS[task]
-    expected = flat(preset.model_dump(mode="json"))
-    given = flat(data.with_ratio(None).model_dump(mode="json"))
-    words = [task, ratio]
-    if any(given[role] != expected[role] for role in data.roles):
-        words.append(roles)
-    departing = {key: value for key, value in given.items() if key not in data.roles}
-    return " ".join([*words, *_differences(departing, expected)])
 
 
 def _differing(tasks: Sequence[Task]) -> tuple[str, ...]:
