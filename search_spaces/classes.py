@@ -40,13 +40,13 @@ def with_labels(tree: Mapping[str, Any]) -> dict[str, Any]:
     roles = task_type(fields).roles
     told = source.classes_told
     for role in roles:
-        fields[role] = _replaced(role, fields[role], told) if role in fields else None
+        if role in fields:
+            fields[role] = _replaced(role, fields[role], told)
     for role, others in roles.items():
-        given = fields[role]
+        given = fields.get(role)
         if isinstance(given, tuple) and _has_rest(given, told):
-            fields[role] = _with_rest(role, given, [fields[other] for other in others], source)
-        elif given is None and role not in tree:
-            del fields[role]
+            named = [fields.get(other) for other in others]
+            fields[role] = _with_rest(role, given, named, source)
     return fields
 
 

@@ -139,6 +139,10 @@ def test_names_in_a_product() -> None:
             "read), given rest",
         ),
         (
+            {"source": DIGITS, "positive": "rest"},
+            "data.negative: expected a value, given nothing",
+        ),
+        (
             {"source": DIGITS, "negative": "rest", "positive": "rest"},
             "data.negative: expected rest once, given twice",
         ),
