@@ -24,8 +24,8 @@ def _kind_of(given: Any) -> Any:
 
 def task_type(given: Any) -> type[Task]:
     """The type of a task, given as one or as a mapping; of an unknown kind binary's."""
-    by_kind = {task.kind: task for task in TASKS}
-    return by_kind.get(_kind_of(given), Binary)
+    kind = _kind_of(given)
+    return next((task for task in TASKS if task.kind == kind), Binary)
 
 
 def ratio_key(given: Any) -> str:

@@ -60,6 +60,7 @@ def test_a_space_may_say_that_a_task_is_binary() -> None:
     ("settings", "message"),
     [
         ({"data": {**BINARY, "task": "ranking"}}, "data.task: expected one of binary, multiclass, given"),
+        ({"data": {**BINARY, "task": {"a": 1}}}, "data.task: expected one of binary, multiclass, given"),
         ({"data": {**SEVERAL, "critical": [5]}}, "expected critical classes among"),
         ({"data": {**SEVERAL, "classes": [0, 0, 2]}}, "data.classes: expected every class once"),
         ({"data": {**SEVERAL, "classes": [0, 1, "1", 2]}}, "data.classes: expected every class once"),
