@@ -1,8 +1,7 @@
 """The laid-out tables as LaTeX `table` environments that fit the text of an article.
 
 The same input gives the same bytes, and these are ASCII. A table comes in parts that are at most as wide as
-the text, each with the rows' labels; parts that are too high together stand in floats of their own. Widths
-are reckoned from the letters of Computer Modern, which are wider than those of most fonts.
+the text, each with the rows' labels; parts that are too high together stand in floats of their own.
 """
 
 from __future__ import annotations
@@ -15,34 +14,11 @@ from dataclasses import dataclass
 from analysis.render.document import MISSING, TRIAL, BlockTable, Document, Entry
 from analysis.render.escape import latex_breakable, latex_text, single_line
 from analysis.render.parts import parts
+from analysis.render.points import entry_points, points
 
 _TEXT_WIDTH, _GAP = 345.0, 4.0  # points: of article with paper of any size, and between two columns
 _LABEL, _WORDS = 84.0, 120.0  # the widest column of labels, of other text
 _FLOAT_LINES = 46  # of 8 points, in a float beside its caption
-_BOLD, _SMALL = 1.153, 0.945  # against letters of normal weight, and of the intervals against the values
-
-# Widths of characters in points, measured in Computer Modern of 8 points; others are as wide as a digit.
-_DIGIT, _THIN_SPACE = 4.26, 1.42
-_LETTERS = {
-    2.37: "!',.:;[]`il",
-    2.61: "fj",
-    2.84: " -",
-    3.08: "I",
-    3.36: "()rts_",
-    3.79: "cez",
-    4.5: "kqvxy",
-    4.74: "Sbdhnpu",
-    5.31: "ZL",
-    5.79: "FEP",
-    6.14: "BCTw",
-    6.5: "RAHNUVXYD",
-    6.7: "&+=@KOQG±<>|×≥≤",
-    7.1: "#%m",
-    7.8: "M",
-    8.7: "W…—→",
-}
-_WIDTHS = {letter: width for width, letters in _LETTERS.items() for letter in letters}
-_POINT_CODE = 36.0  # "U+80BA "
 
 # Sizes in points, as widths are reckoned in them, whatever the document's are.
 _SET = (
@@ -55,6 +31,17 @@ _HEAD = (
     "At most 345 pt wide, the text of article in one column; ASCII, so of any input encoding.",
     "A letter that pdfLaTeX's own fonts lack stands as its code point, such as U+80BA.",
 )
+
+
+@dataclass(frozen=True)
+class _Column:
+    """A column: its header's lines, its entries and how long each of them is, its own width; in points."""
+
+    header: list[str]
+    entries: list[Entry]
+    lengths: list[float]
+    width: float
+    is_text: bool
 
 
 @dataclass(frozen=True)
@@ -138,18 +125,19 @@ def _floats(pieces: Sequence[_Piece], title: str, caption: str, label: str) -> l
 
 def _pieces(table: BlockTable) -> list[_Piece]:
     """The parts of a table, of no more rows than a page takes, then its notes."""
-    widths = [_column_width(table, column) for column in range(len(table.header))]
+    measured = _measured(table)
     pieces = []
-    for columns in parts(table, widths, _GAP, _TEXT_WIDTH):
-        heights = [_row_height(row, columns, widths) for row in table.rows]
+    for numbers in parts(table, [column.width for column in measured], _GAP, _TEXT_WIDTH):
+        columns = [measured[number] for number in numbers]
+        heights = [_row_height(columns, row) for row in range(len(table.rows))]
+        of_header = max(len(column.header) for column in columns)
         for rows in _pages(heights, _FLOAT_LINES - 16):
-            latex_lines = _tabular(table, columns, widths, rows)
-            height = sum(heights[row] for row in rows) + _header_height(table, columns) + 2
-            pieces.append(_Piece(tuple(latex_lines), height))
+            height = sum(heights[row] for row in rows) + of_header + 2
+            pieces.append(_Piece(tuple(_tabular(columns, rows)), height))
     for note in table.notes:
         dagger = r"$^\dagger$ " if note.marked else ""
         text = rf"{{\raggedright {dagger}{latex_breakable(note.said)}\par}}"
-        pieces.append(_Piece((text,), math.ceil(_width(note.said) / (0.9 * _TEXT_WIDTH))))
+        pieces.append(_Piece((text,), math.ceil(points(note.said) / (0.9 * _TEXT_WIDTH))))
     return pieces
 
 
@@ -166,24 +154,16 @@ def _pages(heights: Sequence[float], most: float) -> list[list[int]]:
     return pages
 
 
-def _tabular(
-    table: BlockTable, columns: Sequence[int], widths: Sequence[float], rows: Iterable[int]
-) -> list[str]:
-    kinds = ""
+def _tabular(columns: Sequence[_Column], rows: Iterable[int]) -> list[str]:
+    kinds, header = "", []
     for column in columns:
-        kinds += f"p{{{widths[column]:.0f}pt}}" if table.is_text(column) else "r"
-    lines = [rf"\begin{{tabular}}{{@{{}}{kinds}@{{}}}}", r"\toprule"]
-    header = []
-    for column in columns:
-        words = [latex_text(line) for line in _header_lines(table, column)]
+        kinds += f"p{{{column.width:.0f}pt}}" if column.is_text else "r"
+        words = [latex_text(line) for line in column.header]
         stacked = r"\\".join(words)
         header.append(rf"\shortstack[r]{{{stacked}}}" if len(words) > 1 else stacked)
-    lines += [_line(header), r"\midrule"]
+    lines = [rf"\begin{{tabular}}{{@{{}}{kinds}@{{}}}}", r"\toprule", _line(header), r"\midrule"]
     for row in rows:
-        entries = []
-        for column in columns:
-            entries.append(_entry(table.rows[row][column], is_text=table.is_text(column)))
-        lines.append(_line(entries))
+        lines.append(_line(_entry(column.entries[row], is_text=column.is_text) for column in columns))
     return [*lines, r"\bottomrule", r"\end{tabular}\par\medskip"]
 
 
@@ -202,51 +182,34 @@ def _line(cells: Iterable[str]) -> str:
     return " & ".join(cells) + r" \tabularnewline"
 
 
-def _header_lines(table: BlockTable, column: int) -> list[str]:
+def _measured(table: BlockTable) -> list[_Column]:
+    """Every column; text is set in one of at most _LABEL or _WORDS, numbers in one as wide as they are."""
+    columns = []
+    for number, name in enumerate(table.header):
+        is_text, entries = table.is_text(number), [row[number] for row in table.rows]
+        lengths = list(map(entry_points, entries))
+        body = max(lengths, default=0.0)
+        header = _header_lines(name, body, is_text=is_text)
+        width = max(body, *map(points, header))
+        if is_text:
+            width = min(width + 1, _LABEL if number == 0 else _WORDS)
+        columns.append(_Column(header, entries, lengths, width, is_text))
+    return columns
+
+
+def _header_lines(name: str, body: float, *, is_text: bool) -> list[str]:
     """A column's name, over numbers a word a line where it is wider than they are."""
-    name = single_line(table.header[column])
-    body = max((_entry_width(row[column]) for row in table.rows), default=0.0)
-    if table.is_text(column) or _width(name) <= body:
-        return [name]
-    return name.split()
+    line = single_line(name)
+    if is_text or points(line) <= body:
+        return [line]
+    return line.split()
 
 
-def _header_height(table: BlockTable, columns: Iterable[int]) -> int:
-    return max(len(_header_lines(table, column)) for column in columns)
-
-
-def _row_height(row: Sequence[Entry], columns: Iterable[int], widths: Sequence[float]) -> int:
+def _row_height(columns: Iterable[_Column], row: int) -> int:
     """In lines: text that is wider than its column takes several."""
     lines = 1
     for column in columns:
-        width = _entry_width(row[column])
-        if width > widths[column]:
-            lines = max(lines, math.ceil(width / (0.8 * widths[column])))
+        length = column.lengths[row]
+        if length > column.width:
+            lines = max(lines, math.ceil(length / (0.8 * column.width)))
     return lines
-
-
-def _column_width(table: BlockTable, column: int) -> float:
-    """In points; text is set in a column of at most _LABEL or _WORDS, numbers in one as wide as they are."""
-    body = max((_entry_width(row[column]) for row in table.rows), default=0.0)
-    header = max(map(_width, _header_lines(table, column)))
-    if table.is_text(column):
-        return min(max(body, header) + 1, _LABEL if column == 0 else _WORDS)
-    return max(body, header)
-
-
-def _entry_width(entry: Entry) -> float:
-    width = _width(entry.text) * (_BOLD if entry.bold else 1)
-    if entry.marked:
-        width += _DIGIT
-    if entry.detail:
-        width += _THIN_SPACE + _SMALL * _width(entry.detail)
-    return width
-
-
-def _width(text: str) -> float:
-    """Points, rather too many than too few."""
-    width = 0.0
-    for character in single_line(text):
-        is_code = latex_text(character).startswith("U+")
-        width += _POINT_CODE if is_code else _WIDTHS.get(character, _DIGIT)
-    return width
