@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from analysis.render.document import BlockTable, Document, Entry
 from analysis.render.escape import single_line, text_width
@@ -50,14 +52,16 @@ class _Column:
     cells: list[_Lines]
     is_text: bool
 
-    @property
+    @cached_property
     def width(self) -> int:
+        """Of the longest line."""
         lines = list(self.header)
         for cell in self.cells:
             lines += cell
         return max(map(text_width, lines), default=0)
 
     def padded(self, text: str) -> str:
+        """The text filled up to the column's width."""
         space = " " * (self.width - text_width(text))
         return text + space if self.is_text else space + text
 
@@ -67,9 +71,9 @@ def _aligned(table: BlockTable, limit: int | None) -> _Lines:
     columns = _columns(table)
     if limit is not None and _width(columns) > limit:
         columns = _narrowed(columns, limit)
+    room = math.inf if limit is None else limit
     lines: _Lines = []
-    widths = [column.width for column in columns]
-    for part in parts(table, widths, len(_GAP), limit or sum(widths) * len(_GAP)):
+    for part in parts(table, [column.width for column in columns], len(_GAP), room):
         if lines:
             lines.append("")
         lines += _drawn([columns[number] for number in part])
