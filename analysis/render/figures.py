@@ -5,17 +5,17 @@ Drawn with matplotlib's objects and its Agg canvas; nothing global is touched, s
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from io import BytesIO
 from itertools import cycle
-from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from analysis.render.layout import is_final
+from analysis.render.layout import Record, by_block, is_final
 from analysis.render.letters import fitted, inches
 from analysis.render.roc import ACROSS, BLUE, DIAGONAL, GREY, GRID, INK, ORANGE, UPWARDS, RocPicture
 from analysis.table_columns import TableColumns, column_name, interval_columns
@@ -66,8 +66,8 @@ def table_figure(frame: pd.DataFrame, columns: Mapping[str, TableColumns]) -> Fi
     columns   the metrics that a block's table shows, by the block's label
     """
     panels = []
-    for block in frame["block"].drop_duplicates():
-        panels.append(_Panel(str(block), frame[frame["block"] == block], columns[block].pictured))
+    for block, records in by_block(frame).items():
+        panels.append(_Panel(block, records, columns[block].pictured))
     across = min(2, max(1, len(panels)))
     lines = [panels[start : start + across] for start in range(0, len(panels), across)]
     heights = [max(panel.height for panel in line) for line in lines] or [_ROW]
@@ -82,7 +82,7 @@ def table_figure(frame: pd.DataFrame, columns: Mapping[str, TableColumns]) -> Fi
     handles = []
     for label, color in (("without constraint", GREY), ("with ALM constraint", BLUE)):
         handles += grid[0].plot([], [], "o", color=color, label=label)
-    if not all(is_final(record) for record in frame.to_dict("records")):
+    if not all(panel.is_final for panel in panels):
         hollow = "incomplete or pruned"
         handles += grid[0].plot([], [], "o", color=INK, markerfacecolor="white", label=hollow)
     longest = max(inches(handle.get_label(), _SMALL) for handle in handles)
@@ -140,11 +140,13 @@ def _tell_curves(figure: Figure, axes: Axes) -> None:
 class _Panel:
     """A block's panel: its title, the label of each line, and how high it is in inches."""
 
-    def __init__(self, title: str, rows: pd.DataFrame, metric: Metric) -> None:
-        self._rows, self._metric = rows, metric
-        self._lines = _lines(rows)
-        self._names = list(self._lines.drop_duplicates())
-        self._labels = [fitted(name, _SMALL, _LABEL) for name in self._names]
+    def __init__(self, title: str, records: Sequence[Record], metric: Metric) -> None:
+        self._metric = metric
+        self._lines: dict[str, list[Record]] = {}
+        for record in records:
+            self._lines.setdefault(_line(record), []).append(record)
+        self._labels = [fitted(name, _SMALL, _LABEL) for name in self._lines]
+        self.is_final = all(map(is_final, records))
         beside = max(
             (inches(line, _SMALL) for label in self._labels for line in label.split("\n")), default=0
         )
@@ -158,23 +160,24 @@ class _Panel:
         """Of the panel with its words above and below it."""
         row = _ROW + _LINE * max((label.count("\n") for label in self._labels), default=0)
         words = self._title.count("\n") + self._quantity.count("\n")
-        return 1.2 + row * len(self._names) + _LINE * words
+        return 1.2 + row * len(self._lines) + _LINE * words
 
     def draw(self, axes: Axes) -> None:
         """Draw the block's cells with results, and say where there is none."""
-        for position, name in enumerate(self._names):
-            rows = self._rows[self._lines == name]
-            pair = rows.dropna(subset=[column_name(self._metric)]).to_dict("records")
+        is_empty = True
+        for position, records in enumerate(self._lines.values()):
+            pair = [record for record in records if not math.isnan(record[column_name(self._metric)])]
+            is_empty = is_empty and not pair
             _draw_pair(axes, pair, self._metric, position)
             if not pair:
                 across = axes.get_yaxis_transform()
                 axes.text(
                     0.02, position, "no result", transform=across, va="center", color=GREY, fontsize=_SMALL
                 )
-        axes.set_yticks(range(len(self._names)), self._labels)
-        axes.set_ylim(len(self._names) - 0.4, -0.6)
+        axes.set_yticks(range(len(self._labels)), self._labels)
+        axes.set_ylim(len(self._labels) - 0.4, -0.6)
         axes.margins(x=0.08)
-        if self._rows[column_name(self._metric)].isna().all():
+        if is_empty:
             axes.set_xticks([])
         axes.set_xlabel(self._quantity, fontsize=_SMALL)
         axes.set_title(self._title, fontsize=_TITLE, loc="left")
@@ -182,12 +185,12 @@ class _Panel:
         axes.grid(axis="x", color=GRID, linewidth=0.8)
 
 
-def _lines(rows: pd.DataFrame) -> pd.Series[str]:
-    """The label of each row's line: rows that the constraint alone tells apart share one."""
-    return rows["row"].str.replace(" + ALM", "", regex=False)
+def _line(record: Record) -> str:
+    """The label of a row's line: rows that the constraint alone tells apart share one."""
+    return str(record["row"]).replace(" + ALM", "")
 
 
-def _draw_pair(axes: Axes, pair: Sequence[Mapping[Any, Any]], metric: Metric, position: int) -> None:
+def _draw_pair(axes: Axes, pair: Sequence[Record], metric: Metric, position: int) -> None:
     """Rows that differ in the constraint, joined by a line; each with its interval."""
     values, heights, colors = [], [], []
     for record in pair:

@@ -16,7 +16,7 @@ from search_spaces.config import Metric
 # Digits of a value, and of the ends of its interval, by the metric's scale.
 _DIGITS = {1.0: (4, 3), 100.0: (2, 1)}
 
-_Record = Mapping[Any, Any]
+Record = Mapping[Any, Any]  # a row of a frame
 Settings = Mapping[str, str]  # value by dotted name
 
 
@@ -43,7 +43,7 @@ def best_document(
 def comparison_document(name: str, frame: pd.DataFrame, columns: Mapping[str, TableColumns]) -> Document:
     """With against without the constraint; `frame` as `analysis.frames.comparison_frame` gives it."""
     tables = []
-    for block, records in _blocks(frame):
+    for block, records in by_block(frame).items():
         steering = columns[block].steering
         header = ("Loss", "Pairs", f"Δ {steering.header}", "95 % interval", "p", "Remark")
         rows = tuple(map(_comparison_row, records))
@@ -63,7 +63,7 @@ def block_tables(
     A block has a column of settings where its rows differ in some; those in which all agree are said once.
     """
     tables = []
-    for block, records in _blocks(frame):
+    for block, records in by_block(frame).items():
         of_block = columns[block]
         varying, shared = _told_apart([settings[r["trial_id"]] for r in records if r["trial_id"]])
         of_metrics = [metric.header for metric in of_block.shown]
@@ -86,20 +86,20 @@ def block_tables(
     return tuple(tables)
 
 
-def is_final(record: _Record) -> bool:
+def by_block(frame: pd.DataFrame) -> dict[str, list[Record]]:
+    """The rows of each block of a frame, in its order."""
+    blocks: dict[str, list[Record]] = {}
+    for record in frame.to_dict("records"):
+        blocks.setdefault(str(record["block"]), []).append(record)
+    return blocks
+
+
+def is_final(record: Record) -> bool:
     """Whether the cell's choice is final and was made among trials that were all trained to their end."""
     return bool(record["complete"]) and not record["candidates_pruned"]
 
 
-def _blocks(frame: pd.DataFrame) -> list[tuple[str, list[_Record]]]:
-    """The blocks of a frame in its order, each with its rows."""
-    blocks = []
-    for block in frame["block"].drop_duplicates():
-        blocks.append((str(block), frame[frame["block"] == block].to_dict("records")))
-    return blocks
-
-
-def _notes(records: Sequence[_Record]) -> tuple[Note, ...]:
+def _notes(records: Sequence[Record]) -> tuple[Note, ...]:
     notes = []
     for record in records:
         if record["note"]:
@@ -110,14 +110,14 @@ def _notes(records: Sequence[_Record]) -> tuple[Note, ...]:
 class _RowWriter:
     """Writes the rows of one block's table; the best final value of a column is set bold."""
 
-    def __init__(self, columns: TableColumns, records: Sequence[_Record]) -> None:
+    def __init__(self, columns: TableColumns, records: Sequence[Record]) -> None:
         self.columns = columns
         self.mean, self.deviation = spread_columns(columns.steering)
         self.best = {self.mean: _best(records, self.mean, columns.steering)}
         for metric in columns.shown:
             self.best[column_name(metric)] = _best(records, column_name(metric), metric)
 
-    def row(self, record: _Record) -> tuple[Entry, ...]:
+    def row(self, record: Record) -> tuple[Entry, ...]:
         """The entries of a row, in the header's order, without its settings."""
         entries = [
             Entry(str(record["row"]), marked=not is_final(record)),
@@ -129,26 +129,26 @@ class _RowWriter:
         entries += [self._mean(record), *_configuration(record)]
         return tuple(entries)
 
-    def _metric(self, record: _Record, metric: Metric) -> Entry:
+    def _metric(self, record: Record, metric: Metric) -> Entry:
         value, (digits, of_interval) = metric.scale * record[column_name(metric)], _DIGITS[metric.scale]
         detail = _interval(record, metric, of_interval)
         return self._number(record, column_name(metric), f"{value:.{digits}f}", detail)
 
-    def _mean(self, record: _Record) -> Entry:
+    def _mean(self, record: Record) -> Entry:
         scale = self.columns.steering.scale
         text = f"{scale * record[self.mean]:.4f}"
         if not math.isnan(record[self.deviation]):  # of a single replicate there is none
             text += f" ± {scale * record[self.deviation]:.4f}"
         return self._number(record, self.mean, text)
 
-    def _number(self, record: _Record, column: str, text: str, detail: str = "") -> Entry:
+    def _number(self, record: Record, column: str, text: str, detail: str = "") -> Entry:
         value = float(record[column])
         if math.isnan(value):
             return Entry(MISSING)
         return Entry(text, bold=is_final(record) and value == self.best[column], detail=detail)
 
 
-def _best(records: Sequence[_Record], column: str, metric: Metric) -> float:
+def _best(records: Sequence[Record], column: str, metric: Metric) -> float:
     """The best value of final rows; NaN where none says more than scores that know nothing would."""
     values = []
     for record in records:
@@ -158,7 +158,7 @@ def _best(records: Sequence[_Record], column: str, metric: Metric) -> float:
     return max(values, key=metric.gain, default=math.nan)
 
 
-def _has_spread(records: Sequence[_Record], columns: TableColumns) -> bool:
+def _has_spread(records: Sequence[Record], columns: TableColumns) -> bool:
     """Whether some row has a deviation over replicates, or none has a result."""
     mean, deviation = spread_columns(columns.steering)
     found = [record for record in records if not math.isnan(record[mean])]
@@ -182,7 +182,7 @@ def _settings_entry(settings: Settings, names: Sequence[str]) -> Entry:
     return Entry(", ".join(told) or MISSING)
 
 
-def _configuration(record: _Record) -> list[Entry]:
+def _configuration(record: Record) -> list[Entry]:
     """What was chosen: the loss, the constraint and its margin."""
     if not record["trial_id"]:
         return [Entry("missing"), Entry(MISSING), Entry(MISSING)]
@@ -192,7 +192,7 @@ def _configuration(record: _Record) -> list[Entry]:
     return [Entry(str(record["loss_config"])), Entry(alm), Entry(_number(record["delta"], "g"))]
 
 
-def _interval(record: _Record, metric: Metric, digits: int) -> str:
+def _interval(record: Record, metric: Metric, digits: int) -> str:
     """The interval of a metric in brackets, "(0.931–0.972)"; "" where it is undefined."""
     low, high = (metric.scale * float(record[column]) for column in interval_columns(metric))
     if math.isnan(low):
@@ -200,7 +200,7 @@ def _interval(record: _Record, metric: Metric, digits: int) -> str:
     return f"({low:.{digits}f}–{high:.{digits}f})"
 
 
-def _comparison_row(record: _Record) -> tuple[Entry, ...]:
+def _comparison_row(record: Record) -> tuple[Entry, ...]:
     interval = MISSING
     if not math.isnan(record["low"]):
         interval = f"{record['low']:+.4f} to {record['high']:+.4f}"
