@@ -111,10 +111,10 @@ def read_test(store: Store, trial: TrialRecord, rates: Targets) -> TestRecord | 
     if not trial.done:
         return None
     aligner = SplitAligner("test")
-    label = _label(trial.config)
+    name = _name(trial.config)
     rows = []
     for done in trial.done:
-        rows.append(aligner.align(store.replicates.read_scores(done), f"{label} seed {done.seed}"))
+        rows.append(aligner.align(store.replicates.read_scores(done), _origin(name, done)))
     outputs = np.stack(rows)
     summary = _summary(trial.config, rates, aligner.targets(), outputs)
     return TestRecord(
@@ -151,12 +151,14 @@ def _summary(
 class _Found:
     """What there is of a trial before its scores are read.
 
+    name        what errors call it
     missing     its wanted replicates without a score, and why
     completed   its replicates with one, by ascending seed
     sources     what each of these was trained on, and by what
     """
 
     config: TrialConfig
+    name: str
     standing: Standing
     missing: tuple[Missing, ...]
     completed: tuple[Done, ...]
@@ -167,16 +169,16 @@ def _find(store: Store, config: TrialConfig, done: Mapping[int, Done]) -> _Found
     standing, failure = trial_standing(store, config, done)
     missing = missing_replicates(store, standing, done, failure)
     completed = tuple(done[s] for s in sorted(config.seeds) if standing.states[s] == "completed")
-    sources = []
+    name, sources = _name(config), []
     for replicate in completed:
-        sources.append(replicate_source(store, replicate, _origin(config, replicate)))
-    return _Found(config, standing, missing, completed, tuple(sources))
+        sources.append(replicate_source(store, replicate, _origin(name, replicate)))
+    return _Found(config, name, standing, missing, completed, tuple(sources))
 
 
 def _load_trial(store: Store, found: _Found, block: _Block, rates: Targets) -> TrialRecord:
     config, rows = found.config, []
     for replicate in found.completed:
-        origin = _origin(config, replicate)
+        origin = _origin(found.name, replicate)
         table = store.replicates.read_scores(replicate)
         if config.data.validates:
             rows.append(block.validation.align(table, origin))
@@ -214,9 +216,8 @@ def _check_data_hashes(trials: Sequence[_Found]) -> None:
     blocks: dict[str, dict[str, set[str]]] = {}
     for trial in trials:
         hashes = blocks.setdefault(block_key(trial.config.data), {})
-        name = f"{trial.config.trial_id} ({trial_label(trial.config)})"
         for source in trial.sources:
-            hashes.setdefault(source.data_sha256, set()).add(name)
+            hashes.setdefault(source.data_sha256, set()).add(trial.name)
     for hashes in blocks.values():
         if len(hashes) > 1:
             told = []
@@ -234,10 +235,11 @@ def _few(names: Sequence[str]) -> str:
     return told
 
 
-def _origin(config: TrialConfig, replicate: Done) -> str:
-    """What errors call a replicate."""
-    return f"{_label(config)} seed {replicate.seed}"
+def _name(config: TrialConfig) -> str:
+    """What errors call a trial."""
+    return f"{config.trial_id} ({trial_label(config)})"
 
 
-def _label(config: TrialConfig) -> str:
-    return f"trial {config.trial_id} ({trial_label(config)})"
+def _origin(trial: str, replicate: Done) -> str:
+    """What errors call a replicate of the trial of that name."""
+    return f"trial {trial} seed {replicate.seed}"
