@@ -41,13 +41,15 @@ _SHORTEST_ID = 8
 
 @dataclass(frozen=True)
 class Tables:
-    """The tables of a sweep. `text` is plain text; `files` are those written, empty if none were.
+    """The tables of a sweep. `files` are those written, empty if none were.
 
     frame         a row per cell: see `analysis.frames.best_frame`
     comparisons   a row per pair of cells: see `analysis.frames.comparison_frame`
     cells         what the rows were made from
     columns       the metrics that a block's table shows, by the block's label
     rates         those at which it reads ROC curves
+    provenance    see `analysis.provenance.provenance`
+    document      the best-configuration tables as they are laid out
     """
 
     frame: pd.DataFrame
@@ -56,11 +58,23 @@ class Tables:
     columns: dict[str, TableColumns]
     rates: Targets
     provenance: dict[str, Any]
-    markdown: str
-    latex: str
-    text: str
     document: Document
     files: tuple[Path, ...] = ()
+
+    @property
+    def markdown(self) -> str:
+        """The tables as Markdown."""
+        return markdown(self.document)
+
+    @property
+    def latex(self) -> str:
+        """The tables as LaTeX."""
+        return latex(self.document)
+
+    @property
+    def text(self) -> str:
+        """The tables as plain text, as wide as they are."""
+        return plain(self.document)
 
     def printed(self, width: int) -> str:
         """The tables as text of lines that are at most `width` characters long, where that is possible."""
@@ -93,9 +107,6 @@ def make_tables(
         columns=columns,
         rates=shown,
         provenance=provenance(manifest, cells, columns),
-        markdown=markdown(document),
-        latex=latex(document),
-        text=plain(document),
         document=document,
     )
 

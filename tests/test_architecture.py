@@ -29,6 +29,12 @@ def test_every_named_file_exists(page: str, least: int) -> None:
     assert sorted(path for path in named if not (ROOT / path).exists()) == []
 
 
+def test_tests_named_without_a_folder_are_those_of_security() -> None:
+    named = set(re.findall(r"`(test_\w+\.py)`", (ROOT / "docs" / "security.md").read_text()))
+    assert len(named) >= 7
+    assert sorted(name for name in named if not (ROOT / "tests" / "security" / name).exists()) == []
+
+
 def test_the_demo_as_a_file_is_the_demo() -> None:
     demo, as_file = load_space("demo"), load_space(str(ROOT / "docs" / "spaces" / "demo.yaml"))
     assert {trial.trial_id for trial in as_file.trials} == {trial.trial_id for trial in demo.trials}
