@@ -27,9 +27,15 @@ def scale_by_percentiles(
 
     Also returns these two values. Pictures that only become equal by that are copies too: those of a test or
     validation image leave the pool, those of a test image the validation split. Raises DataError if both
-    percentiles are one value, and if such copies take from validation what the task's metrics need.
+    percentiles are one value, if there are no training images, and if such copies take from validation what
+    the task's metrics need.
     """
     data_set = config.source.title
+    if not len(splits.pool.classes):
+        raise DataError(
+            f"{data_set}: expected training images to take percentiles of, found none besides validation and "
+            f"test; {len(splits.copies):,} are copies of those"
+        )
     low, high = (float(value) for value in np.percentile(splits.pool.pixels, percentiles))
     names = " and ".join(f"{percentile:g}" for percentile in percentiles)
     if not low < high:

@@ -119,6 +119,13 @@ def test_a_pool_without_contrast_is_an_error(tmp_path: Path) -> None:
         load(tmp_path)
 
 
+def test_a_pool_of_nothing_but_copies_is_an_error(tmp_path: Path) -> None:
+    for seed, split in ((0, "train"), (1, "val"), (0, "test")):
+        write_scans(tmp_path, split, 6, 100, 4000, seed)
+    with pytest.raises(DataError, match="found none besides validation and test; 12 are copies of those"):
+        load(tmp_path)
+
+
 def test_depths_are_not_mixed_under_one_scale(tmp_path: Path) -> None:
     for seed, split in enumerate(("train", "val", "test")):
         write_scans(tmp_path, split, 3, 100, 4000, seed)
