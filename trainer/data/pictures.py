@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection, Hashable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
 
 from trainer.data.sources.images import Images
 
@@ -10,3 +14,11 @@ from trainer.data.sources.images import Images
 def digests(images: Images) -> list[bytes]:
     """A hash of each image's pixels. All images of a data set have one shape."""
     return [hashlib.blake2b(pixels.tobytes(), digest_size=16).digest() for pixels in images.pixels]
+
+
+def without(
+    positions: NDArray[np.int64], pictures: Sequence[Hashable], taken: Collection[Hashable]
+) -> NDArray[np.int64]:
+    """The positions, out of these, of pictures that are not taken; `pictures` are those of all positions."""
+    kept = [position for position in positions.tolist() if pictures[position] not in taken]
+    return np.array(kept, dtype=np.int64)

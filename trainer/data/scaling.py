@@ -5,16 +5,17 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from search_spaces.config import Task
 from search_spaces.errors import DataError
-from trainer.data.pictures import digests
+from trainer.data.pictures import digests, without
 from trainer.data.sources.depth import Limits, between
 from trainer.data.sources.images import Images
-from trainer.data.splits import HeldOut, Splits
+from trainer.data.splits import Splits
 from trainer.tasks.base import task_arrays
 
 log = logging.getLogger(__name__)
@@ -30,7 +31,21 @@ def scale_by_percentiles(
     percentiles are one value, if there are no training images, and if such copies take from validation what
     the task's metrics need.
     """
-    data_set = config.source.title
+    limits = _limits(splits, percentiles, depth, config.source.title)
+    test = replace(splits.test, images=_bytes(splits.test.images, limits))
+    taken = set(digests(test.images))
+    images, same = _parted(_bytes(splits.validation.images, limits), taken)
+    copies = np.concatenate([splits.validation.copies, same])
+    validation = replace(splits.validation, images=images, copies=copies)
+    if config.validates:
+        task_arrays(config).check_split("validation", images.classes, config.source.title)
+    taken |= set(digests(images))
+    pool, same = _parted(_bytes(splits.pool, limits), taken)
+    copies = np.concatenate([splits.copies, same])
+    return replace(splits, pool=pool, validation=validation, test=test, copies=copies), limits
+
+
+def _limits(splits: Splits, percentiles: tuple[float, float], depth: str, data_set: str) -> Limits:
     if not len(splits.pool.classes):
         raise DataError(
             f"{data_set}: expected training images to take percentiles of, found none besides validation and "
@@ -44,25 +59,13 @@ def scale_by_percentiles(
             "at both"
         )
     log.info("%s: percentiles %s of the training pool are %g and %g", data_set, names, low, high)
-    limits = Limits(low, high, depth)
-    test = _held_out(splits.test, limits, ())
-    taken = set(digests(test.images))
-    validation = _held_out(splits.validation, limits, taken)
-    if config.validates:
-        task_arrays(config).check_split("validation", validation.images.classes, data_set)
-    taken |= set(digests(validation.images))
-    pool = _bytes(splits.pool, limits)
-    kept = _without(pool, taken)
-    copies = np.concatenate([splits.copies, np.delete(pool.ids, kept)])
-    scaled = replace(splits, pool=pool.take(kept), validation=validation, test=test, copies=copies)
-    return scaled, limits
+    return Limits(low, high, depth)
 
 
-def _held_out(held_out: HeldOut, limits: Limits, taken: Collection[bytes]) -> HeldOut:
-    images = _bytes(held_out.images, limits)
-    kept = _without(images, taken)
-    copies = np.concatenate([held_out.copies, np.delete(images.ids, kept)])
-    return replace(held_out, images=images.take(kept), copies=copies)
+def _parted(images: Images, taken: Collection[bytes]) -> tuple[Images, NDArray[Any]]:
+    """The images without those whose picture is taken, and the ids of these."""
+    kept = without(np.arange(len(images.classes)), digests(images), taken)
+    return images.take(kept), np.delete(images.ids, kept)
 
 
 def _bytes(images: Images, limits: Limits) -> Images:
@@ -75,8 +78,3 @@ def scaled_pixels(stored: NDArray[np.float32], limits: Limits) -> NDArray[np.uin
     for row, values in enumerate(stored):  # one at a time: float64 needs eight times the memory
         pixels[row] = between(values, limits.low, limits.high)
     return pixels
-
-
-def _without(images: Images, taken: Collection[bytes]) -> NDArray[np.int64]:
-    kept = [row for row, digest in enumerate(digests(images)) if digest not in taken]
-    return np.array(kept, dtype=np.int64)

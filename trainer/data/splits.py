@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from search_spaces.config import Task
 from search_spaces.errors import DataError
-from trainer.data.pictures import digests
+from trainer.data.pictures import digests, without
 from trainer.data.sources.images import Images, Listing, Origin, RawData
 from trainer.seeds import draw
 from trainer.tasks.base import task_arrays
@@ -149,7 +149,7 @@ def divide(train: Part, validation: Part | None, test: Part | None, config: Task
         nothing = everything[:0]
         validated = Taken(nothing, nothing, "train", nothing)
     taken |= _pictures(validated, train, validation)
-    pool = _without(rest, train.pictures, taken)
+    pool = without(rest, train.pictures, taken)
     return Division(
         pool=pool,
         validation=validated,
@@ -189,10 +189,12 @@ def _hold_out(
     data_set = config.source.title
     if per_class is not None:
         drawn = _draw_per_class(name, per_class, train, rest, taken, config)
-        held_out, rest = Taken(drawn, train.classes[drawn], "train", drawn[:0]), np.setdiff1d(rest, drawn)
+        held_out = Taken(drawn, train.classes[drawn], "train", drawn[:0])
+        rest = np.setdiff1d(rest, drawn)
     elif own is not None:
-        kept = _without(np.arange(len(own)), own.pictures, taken)
-        held_out = Taken(kept, own.classes[kept], name, np.setdiff1d(np.arange(len(own)), kept))
+        everything = np.arange(len(own))
+        kept = without(everything, own.pictures, taken)
+        held_out = Taken(kept, own.classes[kept], name, np.setdiff1d(everything, kept))
     else:
         raise DataError(
             f"{data_set} has no {name} split of its own: expected {name}_per_class, how many examples "
@@ -219,7 +221,8 @@ def _draw_per_class(
     config: Task,
 ) -> NDArray[np.int64]:
     """Sorted positions in `train` of `count` examples of each class, out of `rest`."""
-    candidates, drawn = _without(rest, train.pictures, taken), []
+    candidates = without(rest, train.pictures, taken)
+    drawn = []
     for index, label in enumerate(config.labels):
         members = candidates[train.classes[candidates] == index]
         if len(members) < count:
@@ -237,13 +240,6 @@ def _pictures(held_out: Taken, train: Part, own: Part | None) -> frozenset[Hasha
     """The pictures that are held out."""
     part = train if held_out.origin == "train" or own is None else own
     return frozenset(part.pictures[position] for position in held_out.positions.tolist())
-
-
-def _without(
-    positions: NDArray[np.int64], pictures: Sequence[Hashable], taken: Collection[Hashable]
-) -> NDArray[np.int64]:
-    kept = [position for position in positions.tolist() if pictures[position] not in taken]
-    return np.array(kept, dtype=np.int64)
 
 
 def count_classes(classes: NDArray[np.int64], config: Task) -> tuple[int, ...]:
