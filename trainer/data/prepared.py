@@ -138,7 +138,9 @@ def _entry_name(prefix: str, config: Task, data_dir: Path) -> str | None:
 
 def _load(folder: Path, prefix: str, config: Task, data_dir: Path) -> PreparedSplits | None:
     name = _entry_name(prefix, config, data_dir)
-    cached = None if name is None else load_arrays(folder / name)
+    if name is None:
+        return None
+    cached = load_arrays(folder / name)
     return None if cached is None else _from_arrays(cached)
 
 
@@ -147,16 +149,18 @@ def _digest(content: object) -> str:
 
 
 def _to_arrays(prepared: PreparedSplits) -> CachedArrays:
-    splits: dict[str, Split] = {name: getattr(prepared, name) for name in _SPLITS}
     arrays: dict[str, NDArray[np.generic]] = {}
-    for name, split in splits.items():
+    origins = {}
+    for name in _SPLITS:
+        split: Split = getattr(prepared, name)
         arrays[f"{name}_pixels"] = split.pixels.numpy()
         arrays[f"{name}_targets"] = split.targets.numpy()
         arrays[f"{name}_ids"] = split.ids
+        origins[name] = split.origin
     for position, members in enumerate(prepared.members):
         arrays[f"members_{position}"] = members
     facts = {
-        "origins": {name: split.origin for name, split in splits.items()},
+        "origins": origins,
         "mean": list(prepared.mean),
         "std": list(prepared.std),
         "sha256": prepared.sha256,
@@ -168,25 +172,23 @@ def _to_arrays(prepared: PreparedSplits) -> CachedArrays:
 
 
 def _from_arrays(cached: CachedArrays) -> PreparedSplits:
-    arrays, facts = cached.arrays, cached.facts
-    pool, validation, test = (
-        Split(
-            torch.from_numpy(arrays[f"{name}_pixels"]),
-            torch.from_numpy(arrays[f"{name}_targets"]),
-            arrays[f"{name}_ids"],
-            facts["origins"][name],
-        )
-        for name in _SPLITS
-    )
+    facts = cached.facts
+    classes = range(len(facts["sizes"]["train"]))
     return PreparedSplits(
-        pool=pool,
-        validation=validation,
-        test=test,
+        pool=_split_from(cached, "pool"),
+        validation=_split_from(cached, "validation"),
+        test=_split_from(cached, "test"),
         mean=tuple(facts["mean"]),
         std=tuple(facts["std"]),
         sha256=facts["sha256"],
-        members=tuple(arrays[f"members_{position}"] for position in range(len(facts["sizes"]["train"]))),
+        members=tuple(cached.arrays[f"members_{position}"] for position in classes),
         sizes=ClassSizes(**{name: tuple(sizes) for name, sizes in facts["sizes"].items()}),
         copies=tuple(LeftOut(**part) for part in facts["copies"]),
         limits=None if facts["limits"] is None else Limits(*facts["limits"]),
     )
+
+
+def _split_from(cached: CachedArrays, name: str) -> Split:
+    pixels = torch.from_numpy(cached.arrays[f"{name}_pixels"])
+    targets = torch.from_numpy(cached.arrays[f"{name}_targets"])
+    return Split(pixels, targets, cached.arrays[f"{name}_ids"], cached.facts["origins"][name])
