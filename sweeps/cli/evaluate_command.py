@@ -120,6 +120,7 @@ def _evaluate_folder(
     import torch
 
     from trainer.data.other_images import is_scaled_by_its_pool, read_other_images
+    from trainer.data.sources.paths import readable
     from trainer.data.task import load_task
     from trainer.evaluate import evaluate_images
 
@@ -132,12 +133,16 @@ def _evaluate_folder(
     found = evaluate_images(config, store, torch.from_numpy(images.pixels), images.targets, device)
     say_what(console, config)
     _say_classes(console, images, config)
-    print_evaluation(console, found, str(images.part), config)
+    print_evaluation(console, found, readable(images.part), config)
 
 
 def _say_classes(console: Console, images: OtherImages, config: TrialConfig) -> None:
+    from trainer.data.sources.paths import readable
+
     for name, label in images.classes.items():
-        line = f"folder {name}" if name == str(label) else f"folder {name}: the trial's class {label}"
+        line = f"folder {readable(name)}"
+        if name != str(label):
+            line += f": the trial's class {label}"
         console.print(Text(line), soft_wrap=True)
     for label in config.data.labels:
         if label not in images.classes.values():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from collections.abc import Callable
@@ -91,6 +92,20 @@ def test_other_images_are_scored_as_the_trial_s_own(
     assert test is not None
     low, high = test.intervals["auroc"].low, test.intervals["auroc"].high
     assert row(own.stdout, "95 % interval")[0] == f"{low:.4f}–{high:.4f}"
+
+
+def test_names_that_are_no_text_are_written_with_their_bytes(
+    cli: Cli, output: Path, config: TrialConfig, tmp_path: Path
+) -> None:
+    other = tmp_path / "red \x1b[31m"
+    write_split(config, other, {0: "1", 1: "8"})
+    unnamed = other / os.fsdecode(b"caf\xe9")
+    unnamed.mkdir()
+    shutil.copy(next((other / "8").iterdir()), unnamed)
+    done = cli("evaluate", config.trial_id, "--output", output, "--data", other)
+    assert done.exit_code == 0, done.output
+    assert r"red \x1b[31m: 60 examples" in done.stdout
+    assert r"no class of the trial: 1, for example caf\xe9/" in done.stdout
 
 
 def test_of_a_folder_with_splits_the_test_split_is_scored(

@@ -17,7 +17,7 @@ from trainer.data.scaling import scaled_pixels
 from trainer.data.sources.class_folders import class_folders, images_in, split_folders, split_of
 from trainer.data.sources.depth import Limits
 from trainer.data.sources.images import Images, LeftOut, Passed
-from trainer.data.sources.paths import composed
+from trainer.data.sources.paths import composed, name_below, readable
 from trainer.data.sources.read import read_source
 from trainer.tasks.base import task_arrays
 
@@ -68,7 +68,9 @@ def read_other_images(
     source = _source(task.source, part.name, image_shape)
     raw = read_source(source, list(classes), part.parent, download=False)
     if limits is not None and raw.depth != limits.depth:
-        raise DataError(f"{part}: expected {limits.depth} images as the trial's, found {raw.depth} ones")
+        raise DataError(
+            f"{readable(part)}: expected {limits.depth} images as the trial's, found {raw.depth} ones"
+        )
     return OtherImages(
         part=part,
         classes=classes,
@@ -81,7 +83,9 @@ def read_other_images(
 def _scored_part(folder: Path) -> Path:
     path = Path(os.path.abspath(folder))
     if not path.is_dir():
-        raise DataError(f"--data: expected a folder with a folder per class, found none at {folder}")
+        raise DataError(
+            f"--data: expected a folder with a folder per class, found none at {readable(folder)}"
+        )
     splits = split_folders(path, Passed())
     if splits.test is not None:
         return splits.test
@@ -97,7 +101,9 @@ def _classes(
     classes: dict[str, ClassLabel] = {}
     for theirs, ours in given.items():
         if composed(theirs) not in found:
-            raise InputError(f"--class {theirs}={ours}: expected a class folder of {part}, found none")
+            raise InputError(
+                f"--class {theirs}={ours}: expected a class folder of {readable(part)}, found none"
+            )
         classes[composed(theirs)] = _label(ours, task, f"--class {theirs}={ours}")
     for name in found:
         if name not in classes:
@@ -107,7 +113,7 @@ def _classes(
     if not classes:
         folders = ", ".join(map(repr, sorted(found))) or "no folder"
         raise DataError(
-            f"{part}: expected folders of the classes {_names(task)}, found {folders}; "
+            f"{readable(part)}: expected folders of the classes {_names(task)}, found {folders}; "
             "--class FOLDER=CLASS says which class a folder holds"
         )
     return classes
@@ -136,10 +142,13 @@ def _names(task: Task) -> str:
 
 def _source(trained: Source, name: str, image_shape: tuple[int, int]) -> ImageFolder:
     """The folder `name` as a source whose images are prepared as those that the trial was trained on."""
-    if not isinstance(trained, ImageFolder):
+    if isinstance(trained, ImageFolder):
+        source = trained
+    else:
         channels, size = image_shape
-        return ImageFolder.model_validate({"folder": name, "channels": channels, "size": size})
-    return trained.model_copy(update={"folder": name})
+        source = ImageFolder.model_validate({"folder": "images", "channels": channels, "size": size})
+    # Unlike one that a space names, it may be called anything.
+    return source.model_copy(update={"folder": name})
 
 
 def _positions(images: Images, task: Task, classes: Sequence[ClassLabel]) -> NDArray[np.int64]:
@@ -156,5 +165,5 @@ def _passed_over(
     for name, folder in sorted(found.items()):
         if name not in classes:
             for image in images_in(folder, part, Passed()):
-                passed.add("images in folders of no class of the trial", image.relative_to(part))
+                passed.add("images in folders of no class of the trial", name_below(part, image))
     return passed.left_out()

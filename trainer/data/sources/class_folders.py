@@ -11,7 +11,7 @@ from pathlib import Path
 from trainer.data.sources.decode import EXTENSIONS
 from trainer.data.sources.faults import Malformed
 from trainer.data.sources.images import Origin, Passed
-from trainer.data.sources.paths import composed, readable
+from trainer.data.sources.paths import composed, name_below, readable
 
 # What splits' folders are called, in any case, also with "set" or "data" behind: "Training", "test_set".
 SPLIT_NAMES: dict[Origin, tuple[str, ...]] = {
@@ -104,7 +104,7 @@ def images_in(folder: Path, root: Path, passed: Passed) -> list[Path]:
     images = []
     for entry in _entries(folder):
         path = Path(entry.path)
-        name = readable(path.relative_to(root).as_posix())
+        name = name_below(root, path)
         if _is_folder(entry):
             _pass_over(path, root, passed)
         elif path.suffix.lower() not in EXTENSIONS:
@@ -121,7 +121,7 @@ def loose_images(split: Path, root: Path, passed: Passed) -> None:
     for entry in _entries(split):
         path = Path(entry.path)
         if path.suffix.lower() in EXTENSIONS and not _is_folder(entry):
-            passed.add("images beside the class folders", readable(path.relative_to(root).as_posix()))
+            passed.add("images beside the class folders", name_below(root, path))
 
 
 def subfolders(folder: Path) -> list[Path]:
@@ -154,14 +154,13 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 def _pass_over(folder: Path, root: Path, passed: Passed) -> None:
     """Count the files below a folder in a class. Links to folders are not followed: they may lead back."""
     if folder.is_symlink():
-        passed.add("links to folders in a class", readable(folder.relative_to(root).as_posix()))
+        passed.add("links to folders in a class", name_below(root, folder))
         return
     for inner, folders, files in os.walk(folder):
         folders.sort()
         for name in sorted(files):
             if not name.startswith("."):
-                path = Path(inner, name).relative_to(root)
-                passed.add("files in sub-folders of a class", readable(path.as_posix()))
+                passed.add("files in sub-folders of a class", name_below(root, Path(inner, name)))
 
 
 def _kind_of(path: Path) -> str:

@@ -27,7 +27,7 @@ from trainer.data.sources.class_folders import (
 from trainer.data.sources.decode import decode_image, decode_values
 from trainer.data.sources.faults import Faults, Malformed
 from trainer.data.sources.images import Images, Listing, Passed, RawData
-from trainer.data.sources.paths import child, composed, readable
+from trainer.data.sources.paths import child, composed, name_below, readable
 from trainer.data.sources.reader import Reader
 
 log = logging.getLogger(__name__)
@@ -152,7 +152,8 @@ class _Decoding:
             log.warning(
                 "image folder %s: no value is above %d of 255; where files hold 12 bits in 16, "
                 "scaling: {percentiles: [1, 99]} uses the whole range",
-                *(self._source.folder, self._brightest),
+                self._source.folder,
+                self._brightest,
             )
         if len(self._types) > 1:
             found = ", ".join(f"{count:,} {name}" for name, count in self._types.most_common())
@@ -190,7 +191,7 @@ def _entries_of(split: Path, root: Path, asked: Sequence[str], passed: Passed) -
     entries = []
     for position, name in enumerate(asked):
         for path in images_in(folders[name], root, passed):
-            entries.append(_Entry(readable(path.relative_to(root).as_posix()), position, path))
+            entries.append(_Entry(name_below(root, path), position, path))
     for name in sorted(folders.keys() - set(asked)):
         _pass_over_class(folders[name], root, passed)
     return sorted(entries)
@@ -200,7 +201,7 @@ def _pass_over_class(folder: Path, root: Path, passed: Passed) -> None:
     """Count the images of a class that was not asked for; what else lies there is no concern of anybody."""
     with contextlib.suppress(Malformed):
         for path in images_in(folder, root, Passed()):
-            passed.add("images of classes that are not named", readable(path.relative_to(root).as_posix()))
+            passed.add("images of classes that are not named", name_below(root, path))
 
 
 def _check_known(asked: Sequence[str], known: Sequence[str], split: Path) -> None:

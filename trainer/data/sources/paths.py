@@ -31,6 +31,15 @@ def readable(path: Path | str) -> str:
     return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
 
 
+def name_below(root: Path, path: Path) -> str:
+    """What lies below a folder, as text: its way from there, in every system with slashes.
+
+    >>> name_below(Path("/data/scans"), Path("/data/scans/ill/1.png"))
+    'ill/1.png'
+    """
+    return readable(path.relative_to(root).as_posix())
+
+
 def composed(name: str) -> str:
     """A name in Unicode's composed form (NFC), in which two spellings of one name are equal.
 
