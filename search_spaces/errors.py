@@ -6,6 +6,8 @@
     │   ├── DataError           2   a data set: missing, malformed, or too few examples
     │   └── CheckpointError     2   a checkpoint: missing, damaged, or of another trial
     ├── SweepStopped            1   the first trials of a block all failed with the same error
+    ├── RayError                1   Ray did not start on this machine
+    ├── OutputError             1   what a command prints could not be written
     ├── Interrupted           130   the user asked to stop; checkpoints were written
     ├── StoreError              3   the result store cannot be read or written, or contradicts itself
     │   ├── MixedDataError      3   results of one block are of different data
@@ -52,6 +54,14 @@ class Interrupted(AlmsweepError):
 
 class SweepStopped(AlmsweepError):
     """A sweep gave up blocks, or all of it, early: their first trials all failed with the same error."""
+
+
+class RayError(AlmsweepError):
+    """Ray did not start on this machine; nothing was trained."""
+
+
+class OutputError(AlmsweepError):
+    """What a command prints could not be written; what it does is done."""
 
 
 class StoreError(AlmsweepError):

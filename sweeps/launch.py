@@ -42,13 +42,13 @@ def launch_arguments(arguments: Sequence[str], *, in_job: bool) -> list[str]:
 def main() -> None:
     """Entry point of the script."""
     try:
-        from sweeps.cli.main import app
+        from sweeps.cli.main import main as almsweep
     except ImportError as error:
         sys.exit(
             f"launch.py: error: {sys.executable} on {socket.gethostname()} has no almsweep, or not a whole "
             f"one: {error}. docker/setup-node.sh installs it"
         )
-    app(launch_arguments(sys.argv[1:], in_job=IN_JOB in os.environ))
+    almsweep(launch_arguments(sys.argv[1:], in_job=IN_JOB in os.environ))
 
 
 if __name__ == "__main__":

@@ -14,9 +14,12 @@ import typer
 
 from search_spaces.errors import AlmsweepError, Interrupted
 from search_spaces.redaction import printable, redacted
+from sweeps.cli.display import check_shown
 from sweeps.hints import running
 
 INTERRUPTED = Interrupted.exit_code
+# What these print tells of their work, and their exit code of the work alone.
+_WORKING = ("run", "retry", "train", "reconcile", "ui")
 # The parameter by which a command is given its context.
 CONTEXT = "context"
 
@@ -35,6 +38,8 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
         try:
             with running(context):
                 command(**given)
+            if context.command.name not in _WORKING:
+                check_shown()
         except AlmsweepError as error:
             print(f"almsweep: error: {shown(str(error))}", file=sys.stderr)
             raise typer.Exit(error.exit_code) from error

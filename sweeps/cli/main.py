@@ -1,7 +1,8 @@
 """The command line, `almsweep`. Each command imports what it needs when it is called.
 
-Exit codes: 0 all well; 1 some trials failed or are incomplete; 2 bad input; 3 the result store cannot be
-used; 4 another driver runs the sweep; 130 interrupted.
+Exit codes: 0 all well; 1 some trials failed or are incomplete, Ray did not start, or what was to be printed
+could not be; 2 bad input; 3 the result store cannot be used; 4 another driver runs the sweep;
+130 interrupted.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from sweeps.cli import (
     run_commands,
     train_command,
 )
+from sweeps.cli.display import open_streams
 from sweeps.cli.guard import ShownFilter
 from sweeps.cli.help import WholeSentences
 
@@ -64,6 +66,7 @@ def configure(
     logging.getLogger("alembic").setLevel(logging.WARNING)
 
 
-def main() -> None:
-    """Entry point of the console command."""
-    app()
+def main(arguments: list[str] | None = None) -> None:
+    """Entry point of the console command, by default with the arguments of this process."""
+    open_streams()
+    app(arguments)

@@ -9,11 +9,14 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from search_spaces.errors import InputError
+from search_spaces.errors import AlmsweepError, InputError, RayError
 from sweeps.cluster.reach import reachable
 from sweeps.options import RunOptions
 
 LOCAL_OBJECT_STORE_BYTES = 256 * 1024**2
+_TIMED_OUT = "timed out during startup"
+# Ray repeats whole answers of a server on one line.
+_LINE_LENGTH = 300
 
 
 def settle_environment(address: str | None) -> None:
@@ -44,7 +47,10 @@ def token_is_given() -> bool:
 
 @contextmanager
 def ray_session(options: RunOptions) -> Iterator[dict[str, float]]:
-    """A connection to the asked cluster, or a Ray of our own on loopback; yields the cluster's resources."""
+    """A connection to the asked cluster, or a Ray of our own on loopback; yields the cluster's resources.
+
+    Raises InputError for an address at which no Ray takes us in, and RayError where our own does not start.
+    """
     address = options.cluster_address
     settle_environment(address)
     if address is not None and address.startswith(("http://", "https://")):
@@ -53,6 +59,7 @@ def ray_session(options: RunOptions) -> Iterator[dict[str, float]]:
 
     if address is not None:
         address = reachable(address)
+    was_connected = ray.is_initialized()
     try:
         if address is None:
             # Without "local" Ray would join a cluster of this machine, even one that was killed.
@@ -65,9 +72,27 @@ def ray_session(options: RunOptions) -> Iterator[dict[str, float]]:
             )
         else:
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-    except ConnectionError as error:
-        raise InputError(f"--address: no Ray cluster answers at {address!r}: {error}") from error
+    except Exception as error:  # whatever Ray raises, nothing was begun
+        if not was_connected:
+            ray.shutdown()
+        raise _not_started(address, error) from error
     try:
         yield ray.cluster_resources()
     finally:
         ray.shutdown()
+
+
+def _not_started(address: str | None, error: Exception) -> AlmsweepError:
+    """What to say where Ray did not start here, or did not take us into the cluster at an address."""
+    told = " ".join(str(error).split())[:_LINE_LENGTH] or type(error).__name__
+    if isinstance(error, ConnectionError) and address is not None:
+        return InputError(f"--address: no Ray cluster answers at {address!r}: {told}")
+    if address is not None:
+        return InputError(f"--address: the Ray cluster at {address!r} does not take this driver: {told}")
+    if "AF_UNIX" in told:
+        told += "; give Ray a folder with a shorter path in RAY_TMPDIR"
+    elif isinstance(error, PermissionError):
+        told += "; give Ray a folder of your own in RAY_TMPDIR"
+    elif _TIMED_OUT in told:
+        told += "; the machine may be busy: what is done stays done, run it again"
+    return RayError(f"Ray did not start on this machine: {told}")
