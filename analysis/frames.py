@@ -13,7 +13,14 @@ from analysis.cells import Cell
 from analysis.records import TestRecord, TrialRecord
 from analysis.settings import read_settings, settings_text, varying_settings
 from analysis.statistics import constraint_comparisons
-from analysis.table_columns import TableColumns, column_name, interval_columns, spread_columns
+from analysis.table_columns import (
+    TAU,
+    UNRESOLVED,
+    TableColumns,
+    column_name,
+    interval_columns,
+    spread_columns,
+)
 from search_spaces.paper.named import constraint_name, loss_name
 
 _COMPARED = ("block", "row", "pairs", "mean_difference", "low", "high", "p_value", "complete", "remark")
@@ -38,6 +45,9 @@ def best_frame(
     <metric>              of the ensemble on test, 0 to 1, as the block's table shows it; `auc` is the AUROC
     <metric>_low          lower end of its 95 % interval over test examples; empty where it has none
     <metric>_high         upper end
+    adjusted_<metric>     of the ensemble after post-hoc logit adjustment (`analysis.adjusted`)
+    adjusted_tau          by how much its logits are lowered for frequent classes; chosen on validation
+    unresolved            metrics at a true positive rate for which there are too few test positives
     <steering>_mean       mean over replicates of each one's own value of what steers, on test
     <steering>_std        its deviation over replicates, ddof 0
     loss_config           the chosen trial's loss
@@ -131,22 +141,35 @@ def _best_row(cell: Cell, columns: TableColumns, names: Sequence[str]) -> dict[s
     }
 
 
-def _test_columns(test: TestRecord | None, columns: TableColumns) -> dict[str, float]:
+def _test_columns(test: TestRecord | None, columns: TableColumns) -> dict[str, Any]:
     """The ensemble's test metrics, their intervals, the replicates' steering metric; NaN without a test."""
-    values: Mapping[str, float] = {}
+    values: dict[str, float] = {}
     intervals: Mapping[str, Interval] = {}
     mean = deviation = math.nan
     if test is not None:
-        values, intervals = test.metrics, test.intervals
+        values, intervals = dict(test.metrics), test.intervals
+        if test.adjusted is not None:
+            values |= {**test.adjusted.metrics, TAU: test.adjusted.tau}
         mean, deviation = test.steering_mean, test.steering_std
-    found: dict[str, float] = {}
-    for metric in columns.shown:
+    found: dict[str, Any] = {}
+    for metric in columns.known:
         found[column_name(metric)] = values.get(metric.name, math.nan)
-    for metric in columns.shown:
+    if columns.adjusted:
+        found[TAU] = values.get(TAU, math.nan)
+    for metric in columns.known:
         ends = intervals.get(metric.name, UNDEFINED)
         found |= zip(interval_columns(metric), ends, strict=True)
+    if columns.marks_unresolved:
+        found[UNRESOLVED] = _unresolved(test, columns)
     of_mean, of_deviation = spread_columns(columns.steering)
     return {**found, of_mean: mean, of_deviation: deviation}
+
+
+def _unresolved(test: TestRecord | None, columns: TableColumns) -> str:
+    """The columns of the metrics for which there are too few test positives."""
+    if test is None:
+        return ""
+    return "; ".join(column_name(metric) for metric in columns.known if metric.name in test.unresolved)
 
 
 def _setting_columns(chosen: TrialRecord | None, names: Sequence[str]) -> dict[str, Any]:

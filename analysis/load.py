@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
+from analysis.adjusted import Adjusted, adjusted_decisions, is_adjustable
 from analysis.alignment import SplitAligner
 from analysis.records import (
     Missing,
@@ -110,13 +112,14 @@ def read_test(store: Store, trial: TrialRecord, rates: Targets) -> TestRecord | 
     """
     if not trial.done:
         return None
-    aligner = SplitAligner("test")
+    aligner, tables = SplitAligner("test"), []
     name = _name(trial.config)
     rows = []
     for done in trial.done:
-        rows.append(aligner.align(store.replicates.read_scores(done), _origin(name, done)))
+        tables.append(store.replicates.read_scores(done))
+        rows.append(aligner.align(tables[-1], _origin(name, done)))
     outputs = np.stack(rows)
-    summary = _summary(trial.config, rates, aligner.targets(), outputs)
+    summary = _summary(trial.config, rates, aligner.targets(), outputs, trial.counts)
     return TestRecord(
         config=trial.config,
         rates=rates,
@@ -126,7 +129,21 @@ def read_test(store: Store, trial: TrialRecord, rates: Targets) -> TestRecord | 
         metrics=summary.ensemble,
         steering=summary.steering,
         undefined=summary.undefined,
+        adjusted=_adjusted(trial, tables, (aligner.targets(), ensemble_outputs(outputs))),
     )
+
+
+def _adjusted(
+    trial: TrialRecord, tables: Sequence[pa.Table], test: tuple[NDArray[Any], NDArray[np.float64]]
+) -> Adjusted | None:
+    """The ensemble's adjusted decisions on test; None where they make no sense."""
+    if not is_adjustable(trial.config):
+        return None
+    aligner, name, rows = SplitAligner("val"), _name(trial.config), []
+    for done, table in zip(trial.done, tables, strict=True):
+        rows.append(aligner.align(table, _origin(name, done)))
+    validation = aligner.targets(), ensemble_outputs(np.stack(rows))
+    return adjusted_decisions(trial.config, trial.counts, validation, test)
 
 
 class _Summary(NamedTuple):
@@ -138,11 +155,16 @@ class _Summary(NamedTuple):
 
 
 def _summary(
-    config: TrialConfig, rates: Targets, targets: NDArray[Any], outputs: NDArray[np.float32]
+    config: TrialConfig,
+    rates: Targets,
+    targets: NDArray[Any],
+    outputs: NDArray[np.float32],
+    counts: tuple[int, ...] | None,
 ) -> _Summary:
     arrays = task_arrays(config.data, rates)
     rows = np.concatenate([ensemble_outputs(outputs)[None], outputs])
-    values = arrays.summarize_rows(targets, rows, decides_at_zero=config.loss.decides_at_zero)
+    at_zero = config.loss.decides_at_zero
+    values = arrays.summarize_rows(targets, rows, decides_at_zero=at_zero, counts=counts)
     ensemble = {name: float(column[0]) for name, column in values.items()}
     return _Summary(ensemble, values[config.data.steers][1:], arrays.undefined_reason(targets, rows))
 
@@ -171,7 +193,7 @@ def _find(store: Store, config: TrialConfig, done: Mapping[int, Done]) -> _Found
     completed = tuple(done[s] for s in sorted(config.seeds) if standing.states[s] == "completed")
     name, sources = _name(config), []
     for replicate in completed:
-        sources.append(replicate_source(store, replicate, _origin(name, replicate)))
+        sources.append(replicate_source(store, config, replicate, _origin(name, replicate)))
     return _Found(config, name, standing, missing, completed, tuple(sources))
 
 
@@ -185,7 +207,8 @@ def _load_trial(store: Store, found: _Found, block: _Block, rates: Targets) -> T
         block.test.align(table, origin)
     validation = None
     if rows:
-        validation = _validation(config, rates, block.validation, rows)
+        counts = found.sources[0].counts
+        validation = _validation(config, rates, block.validation, rows, counts)
     return TrialRecord(
         config=config,
         trial_id=config.trial_id,
@@ -198,9 +221,13 @@ def _load_trial(store: Store, found: _Found, block: _Block, rates: Targets) -> T
 
 
 def _validation(
-    config: TrialConfig, rates: Targets, aligner: SplitAligner, outputs: Sequence[NDArray[np.float32]]
+    config: TrialConfig,
+    rates: Targets,
+    aligner: SplitAligner,
+    outputs: Sequence[NDArray[np.float32]],
+    counts: tuple[int, ...] | None,
 ) -> ValidationRecord:
-    summary = _summary(config, rates, aligner.targets(), np.stack(outputs))
+    summary = _summary(config, rates, aligner.targets(), np.stack(outputs), counts)
     return ValidationRecord(
         trial_id=config.trial_id,
         found=len(outputs),

@@ -92,6 +92,7 @@ def cell_facts(cell: Cell, columns: TableColumns, labels: BlockLabels) -> dict[s
     versions         of Python and libraries that the replicates were trained with
     test             its ensemble's metrics on test
     test_intervals   their 95 % intervals over test examples
+    adjusted         metrics and tau of its adjusted decisions; only of tasks that have such
     data_sha256      hashes of the candidates' data: one
     candidates       per trial: id, label, replicates, the value of the rule, what is missing
     """
@@ -143,9 +144,13 @@ def _test(test: TestRecord | None, columns: TableColumns) -> dict[str, Any]:
     if test is None:
         return {"test": None, "test_intervals": None}
     intervals = {}
-    for metric in columns.shown:
-        intervals[metric.name] = test.intervals.get(metric.name, UNDEFINED)
-    return {"test": _numbers(test.metrics), "test_intervals": _ends(intervals)}
+    for metric in (*columns.shown, *columns.listed):
+        if metric not in columns.adjusted:
+            intervals[metric.name] = test.intervals.get(metric.name, UNDEFINED)
+    told: dict[str, Any] = {"test": _numbers(test.metrics), "test_intervals": _ends(intervals)}
+    if test.adjusted is not None:
+        told["adjusted"] = {"tau": test.adjusted.tau, **_numbers(test.adjusted.metrics)}
+    return told
 
 
 def _config(trial: TrialRecord) -> dict[str, Any]:

@@ -14,8 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.bootstrap import Interval, bootstrap_intervals
+from analysis.adjusted import Adjusted
+from analysis.bootstrap import Interval, bootstrap_intervals, column_metric
 from search_spaces.config import Targets, TrialConfig
+from search_spaces.config.metrics import fpr_at_tpr
+from trainer.metrics.resolution import positives_to_resolve
 from trainer.store import Done, Standing
 from trainer.tasks.base import task_arrays
 
@@ -30,6 +33,7 @@ class ReplicateSource:
     gpu_driver       the GPU driver's version; None on a CPU too
     threads          the number of CPU threads
     compiled         whether its network was compiled for training
+    counts           training examples per class (`TaskArrays.drawn_counts`); None where the result has none
     """
 
     seed: int
@@ -45,6 +49,7 @@ class ReplicateSource:
     gpu_driver: str | None = None
     threads: int | None = None
     compiled: bool = False
+    counts: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -92,6 +97,7 @@ class TestRecord:
     metrics     of the ensemble (outputs averaged over replicates)
     steering    [replicates] float64: of each one, the metric that steers
     undefined   why metrics are NaN, or None
+    adjusted    of the ensemble after post-hoc logit adjustment, where that makes sense
     intervals   of the ensemble's metrics over test examples (`analysis.bootstrap`); made when asked for
     """
 
@@ -105,6 +111,7 @@ class TestRecord:
     metrics: Mapping[str, float]
     steering: NDArray[np.float64]
     undefined: str | None = None
+    adjusted: Adjusted | None = None
 
     @property
     def trial_id(self) -> str:
@@ -129,6 +136,20 @@ class TestRecord:
         arrays = task_arrays(self.config.data, self.rates)
         return bootstrap_intervals(arrays, self.targets, ensemble_outputs(self.outputs))
 
+    @cached_property
+    def unresolved(self) -> frozenset[str]:
+        """Names of the metrics at a true positive rate for which there are too few positives.
+
+        See `trainer.metrics.resolution`.
+        """
+        arrays, found = task_arrays(self.config.data, self.rates), set()
+        known = {metric.name for metric in arrays.metrics}
+        for column in arrays.columns(self.targets, self.outputs):
+            for rate in self.rates.tpr:
+                if np.count_nonzero(column.positive) < positives_to_resolve(rate):
+                    found.add(column_metric(fpr_at_tpr(rate).name, column.name, known))
+        return frozenset(found)
+
 
 @dataclass(frozen=True)
 class TrialRecord:
@@ -151,6 +172,11 @@ class TrialRecord:
     def expected(self) -> int:
         """Number of wanted replicates."""
         return len(self.config.seeds)
+
+    @property
+    def counts(self) -> tuple[int, ...] | None:
+        """Training examples per class, the same for every seed; None where no result says so."""
+        return next((source.counts for source in self.sources if source.counts is not None), None)
 
     @property
     def complete(self) -> bool:

@@ -10,11 +10,12 @@ from search_spaces.config import TrialConfig
 from search_spaces.errors import StoreError
 from search_spaces.words import cause
 from trainer.store import Done, Standing, Store, standing, states_of
+from trainer.tasks.base import task_arrays
 
 _REASON_LENGTH = 300
 
 
-def replicate_source(store: Store, done: Done, origin: str) -> ReplicateSource:
+def replicate_source(store: Store, config: TrialConfig, done: Done, origin: str) -> ReplicateSource:
     """Where a completed replicate's numbers come from; `origin` names it in errors.
 
     Raises StoreError for a result that does not tell its data, or that is damaged.
@@ -40,6 +41,7 @@ def replicate_source(store: Store, done: Done, origin: str) -> ReplicateSource:
         gpu_driver=_text(result, "gpu_driver"),
         threads=_whole(result, "threads"),
         compiled=result.get("compiled") is True,
+        counts=task_arrays(config.data).drawn_counts(result.get("counts") or {}),
     )
 
 

@@ -2,22 +2,40 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from analysis.adjusted import adjusted_metrics
 from search_spaces.config import Metric, Targets, Task
 from search_spaces.config.metrics import auroc
+
+# Of more classes than these that have a metric each, none is printed; the CSV file and a figure have them.
+MOST_PRINTED = 10
+TAU, UNRESOLVED = "adjusted_tau", "unresolved"
 
 
 @dataclass(frozen=True)
 class TableColumns:
     """The metrics in a block's table.
 
-    steering   the metric that steers; of it the mean over replicates is shown too
-    shown      those of the ensemble, in their order
+    steering           the metric that steers; of it the mean over replicates is shown too
+    shown              those of the ensemble that are printed, in their order
+    listed             further ones, which stand in the CSV file only
+    adjusted           which of the shown ones are of adjusted decisions (`analysis.adjusted`)
+    marks_unresolved   whether rates are marked for which there are too few positives
     """
 
     steering: Metric
     shown: tuple[Metric, ...]
+    listed: tuple[Metric, ...] = ()
+    adjusted: tuple[Metric, ...] = ()
+    marks_unresolved: bool = False
+
+    @property
+    def known(self) -> tuple[Metric, ...]:
+        """Every metric that the CSV file has, the printed ones first."""
+        return (*self.shown, *self.listed)
 
     @property
     def pictured(self) -> Metric:
@@ -29,14 +47,30 @@ class TableColumns:
 
 
 def table_columns(task: Task, shown: Targets) -> TableColumns:
-    """The metrics to show at these rates: all headline metrics, and what is read at a false positive rate."""
+    """The metrics to show at these rates.
+
+    These are all headline metrics, others that tables have, what is read at a false positive rate, and those
+    of adjusted decisions.
+    """
     headline = task.headline(shown)
     at_no_fpr = task.metrics(Targets(tpr=shown.tpr, fpr=()))
     columns = []
     for metric in task.metrics(shown):
-        if metric in headline or metric not in at_no_fpr:
+        if metric in headline or metric.tabled or metric not in at_no_fpr:
             columns.append(metric)
-    return TableColumns(task.steering_metric, tuple(columns))
+    adjusted: tuple[Metric, ...] = ()
+    if task.decides_by_highest:
+        adjusted = adjusted_metrics(tuple(columns))
+    of_all = [metric for metric in columns if not metric.is_of_one_class]
+    of_each = [metric for metric in columns if metric.is_of_one_class]
+    printed, listed = _apart(of_each)
+    return TableColumns(
+        steering=task.steering_metric,
+        shown=(*of_all, *adjusted, *printed),
+        listed=tuple(listed),
+        adjusted=adjusted,
+        marks_unresolved=task.marks_unresolved,
+    )
 
 
 def column_name(metric: Metric) -> str:
@@ -54,3 +88,14 @@ def spread_columns(metric: Metric) -> tuple[str, str]:
     """The columns of a metric's mean and deviation over replicates."""
     column = column_name(metric)
     return f"{column}_mean", f"{column}_std"
+
+
+def _apart(metrics: Sequence[Metric]) -> tuple[list[Metric], list[Metric]]:
+    """Metrics of single classes: those that are printed, and those of which there are too many."""
+    sizes = Counter(metric.family for metric in metrics)
+    printed: list[Metric] = []
+    listed: list[Metric] = []
+    for metric in metrics:
+        is_readable = sizes[metric.family] <= MOST_PRINTED
+        (printed if is_readable else listed).append(metric)
+    return printed, listed

@@ -244,7 +244,10 @@ def _metrics() -> Iterator[str]:
         "In records, results and MLflow a name stands behind `val/`, of the validation split, or `test/`. "
         "Rates are those of `tpr_targets` and `fpr_targets`; here the default ones."
     )
-    yield f"Shown: {meanings(Metric)['role'].removeprefix('where it is shown: ')}."
+    yield (
+        f"Shown: {meanings(Metric)['role'].removeprefix('where it is shown: ')}. Tables show those marked "
+        '"tables" too. Of more than 10 classes that have a metric each, tables print none: the CSV file has them.'
+    )
     for task in TASKS:
         example = task.example()
         yield f"## `{task.kind}` tasks, here {example.role_words()} of {example.title}"
@@ -255,7 +258,10 @@ def _metrics() -> Iterator[str]:
 
 
 def _metric_row(metric: Metric) -> Sequence[str]:
-    return f"`{metric.name}`", metric.words, metric.better, metric.header, metric.role
+    shown: str = metric.role
+    if metric.tabled and metric.role != "headline":
+        shown += ", tables"
+    return f"`{metric.name}`", metric.words, metric.better, metric.header, shown
 
 
 def _files() -> Iterator[str]:

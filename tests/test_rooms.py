@@ -60,7 +60,7 @@ FLOORS = {
         ["load", "mixture", "select"],
         ["alignment", "replicates"],
         ["records"],
-        ["bootstrap"],
+        ["adjusted", "bootstrap"],
     ],
 }
 # Where the kinds of task are told apart; presets and named spaces are data.

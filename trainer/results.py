@@ -44,7 +44,6 @@ from trainer.data.task import TaskData
 from trainer.device.environment import device_name, git_commit, library_versions, machine_facts, node_name
 from trainer.options import TrialOptions
 from trainer.replicate import Replicate
-from trainer.setup import TrialSetup
 from trainer.store import Done, Store, new_attempt
 from trainer.store import schema as trial_schema
 from trainer.store.outputs import outputs_table
@@ -99,7 +98,7 @@ def _write_replicate(
         scores = pa.concat_tables(
             outputs_table(name, split.ids, targets[name], by_split[name]) for name, split in splits.items()
         )
-        result = {**result, "metrics": _summaries(replicate.setup, targets, by_split)}
+        result = {**result, "metrics": _summaries(replicate, targets, by_split)}
     weights = None
     if replicate.state == "completed" and attempt.options.keep_weights != "none":
         weights = checkpoint.dump_weights(replicate, trial_id=attempt.config.trial_id)
@@ -147,13 +146,16 @@ def _result(attempt: Attempt, replicate: Replicate) -> dict[str, Any]:
 
 
 def _summaries(
-    setup: TrialSetup, targets: Mapping[str, NDArray[np.generic]], outputs: Mapping[str, NDArray[np.float32]]
+    replicate: Replicate,
+    targets: Mapping[str, NDArray[np.generic]],
+    outputs: Mapping[str, NDArray[np.float32]],
 ) -> dict[str, float | None]:
     """Metrics of the splits; one that is undefined stands as None, which JSON can hold, unlike NaN."""
+    arrays, at_zero = replicate.setup.arrays, replicate.setup.config.loss.decides_at_zero
+    counts = arrays.drawn_counts(replicate.counts)
     found: dict[str, float | None] = {}
     for split, values in outputs.items():
-        at_zero = setup.config.loss.decides_at_zero
-        summary = setup.arrays.summarize(targets[split], values, decides_at_zero=at_zero)
+        summary = arrays.summarize(targets[split], values, decides_at_zero=at_zero, counts=counts)
         for name, value in summary.items():
             found[f"{split}/{name}"] = None if math.isnan(value) else value
     return found

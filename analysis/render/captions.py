@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from analysis.render.document import DOUBLE_DAGGER
 from analysis.table_columns import TableColumns
 from search_spaces.config import Metric
+from search_spaces.config.metrics import auroc
+from trainer.metrics.resolution import positives_to_resolve
 
+_ADJUSTED = (
+    "Adjusted: decided by the highest z - τ log π, π the classes' shares of the training examples and τ the "
+    "one of 0 to 2 with the highest macro F1 on validation; of no trial whose loss or sampler makes up for "
+    "rare classes itself."
+)
 _AT_RATE = {
     "fpr_at_tpr": "false positive rate in % at a true positive rate of at least",
     "tpr_at_fpr": "true positive rate in % at a false positive rate of at most",
@@ -17,11 +25,32 @@ def best_caption(columns: Iterable[TableColumns]) -> str:
     """The caption of the best-configuration tables of these blocks."""
     distinct = list(dict.fromkeys(columns))
     shown = "; or ".join(_words(one.shown) for one in distinct)
-    return (
+    caption = (
         f"Test scores averaged over replicates (the ensemble): {shown}; in brackets 95 % intervals, a "
         "stratified bootstrap over test examples of these very networks; "
         f"{_steering(distinct)} mean ± standard deviation (ddof 0) over replicates. "
         "Candidates: complete / all."
+    )
+    if any(one.adjusted for one in distinct):
+        caption += f" {_ADJUSTED}"
+    return caption
+
+
+def unresolved_caption(columns: Iterable[TableColumns]) -> str:
+    """What a double dagger means, and how many positives the rates of these columns need."""
+    rates: dict[str, None] = {}
+    for one in columns:
+        if one.marks_unresolved:
+            for metric in one.known:
+                family, _, rate = metric.family.rpartition("_")
+                if family == "fpr_at_tpr":
+                    rates[rate] = None
+    needs = []
+    for rate in rates:
+        needs.append(f"{positives_to_resolve(float(rate) / 100)} for {rate} %")
+    return (
+        f"{DOUBLE_DAGGER}: not resolved, and never bold: too few test positives to tell that true positive "
+        f"rate from 100 % ({_and(needs, ' and ')} are needed)."
     )
 
 
@@ -50,9 +79,9 @@ def _words(metrics: Sequence[Metric]) -> str:
     """
     families: dict[str, list[Metric]] = {}
     for metric in metrics:
-        family = _kind(metric).rpartition("_")[0]
+        family = metric.family.rpartition("_")[0]
         if family not in _AT_RATE:
-            family = _kind(metric)
+            family = metric.family
         families.setdefault(family, []).append(metric)
     phrases = []
     for family, alike in families.items():
@@ -63,18 +92,17 @@ def _words(metrics: Sequence[Metric]) -> str:
 def _phrase(family: str, alike: Sequence[Metric]) -> str:
     """What metrics have in common: their measure, at which rates, and of which classes."""
     if family in _AT_RATE:
-        rates = dict.fromkeys(_kind(metric).rpartition("_")[2] for metric in alike)
+        rates = dict.fromkeys(metric.family.rpartition("_")[2] for metric in alike)
         phrase = f"{_AT_RATE[family]} {_and(list(rates), ' and ')} %"
-        is_of_columns = _kind(alike[0]) != alike[0].name
+        is_of_columns = alike[0].is_of_one_class
         return f"{phrase} of each critical class" if is_of_columns else phrase
     if len(alike) == 1:
         return alike[0].header
-    return f"{alike[0].header.partition(' of ')[0]} of each class (%)"
-
-
-def _kind(metric: Metric) -> str:
-    """A metric's name without the column that it is of."""
-    return metric.name.partition("/")[0]
+    measure, which = alike[0].header.partition(" of ")[0], "class"
+    if family == auroc().name:
+        which = "critical class"
+    unit = " (%)" if alike[0].scale == 100 else ""
+    return f"{measure} of each {which}{unit}"
 
 
 def _and(words: Sequence[str], last: str) -> str:

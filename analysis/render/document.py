@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 MISSING = "–"
 BOLD_MEANING = "Best complete cell of a column in bold."
+DAGGER, DOUBLE_DAGGER = "†", "‡"
 DAGGER_MEANING = "incomplete or pruned, never bold"
 
 # Columns by their place in a table, and those that are set flush left.
@@ -18,12 +19,23 @@ _TEXT = ("Loss", "Loss config", "ALM config", *LAST)
 
 @dataclass(frozen=True)
 class Entry:
-    """Text of one place in a table; `marked` puts a dagger behind it, and `detail` follows, never bold."""
+    """Text of one place in a table, and what stands behind it.
+
+    marked       with a dagger
+    unresolved   with a double dagger
+    detail       follows, never bold
+    """
 
     text: str
     bold: bool = False
     marked: bool = False
     detail: str = ""
+    unresolved: bool = False
+
+    @property
+    def signs(self) -> str:
+        """The daggers behind the text."""
+        return DAGGER * self.marked + DOUBLE_DAGGER * self.unresolved
 
 
 @dataclass(frozen=True)
@@ -102,6 +114,11 @@ class Document:
     def has_bold(self) -> bool:
         """Whether an entry of a table is set bold."""
         return any(table.has_bold for table in self.tables)
+
+    @property
+    def has_unresolved(self) -> bool:
+        """Whether an entry of a table is marked as not resolved."""
+        return any(entry.unresolved for table in self.tables for row in table.rows for entry in row)
 
     @property
     def full_caption(self) -> str:

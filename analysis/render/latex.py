@@ -171,8 +171,7 @@ def _entry(entry: Entry, *, is_text: bool) -> str:
     text = latex_breakable(entry.text) if is_text else latex_text(entry.text)
     if entry.bold:
         text = rf"\textbf{{{text}}}"
-    if entry.marked:
-        text += r"$^\dagger$"
+    text += latex_text(entry.signs)
     if entry.detail:
         text += rf"\,{{\scriptsize {latex_text(entry.detail)}}}"
     return rf"\raggedright {text}" if is_text else text

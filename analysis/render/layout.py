@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
 
-from analysis.render.captions import best_caption, comparison_caption
+from analysis.render.captions import best_caption, comparison_caption, unresolved_caption
 from analysis.render.document import CONFIGURATION, COUNTS, MISSING, TRIAL, BlockTable, Document, Entry, Note
-from analysis.table_columns import TableColumns, column_name, interval_columns, spread_columns
+from analysis.table_columns import (
+    TAU,
+    UNRESOLVED,
+    TableColumns,
+    column_name,
+    interval_columns,
+    spread_columns,
+)
 from search_spaces.config import Metric
 
 # Digits of a value, and of the ends of its interval, by the metric's scale.
@@ -37,7 +45,10 @@ def best_document(
     """
     tables = block_tables(frame, columns, settings, ids)
     title = f"Best configurations of the sweep {name}"
-    return Document(name, title, best_caption(columns.values()), facts, tables)
+    document = Document(name, title, best_caption(columns.values()), facts, tables)
+    if not document.has_unresolved:
+        return document
+    return replace(document, caption=f"{document.caption} {unresolved_caption(columns.values())}")
 
 
 def comparison_document(name: str, frame: pd.DataFrame, columns: Mapping[str, TableColumns]) -> Document:
@@ -64,7 +75,7 @@ def block_tables(
     """
     tables = []
     for block, records in by_block(frame).items():
-        of_block = columns[block]
+        of_block = _with_values(columns[block], records)
         varying, shared = _told_apart([settings[r["trial_id"]] for r in records if r["trial_id"]])
         of_metrics = [metric.header for metric in of_block.shown]
         spread = f"{of_block.steering.header} mean ± std"
@@ -84,6 +95,17 @@ def block_tables(
         header.append(TRIAL)
         tables.append(BlockTable(block, tuple(header), tuple(rows), _notes(records), shared))
     return tuple(tables)
+
+
+def _with_values(columns: TableColumns, records: Sequence[Record]) -> TableColumns:
+    """The columns without those that no row with a result has: a group of no class, no adjusted decisions."""
+    found = [record for record in records if record["trial_id"]]
+    kept = []
+    for metric in columns.shown:
+        is_empty = all(math.isnan(record[column_name(metric)]) for record in found)
+        if metric.role == "headline" or not found or not is_empty:
+            kept.append(metric)
+    return replace(columns, shown=tuple(kept))
 
 
 def by_block(frame: pd.DataFrame) -> dict[str, list[Record]]:
@@ -132,7 +154,17 @@ class _RowWriter:
     def _metric(self, record: Record, metric: Metric) -> Entry:
         value, (digits, of_interval) = metric.scale * record[column_name(metric)], _DIGITS[metric.scale]
         detail = _interval(record, metric, of_interval)
-        return self._number(record, column_name(metric), f"{value:.{digits}f}", detail)
+        if metric in self.columns.adjusted[:1]:
+            detail = f"(τ={record[TAU]:g})"
+        entry = self._number(record, column_name(metric), f"{value:.{digits}f}", detail)
+        if entry.text != MISSING and column_name(metric) in self._unresolved(record):
+            return replace(entry, unresolved=True, bold=False)
+        return entry
+
+    def _unresolved(self, record: Record) -> list[str]:
+        if not self.columns.marks_unresolved:
+            return []
+        return str(record[UNRESOLVED]).split("; ")
 
     def _mean(self, record: Record) -> Entry:
         scale = self.columns.steering.scale

@@ -114,7 +114,8 @@ def _columns(table: BlockTable) -> list[_Column]:
         entries = [row[number] for row in table.rows]
         starred = any(entry.bold for entry in entries)
         longest = max((text_width(entry.detail) for entry in entries), default=0)
-        cells = [[_text(entry, starred, longest)] for entry in entries]
+        signed = not table.is_text(number) and any(entry.signs for entry in entries)
+        cells = [[_text(entry, starred, signed, longest)] for entry in entries]
         columns.append(_Column([single_line(name)], cells, table.is_text(number)))
     return columns
 
@@ -134,16 +135,19 @@ def _narrowed(columns: Sequence[_Column], limit: int) -> list[_Column]:
     return narrow
 
 
-def _text(entry: Entry, starred: bool, longest: int) -> str:
+def _text(entry: Entry, starred: bool, signed: bool, longest: int) -> str:
     """The entry's text; in a column that holds a star, others get a space, so that digits stay aligned.
 
-    For the same reason a detail is filled up to the column's `longest`.
+    Likewise in a column of numbers of which some are `signed`. For the same reason a detail is filled up to
+    the column's `longest`.
     """
     text = single_line(entry.text)
     if starred:
         text += "*" if entry.bold else " "
-    if entry.marked:
-        text += " †"
+    if entry.signs:
+        text += f" {entry.signs}"
+    elif signed:
+        text += "  "
     if longest:
         text += f" {single_line(entry.detail):{longest}}"
     return text

@@ -44,8 +44,7 @@ def points(text: str) -> float:
 def entry_points(entry: Entry) -> float:
     """The width of an entry in points, on one line."""
     width = points(entry.text) * (_BOLD if entry.bold else 1)
-    if entry.marked:
-        width += _DIGIT
+    width += _DIGIT * len(entry.signs)
     if entry.detail:
         width += _THIN_SPACE + _SMALL * points(entry.detail)
     return width

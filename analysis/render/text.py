@@ -42,8 +42,8 @@ def _markdown_entry(entry: Entry) -> str:
     text = markdown_text(entry.text)
     if entry.bold:
         text = f"**{text}**"
-    if entry.marked:
-        text += " †"
+    if entry.signs:
+        text += f" {entry.signs}"
     if entry.detail:
         text += f" {markdown_text(entry.detail)}"
     return text

@@ -29,6 +29,7 @@ class Metric:
     scale    by what a table multiplies the value: 100 for per cent
     role     where it is shown: "headline" everywhere, from the ensemble's curves to the tables, and it may be
              an objective; "curve" per epoch of each replicate, and at the end; "summary" at the end
+    tabled   whether tables show it though it is no headline one
     mean_of  of which metric of its task's columns it is the mean ("auroc"); "" for none
     trivial  what scores that know nothing reach, or one answer for all examples; None where that depends on
              the data
@@ -40,8 +41,19 @@ class Metric:
     words: str
     scale: float = 1.0
     role: Role = "summary"
+    tabled: bool = False
     mean_of: str = ""
     trivial: float | None = None
+
+    @property
+    def family(self) -> str:
+        """The name without the class that it may be of: "recall" of "recall/8"."""
+        return self.name.partition("/")[0]
+
+    @property
+    def is_of_one_class(self) -> bool:
+        """Whether it is about a single class."""
+        return self.family != self.name
 
     def gain(self, value: float) -> float:
         """The value, signed so that higher is better."""
@@ -80,6 +92,9 @@ class Targets(Frozen):
 
 
 DEFAULT_TARGETS = Targets()
+
+# Training examples of a class of each group of `frequency_group`, in words.
+GROUP_SIZES = {"many": "more than 100", "medium": "20 to 100", "few": "fewer than 20"}
 
 
 def percent(rate: float) -> str:
@@ -122,17 +137,57 @@ def tpr_at_fpr(rate: float, *, of: str = "") -> Metric:
     )
 
 
-def recall(*, of: str) -> Metric:
+def recall(*, of: str, role: Role = "headline") -> Metric:
     """The share of a class's examples that are taken for it."""
-    header, words = f"Recall of {of} (%)", f"recall of {of}"
-    return Metric(_of_column("recall", of), "higher", header, words, 100.0, "headline", trivial=0.0)
+    return Metric(
+        name=_of_column("recall", of),
+        better="higher",
+        header=f"Recall of {of} (%)",
+        words=f"recall of {of}",
+        scale=100.0,
+        role=role,
+        tabled=True,
+        trivial=0.0,
+    )
+
+
+def frequency_group(examples: int) -> str:
+    """The group of a class of so many training examples: "many", "medium" or "few".
+
+    More than 100, 20 to 100, fewer than 20 (Liu et al., "Large-scale long-tailed recognition in an open
+    world", CVPR 2019).
+
+    >>> [frequency_group(examples) for examples in (101, 100, 20, 19)]
+    ['many', 'medium', 'medium', 'few']
+    """
+    if examples > 100:
+        return "many"
+    return "medium" if examples >= 20 else "few"
+
+
+def group_recalls() -> tuple[Metric, ...]:
+    """Per group of `frequency_group` the mean recall of its classes; undefined where a group has none."""
+    found = []
+    for group, size in GROUP_SIZES.items():
+        found.append(
+            Metric(
+                name=f"recall_{group}",
+                better="higher",
+                header=f"Recall of {group} (%)",
+                words=f"mean recall of classes of {size} training examples",
+                scale=100.0,
+                tabled=True,
+                trivial=0.0,
+            )
+        )
+    return tuple(found)
 
 
 def auroc(*, of: str = "", role: Role = "headline") -> Metric:
     """The area under the ROC curve, `of` a column where a task has several."""
     which = _of_words(of)
     name = _of_column("auroc", of)
-    return Metric(name, "higher", f"AUC{which}", f"AUROC{which}", role=role, trivial=0.5)
+    return Metric(name, "higher", f"AUC{which}", f"AUROC{which}", role=role, tabled=True, trivial=0.5)
 
 
 def accuracy() -> Metric:
@@ -140,9 +195,10 @@ def accuracy() -> Metric:
     return Metric("accuracy", "higher", "Accuracy (%)", "accuracy", 100.0, "headline")
 
 
-def calibration_error() -> Metric:
+def calibration_error(*, tabled: bool) -> Metric:
     """How far the decisions' probabilities are from how often they are right, in 15 bins of equal count."""
-    return Metric("calibration_error", "lower", "ECE (%)", "expected calibration error", 100.0)
+    words = "expected calibration error"
+    return Metric("calibration_error", "lower", "ECE (%)", words, 100.0, tabled=tabled)
 
 
 def balanced_accuracy(classes: int, *, role: Role = "summary") -> Metric:

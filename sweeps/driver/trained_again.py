@@ -86,8 +86,8 @@ class TrainedAgain:
         causes: dict[str, None] = {}
         for seed in self.config.seeds:
             if self.again[seed].state == "completed":
-                then = replicate_source(self.store, self.before[seed], origin)
-                now = replicate_source(self.beside, self.again[seed], origin)
+                then = replicate_source(self.store, self.config, self.before[seed], origin)
+                now = replicate_source(self.beside, self.config, self.again[seed], origin)
                 causes.update(dict.fromkeys(_told_apart(then, now)))
         return "; ".join(causes) or SAME_SOURCE
 

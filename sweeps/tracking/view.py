@@ -61,7 +61,7 @@ def trial_view(trial: TrialState, store: Store) -> TrialView:
     for seed, done in sorted(trial.replicates.items()):
         results[seed] = store.replicates.read_result(done)
         records += store.replicates.read_epochs(done).to_pylist()
-    splits = _read_splits(trial, store)
+    splits = _read_splits(trial, store, results)
     completed = splits[0].seeds if splits else ()
     seconds = math.fsum(result["wall_seconds"] for result in results.values())
     summary: dict[str, float] = {
@@ -127,7 +127,7 @@ class _Split:
         return None if math.isnan(value) else value
 
 
-def _read_splits(trial: TrialState, store: Store) -> list[_Split]:
+def _read_splits(trial: TrialState, store: Store, results: Mapping[int, Mapping[str, Any]]) -> list[_Split]:
     """The completed replicates on validation and test; nothing where there are none."""
     config, tables = trial.config, {}
     for seed, done in sorted(trial.replicates.items()):
@@ -136,6 +136,8 @@ def _read_splits(trial: TrialState, store: Store) -> list[_Split]:
     if not tables:
         return []
     arrays = task_arrays(config.data, trial.reading.targets)
+    known = [arrays.drawn_counts(results[seed].get("counts") or {}) for seed in tables]
+    counts, at_zero = known[0], config.loss.decides_at_zero  # every seed draws as many of each class
     splits = []
     for name in SPLITS:
         aligner = SplitAligner(name)
@@ -144,7 +146,7 @@ def _read_splits(trial: TrialState, store: Store) -> list[_Split]:
             rows.append(aligner.align(table, f"trial {config.trial_id} seed {seed}"))
         outputs, targets = np.stack(rows), aligner.targets()
         all_rows = np.concatenate([ensemble_outputs(outputs)[None], outputs])
-        values = arrays.summarize_rows(targets, all_rows, decides_at_zero=config.loss.decides_at_zero)
+        values = arrays.summarize_rows(targets, all_rows, decides_at_zero=at_zero, counts=counts)
         splits.append(_Split(name, tuple(tables), targets, outputs, values, _headline(trial)))
     return splits
 

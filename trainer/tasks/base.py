@@ -7,8 +7,9 @@ several classes. Several rows of them (replicates, or their mean) are [rows, N] 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -66,16 +67,29 @@ class TaskArrays(ABC):
         """The training targets [N] of a replicate, counted, by the names under which a result has them."""
 
     @abstractmethod
+    def drawn_counts(self, facts: Mapping[str, Any]) -> tuple[int, ...] | None:
+        """Training examples per class, as losses know them, of what a result says; None where it does not.
+
+        `facts` are those of `count_facts`, among others.
+        """
+
+    @abstractmethod
     def count_words(self, targets: NDArray[np.generic]) -> str:
         """The targets [N] of a split, counted, as a sentence has it."""
 
     @abstractmethod
     def summarize_rows(
-        self, targets: ArrayLike, outputs: ArrayLike, *, decides_at_zero: bool = True
+        self,
+        targets: ArrayLike,
+        outputs: ArrayLike,
+        *,
+        decides_at_zero: bool = True,
+        counts: Sequence[int] | None = None,
     ) -> dict[str, Floats]:
         """Every metric of rows of outputs against the same targets [N]: a value [rows] for each name.
 
-        What is undefined is NaN. `decides_at_zero` says whether the outputs' loss decides at score 0.
+        What is undefined is NaN. `decides_at_zero` says whether the outputs' loss decides at score 0;
+        `counts` are the training examples of `drawn_counts`, where they are known.
         """
 
     @abstractmethod
@@ -91,10 +105,16 @@ class TaskArrays(ABC):
         """Positions of the examples of each stratum, from which a stratified bootstrap draws."""
 
     def summarize(
-        self, targets: ArrayLike, outputs: ArrayLike, *, decides_at_zero: bool = True
+        self,
+        targets: ArrayLike,
+        outputs: ArrayLike,
+        *,
+        decides_at_zero: bool = True,
+        counts: Sequence[int] | None = None,
     ) -> dict[str, float]:
         """Every metric of one row of outputs: a number for each name."""
-        rows = self.summarize_rows(targets, np.asarray(outputs)[None], decides_at_zero=decides_at_zero)
+        row = np.asarray(outputs)[None]
+        rows = self.summarize_rows(targets, row, decides_at_zero=decides_at_zero, counts=counts)
         return {name: float(values[0]) for name, values in rows.items()}
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from search_spaces.config import DEFAULT_TARGETS, Binary, ClassLabel, Targets
 from search_spaces.errors import DataError
 from trainer.metrics import binary as metrics
+from trainer.metrics.calibration import expected_calibration_error
 from trainer.metrics.ranking import Floats, checked
 from trainer.tasks.base import Column, TaskArrays
 from trainer.tasks.counts import check_each, shares
@@ -86,15 +89,37 @@ class BinaryArrays(TaskArrays):
         positives = int(np.count_nonzero(targets))
         return {"train_negatives": len(targets) - positives, "train_positives": positives}
 
+    def drawn_counts(self, facts: Mapping[str, Any]) -> tuple[int, ...] | None:
+        """Negatives and positives."""
+        found = facts.get("train_negatives"), facts.get("train_positives")
+        if None in found:
+            return None
+        return int(found[0]), int(found[1])  # type: ignore[arg-type]
+
     def count_words(self, targets: NDArray[np.generic]) -> str:
         """How many are positive."""
         return f"{int(np.count_nonzero(targets))} of them positive"
 
     def summarize_rows(
-        self, targets: ArrayLike, outputs: ArrayLike, *, decides_at_zero: bool = True
+        self,
+        targets: ArrayLike,
+        outputs: ArrayLike,
+        *,
+        decides_at_zero: bool = True,
+        counts: Sequence[int] | None = None,
     ) -> dict[str, Floats]:
-        """The metrics of `trainer.metrics.binary.summarize_rows`."""
-        return metrics.summarize_rows(targets, outputs, rates=self.rates, decides_at_zero=decides_at_zero)
+        """The metrics of `trainer.metrics.binary.summarize_rows`, and calibration.
+
+        A score that does not decide at 0 is no logit: it has no probability, and no calibration.
+        """
+        found = metrics.summarize_rows(targets, outputs, rates=self.rates, decides_at_zero=decides_at_zero)
+        positive, rows = checked(targets, outputs)
+        errors = np.full(len(rows), np.nan)
+        if decides_at_zero:
+            for row, scores in enumerate(rows):
+                errors[row] = _calibration_error(positive, scores)
+        found["calibration_error"] = errors
+        return found
 
     def undefined_reason(self, targets: ArrayLike, outputs: ArrayLike) -> str | None:
         """Why metrics are NaN: no positives, no negatives, a score that is NaN."""
@@ -113,3 +138,11 @@ class BinaryArrays(TaskArrays):
 
 def _listed(labels: Sequence[ClassLabel]) -> str:
     return ", ".join(map(repr, labels))
+
+
+def _calibration_error(positive: NDArray[np.bool_], scores: Floats) -> float:
+    """Of the decisions at score 0, whose probability is the logistic function of the score's size."""
+    if np.isnan(scores).any():
+        return math.nan
+    confidences = 1 / (1 + np.exp(-np.abs(scores)))
+    return expected_calibration_error(confidences, (scores >= 0) == positive)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from search_spaces.config import DEFAULT_TARGETS, Imbalance, MultiClass, Targets
+from search_spaces.config.metrics import GROUP_SIZES, frequency_group
 from search_spaces.errors import DataError, InputError
 from trainer.metrics import binary as ranking
 from trainer.metrics import multiclass as metrics
@@ -68,6 +70,15 @@ class MultiClassArrays(TaskArrays):
         names = [f"train/{label}" for label in self.task.classes]
         return dict(zip(names, self._counts(targets), strict=True))
 
+    def drawn_counts(self, facts: Mapping[str, Any]) -> tuple[int, ...] | None:
+        """Training examples of each class, in the task's order."""
+        found = []
+        for label in self.task.classes:
+            if f"train/{label}" not in facts:
+                return None
+            found.append(int(facts[f"train/{label}"]))
+        return tuple(found)
+
     def count_words(self, targets: NDArray[np.generic]) -> str:
         """How many are of each critical class."""
         counts = self._counts(targets)
@@ -79,11 +90,17 @@ class MultiClassArrays(TaskArrays):
         return [int(count) for count in counts]
 
     def summarize_rows(
-        self, targets: ArrayLike, outputs: ArrayLike, *, decides_at_zero: bool = True
+        self,
+        targets: ArrayLike,
+        outputs: ArrayLike,
+        *,
+        decides_at_zero: bool = True,
+        counts: Sequence[int] | None = None,
     ) -> dict[str, Floats]:
-        """Critical AUROC, macro F1, balanced accuracy, recalls, and each critical class's ranking metrics.
+        """What follows from decisions, of all classes and of each; each critical class's ranking metrics.
 
-        A class is decided for by its logit, whatever `decides_at_zero`.
+        A class is decided for by its logit, whatever `decides_at_zero`. Without `counts` the recall of groups
+        of classes is undefined.
         """
         classes, logits = self._checked(targets, outputs)
         found = {metric.name: np.full(len(logits), np.nan) for metric in self.metrics}
@@ -95,7 +112,21 @@ class MultiClassArrays(TaskArrays):
         for row in np.flatnonzero(defined):
             for name, value in self._decision_metrics(classes, logits[row]).items():
                 found[name][row] = value
+        if counts is not None:
+            for group in GROUP_SIZES:
+                found[f"recall_{group}"] = self._group_recall(group, counts, found)
         return found
+
+    def _group_recall(self, group: str, counts: Sequence[int], found: Mapping[str, Floats]) -> Floats:
+        """The mean recall [rows] of the classes of a group; NaN where it has none."""
+        members = []
+        for count, label in zip(counts, self.task.classes, strict=True):
+            if frequency_group(count) == group:
+                members.append(found[f"recall/{label}"])
+        if not members:
+            return np.full_like(found["accuracy"], np.nan)
+        mean: Floats = np.mean(members, axis=0)
+        return mean
 
     def _ranking_metrics(self, classes: NDArray[np.int64], logits: Floats) -> dict[str, Floats]:
         known = {metric.name for metric in self.metrics}

@@ -40,6 +40,7 @@ class Loss(Kind):
     decides_at_zero    whether a score of at least 0 is its own decision for the positive class
     takes_constraint   whether the named spaces combine it with the constraint
     takes_mixed        whether it is a mean over examples, so that one example may have two labels
+    corrects_counts    whether it makes up for how often classes occur, by weights, margins or shifted logits
     """
 
     kind: ClassVar[str] = "loss"
@@ -53,6 +54,7 @@ class Loss(Kind):
     decides_at_zero: ClassVar[bool] = True
     takes_constraint: ClassVar[bool] = True
     takes_mixed: ClassVar[bool] = False
+    corrects_counts: ClassVar[bool] = False
 
     def fits(self, task: str) -> bool:
         """Whether it can train a task of that kind."""

@@ -46,7 +46,9 @@ class Focal(_OfClasses):
 
 
 class _Counting(_OfClasses):
-    """One that knows how many examples each class has."""
+    """One that knows how many examples each class has, and makes up for it."""
+
+    corrects_counts: ClassVar[bool] = True
 
     def parameters(self, facts: TrainingFacts) -> Mapping[str, object]:
         """The fields, and the examples of each class."""

@@ -41,6 +41,8 @@ class Task(Frozen, ABC):
     ratio_key    the field, below `data`, that `ratio` means in a space
     roles        its fields that list classes; for each one those whose classes `rest` in it leaves out
     comparisons  the constraint's comparisons that it knows
+    decides_by_highest   whether an example is of the class of its highest output
+    marks_unresolved     whether tables mark rates that there are too few positives for
     arrays       "module:class" of its metrics on stored outputs (see `trainer.tasks.base`)
     tensors      "module:class" of its targets, scores and columns on a device (see `trainer.losses.columns`)
     """
@@ -49,6 +51,8 @@ class Task(Frozen, ABC):
     ratio_key: ClassVar[str]
     roles: ClassVar[Mapping[str, tuple[str, ...]]]
     comparisons: ClassVar[tuple[Comparison, ...]] = ("one_vs_rest",)
+    decides_by_highest: ClassVar[bool] = False
+    marks_unresolved: ClassVar[bool] = False
     arrays: ClassVar[str]
     tensors: ClassVar[str]
 

@@ -15,6 +15,7 @@ from search_spaces.config.metrics import (
     Targets,
     auroc,
     balanced_accuracy,
+    calibration_error,
     fpr_at_tpr,
     tpr_at_fpr,
 )
@@ -93,13 +94,17 @@ class Binary(Task):
         return "auroc"
 
     def metrics(self, targets: Targets) -> tuple[Metric, ...]:
-        """AUROC, the rates of the targets, average precision, balanced accuracy at score 0."""
+        """AUROC, the rates of the targets, average precision, balanced accuracy at score 0, calibration.
+
+        Tables leave calibration out: those of binary tasks are the paper's.
+        """
         return (
             auroc(),
             *(fpr_at_tpr(rate) for rate in targets.tpr),
             *(tpr_at_fpr(rate) for rate in targets.fpr),
             Metric("average_precision", "higher", "AP", "average precision", role="curve"),
             balanced_accuracy(2),
+            calibration_error(tabled=False),
         )
 
     def columns(self, comparison: Comparison) -> tuple[str, ...]:

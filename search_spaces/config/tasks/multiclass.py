@@ -18,11 +18,15 @@ from search_spaces.config.metrics import (
     balanced_accuracy,
     calibration_error,
     fpr_at_tpr,
+    group_recalls,
     recall,
     tpr_at_fpr,
 )
 from search_spaces.config.sources import Digits, SourceConfig
 from search_spaces.config.tasks.base import Comparison, Task
+
+# Of so many classes each has metrics of its own that are shown everywhere.
+MOST_OF_ONE_CLASS = 10
 
 
 class Imbalance(Frozen):
@@ -65,6 +69,8 @@ class MultiClass(Task):
     ratio_key: ClassVar[str] = "imbalance.factor"
     roles: ClassVar[Mapping[str, tuple[str, ...]]] = {"classes": ("classes",), "critical": ()}
     comparisons: ClassVar[tuple[Comparison, ...]] = ("one_vs_rest", "pairwise")
+    decides_by_highest: ClassVar[bool] = True
+    marks_unresolved: ClassVar[bool] = True
     arrays: ClassVar[str] = "trainer.tasks.multiclass:MultiClassArrays"
     tensors: ClassVar[str] = "trainer.losses.multiclass:MultiClassTensors"
 
@@ -138,7 +144,10 @@ class MultiClass(Task):
         return "critical_auroc"
 
     def metrics(self, targets: Targets) -> tuple[Metric, ...]:
-        """Of all classes; of each critical one its rates and area, of each one its recall; calibration."""
+        """Of all classes, of groups of them; of each critical one its rates and area; of each one its recall.
+
+        The recall of a class that is not critical is no headline metric where there are many classes.
+        """
         words = "mean critical AUROC"
         found = [
             Metric(
@@ -153,6 +162,8 @@ class MultiClass(Task):
             Metric("macro_f1", "higher", "Macro F1", "macro F1", role="headline", trivial=0.0),
             accuracy(),
             balanced_accuracy(len(self.classes), role="headline"),
+            *group_recalls(),
+            calibration_error(tabled=True),
         ]
         critical = self.columns("one_vs_rest")
         for label in critical:
@@ -160,8 +171,8 @@ class MultiClass(Task):
         for label in critical:
             found.append(auroc(of=label, role="curve"))
         for label in map(str, self.classes):
-            found.append(recall(of=label))
-        found.append(calibration_error())
+            is_headline = label in critical or len(self.classes) <= MOST_OF_ONE_CLASS
+            found.append(recall(of=label, role="headline" if is_headline else "summary"))
         for label in critical:
             found += [tpr_at_fpr(rate, of=label) for rate in targets.fpr]
         return tuple(found)
