@@ -246,7 +246,8 @@ def _metrics() -> Iterator[str]:
     )
     yield (
         f"Shown: {meanings(Metric)['role'].removeprefix('where it is shown: ')}. Tables show those marked "
-        '"tables" too. Of more than 10 classes that have a metric each, tables print none: the CSV file has them.'
+        '"tables" too. Of more than 10 classes that have a metric each, tables print none; the CSV file has '
+        "them."
     )
     for task in TASKS:
         example = task.example()
