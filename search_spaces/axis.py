@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from search_spaces.limits import MOST_COMBINATIONS
 from search_spaces.names import is_plain_name
 from search_spaces.problem import Problem, join, quotes_hint, shown, unknown_key
 from search_spaces.settings import comparable
-
-MOST_COMBINATIONS = 1_000_000
 
 # A space's name names a folder and a file.
 LONGEST_NAME = 100
@@ -25,10 +24,12 @@ def check_mapping(path: str, value: object, keys: Sequence[str] = ()) -> Mapping
     return value
 
 
-def check_whole(path: str, value: object, least: int) -> int:
-    """A whole number of at least that. Raises Problem at `path`."""
+def check_whole(path: str, value: object, least: int, most: int) -> int:
+    """A whole number between these, both included. Raises Problem at `path`."""
     if not isinstance(value, int) or isinstance(value, bool) or value < least:
         raise Problem(path, f"a whole number of at least {least}", shown(value))
+    if value > most:
+        raise Problem(path, f"a whole number of at most {most:,}", shown(value))
     return value
 
 

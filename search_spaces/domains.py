@@ -115,7 +115,7 @@ def parse_domain(path: str, key: str, given: object) -> Domain:
     if (
         not isinstance(values, list | tuple)
         or len(values) != 2
-        or not all(isinstance(v, number) and not isinstance(v, bool) and math.isfinite(v) for v in values)
+        or not all(isinstance(v, number) and not isinstance(v, bool) and _is_finite(v) for v in values)
         or not values[0] < values[1]
     ):
         raise Problem(path, f"two {word} [low, high], low below high", shown(values))
@@ -127,6 +127,14 @@ def parse_domain(path: str, key: str, given: object) -> Domain:
     if low <= 0:
         raise Problem(join(path, "[0]"), "a number above 0", shown(low))
     return LogUniform(float(low), float(high))
+
+
+def _is_finite(value: float) -> bool:
+    """Whether a number is finite as a float; a whole number of 400 digits is not."""
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
 
 
 def share(seed: int, key: str, index: int) -> float:

@@ -34,6 +34,7 @@ from search_spaces.axis import check_mapping, check_whole
 from search_spaces.config import Metric, Task
 from search_spaces.domains import Choice, parse_domain
 from search_spaces.labels import check_labels
+from search_spaces.limits import MOST_COMBINATIONS, MOST_SEED
 from search_spaces.paper.published import published_settings
 from search_spaces.problem import Problem, join, shown, unknown_key, unknown_value
 from search_spaces.reading import DEFAULT_READING, Reading
@@ -58,8 +59,10 @@ def parse_search(fixed: Sequence[Setting], block: object, reading: Reading = DEF
         fixed=tuple(fixed),
         dimensions=_dimensions(fixed, given.get("domains")),
         reading=reading,
-        samples=None if "samples" not in given else check_whole("search.samples", given["samples"], 1),
-        seed=check_whole("search.seed", given.get("seed", 0), 0),
+        samples=None
+        if "samples" not in given
+        else check_whole("search.samples", given["samples"], 1, MOST_COMBINATIONS),
+        seed=check_whole("search.seed", given.get("seed", 0), 0, MOST_SEED),
     )
     # Those of one source at several ratios are one here.
     by_metrics: dict[tuple[Metric, ...], Task] = {}

@@ -9,6 +9,7 @@ from pydantic import Field
 from search_spaces.config.base import Frozen, NonNegative
 from search_spaces.config.identity import ADDED_LATER
 from search_spaces.config.tasks.base import Comparison
+from search_spaces.limits import LARGEST
 
 
 class ConstraintConfig(Frozen):
@@ -27,9 +28,9 @@ class ConstraintConfig(Frozen):
                        one other class at a time ("pairwise")
     """
 
-    penalty: float = Field(gt=0)
-    growth: float = Field(default=2.0, ge=1)
-    margin: NonNegative = 0.25
+    penalty: float = Field(gt=0, le=LARGEST)
+    growth: float = Field(default=2.0, ge=1, le=LARGEST)
+    margin: NonNegative = Field(default=0.25, le=LARGEST)
     introduce_at: int = Field(default=0, ge=0)
     growth_rule: Literal["no_improvement", "released_code"] = "no_improvement"
     max_growth_steps: int | None = Field(default=None, ge=0)

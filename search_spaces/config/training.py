@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from search_spaces.config.base import Frozen, NonNegative
 from search_spaces.config.identity import ADDED_LATER
+from search_spaces.limits import LARGEST
 
 Schedule = Literal["constant", "cosine", "step"]
 DECAY = 0.1
@@ -71,9 +72,9 @@ class Sgd(Optimizer):
     """
 
     name: Literal["sgd"] = "sgd"
-    learning_rate: float = Field(default=0.01, gt=0)
+    learning_rate: float = Field(default=0.01, gt=0, le=LARGEST)
     momentum: NonNegative = Field(default=0.9, lt=1)
-    weight_decay: NonNegative = 2e-4
+    weight_decay: NonNegative = Field(default=2e-4, le=LARGEST)
     schedule: Schedule = "constant"
     milestones: Milestones = ()
     decay: Decay = DECAY
@@ -100,8 +101,8 @@ class Adam(Optimizer):
     """
 
     name: Literal["adam"] = "adam"
-    learning_rate: float = Field(default=1e-3, gt=0)
-    weight_decay: NonNegative = 0.0
+    learning_rate: float = Field(default=1e-3, gt=0, le=LARGEST)
+    weight_decay: NonNegative = Field(default=0.0, le=LARGEST)
     schedule: Schedule = "constant"
     milestones: Milestones = ()
     decay: Decay = DECAY

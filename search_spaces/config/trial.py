@@ -25,6 +25,7 @@ from search_spaces.config.sampling import Sampler
 from search_spaces.config.sources import SOURCE_TYPES
 from search_spaces.config.tasks.registered import DataConfig
 from search_spaces.config.training import SCORED_EPOCHS, OptimizerConfig, ScoredBy, Sgd
+from search_spaces.limits import MOST_BATCH, MOST_EPOCHS, MOST_REPLICATES, MOST_SEED
 
 # Part of every trial id. Raise it when the same configuration starts to give other numbers; a field that is
 # added is no reason (see `search_spaces.config.identity`).
@@ -65,12 +66,14 @@ class TrialConfig(Frozen):
     sampler: Sampler = "shuffle"
     augmentation: AugmentationConfig = AugmentationConfig()
     optimizer: OptimizerConfig = Sgd()
-    epochs: int = Field(default=100, ge=1)
+    epochs: int = Field(default=100, ge=1, le=MOST_EPOCHS)
     patience: int | None = Field(default=30, ge=1)
     scored: ScoredBy = "best_epoch"
-    batch_size: int = Field(default=64, ge=2)
+    batch_size: int = Field(default=64, ge=2, le=MOST_BATCH)
     precision: Literal["float32", "bf16"] = "float32"
-    seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(default=tuple(range(1, 11)), min_length=1)
+    seeds: tuple[Annotated[int, Field(ge=0, le=MOST_SEED)], ...] = Field(
+        default=tuple(range(1, 11)), min_length=1, max_length=MOST_REPLICATES
+    )
 
     @field_validator("seeds")
     @classmethod

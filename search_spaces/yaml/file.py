@@ -8,7 +8,9 @@ bounds on the size and depth of what they unfold to.
 
 from __future__ import annotations
 
+import os
 import re
+import stat
 from pathlib import Path
 
 import yaml
@@ -51,7 +53,10 @@ def read_yaml(path: Path) -> object:
     unreadable, too large, or not as the module says.
     """
     try:
-        with path.open("rb") as file:
+        # A pipe would be waited for until somebody writes into it.
+        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise Problem("", "a file", "a pipe, a socket or a device")
             content = file.read(_MOST_BYTES + 1)
         if len(content) > _MOST_BYTES:
             raise Problem("", f"a file of at most {_MOST_BYTES:,} bytes", "a larger one")

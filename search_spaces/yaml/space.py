@@ -51,6 +51,7 @@ from search_spaces.config import TrialConfig
 from search_spaces.domains import Domain, parse_domain, share
 from search_spaces.errors import SpaceError
 from search_spaces.labels import check_labels
+from search_spaces.limits import MOST_COMBINATIONS, MOST_SEED
 from search_spaces.problem import Problem, join, shown
 from search_spaces.reading import READING_KEYS, Reading, parse_reading
 from search_spaces.search import Search
@@ -153,8 +154,8 @@ class _Blocks:
 
     def random(self, block: object) -> None:
         given = check_mapping("random", block, ("samples", "seed", "domains"))
-        self._samples = check_whole("random.samples", given.get("samples"), 1)
-        self._seed = check_whole("random.seed", given.get("seed", 0), 0)
+        self._samples = check_whole("random.samples", given.get("samples"), 1, MOST_COMBINATIONS)
+        self._seed = check_whole("random.seed", given.get("seed", 0), 0, MOST_SEED)
         for key, value in check_mapping("random.domains", given.get("domains")).items():
             path = join("random.domains", key)
             place = self._key(path, key)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from search_spaces.errors import InputError
+from search_spaces.limits import MOST_COMBINATIONS, MOST_REPLICATES
 from search_spaces.paths import given_path
 from search_spaces.redaction import has_credentials
 from sweeps.hints import is_given
@@ -61,11 +62,20 @@ Output = Annotated[
 Replicates = Annotated[
     int | None,
     typer.Option(
-        "--replicates", min=1, help="Seeds 1 to N instead of the space's, or the stored sweep's, own."
+        "--replicates",
+        min=1,
+        max=MOST_REPLICATES,
+        help="Seeds 1 to N instead of the space's, or the stored sweep's, own.",
     ),
 ]
 NumSamples = Annotated[
-    int | None, typer.Option("--num-samples", min=1, help="Trials of a search in all, earlier ones included.")
+    int | None,
+    typer.Option(
+        "--num-samples",
+        min=1,
+        max=MOST_COMBINATIONS,
+        help="Trials of a search in all, earlier ones included.",
+    ),
 ]
 Rule = Annotated[
     str | None,

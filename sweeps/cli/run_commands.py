@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 
 from search_spaces.errors import InputError
+from search_spaces.limits import MOST_SEED
 from sweeps.cli import cluster_commands
 from sweeps.cli.given import run_options, with_options
 from sweeps.cli.guard import guarded
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from sweeps.driver.opened import OpenedSweep
     from sweeps.options import RunOptions
 
-Seed = Annotated[int | None, typer.Option("--seed", min=0, help="Seed of a search's sampler.")]
+Seed = Annotated[int | None, typer.Option("--seed", min=0, max=MOST_SEED, help="Seed of a search's sampler.")]
 Failed = Annotated[bool, typer.Option("--failed", help="Failed trials, diverged replicates included.")]
 Pruned = Annotated[
     bool, typer.Option("--pruned", help="Trials that were stopped early; this time to their end.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -70,7 +69,9 @@ def _read_splits(path: Path, read: Callable[[np.lib.npyio.NpzFile, str, Path], T
             if not isinstance(archive, np.lib.npyio.NpzFile):
                 raise DataError(f"{path}: expected a MedMNIST .npz file, found a single array")
             return {name: read(archive, name, path) for name in ("train", "val", "test")}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except DataError:
+        raise
+    except Exception as error:  # damaged bytes: whatever NumPy, zipfile and zlib raise
         raise DataError(f"{path}: expected a MedMNIST .npz file, could not read it: {error}") from error
 
 

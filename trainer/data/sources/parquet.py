@@ -128,7 +128,7 @@ def _opened(path: Path, label_column: str) -> Iterator[tuple[pq.ParquetFile, str
     try:
         with pq.ParquetFile(path, memory_map=True) as file:
             yield file, _check_columns(file.schema_arrow, label_column, path)
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError, OverflowError) as error:
         raise DataError(f"{path}: expected a Parquet file, could not read it: {error}") from error
 
 

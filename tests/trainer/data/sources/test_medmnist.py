@@ -99,3 +99,20 @@ def test_a_pickled_array_is_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "some.npz", train_images=random_images(5, (4, 4)), train_labels=objects)
     with pytest.raises(DataError, match="allow_pickle"):
         read((0,), tmp_path)
+
+
+def test_every_damaged_byte_is_an_error_of_ours_or_none(tmp_path: Path) -> None:
+    """A flipped bit in a file with compressed arrays: what zlib, zipfile and NumPy raise is told in one line."""
+    path = tmp_path / "some.npz"
+    write_npz(path, _splits((4, 4), LABELS))
+    with np.load(path) as arrays:
+        np.savez_compressed(path, **dict(arrays))
+    whole = path.read_bytes()
+    refused = 0
+    for place in range(6, len(whole), 3):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0x10]) + whole[place + 1 :])
+        try:
+            read((0,), tmp_path)
+        except DataError:
+            refused += 1
+    assert refused > len(whole) // 10

@@ -144,3 +144,19 @@ def test_a_file_that_is_no_parquet_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "a.parquet").write_bytes(b"no parquet at all")
     with pytest.raises(DataError, match=r"a\.parquet: expected a Parquet file"):
         read([tmp_path / "a.parquet"], (1,))
+
+
+def test_every_damaged_byte_is_an_error_of_ours_or_none(tmp_path: Path) -> None:
+    """A flipped bit anywhere in a file: what pyarrow raises is told as an error of the data."""
+    path = tmp_path / "a.parquet"
+    write_parquet(path, PIXELS[:2], LABELS[:2])
+    whole = path.read_bytes()
+    end = len(whole) - 1200  # the end describes the rest
+    refused = 0
+    for place in [*range(0, end, 97), *range(end, len(whole))]:
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0x80]) + whole[place + 1 :])
+        try:
+            read([path], (0, 1))
+        except DataError:
+            refused += 1
+    assert refused > 100
