@@ -100,7 +100,7 @@ def _limits(metadata: Sequence[object]) -> list[str]:
         marks += [mark, *getattr(mark, "metadata", ())]
     found = []
     for name, words in _LIMITS.items():
-        found += [words.format(f"{getattr(mark, name):g}") for mark in marks if hasattr(mark, name)]
+        found += [words.format(_number(getattr(mark, name))) for mark in marks if hasattr(mark, name)]
     return found
 
 
@@ -149,3 +149,8 @@ def _words(annotation: object) -> str:
     if isinstance(annotation, type) and annotation in _PLAIN:
         return _PLAIN[annotation]
     return "mapping" if annotation is typing.Any else str(annotation)
+
+
+def _number(value: float) -> str:
+    """A bound in words: whole numbers with all their digits."""
+    return f"{int(value):,}" if value == int(value) else f"{value:g}"

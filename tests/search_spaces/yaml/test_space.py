@@ -309,7 +309,7 @@ BROKEN = {
     ),
     "too many": (
         BASE + "random: {samples: 1000001, domains: {epochs: {int_uniform: [1, 2]}}}",
-        "expected at most 1,000,000 combinations, given 1,000,001",
+        "random.samples: expected a whole number of at most 1,000,000, given 1000001",
     ),
 }
 
