@@ -102,7 +102,7 @@ def test_a_pickled_array_is_refused(tmp_path: Path) -> None:
 
 
 def test_every_damaged_byte_is_an_error_of_ours_or_none(tmp_path: Path) -> None:
-    """A flipped bit in compressed arrays: what zlib, zipfile and NumPy raise is told as an error of the data."""
+    """A flipped bit in compressed arrays: what zlib or NumPy raises is an error of the data."""
     path = tmp_path / "some.npz"
     write_npz(path, _splits((4, 4), LABELS))
     with np.load(path) as arrays:
