@@ -29,7 +29,7 @@ FLOORS = {
         ["problem"],
         ["config"],
         ["errors"],
-        ["words"],
+        ["limits", "words"],
     ],
     "trainer": [
         ["evaluate", "testing", "trial", "trial_probe"],
