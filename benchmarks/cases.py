@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from search_spaces.config import Bce, Binary, ResNet10, TrialConfig
 from search_spaces.paper.named import constraint_by_name
-from search_spaces.paper.presets import preset
+from search_spaces.presets import preset
 from trainer.device.capture import CAPTURE_VARIABLE
 
 # The constraint of the rows "with constraint".

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search_spaces.errors import AlmsweepError
-from search_spaces.paper.presets import TASKS
+from search_spaces.presets import TASKS
 from search_spaces.words import count
 from trainer.data.task import load_task
 

@@ -27,7 +27,7 @@ import psutil
 from benchmarks.noop_trial import NoData, ensemble_record, epoch_record, noop_trial
 from search_spaces.catalog import load_space
 from search_spaces.config import TrialConfig
-from search_spaces.paper.presets import TASKS
+from search_spaces.presets import TASKS
 from sweeps.tracking.experiment import params
 from trainer.tasks.base import task_arrays
 

@@ -48,7 +48,7 @@ from search_spaces.config.class_names import MEDMNIST
 from search_spaces.config.tasks.registered import TASKS
 from search_spaces.keys import SHORT_FORMS
 from search_spaces.paper.named import CONSTRAINTS, LOSSES, NO_CONSTRAINT
-from search_spaces.paper.presets import PRESETS
+from search_spaces.presets import PRESETS
 from search_spaces.problem import models_in
 from search_spaces.words import count
 from sweeps.capacity.probe import measured

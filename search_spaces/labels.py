@@ -1,7 +1,7 @@
 """Short texts for tables, logs and run names. Configurations of one sweep that differ get labels that differ.
 
 A label starts with the words of the paper's tables; whatever departs from the data set's preset
-(`search_spaces.paper.presets`) is added behind them as `key=value`, under the keys of a space. Data without a
+(`search_spaces.presets`) is added behind them as `key=value`, under the keys of a space. Data without a
 preset are called by their `label`, or by their title and what their classes are. What is then still alike is
 told apart by what differs within the sweep (`BlockLabels`).
 """
@@ -17,8 +17,12 @@ from pydantic import BaseModel
 
 from search_spaces.config import Task, TrialConfig, number
 from search_spaces.paper.named import constraint_name, loss_name
-from search_spaces.paper.presets import PRESETS, TASKS
+from search_spaces.policies import policy_name
+from search_spaces.presets import PRESETS, TASKS
 from search_spaces.problem import Problem
+
+# Behind trials, and rows, whose sampler and loss both make up for rare classes.
+CORRECTED_TWICE = "(corrected twice)"
 
 _ABSENT = object()
 
@@ -61,7 +65,10 @@ class BlockLabels:
         words = [self.block(config.data), loss_name(config.loss)]
         if config.constraint is not None:
             words += [constraint_name(config.constraint), f"delta={number(config.constraint.margin)}"]
-        return " ".join(word for word in [*words, settings_label(config)] if word)
+        words.append(settings_label(config))
+        if config.corrects_twice:
+            words.append(CORRECTED_TWICE)
+        return " ".join(filter(None, words))
 
     def _new(self, data: Task) -> str:
         text = block_label(data)
@@ -92,7 +99,7 @@ def block_label(data: Task) -> str:
     task = task_name(data)
     if task is None:
         return f"{data.title} {ratio} {roles}"
-    preset = TASKS[task]
+    preset = TASKS[task].with_ratio(None)
     expected = flat(preset.model_dump(mode="json"))
     given = flat(data.with_ratio(None).model_dump(mode="json"))
     words = [task, ratio]
@@ -117,9 +124,15 @@ def settings_label(config: TrialConfig) -> str:
     preset = PRESETS[task] if task else {}
     fields: dict[str, Any] = {**preset, "data": config.data, "loss": config.loss}
     plain = TrialConfig.model_construct(**fields)
+    told_by_name = config.augmentation != plain.augmentation and config.augmentation.then
+    if told_by_name:
+        exclude.add("augmentation")
     given = flat(config.model_dump(mode="json", exclude=exclude))
     expected = flat(plain.model_dump(mode="json", exclude=exclude))
-    return " ".join(_differences(given, expected))
+    words = _differences(given, expected)
+    if told_by_name:
+        words.append(f"augmentation={policy_name(config.augmentation)}")
+    return " ".join(words)
 
 
 def trial_label(config: TrialConfig) -> str:
@@ -162,7 +175,7 @@ def task_name(data: Task) -> str | None:
     of_any_ratio = data.with_ratio(None).bare()
     similar = [n for n, task in TASKS.items() if task.source == data.source and task.kind == data.kind]
     for name in similar:
-        if TASKS[name] == of_any_ratio:
+        if TASKS[name].with_ratio(None) == of_any_ratio:
             return name
     return similar[0] if similar else None
 

@@ -11,14 +11,24 @@ means whether there is one. What makes a row is no part of a trial's identity.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from pydantic import BaseModel
 
-from search_spaces.config import FAMILIES, TrialConfig, number
-from search_spaces.labels import block_key, spelled_out
+from search_spaces.config import FAMILIES, AugmentationConfig, TrialConfig, number
+from search_spaces.labels import CORRECTED_TWICE, block_key, spelled_out
+from search_spaces.policies import policy_name
 
 DEFAULT_ROWS = ("loss", "constraint")
+
+# Of keys that apply to every trial the value that a label leaves out.
+_UNSAID: Mapping[str, object] = {
+    "sampler": "shuffle",
+    "augmentation": "none",
+    "optimizer.schedule": "constant",
+    "optimizer.warmup_epochs": 0,
+}
 
 _ABSENT = object()
 # A value's place among others of its key: its kind, then by size or by the alphabet.
@@ -46,7 +56,8 @@ def row_key(config: TrialConfig, rows: tuple[str, ...] = DEFAULT_ROWS) -> str:
 def row_label(config: TrialConfig, rows: tuple[str, ...] = DEFAULT_ROWS) -> str:
     """The row in words. By default those of the paper's tables: "S-LM", "S-LM + ALM".
 
-    Rows that differ get labels that differ.
+    Samplers and augmentations go by their names; what is usual of them is left out ("CE" is shuffled and not
+    augmented). Rows that differ get labels that differ.
     """
     words, of_constraint = [], ["ALM"]
     for key, value in _values(config, rows).items():
@@ -55,7 +66,9 @@ def row_label(config: TrialConfig, rows: tuple[str, ...] = DEFAULT_ROWS) -> str:
         elif key.startswith("constraint."):
             of_constraint.append(f"{key.removeprefix('constraint.')}={_text(value)}")
         elif key != "constraint":
-            words.append(f"{key}={_text(value)}")
+            words += _words(config, key, value)
+    if "sampler" in rows and {"loss", "loss.name"} & set(rows) and config.corrects_twice:
+        words.append(CORRECTED_TWICE)
     parts = [" ".join(words)] if words else []
     if config.constraint is not None and without_constraint(rows) != rows:
         parts.append(" ".join(of_constraint))
@@ -67,8 +80,8 @@ def row_label(config: TrialConfig, rows: tuple[str, ...] = DEFAULT_ROWS) -> str:
 def row_order(config: TrialConfig, rows: tuple[str, ...] = DEFAULT_ROWS) -> tuple[bool, tuple[_Place, ...]]:
     """A key by which rows stand in the paper's order: all without the constraint, then all with it.
 
-    In each half losses are in the paper's order, other values by size or by the alphabet, the first of the
-    keys counting most.
+    In each half losses are in the paper's order, augmentations by their steps, other values by size or by the
+    alphabet, what labels leave out first; the first of the keys counts most.
     """
     apart = without_constraint(rows)
     constrained = config.constraint is not None and apart != rows
@@ -77,8 +90,10 @@ def row_order(config: TrialConfig, rows: tuple[str, ...] = DEFAULT_ROWS) -> tupl
     for key in rows:
         if key in ("loss", "loss.name"):
             places.append(_family_place(config.loss.family))
+        elif key == "augmentation":
+            places.append(_policy_place(config.augmentation))
         elif key != "constraint":
-            places.append(_place(values.get(key, _ABSENT)))
+            places.append(_place(values.get(key, _ABSENT), unsaid=_UNSAID.get(key)))
     return constrained, tuple(places)
 
 
@@ -111,6 +126,19 @@ def _at(config: BaseModel, key: str) -> object:
     return value
 
 
+def _words(config: TrialConfig, key: str, value: object) -> list[str]:
+    """The value of a key in a label; nothing for one that is usual."""
+    if key == "augmentation":
+        value = policy_name(config.augmentation)
+    if key in _UNSAID and value == _UNSAID[key]:
+        return []
+    text = _text(value)
+    if key in ("augmentation", "sampler") and isinstance(value, str):
+        return [text]
+    short = key if key == "optimizer.name" else key.removeprefix("optimizer.")
+    return [f"{short}={text}"]
+
+
 def _text(value: object) -> str:
     if isinstance(value, float):
         return number(value)
@@ -126,8 +154,13 @@ def _family_place(family: str) -> _Place:
     return (1, 0.0, family)
 
 
-def _place(value: object) -> _Place:
-    if value is _ABSENT:
+def _policy_place(augmentation: AugmentationConfig) -> _Place:
+    steps = bool(augmentation.crop_padding) + bool(augmentation.horizontal_flip) + len(augmentation.then)
+    return (1, float(steps), policy_name(augmentation))
+
+
+def _place(value: object, unsaid: object = None) -> _Place:
+    if value is _ABSENT or (isinstance(value, str) and value == unsaid):
         return (-1, 0.0, "")
     if isinstance(value, int | float):
         return (0, float(value), "")

@@ -2,8 +2,9 @@
 
 `dataset` names a preset and fills in everything that it says; a key of a whole part (`loss`, `constraint`,
 `model`, `optimizer`, ...) replaces that part; a dotted key changes one field of what is then there. Losses
-and constraints go by their names in the paper; `model` and `optimizer` may be a mere name too. What is set
-below `constraint` does not apply where the constraint is "none".
+and constraints go by their names in papers, augmentations by those of `search_spaces.policies`; `model` and
+`optimizer` may be a mere name too. What is set below `constraint` does not apply where the constraint is
+"none".
 """
 
 from __future__ import annotations
@@ -30,8 +31,10 @@ from search_spaces.config.plugins import offers
 from search_spaces.config.tasks.registered import ratio_key, without_default_kind
 from search_spaces.errors import SpaceError
 from search_spaces.keys import SHORT_FORMS, canonical_key, list_keys
+from search_spaces.longtail.named import OTHER_NAMES
 from search_spaces.paper.named import CONSTRAINTS, LOSSES, NO_CONSTRAINT, constraint_by_name, loss_by_name
-from search_spaces.paper.presets import PRESETS
+from search_spaces.policies import POLICIES, policy_by_name
+from search_spaces.presets import PRESETS
 from search_spaces.problem import Problem, from_validation, join, shown, unknown_value
 
 # A loss may be said by its type's name alone, where nothing else is needed.
@@ -49,7 +52,7 @@ _DEFAULTS = {
     part: TrialConfig.model_fields[part].get_default() for part in ("model", "augmentation", "optimizer")
 }
 # Parts that may be said by a name alone.
-_MAY_BE_NAMES = ("model", "loss", "constraint", "optimizer")
+_MAY_BE_NAMES = ("model", "loss", "constraint", "augmentation", "optimizer")
 _ADAPTERS: dict[str, TypeAdapter[Any]] = {part: TypeAdapter(kind) for part, kind in _TYPES.items()}
 
 
@@ -234,14 +237,22 @@ def _named(part: str, value: object) -> object:
         return value
     try:
         if part == "loss":
-            is_type = value in LOSS_NAMES or value in offers(Loss.group)
-            return {"name": value} if is_type else loss_by_name(value)
+            if value in LOSS_NAMES or value in offers(Loss.group):
+                return {"name": value}
+            return OTHER_NAMES.get(value.casefold()) or loss_by_name(value)
         if part == "constraint":
             return constraint_by_name(value)
+        if part == "augmentation":
+            return policy_by_name(value)
     except SpaceError:
-        known = [*LOSSES, *LOSS_NAMES] if part == "loss" else [NO_CONSTRAINT, *CONSTRAINTS]
-        raise unknown_value("", value, known, "a known name ({})") from None
+        raise unknown_value("", value, _known_names(part), "a known name ({})") from None
     return {"name": value} if part in ("model", "optimizer") else value
+
+
+def _known_names(part: str) -> list[str]:
+    if part == "loss":
+        return [*LOSSES, *LOSS_NAMES, *OTHER_NAMES]
+    return [NO_CONSTRAINT, *CONSTRAINTS] if part == "constraint" else list(POLICIES)
 
 
 def _origin(path: str, settings: Sequence[Setting]) -> str:

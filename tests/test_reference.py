@@ -20,7 +20,7 @@ from search_spaces.config import DEFAULT_TARGETS, LOSS_TYPES
 from search_spaces.config.tasks.registered import TASKS
 from search_spaces.keys import SHORT_FORMS, known_keys
 from search_spaces.paper.named import CONSTRAINTS, LOSSES
-from search_spaces.paper.presets import PRESETS
+from search_spaces.presets import PRESETS
 from search_spaces.space import SearchSpace
 from search_spaces.yaml import space as yaml_space
 from trainer.options import TrialOptions

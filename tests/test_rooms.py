@@ -24,8 +24,8 @@ FLOORS = {
         ["domains", "reading"],
         ["axis", "rows"],
         ["labels", "names", "paths", "settings"],
-        ["classes"],
-        ["keys", "paper"],
+        ["classes", "presets"],
+        ["keys", "longtail", "paper", "policies"],
         ["problem"],
         ["config"],
         ["errors"],
@@ -71,6 +71,7 @@ MAY_NAME_TASKS = {
     "search_spaces/config/tasks/binary.py",
     "search_spaces/config/tasks/multiclass.py",
     "search_spaces/config/tasks/registered.py",
+    "search_spaces/longtail/presets.py",
     "search_spaces/paper/presets.py",
 }
 

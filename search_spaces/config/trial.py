@@ -124,6 +124,11 @@ class TrialConfig(Frozen):
         """The most epochs that a replicate is scored by: so many sets of weights are held and kept."""
         return min(SCORED_EPOCHS[self.scored], self.epochs)
 
+    @property
+    def corrects_twice(self) -> bool:
+        """Whether both the sampler and the loss make up for rare classes: a double correction."""
+        return self.loss.corrects_counts and self.sampler != "shuffle"
+
     def identity(self) -> str:
         """Canonical JSON of every field that can change a replicate's result, plus the schema number.
 

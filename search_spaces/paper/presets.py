@@ -20,7 +20,6 @@ from search_spaces.config import (
     SmallCnn,
     Task,
 )
-from search_spaces.errors import SpaceError, unknown_name
 
 # The task of each preset. Without a ratio every class keeps all its training examples.
 TASKS: dict[str, Task] = {
@@ -88,16 +87,3 @@ PRESETS: dict[str, dict[str, object]] = {
     "digits-critical": {"data": TASKS["digits-critical"], "model": SmallCnn(width=8), **_DIGITS},
     "digits-longtail": {"data": TASKS["digits-longtail"], "model": SmallCnn(width=8), **_DIGITS},
 }
-
-
-def preset(name: str, ratio: float | None = None) -> dict[str, object]:
-    """Fields of TrialConfig for a data set, all but `loss`, `constraint` and `seeds`, with this ratio.
-
-    ratio   majority per minority, at least 1; None keeps every training example
-
-    Raises SpaceError for an unknown data set, and pydantic's ValidationError for an impossible ratio.
-    """
-    known = name.casefold()
-    if known not in PRESETS:
-        raise SpaceError(unknown_name("data set", name, list(PRESETS)))
-    return {**PRESETS[known], "data": TASKS[known].with_ratio(ratio)}

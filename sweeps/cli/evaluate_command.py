@@ -83,7 +83,7 @@ def evaluate(
     if data is not None:
         _evaluate_folder(console, config, store, data, _given_classes(class_of or ()), data_dir, place)
         return
-    from search_spaces.paper.presets import preset
+    from search_spaces.presets import preset
     from trainer.data.task import load_task
     from trainer.evaluate import evaluate as score
 

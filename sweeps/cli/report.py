@@ -41,6 +41,10 @@ def print_plan(console: Console, plan: Plan) -> None:
     trials = count(len(plan.trials), "trial")
     console.print(f"{trials}, {count(plan.replicates(), 'replicate')}: {states}", highlight=False)
     console.print(f"replicates still to train: {plan.missing_replicates():,}", highlight=False)
+    twice = sum(planned.config.corrects_twice for planned in plan.trials)
+    if twice:
+        words = f"corrected twice, by the sampler and by the loss: {count(twice, 'trial')}"
+        console.print(words, highlight=False)
 
 
 def _counts_table(name: str, blocks: Mapping[str, Mapping[str, int]]) -> Table:

@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks import bill, summary
 from benchmarks.floor import flop_per_image
-from search_spaces.paper.presets import preset
+from search_spaces.presets import preset
 from trainer.data.task import load_task
 
 

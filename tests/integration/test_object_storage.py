@@ -11,7 +11,7 @@ import torch
 from typer.testing import CliRunner
 
 from search_spaces.config import Bce, SymmetricMargin, TrialConfig
-from search_spaces.paper.presets import preset
+from search_spaces.presets import preset
 from sweeps.cli.main import app
 from trainer.options import TrialOptions
 from trainer.store import Store, SweepManifest

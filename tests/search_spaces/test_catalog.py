@@ -30,6 +30,9 @@ DIGESTS = {
     "paper-published": "a9eb7e27d63c46cb5d3d2556edbbe15590cfbf315c2d5ce8a17e92ace6ce2141",
     "paper": "a2c80db0c70b7b890d4ca99147428a9f5dd81d62f5ab8ecccb7b528d9c3a2467",
     "digits-multiclass": "27c7038f9a6102faec3d8c903b6cb435f3b84ea3135124a6e92350a6e594b4ea",
+    "longtail": "cbcada024f8321a06c1ce843ca61c60ba1513bd442f004d0aa30e407a4f44848",
+    "longtail-cifar": "5ccc2efc08de9b17d732e3e9d03e7c71776e0fbddad5ad49282687e3fa511fcb",
+    "longtail-cifar-published": "b96808e739bd0cf6011f8bdb2134ff5d6aadb4e0c29dac4cfbb8076a33aa4606",
     # Of the first of its two stages.
     "paper-two-stage": "45263c47b3d664583d5e896f1ffa7c3736fb421eb1a9ce66d4934b7ce714c080",
     # Of a search: the points that it starts with.
@@ -88,8 +91,8 @@ def test_unknown_space_lists_the_known_ones() -> None:
     with pytest.raises(SpaceError) as caught:
         load_space("papers")
     known = (
-        "demo, paper-published, paper, paper-two-stage, paper-search, digits-multiclass, "
-        "or a path that ends in .yaml or .yml"
+        "demo, paper-published, paper, paper-two-stage, paper-search, digits-multiclass, longtail, "
+        "longtail-cifar, longtail-cifar-published, or a path that ends in .yaml or .yml"
     )
     assert str(caught.value) == f"unknown search space 'papers'; known: {known}; did you mean paper?"
 

@@ -8,9 +8,12 @@ import pytest
 
 from search_spaces.catalog import load_space
 from search_spaces.config import FAMILIES, Bce, ConstraintConfig, Ldam, SymmetricMargin, TrialConfig
-from search_spaces.paper.presets import preset
+from search_spaces.config.sampling import PowerSampler
+from search_spaces.policies import POLICIES
+from search_spaces.presets import preset
 from search_spaces.rows import cell_key, row_label, row_order, without_constraint
 
+TWICE: dict[str, Any] = {"loss": Ldam(), "sampler": "square_root"}
 ALM = ConstraintConfig(penalty=1e-6, margin=0.25)
 
 
@@ -31,8 +34,19 @@ def test_by_default_a_row_is_a_loss_with_or_without_the_constraint() -> None:
 @pytest.mark.parametrize(
     ("rows", "changes", "label"),
     [
-        (("loss", "sampler", "constraint"), {}, "BCE sampler=shuffle"),
-        (("loss", "sampler", "constraint"), {"constraint": ALM}, "BCE sampler=shuffle + ALM"),
+        (("loss", "sampler", "constraint"), {}, "BCE"),
+        (("loss", "sampler", "constraint"), {"constraint": ALM}, "BCE + ALM"),
+        (("loss", "sampler"), {"sampler": "class_balanced"}, "BCE class_balanced"),
+        (("loss", "sampler"), {"sampler": PowerSampler(exponent=0.3)}, 'BCE sampler={"exponent":0.3}'),
+        (("loss", "sampler"), TWICE, "LDAM square_root (corrected twice)"),
+        (("loss",), TWICE, "LDAM"),
+        (("sampler",), {}, "no sampler"),
+        (("loss", "augmentation"), {"augmentation": POLICIES["none"]}, "BCE"),
+        (("loss", "augmentation"), {"augmentation": POLICIES["crop_flip"]}, "BCE crop_flip"),
+        (("loss", "augmentation"), {}, "BCE random_crop(padding=1)"),
+        (("loss", "optimizer.name"), {}, "BCE optimizer.name=sgd"),
+        (("loss", "optimizer.learning_rate"), {}, "BCE learning_rate=0.05"),
+        (("loss", "optimizer.warmup_epochs"), {}, "BCE"),
         (("loss", "constraint.penalty"), {"constraint": ALM}, "BCE + ALM penalty=1e-06"),
         (("loss", "constraint.penalty"), {}, "BCE"),
         (("loss.margin",), {"loss": SymmetricMargin(margin=0.5)}, "loss.margin=0.5"),
@@ -72,9 +86,9 @@ def test_rows_that_differ_differ_in_label_and_place() -> None:
         assert len({tell(t, rows) for t in trials}) == len(trials)
     ordered = [row_label(t, rows) for t in sorted(trials, key=lambda t: row_order(t, rows))]
     assert ordered[:3] == [
-        "BCE sampler=class_balanced epochs=9",
-        "BCE sampler=class_balanced epochs=10",
-        "BCE sampler=shuffle epochs=9",
+        "BCE epochs=9",
+        "BCE epochs=10",
+        "BCE class_balanced epochs=9",
     ]
     assert ["ALM" in label for label in ordered] == [False] * 8 + [True] * 16
 

@@ -17,7 +17,7 @@ from search_spaces.config import (
     Source,
     TrialConfig,
 )
-from search_spaces.paper.presets import preset
+from search_spaces.presets import preset
 from search_spaces.sizes import image_shape, output_count, roomy_bytes, weight_count
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from search_spaces.config import Adam, Sgd, SmallCnn, SymmetricMargin
 from search_spaces.errors import SpaceError
 from search_spaces.paper.named import LOSSES, MARGINS, constraint_by_name
-from search_spaces.paper.presets import TASKS
+from search_spaces.presets import TASKS
 from search_spaces.space import SearchSpace, collapse, product
 
 BASE = {"dataset": "digits", "ratio": 20, "loss": "baseline_BCE"}

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from search_spaces.config import Binary, TrialConfig
 from search_spaces.paper.named import constraint_by_name, loss_by_name
-from search_spaces.paper.presets import preset
+from search_spaces.presets import preset
 from trainer.metrics.binary import summarize
 from trainer.seeds import seed_for
 from trainer.store import Store, SweepManifest

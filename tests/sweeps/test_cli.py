@@ -34,6 +34,13 @@ def test_plan_of_the_paper(cli: InProcess, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_plan_counts_trials_that_are_corrected_twice(cli: InProcess, tmp_path: Path) -> None:
+    done = cli("plan", "longtail", "--output", tmp_path)
+    assert done.exit_code == 0, done.output
+    assert "corrected twice, by the sampler and by the loss: 6 trials" in done.output
+    assert "corrected twice" not in cli("plan", "longtail-cifar", "--output", tmp_path).output
+
+
 def test_plan_lists_trials_and_probes(almsweep: Cli, tmp_path: Path) -> None:
     space = tmp_path / "one.yaml"
     space.write_text(

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from search_spaces.config import Bce, SymmetricMargin, TrialConfig
-from search_spaces.paper.presets import preset
+from search_spaces.presets import preset
 from search_spaces.sizes import weight_count
 from sweeps.plan import block_counts, disk_need, make_plan
 from trainer.store import Store

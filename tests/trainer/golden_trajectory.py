@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from search_spaces.config import Bce, ConstraintConfig, Ldam, TrialConfig
-from search_spaces.paper.presets import preset
+from search_spaces.presets import preset
 from trainer.data.task import TaskData, load_task
 from trainer.fit import fit
 from trainer.replicate import Replicate

@@ -12,7 +12,7 @@ import torch
 from sklearn.metrics import roc_auc_score
 
 from search_spaces.config import SCHEMA_VERSION, Bce, ConstraintConfig, Ldam, Mbauc, Sgd, TrialConfig
-from search_spaces.paper.presets import preset
+from search_spaces.presets import preset
 from tests.trainer.golden_trajectory import GOLDEN, trajectory
 from trainer import evaluate
 from trainer.checkpoint import dump_replicates, restore_replicates

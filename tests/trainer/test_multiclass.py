@@ -11,7 +11,7 @@ import torch
 
 from search_spaces.config import ConstraintConfig, CrossEntropy, TrialConfig
 from search_spaces.errors import InputError, Interrupted
-from search_spaces.paper.presets import preset
+from search_spaces.presets import preset
 from trainer.data.task import load_task
 from trainer.evaluate import evaluate
 from trainer.options import TrialOptions

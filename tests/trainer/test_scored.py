@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
 from search_spaces.config import SCORED_EPOCHS, Bce, ConstraintConfig, Sgd, TrialConfig
-from search_spaces.paper.presets import preset
+from search_spaces.presets import preset
 from trainer import checkpoint
 from trainer.data.task import TaskData, load_task
 from trainer.evaluate import evaluate

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from search_spaces.config import AugmentationConfig, Bce, Ldam, Sgd, TrialConfig
-from search_spaces.paper.presets import preset
+from search_spaces.presets import preset
 from trainer.data.task import load_task
 from trainer.options import TrialOptions
 from trainer.setup import TrialSetup, held_setup, let_go

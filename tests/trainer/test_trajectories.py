@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from search_spaces.config import Adam, Bce, ConstraintConfig, LossConfig, ResNet10, Sgd, SmallCnn, TrialConfig
 from search_spaces.paper.named import LOSSES
-from search_spaces.paper.presets import preset
+from search_spaces.presets import preset
 from trainer.checkpoint import dump_replicates, restore_replicates
 from trainer.data.sampler import epoch_order
 from trainer.data.task import TaskData, load_task

@@ -13,7 +13,7 @@ import torch
 
 from search_spaces.config import SCHEMA_VERSION, Bce, Ldam, LossConfig, Sgd, SmallCnn, TrialConfig
 from search_spaces.errors import CheckpointError, DataError, StoreError
-from search_spaces.paper.presets import preset
+from search_spaces.presets import preset
 from trainer.data.task import load_task
 from trainer.device.environment import machine_facts
 from trainer.evaluate import evaluate

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from search_spaces.config import Bce, TrialConfig
-from search_spaces.paper.presets import preset
+from search_spaces.presets import preset
 from trainer import checkpoint, trial_probe
 from trainer.options import TrialOptions
 from trainer.replicate import Replicate

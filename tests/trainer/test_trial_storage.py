@@ -12,7 +12,7 @@ import torch
 
 from search_spaces.config import Bce, TrialConfig
 from search_spaces.errors import StoreError
-from search_spaces.paper.presets import preset
+from search_spaces.presets import preset
 from tests.failing_storage import make_failing
 from trainer.options import TrialOptions
 from trainer.store import Store

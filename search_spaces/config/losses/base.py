@@ -45,7 +45,7 @@ class Loss(Kind):
 
     kind: ClassVar[str] = "loss"
     group: ClassVar[str] = "almsweep.losses"
-    told: ClassVar[tuple[str, ...]] = ("family", "outputs", "head", "decides_at_zero")
+    told: ClassVar[tuple[str, ...]] = ("family", "outputs", "head", "decides_at_zero", "corrects_counts")
     family: ClassVar[str]
     tasks: ClassVar[frozenset[str]] = frozenset({"binary"})
     outputs: ClassVar[int | Literal["classes"]] = 1

@@ -84,6 +84,7 @@ class ClassBalancedBce(_OfExamples):
 
     implementation: ClassVar[str] = "trainer.losses.binary:class_balanced_bce"
     family: ClassVar[str] = "CB-BCE"
+    corrects_counts: ClassVar[bool] = True
     name: Literal["cb_bce"] = "cb_bce"
     beta: float = Field(gt=0, lt=1)
 
@@ -101,6 +102,7 @@ class WeightedBce(_OfExamples):
 
     implementation: ClassVar[str] = "trainer.losses.binary:weighted_bce"
     family: ClassVar[str] = "W-BCE"
+    corrects_counts: ClassVar[bool] = True
     name: Literal["w_bce"] = "w_bce"
     weight_factor: float = Field(gt=0)
 
@@ -121,6 +123,7 @@ class Ldam(Loss):
     outputs: ClassVar[int | Literal["classes"]] = 2
     head: ClassVar[Head] = "cosine"
     decides_at_zero: ClassVar[bool] = False  # it compares two outputs, and the score is the positive's alone
+    corrects_counts: ClassVar[bool] = True
     name: Literal["ldam"] = "ldam"
     max_margin: float = Field(default=0.5, gt=0)
     scale: float = Field(default=30.0, gt=0)

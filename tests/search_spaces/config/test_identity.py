@@ -11,7 +11,7 @@ from pydantic import Field
 
 from search_spaces.config import Frozen, TrialConfig
 from search_spaces.config.identity import ADDED_LATER, NOT_IDENTITY, is_added_later, is_no_identity
-from search_spaces.paper.presets import preset
+from search_spaces.presets import preset
 from search_spaces.problem import models_in
 from tests.search_spaces.strategies import trials
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from search_spaces.config import Bce, Binary, Cifar10, ConstraintConfig, Sgd, TrialConfig
-from search_spaces.paper.presets import preset
+from search_spaces.presets import preset
 from tests.search_spaces.strategies import trials
 
 

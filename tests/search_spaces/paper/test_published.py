@@ -8,7 +8,7 @@ from pathlib import Path
 from search_spaces.catalog import load_space
 from search_spaces.labels import block_label
 from search_spaces.paper.named import constraint_name, loss_name
-from search_spaces.paper.presets import preset
+from search_spaces.presets import preset
 from search_spaces.rows import row_label
 
 TABLES = Path(__file__).with_name("published_tables.txt")

@@ -10,8 +10,9 @@ from search_spaces.catalog import load_space
 from search_spaces.config import Sgd
 from search_spaces.errors import SpaceError
 from search_spaces.labels import trial_label
+from search_spaces.longtail.named import OTHER_NAMES
 from search_spaces.paper.named import LOSSES
-from search_spaces.paper.presets import PRESETS
+from search_spaces.presets import PRESETS
 from search_spaces.settings import LOSS_NAMES
 from search_spaces.space import SearchSpace, product
 
@@ -36,6 +37,7 @@ random:
     optimizer.learning_rate: {log_uniform: [1e-3, 1e-1]}
 """
 
+KNOWN_LOSSES = ", ".join([*LOSSES, *LOSS_NAMES, *OTHER_NAMES])
 PRESET_NAMES = ", ".join(PRESETS)
 BASE = "fixed: {dataset: digits, loss: baseline_BCE}\n"
 
@@ -167,8 +169,7 @@ BROKEN = {
     ),
     "unknown loss": (
         "fixed: {dataset: digits}\ngrid: {loss: [baseline_BCE, bec]}",
-        f'grid.loss[1]: expected a known name ({", ".join([*LOSSES, *LOSS_NAMES])}), given "bec"; '
-        "did you mean bce?",
+        f'grid.loss[1]: expected a known name ({KNOWN_LOSSES}), given "bec"; did you mean bce?',
     ),
     "unknown data set": (
         "fixed: {dataset: mnist, loss: baseline_BCE}",

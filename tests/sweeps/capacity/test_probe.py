@@ -11,7 +11,7 @@ import torch
 
 from search_spaces.config import Adam, Bce, Ldam, SmallCnn, TrialConfig
 from search_spaces.errors import InputError
-from search_spaces.paper.presets import preset
+from search_spaces.presets import preset
 from sweeps.capacity import probe as probing
 from sweeps.capacity.measure import Request, measure
 from sweeps.capacity.probe import Probes, estimate, kinds, probe

@@ -10,7 +10,7 @@ import pytest
 
 from search_spaces.config import Bce, DataConfig, TrialConfig
 from search_spaces.errors import DataError, InputError
-from search_spaces.paper.presets import TASKS
+from search_spaces.presets import TASKS
 from sweeps.cluster import nodes
 from sweeps.cluster.nodes import Node, check_nodes, data_differences, look_on_nodes
 from sweeps.cluster.software import software, software_differences, source_sha256

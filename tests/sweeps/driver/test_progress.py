@@ -10,7 +10,7 @@ from rich.console import Console
 
 import sweeps.driver.progress
 from search_spaces.config import Bce, TrialConfig
-from search_spaces.paper.presets import preset
+from search_spaces.presets import preset
 from sweeps.driver.progress import SweepProgress
 
 

@@ -12,7 +12,7 @@ from analysis.cells import best
 from analysis.load import load_sweep
 from analysis.select import rule_of
 from search_spaces.config import DEFAULT_TARGETS, Sgd, SymmetricMargin, TrialConfig
-from search_spaces.paper.presets import preset
+from search_spaces.presets import preset
 from sweeps.driver.weights import WeightKeeper
 from tests.processes import PATIENCE
 from tests.sweeps import synthetic_store as synthetic

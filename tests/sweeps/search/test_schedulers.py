@@ -11,7 +11,7 @@ import pytest
 
 from search_spaces.config import Bce, ConstraintConfig, Ldam, SymmetricMargin, Targets, TrialConfig
 from search_spaces.errors import StoreError
-from search_spaces.paper.presets import preset
+from search_spaces.presets import preset
 from search_spaces.reading import DEFAULT_READING, Reading
 from search_spaces.search import Search
 from search_spaces.space import SearchSpace

@@ -19,7 +19,7 @@ from torch.compiler import reset
 
 from search_spaces.config import Bce, ConstraintConfig, Ldam, ResNet10, TrialConfig
 from search_spaces.errors import InputError
-from search_spaces.paper.presets import preset
+from search_spaces.presets import preset
 from trainer.checkpoint import dump_replicates, restore_replicates
 from trainer.data.task import TaskData, load_task
 from trainer.device import compiled as compiling

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from search_spaces.config import Bce, TrialConfig
-from search_spaces.paper.presets import preset
+from search_spaces.presets import preset
 from sweeps.plan import disk_need, make_plan
 from tests.s3_server import S3Server
 from trainer.store import Store, TrialFiles, new_attempt

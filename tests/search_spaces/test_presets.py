@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from search_spaces.config import Bce, CrossEntropy, ResNet10, Sgd, TrialConfig
 from search_spaces.errors import SpaceError
-from search_spaces.paper.presets import PRESETS, TASKS, preset
+from search_spaces.presets import PRESETS, TASKS, preset
 from trainer.metrics.binary import positives_needed
 
 
@@ -77,7 +77,8 @@ def test_critical_digits_leave_a_choice_at_98_percent() -> None:
 def test_unknown_data_set_lists_the_known_ones() -> None:
     with pytest.raises(
         SpaceError,
-        match=r"^unknown data set 'mnist'; known: cifar10, .*, digits, digits-critical, digits-longtail$",
+        match=r"^unknown data set 'mnist'; known: cifar10, .*, digits, digits-critical, "
+        r"digits-longtail, cifar50-longtail, .*, cifar100-longtail-published$",
     ):
         preset("mnist")
 
