@@ -13,18 +13,22 @@ from numpy.typing import NDArray
 
 from search_spaces.errors import StoreError
 from search_spaces.words import count
-from trainer.store.outputs import OUTPUTS, SCORE, output_values
+from trainer.store.outputs import OUTPUTS, SCORE, group_values, output_values
 
 COLUMNS = ("split", "example_id", "target")
 
 
 @dataclass(frozen=True)
 class Examples:
-    """The examples of one split, sorted by id; `origin` names the replicate that they were first seen in."""
+    """The examples of one split, sorted by id; `origin` names the replicate that they were first seen in.
+
+    groups   the hashed group of each example, which examples of one patient share; None without groups
+    """
 
     origin: str
     ids: pa.Array
     targets: NDArray[Any]
+    groups: NDArray[np.str_] | None = None
 
 
 @dataclass(frozen=True)
@@ -63,9 +67,7 @@ class SplitAligner:
         rows = table.filter(pc.equal(table.column("split"), self.split))
         if rows.num_rows == 0:
             raise StoreError(f"{origin}: scores hold no example of the split {self.split!r}")
-        ids = rows.column("example_id").combine_chunks()
-        targets = rows.column("target").to_numpy()
-        aligned: NDArray[np.float32] = output_values(rows)[self._order(ids, targets, origin)]
+        aligned: NDArray[np.float32] = output_values(rows)[self._order(rows, origin)]
         return aligned
 
     def targets(self) -> NDArray[Any]:
@@ -74,12 +76,21 @@ class SplitAligner:
             raise StoreError(f"no scores of the split {self.split!r} were read")
         return self.examples.targets
 
-    def _order(self, ids: pa.Array, targets: NDArray[Any], origin: str) -> NDArray[np.int64]:
+    def groups(self) -> NDArray[np.str_] | None:
+        """The hashed group of each example, sorted by example id; None of a source without groups."""
+        return None if self.examples is None else self.examples.groups
+
+    def _order(self, rows: pa.Table, origin: str) -> NDArray[np.int64]:
+        ids = rows.column("example_id").combine_chunks()
+        targets = rows.column("target").to_numpy()
         layout = self._layout
         if layout is not None and ids.equals(layout.ids) and np.array_equal(targets, layout.targets):
             return layout.order
         order: NDArray[np.int64] = pc.sort_indices(ids).to_numpy().astype(np.int64)
-        found = Examples(origin, ids.take(pa.array(order)), targets[order])
+        groups = group_values(rows)
+        if groups is not None:
+            groups = groups[order]
+        found = Examples(origin, ids.take(pa.array(order)), targets[order], groups)
         with self._lock:
             if self.examples is None:
                 self._check_unique(found)

@@ -130,6 +130,7 @@ def read_test(store: Store, trial: TrialRecord, rates: Targets) -> TestRecord | 
         steering=summary.steering,
         undefined=summary.undefined,
         adjusted=_adjusted(trial, tables, (aligner.targets(), ensemble_outputs(outputs))),
+        groups=aligner.groups(),
     )
 
 

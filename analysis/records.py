@@ -98,6 +98,7 @@ class TestRecord:
     steering    [replicates] float64: of each one, the metric that steers
     undefined   why metrics are NaN, or None
     adjusted    of the ensemble after post-hoc logit adjustment, where that makes sense
+    groups      [examples], the hashed group of each, a patient for one; None of a source without groups
     intervals   of the ensemble's metrics over test examples (`analysis.bootstrap`); made when asked for
     """
 
@@ -112,6 +113,7 @@ class TestRecord:
     steering: NDArray[np.float64]
     undefined: str | None = None
     adjusted: Adjusted | None = None
+    groups: NDArray[np.str_] | None = None
 
     @property
     def trial_id(self) -> str:

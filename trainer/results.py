@@ -19,7 +19,7 @@ threads          of the processor, that torch computed with
 compiled         whether its network went through `torch.compile`
 versions         of Python and of the libraries that can change a number
 commit           of the program
-data_sha256      hash of pixels, targets and ids of its splits
+data_sha256      hash of pixels, targets, ids and groups of its splits
 preparation      number of the way in which files were read; a version that reads them otherwise has another
 counts           examples: of each role or class in training, of validation, of test
 """
@@ -96,7 +96,8 @@ def _write_replicate(
         splits = {"val": data.validation, "test": data.test}
         targets = {name: split.targets.numpy() for name, split in splits.items()}
         scores = pa.concat_tables(
-            outputs_table(name, split.ids, targets[name], by_split[name]) for name, split in splits.items()
+            outputs_table(name, split.ids, targets[name], by_split[name], split.groups)
+            for name, split in splits.items()
         )
         result = {**result, "metrics": _summaries(replicate, targets, by_split)}
     weights = None

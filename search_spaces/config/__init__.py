@@ -17,6 +17,7 @@ from search_spaces.config.augmentation import (
 from search_spaces.config.base import Frozen, NonNegative, number
 from search_spaces.config.classes import Classes, ClassLabel
 from search_spaces.config.constraint import ConstraintConfig
+from search_spaces.config.groups import GROUP_KEYS, GroupKey, Groups
 from search_spaces.config.identity import ADDED_LATER, NOT_IDENTITY
 from search_spaces.config.kinds import Absent, Kind, check_installed, members_of
 from search_spaces.config.losses.base import Loss, TrainingFacts
@@ -69,7 +70,7 @@ from search_spaces.config.sources import (
     Source,
     SourceConfig,
 )
-from search_spaces.config.tasks.base import Comparison, Task
+from search_spaces.config.tasks.base import Comparison, HeldOutDraw, HeldOutName, Task
 from search_spaces.config.tasks.binary import Binary
 from search_spaces.config.tasks.multiclass import Imbalance, MultiClass
 from search_spaces.config.tasks.registered import DataConfig
@@ -82,6 +83,7 @@ __all__ = [
     "COSINE_SCALE",
     "DEFAULT_TARGETS",
     "FAMILIES",
+    "GROUP_KEYS",
     "LOSS_TYPES",
     "MODEL_TYPES",
     "NOT_IDENTITY",
@@ -116,7 +118,11 @@ __all__ = [
     "Digits",
     "Focal",
     "Frozen",
+    "GroupKey",
+    "Groups",
     "Head",
+    "HeldOutDraw",
+    "HeldOutName",
     "HorizontalFlip",
     "ImageFolder",
     "Imbalance",

@@ -17,6 +17,7 @@ from search_spaces.config.class_names import (
     MEDMNIST_SIZES,
 )
 from search_spaces.config.classes import Classes, ClassLabel
+from search_spaces.config.groups import GROUP_KEYS, GroupKey, Groups
 from search_spaces.config.identity import ADDED_LATER
 from search_spaces.config.kinds import Absent, Kind
 from search_spaces.config.registry import Registry
@@ -32,6 +33,9 @@ class Source(Kind):
     known_classes   every class, in order, where that is known without its files
     class_names     what a person calls each of them
     class_groups    names that stand for several of them, in order
+    group_keys      what of its examples can tell their groups
+    groups          what tells the group of an example, a patient for one: no group stands in two of training,
+                    validation and test
     """
 
     kind: ClassVar[str] = "data set"
@@ -42,6 +46,17 @@ class Source(Kind):
     known_classes: ClassVar[tuple[ClassLabel, ...]] = ()
     class_names: ClassVar[Mapping[ClassLabel, str]] = {}
     class_groups: ClassVar[Mapping[str, tuple[ClassLabel, ...]]] = {}
+    group_keys: ClassVar[tuple[GroupKey, ...]] = ()
+
+    groups: Annotated[Groups | None, ADDED_LATER] = None
+
+    @field_validator("groups")
+    @classmethod
+    def _can_be_told(cls, given: Groups | None) -> Groups | None:
+        if given is not None and given.key not in cls.group_keys:
+            known = f"groups by {' or '.join(cls.group_keys)}" if cls.group_keys else "no groups"
+            raise ValueError(f"expected {known} of source {cls.type_name()}, given groups by {given.key}")
+        return given
 
     @property
     def classes_told(self) -> Classes:
@@ -64,6 +79,7 @@ class Cifar10(Source):
     """CIFAR-10 (Krizhevsky 2009): 50,000 + 10,000 colour images, 32 x 32, classes 0 to 9, or their names."""
 
     implementation: ClassVar[str] = "trainer.data.sources.cifar:CifarReader"
+    group_keys: ClassVar[tuple[GroupKey, ...]] = ("column", "pattern")
     class_names: ClassVar[Mapping[ClassLabel, str]] = CIFAR10
     name: Literal["cifar10"] = "cifar10"
 
@@ -80,6 +96,7 @@ class Cifar100(Source):
     """
 
     implementation: ClassVar[str] = "trainer.data.sources.cifar:CifarReader"
+    group_keys: ClassVar[tuple[GroupKey, ...]] = ("column", "pattern")
     class_names: ClassVar[Mapping[ClassLabel, str]] = CIFAR100
     class_groups: ClassVar[Mapping[str, tuple[ClassLabel, ...]]] = CIFAR100_SUPERCLASSES
     name: Literal["cifar100"] = "cifar100"
@@ -112,6 +129,7 @@ class MedMnist(Source):
 
     implementation: ClassVar[str] = "trainer.data.sources.medmnist:MedMnistReader"
     title_field: ClassVar[str | None] = "subset"
+    group_keys: ClassVar[tuple[GroupKey, ...]] = ("column",)
     name: Literal["medmnist"] = "medmnist"
     subset: str = Field(pattern=r"^[a-z0-9_]+$")
 
@@ -175,6 +193,7 @@ class ImageFolder(Source):
 
     implementation: ClassVar[str] = "trainer.data.sources.folder:FolderReader"
     title_field: ClassVar[str | None] = "folder"
+    group_keys: ClassVar[tuple[GroupKey, ...]] = ("level", "pattern")
     name: Literal["folder"] = "folder"
     folder: str = Field(min_length=1)
     size: int = Field(default=32, ge=4, le=1024)
@@ -211,6 +230,8 @@ def _path_below(given: str) -> str:
 
 class AbsentSource(Absent, Source):
     """A source whose plug-in is not installed here."""
+
+    group_keys: ClassVar[tuple[GroupKey, ...]] = GROUP_KEYS
 
 
 SOURCE_TYPES: Registry[Source] = Registry(

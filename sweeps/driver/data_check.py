@@ -47,10 +47,12 @@ def refusal(task: Task, survey: Survey) -> str | None:
     """Why a task is refused whose data set has splits of its own that it leaves out; None where it is not."""
     if not survey.replaces or task.replace_splits:
         return None
-    told, keys = [], [f"{name}_per_class" for name in survey.replaces]
+    told, keys = [], []
     for name in survey.replaces:
-        own = getattr(survey, name).replaced
-        told.append(f"{name}_per_class would leave out its own {name} split of {own:,} images")
+        own, drawn = getattr(survey, name).replaced, task.drawn(name)
+        key = f"{name}_per_class" if drawn is None else drawn.key
+        keys.append(key)
+        told.append(f"{key} would leave out its own {name} split of {own:,} images")
     return (
         f"{task.title}: {' and '.join(told)}; expected replace_splits: true in data, for a draw from "
         f"the training images in its place, or no {' and no '.join(keys)}"

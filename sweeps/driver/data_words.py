@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from search_spaces.config import Task, number
+from search_spaces.config import HeldOutName, Task, number
 from search_spaces.errors import AlmsweepError, DataError
 from search_spaces.labels import BlockLabels
 from sweeps.driver.data_check import faults_of
@@ -80,8 +80,11 @@ def not_comparable_lines(tasks: Collection[Task], findings: Mapping[Task, Findin
 def _data_set_lines(told: Sequence[tuple[Task, Survey]]) -> list[str]:
     """Where validation and test come from, what each ratio trains on, and what was left out."""
     lines, (task, survey) = [], told[0]
-    for name in ("test", "validation"):
+    names: tuple[HeldOutName, ...] = ("test", "validation")
+    for name in names:
         lines.append(f"  {name:11} {_held_out(name, getattr(survey, name), task)}")
+    if survey.groups:
+        lines.append(f"  {'groups':11} {_groups(survey.groups)}")
     for task, its in told[:SHOWN_RATIOS]:
         lines.append(f"  {'training':11} {_training(task, its)}")
     if len(told) > SHOWN_RATIOS:
@@ -91,12 +94,17 @@ def _data_set_lines(told: Sequence[tuple[Task, Survey]]) -> list[str]:
     return lines
 
 
-def _held_out(name: str, facts: HeldOutFacts, task: Task) -> str:
-    words = per_class(task, facts.counts)
-    if not facts.drawn:
+def _groups(counts: Sequence[int]) -> str:
+    training, validation, test = counts
+    return f"{training:,} in training, {validation:,} in validation, {test:,} in test; none in two of them"
+
+
+def _held_out(name: HeldOutName, facts: HeldOutFacts, task: Task) -> str:
+    words, drawn = per_class(task, facts.counts), task.drawn(name)
+    if not facts.drawn or drawn is None:
         return f"{words}: the data set's own {name} split"
     if any(facts.counts):
-        words += f": drawn from the training images ({name}_per_class)"
+        words += f": drawn from the training images ({drawn.key})"
     else:
         words = f"none, so nothing is selected by it ({name}_per_class 0)"
     if facts.replaced is not None:

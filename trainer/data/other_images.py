@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from search_spaces.config import ClassLabel, ImageFolder, Percentiles, Source, Task
+from search_spaces.config import ClassLabel, Groups, ImageFolder, Percentiles, Source, Task
 from search_spaces.errors import DataError, InputError
 from trainer.data.scaling import scaled_pixels
 from trainer.data.sources.class_folders import class_folders, images_in, split_folders, split_of
+from trainer.data.sources.class_tree import class_tree
 from trainer.data.sources.depth import Limits
 from trainer.data.sources.images import Images, LeftOut, Passed
 from trainer.data.sources.paths import composed, name_below, readable
@@ -54,6 +55,8 @@ def read_other_images(
 ) -> OtherImages:
     """The images of a folder with a sub-folder per class; of one with splits, those of its test split.
 
+    The class folders may stand below folders of groups: `PATIENT/benign/1.png`.
+
     image_shape   channels and side length to which they are brought, as the trial's were
     given         which class of the task a class folder holds, by its name; other folders hold the class
                   whose label or name they have
@@ -63,9 +66,9 @@ def read_other_images(
     class of the task, or images that cannot be read; InputError for a name in `given` that is none.
     """
     part = _scored_part(folder)
-    found = class_folders(part)
+    found, groups = _class_folders(part, task, given)
     classes = _classes(part, found, task, given)
-    source = _source(task.source, part.name, image_shape)
+    source = _source(task.source, part.name, image_shape, groups)
     raw = read_source(source, list(classes), part.parent, download=False)
     if limits is not None and raw.depth != limits.depth:
         raise DataError(
@@ -94,8 +97,28 @@ def _scored_part(folder: Path) -> Path:
     return tests[0] if len(tests) == 1 and class_folders(tests[0]) else splits.train
 
 
+def _class_folders(
+    part: Path, task: Task, given: Mapping[str, str]
+) -> tuple[dict[str, list[Path]], Groups | None]:
+    """The folders of each class by its name, and what tells groups where they stand below those of groups.
+
+    That is so where none of the part's own folders is a class of the task, and some in these are.
+    """
+    asked = {composed(name) for name in given}
+    found = {name: [folder] for name, folder in class_folders(part).items()}
+    if any(name in asked or _labels(name, task) for name in found):
+        return found, None
+    below: dict[str, list[Path]] = {}
+    groups = Groups(level=1)
+    for folder in class_tree(part, part, groups, (), Passed()):
+        below.setdefault(folder.name, []).append(folder.path)
+    if any(name in asked or _labels(name, task) for name in below):
+        return below, groups
+    return found, None
+
+
 def _classes(
-    part: Path, found: Mapping[str, Path], task: Task, given: Mapping[str, str]
+    part: Path, found: Mapping[str, Sequence[Path]], task: Task, given: Mapping[str, str]
 ) -> dict[str, ClassLabel]:
     """The class of the task that each folder holds, of those that hold one."""
     classes: dict[str, ClassLabel] = {}
@@ -140,7 +163,7 @@ def _names(task: Task) -> str:
     )
 
 
-def _source(trained: Source, name: str, image_shape: tuple[int, int]) -> ImageFolder:
+def _source(trained: Source, name: str, image_shape: tuple[int, int], groups: Groups | None) -> ImageFolder:
     """The folder `name` as a source whose images are prepared as those that the trial was trained on."""
     if isinstance(trained, ImageFolder):
         source = trained
@@ -148,7 +171,7 @@ def _source(trained: Source, name: str, image_shape: tuple[int, int]) -> ImageFo
         channels, size = image_shape
         source = ImageFolder.model_validate({"folder": "images", "channels": channels, "size": size})
     # Unlike one that a space names, it may be called anything.
-    return source.model_copy(update={"folder": name})
+    return source.model_copy(update={"folder": name, "groups": groups})
 
 
 def _positions(images: Images, task: Task, classes: Sequence[ClassLabel]) -> NDArray[np.int64]:
@@ -158,12 +181,14 @@ def _positions(images: Images, task: Task, classes: Sequence[ClassLabel]) -> NDA
 
 
 def _passed_over(
-    part: Path, found: Mapping[str, Path], classes: Mapping[str, ClassLabel]
+    part: Path, found: Mapping[str, Sequence[Path]], classes: Mapping[str, ClassLabel]
 ) -> tuple[LeftOut, ...]:
     """The images in folders that hold no class of the task."""
     passed = Passed()
-    for name, folder in sorted(found.items()):
-        if name not in classes:
+    for name, folders in sorted(found.items()):
+        if name in classes:
+            continue
+        for folder in folders:
             for image in images_in(folder, part, Passed()):
                 passed.add("images in folders of no class of the trial", name_below(part, image))
     return passed.left_out()

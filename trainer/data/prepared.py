@@ -6,7 +6,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -43,19 +43,22 @@ class Split:
     targets     [N], as the task stores them: uint8, 1 = positive (critical), or int16, the class
     ids         int64 [N], position in the published split; for folders str [N], path in the folder
     origin      the published split that the ids refer to: an example is an id and its origin
+    groups      str [N], the hashed group of each example (`trainer.data.groups.hashed`); None of a source
+                without groups
     """
 
     pixels: Tensor
     targets: Tensor
     ids: NDArray[np.int64] | NDArray[np.str_]
     origin: Origin
+    groups: NDArray[np.str_] | None = None
 
     def __len__(self) -> int:
         return len(self.targets)
 
     def to(self, device: torch.device | str) -> Split:
         """The same split with pixels and targets on another device."""
-        return Split(self.pixels.to(device), self.targets.to(device), self.ids, self.origin)
+        return replace(self, pixels=self.pixels.to(device), targets=self.targets.to(device))
 
 
 @dataclass(frozen=True)
@@ -156,6 +159,8 @@ def _to_arrays(prepared: PreparedSplits) -> CachedArrays:
         arrays[f"{name}_pixels"] = split.pixels.numpy()
         arrays[f"{name}_targets"] = split.targets.numpy()
         arrays[f"{name}_ids"] = split.ids
+        if split.groups is not None:
+            arrays[f"{name}_groups"] = split.groups
         origins[name] = split.origin
     for position, members in enumerate(prepared.members):
         arrays[f"members_{position}"] = members
@@ -191,4 +196,5 @@ def _from_arrays(cached: CachedArrays) -> PreparedSplits:
 def _split_from(cached: CachedArrays, name: str) -> Split:
     pixels = torch.from_numpy(cached.arrays[f"{name}_pixels"])
     targets = torch.from_numpy(cached.arrays[f"{name}_targets"])
-    return Split(pixels, targets, cached.arrays[f"{name}_ids"], cached.facts["origins"][name])
+    groups = cached.arrays.get(f"{name}_groups")
+    return Split(pixels, targets, cached.arrays[f"{name}_ids"], cached.facts["origins"][name], groups)

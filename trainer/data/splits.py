@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,13 +10,11 @@ from numpy.typing import NDArray
 
 from search_spaces.config import Task
 from search_spaces.errors import DataError
+from trainer.data.groups import check_apart
+from trainer.data.held_out import Part, Taken, count_classes, hold_out
 from trainer.data.pictures import digests, without
 from trainer.data.sources.images import Images, Listing, Origin, RawData
-from trainer.seeds import draw
 from trainer.tasks.base import task_arrays
-
-# Validation and test are drawn once for all replicates, whose own seeds draw under other purposes.
-_FIXED_SEED = 0
 
 
 @dataclass(frozen=True)
@@ -47,37 +45,11 @@ class Splits:
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
-    """One of a data set's own splits, as it is divided.
-
-    classes     int64 [N]
-    ids         [N], by which examples are drawn
-    pictures    [N], equal for copies of one picture
-    """
-
-    classes: NDArray[np.int64]
-    ids: NDArray[np.int64] | NDArray[np.str_]
-    pictures: Sequence[Hashable]
-
-    def __len__(self) -> int:
-        return len(self.classes)
-
-
-@dataclass(frozen=True, eq=False)
-class Taken:
-    """What is held out, as positions in the own split `origin`; so are the `copies` that are left out."""
-
-    positions: NDArray[np.int64]
-    classes: NDArray[np.int64]
-    origin: Origin
-    copies: NDArray[np.int64]
-
-
-@dataclass(frozen=True, eq=False)
 class Division:
     """Where the examples of pool, validation and test stand; see `Splits`.
 
     pool, copies     positions in the data set's own training split
+    groups           how many groups pool, validation and test have; empty of a source without groups
     """
 
     pool: NDArray[np.int64]
@@ -85,6 +57,7 @@ class Division:
     test: Taken
     class_sizes: tuple[int, ...]
     copies: NDArray[np.int64]
+    groups: tuple[int, ...] = ()
 
 
 def make_splits(raw: RawData, config: Task) -> Splits:
@@ -94,8 +67,11 @@ def make_splits(raw: RawData, config: Task) -> Splits:
     validation nor kept in the data set's own validation split, and a training image that is a copy of a
     test or validation image leaves the pool. Copies within one split stay.
 
+    Of a source with groups whole groups are drawn, and no group stands in two of the three.
+
     Raises DataError if the data set lacks a split that the configuration does not draw, if a class
-    has too few examples to draw from, and if validation or test lack what the task's metrics need.
+    has too few examples to draw from, if validation or test lack what the task's metrics need, and if a
+    group stands in two of the data set's own splits.
     """
     train = _part(raw.train)
     validation = None if raw.validation is None else _part(raw.validation)
@@ -113,12 +89,15 @@ def make_splits(raw: RawData, config: Task) -> Splits:
 def divide_listing(listing: Listing, config: Task) -> Division:
     """The division of a data set of which only the labels are known: no picture counts as a copy.
 
-    As many examples of each class as `make_splits` takes where there are no copies, though not the same ones.
+    As many examples of each class as `make_splits` takes where there are no copies, though not the same ones;
+    and the same groups.
     Raises DataError for what labels tell, as `make_splits` does.
     """
-    train = _listed("train", listing.train)
-    validation = None if listing.validation is None else _listed("validation", listing.validation)
-    test = None if listing.test is None else _listed("test", listing.test)
+    train = _listed("train", listing.train, listing)
+    validation = None
+    if listing.validation is not None:
+        validation = _listed("validation", listing.validation, listing)
+    test = None if listing.test is None else _listed("test", listing.test, listing)
     return divide(train, validation, test, config)
 
 
@@ -139,33 +118,39 @@ def train_counts(sizes: Sequence[int], available: Sequence[int], config: Task) -
 def divide(train: Part, validation: Part | None, test: Part | None, config: Task) -> Division:
     """See `make_splits`."""
     everything = np.arange(len(train))
-    tested, rest = _hold_out("test", test, config.test_per_class, train, everything, (), config)
+    tested, rest = hold_out("test", test, train, everything, (), config)
     taken = _pictures(tested, train, test)
     if config.validates:
-        validated, rest = _hold_out(
-            "validation", validation, config.validation_per_class, train, rest, taken, config
-        )
+        validated, rest = hold_out("validation", validation, train, rest, taken, config)
     else:
         nothing = everything[:0]
         validated = Taken(nothing, nothing, "train", nothing)
     taken |= _pictures(validated, train, validation)
     pool = without(rest, train.pictures, taken)
+    groups = {
+        "training": _groups(pool, train),
+        "validation": _groups_held_out(validated, train, validation),
+        "test": _groups_held_out(tested, train, test),
+    }
+    check_apart(groups, config.source.title)
     return Division(
         pool=pool,
         validation=validated,
         test=tested,
         class_sizes=count_classes(train.classes[rest], config),
         copies=np.setdiff1d(rest, pool),
+        groups=() if train.groups is None else tuple(len(np.unique(its)) for its in groups.values()),
     )
 
 
 def _part(images: Images) -> Part:
-    return Part(images.classes, images.ids, digests(images))
+    return Part(images.classes, images.ids, digests(images), images.groups)
 
 
-def _listed(name: Origin, classes: NDArray[np.int64]) -> Part:
+def _listed(name: Origin, classes: NDArray[np.int64], listing: Listing) -> Part:
     ids = np.arange(len(classes))
-    return Part(classes, ids, [(name, position) for position in ids.tolist()])
+    pictures = [(name, position) for position in ids.tolist()]
+    return Part(classes, ids, pictures, listing.groups.get(name))
 
 
 def _held_out(taken: Taken, train: Images, own: Images | None) -> HeldOut:
@@ -173,75 +158,16 @@ def _held_out(taken: Taken, train: Images, own: Images | None) -> HeldOut:
     return HeldOut(images.take(taken.positions), taken.origin, images.ids[taken.copies])
 
 
-def _hold_out(
-    name: Origin,
-    own: Part | None,
-    per_class: int | None,
-    train: Part,
-    rest: NDArray[np.int64],
-    taken: Collection[Hashable],
-    config: Task,
-) -> tuple[Taken, NDArray[np.int64]]:
-    """Draw `per_class` of each class out of `rest`, or take the `own` split; never a picture in `taken`.
-
-    Returns what is held out and the positions in `train` that are left.
-    """
-    data_set = config.source.title
-    if per_class is not None:
-        drawn = _draw_per_class(name, per_class, train, rest, taken, config)
-        held_out = Taken(drawn, train.classes[drawn], "train", drawn[:0])
-        rest = np.setdiff1d(rest, drawn)
-    elif own is not None:
-        everything = np.arange(len(own))
-        kept = without(everything, own.pictures, taken)
-        held_out = Taken(kept, own.classes[kept], name, np.setdiff1d(everything, kept))
-    else:
-        raise DataError(
-            f"{data_set} has no {name} split of its own: expected {name}_per_class, how many examples "
-            f"of each class to hold out, given none"
-        )
-    try:
-        task_arrays(config).check_split(name, held_out.classes, data_set)
-    except DataError as error:
-        copies = len(held_out.copies)
-        if not copies:
-            raise
-        of_all = copies + len(held_out.positions)
-        share = f"all {of_all:,}" if copies == of_all else f"{copies:,} of the {of_all:,}"
-        raise DataError(f"{error}: {share} {name} images are copies of test images") from None
-    return held_out, rest
+def _groups(positions: NDArray[np.int64], part: Part) -> NDArray[np.str_]:
+    return np.empty(0, np.str_) if part.groups is None else part.groups[positions]
 
 
-def _draw_per_class(
-    name: Origin,
-    count: int,
-    train: Part,
-    rest: NDArray[np.int64],
-    taken: Collection[Hashable],
-    config: Task,
-) -> NDArray[np.int64]:
-    """Sorted positions in `train` of `count` examples of each class, out of `rest`."""
-    candidates = without(rest, train.pictures, taken)
-    drawn = []
-    for index, label in enumerate(config.labels):
-        members = candidates[train.classes[candidates] == index]
-        if len(members) < count:
-            copies = int(np.count_nonzero(train.classes[rest] == index)) - len(members)
-            besides = f" besides {copies:,} copies of test images" if copies else ""
-            raise DataError(
-                f"{config.source.title}: {name}_per_class asks for {count} examples "
-                f"of class {label!r}, there are {len(members)}{besides}"
-            )
-        drawn.append(members[draw(train.ids[members], count, seed=_FIXED_SEED, purpose=name)])
-    return np.sort(np.concatenate(drawn))
+def _groups_held_out(held_out: Taken, train: Part, own: Part | None) -> NDArray[np.str_]:
+    part = train if held_out.origin == "train" or own is None else own
+    return _groups(held_out.positions, part)
 
 
 def _pictures(held_out: Taken, train: Part, own: Part | None) -> frozenset[Hashable]:
     """The pictures that are held out."""
     part = train if held_out.origin == "train" or own is None else own
     return frozenset(part.pictures[position] for position in held_out.positions.tolist())
-
-
-def count_classes(classes: NDArray[np.int64], config: Task) -> tuple[int, ...]:
-    """How many of these examples are of each class."""
-    return tuple(map(int, np.bincount(classes, minlength=len(config.labels))))

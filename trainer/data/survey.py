@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence, Sized
 from pathlib import Path
 
-from search_spaces.config import Frozen, Task
+from search_spaces.config import Frozen, HeldOutName, Task
 from search_spaces.errors import DataError, InputError
+from trainer.data.held_out import Taken, count_classes
 from trainer.data.sources.faults import Malformed
 from trainer.data.sources.images import LeftOut, Listing, with_left_out
 from trainer.data.sources.read import list_source, source_files
-from trainer.data.splits import Taken, count_classes, divide_listing, train_counts
+from trainer.data.splits import divide_listing, train_counts
 
 
 class HeldOutFacts(Frozen):
@@ -36,6 +37,7 @@ class Survey(Frozen):
     train       how many of them a seed draws
     sizes       how many there are to train on: without held out ones
     left_out    what was passed over, or is a copy, and why
+    groups      how many groups training, validation and test have; empty of a source without groups
     sha256      the hash of the data, as results name it; None while nothing was decoded
     """
 
@@ -44,13 +46,15 @@ class Survey(Frozen):
     validation: HeldOutFacts
     test: HeldOutFacts
     left_out: tuple[LeftOut, ...] = ()
+    groups: tuple[int, ...] = ()
     sha256: str | None = None
 
     @property
-    def replaces(self) -> tuple[str, ...]:
+    def replaces(self) -> tuple[HeldOutName, ...]:
         """Which of the data set's own splits are left out for others: "validation", "test"."""
-        found = []
-        for name in ("validation", "test"):
+        found: list[HeldOutName] = []
+        names: tuple[HeldOutName, ...] = ("validation", "test")
+        for name in names:
             if getattr(self, name).replaced is not None:
                 found.append(name)
         return tuple(found)
@@ -116,6 +120,7 @@ def survey_listing(listing: Listing, task: Task) -> Survey:
         validation=_facts(division.validation, listing.validation, task),
         test=_facts(division.test, listing.test, task),
         left_out=listing.left_out,
+        groups=division.groups,
     )
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from search_spaces.config import Task
 from search_spaces.errors import DataError
 from trainer.data.survey import Finding, Survey, by_data_set, files_are_missing, look_at_labels
@@ -57,6 +59,10 @@ def _with_pixels(survey: Survey | None, data: TaskData) -> Survey:
     if survey is None:
         raise AssertionError("data of a task of which labels have told a fault")
     splits = data.splits
+    groups = []
+    for part in (splits.pool, splits.validation, splits.test):
+        if part.groups is not None:
+            groups.append(len(np.unique(part.groups)))
     validation = survey.validation.model_copy(update={"counts": splits.sizes.validation})
     return survey.model_copy(
         update={
@@ -66,6 +72,7 @@ def _with_pixels(survey: Survey | None, data: TaskData) -> Survey:
             "test": survey.test.model_copy(update={"counts": splits.sizes.test}),
             # Listed just now; a cached entry does not know of files that are no images.
             "left_out": (*survey.left_out, *splits.copies),
+            "groups": tuple(groups),
             "sha256": data.sha256,
         }
     )

@@ -16,11 +16,13 @@ from torch import Tensor
 from search_spaces.config import Task
 from search_spaces.errors import DataError
 from trainer.data.copies import copies_in
+from trainer.data.groups import hashed
+from trainer.data.held_out import count_classes
 from trainer.data.prepared import ClassSizes, PreparedSplits, Split, prepare_once
 from trainer.data.scaling import scale_by_percentiles
 from trainer.data.sources.images import Images, Origin, with_left_out
 from trainer.data.sources.read import read_source, source_statistics
-from trainer.data.splits import count_classes, make_splits, train_counts
+from trainer.data.splits import make_splits, train_counts
 from trainer.data.subset import draw_subset
 from trainer.tasks.base import TaskArrays, task_arrays
 
@@ -58,7 +60,7 @@ class TaskData:
 
     @property
     def sha256(self) -> str:
-        """Of pixels, targets and ids of the splits, whatever the ratio and file format."""
+        """Of pixels, targets, ids and groups of the splits, whatever the ratio and file format."""
         return self.splits.sha256
 
     @property
@@ -133,7 +135,8 @@ def _decode(config: Task, data_dir: Path | None, download: bool) -> PreparedSpli
 
 def _tensors(images: Images, origin: Origin, arrays: TaskArrays) -> Split:
     targets = torch.from_numpy(arrays.targets(images.classes))
-    return Split(torch.from_numpy(images.pixels), targets, images.ids, origin)
+    groups = None if images.groups is None else hashed(images.groups)
+    return Split(torch.from_numpy(images.pixels), targets, images.ids, origin, groups)
 
 
 def channel_statistics(pixels: NDArray[np.uint8]) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -159,4 +162,6 @@ def _sha256(splits: Sequence[Split]) -> str:
         digest.update(f"{split.origin}\n{shape}\n{ids}\n".encode())
         digest.update(split.pixels.numpy().tobytes())
         digest.update(split.targets.numpy().tobytes())
+        if split.groups is not None:
+            digest.update("\n".join(split.groups.tolist()).encode())
     return digest.hexdigest()

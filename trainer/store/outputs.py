@@ -2,6 +2,7 @@
 
 split        "val" or "test"
 example_id   the example's id in its published split, as text
+group        of a source with groups: which one the example is of, hashed
 target       int8 or int16
 score        float32, of a task with one score per example
 outputs      of any other: fixed-size list of float32, a logit per class
@@ -17,24 +18,35 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 SCORE, OUTPUTS = "score", "outputs"
+GROUP = "group"
 
 
 class Outputs(NamedTuple):
-    """Ids [N] (str), targets [N] and outputs [N] or [N, K] (float32) of one split, as they were stored."""
+    """Ids [N] (str), targets [N] and outputs [N] or [N, K] (float32) of one split, as they were stored.
+
+    And the hashed group of each example [N]; None of a source without groups.
+    """
 
     ids: NDArray[np.str_]
     targets: NDArray[np.int16]
     outputs: NDArray[np.float32]
+    groups: NDArray[np.str_] | None = None
 
 
 def outputs_table(
-    split: str, ids: Any, targets: NDArray[np.generic], outputs: NDArray[np.float32]
+    split: str,
+    ids: Any,
+    targets: NDArray[np.generic],
+    outputs: NDArray[np.float32],
+    groups: NDArray[np.str_] | None = None,
 ) -> pa.Table:
     """A split's outputs [N] or [N, K] as a table of N rows."""
     columns = {
         "split": pa.array([split] * len(outputs), pa.string()),
         "example_id": pa.array([str(i) for i in ids], pa.string()),
     }
+    if groups is not None:
+        columns[GROUP] = pa.array(groups.tolist(), pa.string())
     values = pa.array(outputs.astype(np.float32).reshape(-1))
     if outputs.ndim == 1:
         columns["target"], columns[SCORE] = pa.array(targets.astype(np.int8)), values
@@ -48,7 +60,15 @@ def outputs_of(table: pa.Table, split: str) -> Outputs:
     """One split of a stored table, in its rows' order. Raises KeyError for a table without outputs."""
     part = table.filter(pc.equal(table["split"], split))
     ids = np.asarray(part["example_id"].to_pylist(), dtype=np.str_)
-    return Outputs(ids, part["target"].to_numpy().astype(np.int16), output_values(part))
+    targets = part["target"].to_numpy().astype(np.int16)
+    return Outputs(ids, targets, output_values(part), group_values(part))
+
+
+def group_values(rows: pa.Table) -> NDArray[np.str_] | None:
+    """The hashed groups [N] of a table's rows; None of a source without groups."""
+    if GROUP not in rows.column_names:
+        return None
+    return np.asarray(rows[GROUP].to_pylist(), dtype=np.str_)
 
 
 def output_values(rows: pa.Table) -> NDArray[np.float32]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -29,9 +30,9 @@ def check_source(
 
     Images are uint8 [N, C, S, S] of one shape, that which the source says if it says one; float32 where they
     are still to be scaled by percentiles. An id is unique in its split; the same every time, with the
-    classes' positions in the order in which they are asked for. Its labels alone tell the same classes. An
-    unknown class is a DataError, for labels too, and so is a missing data directory where there must be one.
-    Its files exist. Raises ContractBroken.
+    classes' positions in the order in which they are asked for. With `groups` each image has one. Its labels
+    alone tell the same classes and groups. An unknown class is a DataError, for labels too, and so is a
+    missing data directory where there must be one. Its files exist. Raises ContractBroken.
     """
     check_configuration(config, example_trial(data=example_tasks()[0].model_copy(update={"source": config})))
     demand(bool(config.title), config, "a title")
@@ -44,12 +45,15 @@ def check_source(
         images, classes = getattr(raw, name), getattr(listed, name)
         told = classes is None if images is None else np.array_equal(classes, images.classes)
         demand(told, config, f"a listing with the classes of the {name} images")
+        groups = None if images is None else images.groups
+        is_told = groups is None or np.array_equal(groups, listed.groups.get(name, []))
+        demand(is_told, config, f"a listing with the groups of the {name} images")
         if images is None:
             demand(name != "train", config, "training images")
             continue
         _check_images(config, images, len(asked), np.uint8 if raw.percentiles is None else np.float32)
         demand(_equal(images, getattr(again, name)), config, f"the same {name} images every time")
-        mirrored = Images(images.pixels, len(asked) - 1 - images.classes, images.ids)
+        mirrored = replace(images, classes=len(asked) - 1 - images.classes)
         demand(_equal(mirrored, getattr(turned, name)), config, "classes' positions in the asked order")
     unknown = (*asked, UNLIKELY_LABEL)
     is_error = refused(lambda: read_source(config, unknown, data_dir, download=False))
@@ -68,6 +72,10 @@ def _check_images(config: Source, images: Images, classes: int, kind: type[np.ge
     said = config.image_shape
     demand(said is None or said == (pixels.shape[1], pixels.shape[2]), config, f"images of the shape {said}")
     demand(len(images.classes) == len(images.ids) == len(pixels), config, "a class and an id per image")
+    if config.groups is None:
+        demand(images.groups is None, config, "no groups, as none were asked for")
+    else:
+        demand(images.groups is not None and len(images.groups) == len(pixels), config, "a group per image")
     demand(len(np.unique(images.ids)) == len(images.ids), config, "every id once")
     demand(set(np.unique(images.classes)) <= set(range(classes)), config, "positions among the asked classes")
 
@@ -95,5 +103,7 @@ def _check_statistics(config: Source, raw: RawData) -> None:
 def _equal(one: Images, other: Images | None) -> bool:
     if other is None:
         return False
-    pairs = ((one.pixels, other.pixels), (one.classes, other.classes), (one.ids, other.ids))
+    pairs = [(one.pixels, other.pixels), (one.classes, other.classes), (one.ids, other.ids)]
+    if one.groups is not None and other.groups is not None:
+        pairs.append((one.groups, other.groups))
     return all(np.array_equal(left, right) for left, right in pairs)

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, ClassVar, Literal, Self, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple, Self, TypeAlias
 
-from pydantic import field_validator
+from pydantic import field_validator, model_validator
 
-from search_spaces.config.base import Frozen
+from search_spaces.config.base import Frozen, number
 from search_spaces.config.classes import ClassLabel
 from search_spaces.config.metrics import DEFAULT_TARGETS, Metric, Targets
 from search_spaces.config.sources import SourceConfig
@@ -23,11 +23,21 @@ from search_spaces.config.sources import SourceConfig
 # Which examples a critical class is compared with: all others, or those of one other class at a time.
 Comparison: TypeAlias = Literal["one_vs_rest", "pairwise"]
 
+HeldOutName: TypeAlias = Literal["validation", "test"]
+
 LONGEST_LABEL = 60
 # So many classes of a role are named in a label.
 _MOST_NAMED = 3
 # Not printed themselves, and part of many a word in Persian or Hindi.
 _JOINERS = "\u200c\u200d"
+
+
+class HeldOutDraw(NamedTuple):
+    """How many examples of each class are drawn for a split: a number, or a share of all training images."""
+
+    key: str
+    per_class: int | None
+    share: float | None
 
 
 class Task(Frozen, ABC):
@@ -62,6 +72,8 @@ class Task(Frozen, ABC):
         validation_per_class: int | None
         test_per_class: int | None
         train_share: float
+        validation_share: float | None
+        test_share: float | None
         label: str | None
         replace_splits: bool
 
@@ -74,6 +86,35 @@ class Task(Frozen, ABC):
         if not is_line or not 0 < len(label) <= LONGEST_LABEL:
             raise ValueError(f"expected one line of 1 to {LONGEST_LABEL} characters, given {label!r}")
         return label
+
+    @model_validator(mode="after")
+    def _splits_are_drawn_in_one_way(self) -> Self:
+        for name, count, share in (
+            ("validation", self.validation_per_class, self.validation_share),
+            ("test", self.test_per_class, self.test_share),
+        ):
+            if count is not None and share is not None:
+                raise ValueError(f"expected {name}_per_class or {name}_share, given both")
+            if count and self.source.groups is not None:
+                raise ValueError(
+                    f"{name}_per_class: expected {name}_share beside source.groups, of which whole "
+                    f"ones are drawn, given {count}"
+                )
+        total = (self.validation_share or 0) + (self.test_share or 0)
+        if total >= 1:
+            raise ValueError(
+                f"expected less than 1 for validation_share and test_share together, given {number(total)}"
+            )
+        return self
+
+    def drawn(self, split: HeldOutName) -> HeldOutDraw | None:
+        """How a split is drawn from the training images; None where the data set's own is taken."""
+        count, share = self.validation_per_class, self.validation_share
+        if split == "test":
+            count, share = self.test_per_class, self.test_share
+        if share is not None:
+            return HeldOutDraw(f"{split}_share", None, share)
+        return None if count is None else HeldOutDraw(f"{split}_per_class", count, None)
 
     def bare(self) -> Self:
         """The same task without what is no part of a trial's identity: its label, its permission."""

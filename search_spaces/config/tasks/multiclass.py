@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from search_spaces.config.base import Frozen, number
 from search_spaces.config.classes import ClassLabel
-from search_spaces.config.identity import NOT_IDENTITY
+from search_spaces.config.identity import ADDED_LATER, NOT_IDENTITY
 from search_spaces.config.metrics import (
     Metric,
     Targets,
@@ -59,6 +59,9 @@ class MultiClass(Task):
                            for every seed; without it the data set's own validation split is taken;
                            with 0 there is no validation, and nothing is selected
     test_per_class         likewise for the test split
+    validation_share       in place of `validation_per_class`: this share of the training images of each
+                           class; of a source with groups whole groups, as near to it as these allow
+    test_share             likewise for the test split
     train_share            share of each class, of what is not held out, that a seed draws
     label                  what tables, titles and runs call the data; no part of a trial's identity
     replace_splits         allows validation and test to be drawn where the data set has such splits of its
@@ -83,6 +86,8 @@ class MultiClass(Task):
     validation_per_class: int | None = Field(default=None, ge=0)
     test_per_class: int | None = Field(default=None, ge=1)
     train_share: float = Field(default=0.9, gt=0, le=1)
+    validation_share: Annotated[float | None, Field(gt=0, lt=1), ADDED_LATER] = None
+    test_share: Annotated[float | None, Field(gt=0, lt=1), ADDED_LATER] = None
     label: Annotated[str | None, NOT_IDENTITY] = None
     replace_splits: Annotated[bool, NOT_IDENTITY] = False
 

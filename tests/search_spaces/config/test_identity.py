@@ -45,6 +45,7 @@ SCHEMA_2 = {
     "DeferredLdam": {"name", "max_margin", "beta", "defer"},
     "Digits": {"name"},
     "Focal": {"name", "gamma"},
+    "Groups": set(),
     "ImageFolder": {"name", "folder", "size", "channels"},
     "HorizontalFlip": {"name", "probability"},
     "Imbalance": {"profile", "factor"},

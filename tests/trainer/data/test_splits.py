@@ -7,14 +7,9 @@ from search_spaces.config import Binary, MedMnist
 from search_spaces.errors import DataError
 from tests.trainer.image_files import random_images
 from trainer.data.copies import copies_in
+from trainer.data.held_out import count_classes
 from trainer.data.sources.images import Images, LeftOut, RawData
-from trainer.data.splits import (
-    Splits,
-    count_classes,
-    divide_listing,
-    make_splits,
-    train_counts,
-)
+from trainer.data.splits import Splits, divide_listing, make_splits, train_counts
 
 
 def _images(classes: list[int], seed: int = 0) -> Images:

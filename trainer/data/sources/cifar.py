@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import shutil
 import tempfile
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -15,21 +15,25 @@ from numpy.typing import NDArray
 
 from search_spaces.config import Cifar10, Cifar100, ClassLabel
 from search_spaces.errors import DataError
-from trainer.data.sources.cifar_pickle import read_batch
+from trainer.data.sources.cifar_pickle import read_batch, read_entry
 from trainer.data.sources.faults import Faults
+from trainer.data.sources.groups import GroupFinder, finder_of, group_array
 from trainer.data.sources.images import (
     Images,
     Listing,
+    Origin,
     Passed,
     RawData,
     asked_classes,
     check_known,
+    class_positions,
     select_images,
 )
 from trainer.data.sources.parquet import (
     other_parquet_files,
     parquet_files,
     read_parquet,
+    read_parquet_groups,
     read_parquet_labels,
 )
 from trainer.data.sources.reader import Reader, Statistics
@@ -39,6 +43,8 @@ log = logging.getLogger(__name__)
 Split = Literal["train", "test"]
 SPLITS: tuple[Split, ...] = ("train", "test")
 SHAPE = (3, 32, 32)
+# The Parquet files of train and of test.
+_Files = tuple[list[Path], list[Path]]
 # Mean and deviation of the training images, per channel, in 0..1 units, as in the paper's code.
 MEAN: tuple[float, ...] = (0.4914, 0.4822, 0.4465)
 STD: tuple[float, ...] = (0.2023, 0.1994, 0.2010)
@@ -92,13 +98,15 @@ class CifarReader(Reader[Cifar10 | Cifar100]):
         layout = _LAYOUTS[name]
         check_known(asked, range(layout.classes), name)
         found = self._found(data_dir, download=download)
+        groups = self._groups(found, asked)
         if isinstance(found, Path):
-            train = _read_batches(found, layout, "train", asked)
-            return RawData(train, None, _read_batches(found, layout, "test", asked))
+            train, test = (_read_batches(found, layout, split, asked) for split in SPLITS)
+            return RawData(_grouped(train, groups, "train"), None, _grouped(test, groups, "test"))
         passed, faults = Passed(), Faults(name)
         train, test = (read_parquet(files, layout.column, asked, SHAPE, faults, passed) for files in found)
         faults.check()
         other_parquet_files([*found[0], *found[1]], passed)
+        train, test = _grouped(train, groups, "train"), _grouped(test, groups, "test")
         return RawData(train, None, test, passed.left_out())
 
     def listing(self, asked: Sequence[ClassLabel], data_dir: Path, *, download: bool) -> Listing:
@@ -107,15 +115,30 @@ class CifarReader(Reader[Cifar10 | Cifar100]):
         layout = _LAYOUTS[name]
         check_known(asked, range(layout.classes), name)
         found = self._found(data_dir, download=download)
+        groups = self._groups(found, asked)
         if isinstance(found, Path):
             train, test = (_read_labels(found, layout, split, asked) for split in SPLITS)
-            return Listing(train, None, test)
+            return Listing(train, None, test, groups=groups)
         passed = Passed()
         train, test = (read_parquet_labels(files, layout.column, asked, passed) for files in found)
         other_parquet_files([*found[0], *found[1]], passed)
-        return Listing(train, None, test, passed.left_out())
+        return Listing(train, None, test, passed.left_out(), groups)
 
-    def _found(self, data_dir: Path, *, download: bool) -> Path | tuple[list[Path], list[Path]]:
+    def _groups(self, found: Path | _Files, asked: Sequence[ClassLabel]) -> dict[Origin, NDArray[np.str_]]:
+        """The groups of the asked classes' images in each split; none of a source without."""
+        finder, layout = finder_of(self.source), _LAYOUTS[self.source.name]
+        groups: dict[Origin, NDArray[np.str_]] = {}
+        if finder is None:
+            return groups
+        for position, split in enumerate(SPLITS):
+            if isinstance(found, Path):
+                groups[split] = _groups_of_batches(found, layout, split, asked, finder)
+            else:
+                groups[split] = read_parquet_groups(found[position], layout.column, asked, finder)
+        finder.check()
+        return groups
+
+    def _found(self, data_dir: Path, *, download: bool) -> Path | _Files:
         """Where the files lie (see `_find`). Raises DataError where they do not."""
         name = self.source.name
         found = _find(name, data_dir)
@@ -146,7 +169,7 @@ class CifarReader(Reader[Cifar10 | Cifar100]):
         return MEAN, STD
 
 
-def _find(name: str, data_dir: Path) -> Path | tuple[list[Path], list[Path]] | None:
+def _find(name: str, data_dir: Path) -> Path | _Files | None:
     """The folder of the original files, or the Parquet files of train and test."""
     layout = _LAYOUTS[name]
     for root in (data_dir / name, data_dir):
@@ -176,6 +199,24 @@ def _read_batches(folder: Path, layout: _Layout, split: Split, asked: Sequence[C
         pixels.append(its_pixels)
         labels.append(its_labels)
     return select_images(np.concatenate(pixels), np.concatenate(labels), asked)
+
+
+def _groups_of_batches(
+    folder: Path, layout: _Layout, split: Split, asked: Sequence[ClassLabel], finder: GroupFinder
+) -> NDArray[np.str_]:
+    """By an entry beside the labels, or by the images' file names."""
+    groups = []
+    for batch in layout.batches[split]:
+        path = folder / batch
+        values = read_entry(path, layout.batch_labels, finder.groups.column or "filenames")
+        labels = read_batch(path, layout.batch_labels)[1]
+        for image in np.flatnonzero(class_positions(labels, asked) >= 0).tolist():
+            groups.append(finder.group_of(values[image], f"{batch} image {image}"))
+    return group_array(groups)
+
+
+def _grouped(images: Images, groups: Mapping[Origin, NDArray[np.str_]], split: Split) -> Images:
+    return replace(images, groups=groups.get(split))
 
 
 def _download(layout: _Layout, root: Path) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search_spaces.errors import DataError
+from trainer.data.sources.faults import Malformed
 
 # The function that an array's pickle calls; its module was renamed between NumPy 1 and 2.
 _RECONSTRUCT = np.empty(0).__reduce__()[0]
@@ -50,6 +51,37 @@ def read_batch(path: Path, label_key: str) -> tuple[NDArray[np.uint8], NDArray[n
     `label_key` is "labels" (CIFAR-10) or "fine_labels" (CIFAR-100). Raises DataError if the file is missing,
     is damaged, holds anything but arrays and plain values, or lacks what is expected.
     """
+    content = _content(path, label_key)
+    data, labels = content["data"], np.asarray(content[label_key])
+    if not (isinstance(data, np.ndarray) and data.dtype == np.uint8 and data.shape == (len(labels), 3072)):
+        found = f"{data.dtype} {data.shape}" if isinstance(data, np.ndarray) else type(data).__name__
+        raise DataError(f"{path}: expected uint8 data [{len(labels)}, 3072], found {found}")
+    if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
+        raise DataError(
+            f"{path}: expected one integer per image in {label_key}, found {labels.dtype} {labels.shape}"
+        )
+    return data.reshape(-1, 3, 32, 32), labels.astype(np.int64)
+
+
+def read_entry(path: Path, label_key: str, entry: str) -> list[object]:
+    """What a batch file says of each image under a key, "filenames" for one; as long as its labels.
+
+    Raises DataError as `read_batch` does, and Malformed where there is no such entry.
+    """
+    content = _content(path, label_key)
+    values, labels = content.get(entry), content[label_key]
+    if isinstance(values, np.ndarray):
+        values = values.tolist()
+    if not isinstance(values, list) or len(values) != len(labels):
+        raise Malformed(
+            f"{path}: expected {entry} for source.groups, one value per image, found none; "
+            f"it holds {', '.join(sorted(map(str, content)))}"
+        )
+    return values
+
+
+def _content(path: Path, label_key: str) -> dict[str, Any]:
+    """What a batch file holds, with data and labels. Raises DataError."""
     try:
         with path.open("rb") as stream:
             # Latin-1 is what NumPy asks for to read the arrays that Python 2 wrote.
@@ -63,12 +95,4 @@ def read_batch(path: Path, label_key: str) -> tuple[NDArray[np.uint8], NDArray[n
     if not isinstance(content, dict) or not {"data", label_key} <= content.keys():
         found = sorted(map(str, content)) if isinstance(content, dict) else type(content).__name__
         raise DataError(f"{path}: expected a dictionary with data and {label_key}, found {found}")
-    data, labels = content["data"], np.asarray(content[label_key])
-    if not (isinstance(data, np.ndarray) and data.dtype == np.uint8 and data.shape == (len(labels), 3072)):
-        found = f"{data.dtype} {data.shape}" if isinstance(data, np.ndarray) else type(data).__name__
-        raise DataError(f"{path}: expected uint8 data [{len(labels)}, 3072], found {found}")
-    if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
-        raise DataError(
-            f"{path}: expected one integer per image in {label_key}, found {labels.dtype} {labels.shape}"
-        )
-    return data.reshape(-1, 3, 32, 32), labels.astype(np.int64)
+    return content

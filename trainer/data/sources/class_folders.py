@@ -116,12 +116,14 @@ def images_in(folder: Path, root: Path, passed: Passed) -> list[Path]:
     return images
 
 
-def loose_images(split: Path, root: Path, passed: Passed) -> None:
+def loose_images(
+    folder: Path, root: Path, passed: Passed, reason: str = "images beside the class folders"
+) -> None:
     """Count the images that lie beside the class folders of a split."""
-    for entry in _entries(split):
+    for entry in _entries(folder):
         path = Path(entry.path)
         if path.suffix.lower() in EXTENSIONS and not _is_folder(entry):
-            passed.add("images beside the class folders", name_below(root, path))
+            passed.add(reason, name_below(root, path))
 
 
 def subfolders(folder: Path) -> list[Path]:

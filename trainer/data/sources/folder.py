@@ -8,26 +8,20 @@ import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from search_spaces.config import ClassLabel, ImageFolder, Percentiles
 from search_spaces.errors import DataError
-from trainer.data.sources.class_folders import (
-    SPLIT_NAMES,
-    class_folders,
-    images_in,
-    loose_images,
-    split_folders,
-    split_of,
-    subfolders,
-)
+from trainer.data.sources.class_folders import images_in, split_folders
+from trainer.data.sources.class_tree import folders_with_images
 from trainer.data.sources.decode import decode_image, decode_values
 from trainer.data.sources.faults import Faults, Malformed
-from trainer.data.sources.images import Images, Listing, Passed, RawData
-from trainer.data.sources.paths import child, composed, name_below, readable
+from trainer.data.sources.folder_entries import Entry, classes_of, entries_of, groups_of
+from trainer.data.sources.groups import finder_of
+from trainer.data.sources.images import Images, Listing, Origin, Passed, RawData
+from trainer.data.sources.paths import child, composed, readable
 from trainer.data.sources.reader import Reader
 
 log = logging.getLogger(__name__)
@@ -36,17 +30,10 @@ log = logging.getLogger(__name__)
 _DARK = 31
 
 
-class _Entry(NamedTuple):
-    """An image: its id, the position of its class among the asked ones, its file."""
-
-    image_id: str
-    position: int
-    path: Path
-
-
 class FolderReader(Reader[ImageFolder]):
     """Reads `<data dir>/<folder>/<class>/<image>`, or `<data dir>/<folder>/<split>/<class>/<image>`.
 
+    Or such trees with folders of groups above or below those of the classes (see `class_tree`).
     The data directory may also be the folder itself. A class is the name of its folder, in any Unicode form;
     the label 0 means the folder "0". The id of an image is its path in the folder (see `readable`). What is
     no image by its ending, what lies in sub-folders of a class, and images of other classes are passed over
@@ -74,9 +61,15 @@ class FolderReader(Reader[ImageFolder]):
         """See `Reader`: the files' names tell."""
         passed = Passed()
         train, validation, test = self._entries(asked, data_dir, passed)
-        own_validation = None if validation is None else _classes(validation)
-        own_test = None if test is None else _classes(test)
-        return Listing(_classes(train), own_validation, own_test, passed.left_out())
+        own_validation = None if validation is None else classes_of(validation)
+        own_test = None if test is None else classes_of(test)
+        groups: dict[Origin, NDArray[np.str_]] = {}
+        own: tuple[tuple[Origin, list[Entry] | None], ...]
+        own = (("train", train), ("validation", validation), ("test", test))
+        for origin, entries in own:
+            if entries is not None and self.source.groups is not None:
+                groups[origin] = groups_of(entries)
+        return Listing(classes_of(train), own_validation, own_test, passed.left_out(), groups)
 
     def files(self, data_dir: Path) -> list[Path]:
         """The images in the folder, of all classes. Raises DataError if the folder is missing."""
@@ -84,7 +77,7 @@ class FolderReader(Reader[ImageFolder]):
         folders = split_folders(_root(self.source, data_dir), nobody)
         found = []
         for split in folders:
-            for folder in class_folders(split).values():
+            for folder in folders_with_images(split, self.source.groups):
                 # One that may not be listed ("lost+found") is an error for whoever asks for that class.
                 with contextlib.suppress(Malformed):
                     found += images_in(folder, folders.root, nobody)
@@ -92,7 +85,7 @@ class FolderReader(Reader[ImageFolder]):
 
     def _entries(
         self, asked: Sequence[ClassLabel], data_dir: Path, passed: Passed
-    ) -> tuple[list[_Entry], list[_Entry] | None, list[_Entry] | None]:
+    ) -> tuple[list[Entry], list[Entry] | None, list[Entry] | None]:
         """The images of train, validation and test; None for a split that the folder has not."""
         names = [composed(str(label)) for label in asked]
         if len(set(names)) != len(names):
@@ -100,10 +93,13 @@ class FolderReader(Reader[ImageFolder]):
                 f"image folder {self.source.folder}: expected each class folder once, given {list(asked)}"
             )
         folders = split_folders(_root(self.source, data_dir), passed)
-        train = _entries_of(folders.train, folders.root, names, passed)
-        own: list[list[_Entry] | None] = []
+        finder = finder_of(self.source)
+        train = entries_of(folders.train, folders.root, names, passed, finder)
+        own: list[list[Entry] | None] = []
         for split in (folders.validation, folders.test):
-            own.append(None if split is None else _entries_of(split, folders.root, names, passed))
+            own.append(None if split is None else entries_of(split, folders.root, names, passed, finder))
+        if finder is not None:
+            finder.check()
         return train, own[0], own[1]
 
 
@@ -123,7 +119,7 @@ class _Decoding:
         """That of the images, after `check`."""
         return next(iter(self._types), "8-bit")
 
-    def images(self, entries: Sequence[_Entry]) -> Images:
+    def images(self, entries: Sequence[Entry]) -> Images:
         """The images of one split; those that cannot be read are black."""
         shape = (len(entries), self._source.channels, self._source.size, self._source.size)
         pixels = np.zeros(shape, dtype=np.uint8 if self.percentiles is None else np.float32)
@@ -132,9 +128,10 @@ class _Decoding:
                 pixels[row] = self._decoded(entry)
         self._brightest = max(self._brightest, float(pixels.max(initial=0)))
         ids = np.array([entry.image_id for entry in entries], dtype=np.str_)
-        return Images(pixels, _classes(entries), ids)
+        groups = None if self._source.groups is None else groups_of(entries)
+        return Images(pixels, classes_of(entries), ids, groups)
 
-    def _decoded(self, entry: _Entry) -> NDArray[np.uint8] | NDArray[np.float32]:
+    def _decoded(self, entry: Entry) -> NDArray[np.uint8] | NDArray[np.float32]:
         where, channels, size = readable(entry.path), self._source.channels, self._source.size
         if self.percentiles is None:
             return decode_image(entry.path, where, channels, size)
@@ -182,52 +179,3 @@ def _ends_in(folder: Path, parts: Sequence[str]) -> bool:
     """Whether a path's last names are these, so that it is itself the data set's folder."""
     last = [composed(name) for name in folder.parts[-len(parts) :]]
     return folder.is_dir() and last == [composed(part) for part in parts]
-
-
-def _entries_of(split: Path, root: Path, asked: Sequence[str], passed: Passed) -> list[_Entry]:
-    folders = class_folders(split)
-    _check_known(asked, sorted(folders), split)
-    loose_images(split, root, passed)
-    entries = []
-    for position, name in enumerate(asked):
-        for path in images_in(folders[name], root, passed):
-            entries.append(_Entry(name_below(root, path), position, path))
-    for name in sorted(folders.keys() - set(asked)):
-        _pass_over_class(folders[name], root, passed)
-    return sorted(entries)
-
-
-def _pass_over_class(folder: Path, root: Path, passed: Passed) -> None:
-    """Count the images of a class that was not asked for; what else lies there is no concern of anybody."""
-    with contextlib.suppress(Malformed):
-        for path in images_in(folder, root, Passed()):
-            passed.add("images of classes that are not named", name_below(root, path))
-
-
-def _check_known(asked: Sequence[str], known: Sequence[str], split: Path) -> None:
-    unknown = [name for name in asked if name not in known]
-    if not unknown:
-        return
-    message = (
-        f"{readable(split)}: unknown class label {', '.join(map(repr, unknown))}; "
-        f"known: {', '.join(map(repr, known)) or 'none, as there is no folder'}"
-    )
-    elsewhere = [readable(folder) for folder in subfolders(split) if _holds(folder, asked)]
-    if elsewhere:
-        message += f"; there are such folders in {' and '.join(elsewhere[:2])}"
-    if any(split_of(name) for name in known):
-        names = "; ".join(f"{split}: {', '.join(names)}" for split, names in SPLIT_NAMES.items())
-        message += f" (folders of splits, in any case, are called {names})"
-    raise DataError(message)
-
-
-def _holds(folder: Path, asked: Sequence[str]) -> bool:
-    """Whether a folder has all asked class folders, in itself or in its training split."""
-    try:
-        return set(asked) <= class_folders(split_folders(folder, Passed()).train).keys()
-    except Malformed:
-        return False
-
-
-def _classes(entries: Sequence[_Entry]) -> NDArray[np.int64]:
-    return np.array([entry.position for entry in entries], dtype=np.int64)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -22,16 +22,19 @@ class Images:
     pixels   uint8 [N, C, H, W]; float32 while the scaling by percentiles is not known (see `RawData`)
     classes  int64 [N], position of the image's class among the asked classes
     ids      int64 [N], position in the split's original listing; for folders str [N], the path in the folder
+    groups   str [N], which patient, say, an image is of; None of a source without groups
     """
 
     pixels: NDArray[Any]
     classes: NDArray[np.int64]
     ids: NDArray[np.int64] | NDArray[np.str_]
+    groups: NDArray[np.str_] | None = None
 
     def take(self, positions: Sequence[int] | NDArray[np.int64]) -> Images:
         """The images at these positions, in their order."""
         chosen = np.asarray(positions, dtype=np.int64)
-        return Images(self.pixels[chosen], self.classes[chosen], self.ids[chosen])
+        groups = None if self.groups is None else self.groups[chosen]
+        return Images(self.pixels[chosen], self.classes[chosen], self.ids[chosen], groups)
 
 
 @dataclass(frozen=True)
@@ -59,12 +62,14 @@ class Listing:
 
     train, validation, test   int64 [N], positions among the asked classes, in the order of `Images`; None
                               for a split that the data set has not
+    groups                    str [N] per own split, in the same order; empty of a source without groups
     """
 
     train: NDArray[np.int64]
     validation: NDArray[np.int64] | None
     test: NDArray[np.int64] | None
     left_out: tuple[LeftOut, ...] = ()
+    groups: Mapping[Origin, NDArray[np.str_]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -86,7 +91,19 @@ class RawData:
         """What its labels tell."""
         validation = None if self.validation is None else self.validation.classes
         test = None if self.test is None else self.test.classes
-        return Listing(self.train.classes, validation, test, self.left_out)
+        groups: dict[Origin, NDArray[np.str_]] = {}
+        for origin, images in self.splits():
+            if images.groups is not None:
+                groups[origin] = images.groups
+        return Listing(self.train.classes, validation, test, self.left_out, groups)
+
+    def splits(self) -> Iterator[tuple[Origin, Images]]:
+        """Its own splits, each with its name."""
+        yield "train", self.train
+        if self.validation is not None:
+            yield "validation", self.validation
+        if self.test is not None:
+            yield "test", self.test
 
 
 class Passed:
@@ -133,9 +150,13 @@ def class_positions(labels: NDArray[np.int64], asked: Sequence[ClassLabel]) -> N
 
 
 def select_images(
-    pixels: NDArray[np.uint8], labels: NDArray[np.int64], asked: Sequence[ClassLabel]
+    pixels: NDArray[np.uint8],
+    labels: NDArray[np.int64],
+    asked: Sequence[ClassLabel],
+    groups: NDArray[np.str_] | None = None,
 ) -> Images:
-    """The images of the asked classes out of a whole split: pixels [N, C, H, W], labels [N]."""
+    """The images of the asked classes out of a whole split: pixels [N, C, H, W], labels [N], groups [N]."""
     positions = class_positions(labels, asked)
     ids = np.flatnonzero(positions >= 0)
-    return Images(np.ascontiguousarray(pixels[ids]), positions[ids], ids)
+    own = None if groups is None else groups[ids]
+    return Images(np.ascontiguousarray(pixels[ids]), positions[ids], ids, own)

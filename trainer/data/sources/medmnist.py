@@ -11,17 +11,31 @@ from numpy.typing import NDArray
 
 from search_spaces.config import ClassLabel, MedMnist
 from search_spaces.errors import DataError
-from trainer.data.sources.images import Images, Listing, RawData, asked_classes, check_known, select_images
+from trainer.data.sources.faults import Malformed
+from trainer.data.sources.groups import GroupFinder, finder_of, group_array
+from trainer.data.sources.images import (
+    Images,
+    Listing,
+    Origin,
+    RawData,
+    asked_classes,
+    check_known,
+    class_positions,
+    select_images,
+)
 from trainer.data.sources.reader import Reader
 
 T = TypeVar("T")
+
+_ORIGINS: dict[str, Origin] = {"train": "train", "val": "validation", "test": "test"}
 
 
 class MedMnistReader(Reader[MedMnist]):
     """Reads `<subset>.npz` from `<data dir>/<subset>/`, `<data dir>/medmnist/` or the data directory itself.
 
     The file holds `{train,val,test}_images`, uint8 [N, H, W] or [N, H, W, 3], and
-    `{train,val,test}_labels`, integers [N] or [N, 1].
+    `{train,val,test}_labels`, integers [N] or [N, 1]. Groups by the column `patient` are the arrays
+    `{train,val,test}_patient`, text or integers [N] or [N, 1].
     """
 
     def read(self, asked: Sequence[ClassLabel], data_dir: Path, *, download: bool) -> RawData:
@@ -32,9 +46,10 @@ class MedMnistReader(Reader[MedMnist]):
         path = _find(self.source.subset, data_dir)
         splits = _read_splits(path, _split)
         _check_known(asked, [labels for _, labels in splits.values()], path)
+        groups = self._groups(path)
         images: dict[str, Images] = {}
         for name, (pixels, labels) in splits.items():
-            images[name] = select_images(pixels, labels, asked)
+            images[name] = select_images(pixels, labels, asked, groups.get(name))
         return RawData(images["train"], images["val"], images["test"])
 
     def listing(self, asked: Sequence[ClassLabel], data_dir: Path, *, download: bool) -> Listing:
@@ -43,7 +58,23 @@ class MedMnistReader(Reader[MedMnist]):
         splits = _read_splits(path, _labels)
         _check_known(asked, list(splits.values()), path)
         train, validation, test = (asked_classes(labels, asked) for labels in splits.values())
-        return Listing(train, validation, test)
+        groups: dict[Origin, NDArray[np.str_]] = {}
+        for name, its in self._groups(path).items():
+            groups[_ORIGINS[name]] = its[class_positions(splits[name], asked) >= 0]
+        return Listing(train, validation, test, groups=groups)
+
+    def _groups(self, path: Path) -> dict[str, NDArray[np.str_]]:
+        """The groups [N] of all images of each split; none of a source without."""
+        finder = finder_of(self.source)
+        if finder is None:
+            return {}
+
+        def read(archive: np.lib.npyio.NpzFile, name: str, path: Path) -> NDArray[np.str_]:
+            return _group_array(archive, name, path, finder)
+
+        groups = _read_splits(path, read)
+        finder.check()
+        return groups
 
     def files(self, data_dir: Path) -> list[Path]:
         """The one file. Raises DataError if it is missing."""
@@ -68,7 +99,7 @@ def _read_splits(path: Path, read: Callable[[np.lib.npyio.NpzFile, str, Path], T
             archive = np.load(stream, allow_pickle=False)
             if not isinstance(archive, np.lib.npyio.NpzFile):
                 raise DataError(f"{path}: expected a MedMNIST .npz file, found a single array")
-            return {name: read(archive, name, path) for name in ("train", "val", "test")}
+            return {name: read(archive, name, path) for name in _ORIGINS}
     except DataError:
         raise
     except Exception as error:  # damaged bytes: whatever NumPy, zipfile and zlib raise
@@ -117,3 +148,22 @@ def _labels(archive: np.lib.npyio.NpzFile, name: str, path: Path) -> NDArray[np.
             f"{path}: expected one integer label per image, {keys[1]} is {labels.dtype} {labels.shape}"
         )
     return labels.astype(np.int64)
+
+
+def _group_array(
+    archive: np.lib.npyio.NpzFile, name: str, path: Path, finder: GroupFinder
+) -> NDArray[np.str_]:
+    """The groups [N] of a split: the array of its column's name."""
+    key = f"{name}_{finder.groups.column}"
+    if key not in archive:
+        raise Malformed(
+            f"{path}: expected the array {key} for source.groups, found {', '.join(archive.files)}"
+        )
+    values, images = archive[key], len(_labels(archive, name, path))
+    if values.ndim == 2 and values.shape[1] == 1:
+        values = values[:, 0]
+    if values.shape != (images,) or values.dtype.kind not in "iuU":
+        raise Malformed(
+            f"{path}: expected text or whole numbers [{images}] in {key}, found {values.dtype} {values.shape}"
+        )
+    return group_array(finder.group_of(value, f"{key}[{row}]") for row, value in enumerate(values.tolist()))

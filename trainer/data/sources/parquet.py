@@ -16,6 +16,7 @@ from search_spaces.config import ClassLabel
 from search_spaces.errors import DataError
 from trainer.data.sources.decode import decode_image
 from trainer.data.sources.faults import Faults, Malformed, Unreadable
+from trainer.data.sources.groups import GroupFinder, group_array
 from trainer.data.sources.images import Images, Passed, asked_classes, class_positions
 from trainer.data.sources.paths import readable
 
@@ -122,6 +123,26 @@ def read_parquet_labels(
     return np.concatenate(parts)
 
 
+def read_parquet_groups(
+    files: Sequence[Path], label_column: str, asked: Sequence[ClassLabel], finder: GroupFinder
+) -> NDArray[np.str_]:
+    """Groups of the images that `read_parquet` gives, str [N]; no image is read.
+
+    By a column of text or whole numbers, or by the images' paths. Raises DataError where there are none.
+    """
+    groups = []
+    for path in files:
+        with _opened(path, label_column) as (file, image_column):
+            labels = _labels(file, label_column, path, Passed())
+            if finder.groups.column is None:
+                values = _paths(file, image_column, path)
+            else:
+                values = _group_column(file, finder.groups.column, path)
+        for row in np.flatnonzero(class_positions(labels, asked) >= 0).tolist():
+            groups.append(finder.group_of(values[row], f"{readable(path.name)} row {row}"))
+    return group_array(groups)
+
+
 @contextmanager
 def _opened(path: Path, label_column: str) -> Iterator[tuple[pq.ParquetFile, str]]:
     """A file and the name of its image column. Raises DataError where it cannot be read."""
@@ -138,6 +159,34 @@ def _labels(file: pq.ParquetFile, label_column: str, path: Path, passed: Passed)
     for row in np.flatnonzero(labels == NO_LABEL):
         passed.add("rows without a label", f"{readable(path.name)} row {row}")
     return labels
+
+
+def _group_column(file: pq.ParquetFile, name: str, path: Path) -> list[object]:
+    """A column's values. Raises Malformed where it is not there, or of another type."""
+    schema = file.schema_arrow
+    if name not in schema.names:
+        raise Malformed(
+            f"{path}: expected the column {name} of source.groups, found {', '.join(schema.names)}"
+        )
+    kind = schema.field(name).type
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    if not (pa.types.is_integer(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind)):
+        raise Malformed(f"{path}: expected text or whole numbers in the column {name}, found {kind}")
+    values: list[object] = file.read(columns=[name])[name].to_pylist()
+    return values
+
+
+def _paths(file: pq.ParquetFile, image_column: str, path: Path) -> list[object]:
+    """The images' paths. Raises Malformed where their column has none."""
+    kind = file.schema_arrow.field(image_column).type
+    if kind.get_field_index("path") < 0:
+        raise Malformed(
+            f"{path}: expected {image_column} of type struct<bytes, path> for the pattern of source.groups, "
+            f"found {kind}"
+        )
+    cells = file.read(columns=[f"{image_column}.path"])[image_column].to_pylist()
+    return [None if cell is None else cell["path"] for cell in cells]
 
 
 def _read_images(
