@@ -14,6 +14,7 @@ from analysis.records import TestRecord, TrialRecord
 from analysis.settings import read_settings, settings_text, varying_settings
 from analysis.statistics import constraint_comparisons
 from analysis.table_columns import (
+    PUBLISHED_COLUMNS,
     TAU,
     UNRESOLVED,
     TableColumns,
@@ -22,6 +23,8 @@ from analysis.table_columns import (
     spread_columns,
 )
 from search_spaces.paper.named import constraint_name, loss_name
+from search_spaces.published.figure import Published
+from search_spaces.published.found import published
 
 _COMPARED = ("block", "row", "pairs", "mean_difference", "low", "high", "p_value", "complete", "remark")
 
@@ -48,6 +51,9 @@ def best_frame(
     adjusted_<metric>     of the ensemble after post-hoc logit adjustment (`analysis.adjusted`)
     adjusted_tau          by how much its logits are lowered for frequent classes; chosen on validation
     unresolved            metrics at a true positive rate for which there are too few test positives
+    published_macro_f1    what others published of such a trial, 0 to 1; several where it has several names
+    published_accuracy    likewise; these columns stand where a row of the sweep has such figures
+    published_source      who published it
     <steering>_mean       mean over replicates of each one's own value of what steers, on test
     <steering>_std        its deviation over replicates, ddof 0
     loss_config           the chosen trial's loss
@@ -60,8 +66,15 @@ def best_frame(
     trial_id              the chosen trial
     note                  why the cell is incomplete, a metric undefined, or results not to be mixed
     """
-    names = _varying(cells, rows)
-    return pd.DataFrame([_best_row(cell, columns[cell.block], names) for cell in cells])
+    names, figures = _varying(cells, rows), [_figures(cell) for cell in cells]
+    is_published = any(figures)
+    records = []
+    for cell, figure in zip(cells, figures, strict=True):
+        record = _best_row(cell, columns[cell.block], names)
+        if is_published:
+            record |= _published_columns(figure)
+        records.append(record)
+    return pd.DataFrame(records)
 
 
 def chosen_settings(cells: Sequence[Cell], rows: Sequence[str]) -> dict[str, dict[str, str]]:
@@ -163,6 +176,21 @@ def _test_columns(test: TestRecord | None, columns: TableColumns) -> dict[str, A
         found[UNRESOLVED] = _unresolved(test, columns)
     of_mean, of_deviation = spread_columns(columns.steering)
     return {**found, of_mean: mean, of_deviation: deviation}
+
+
+def _figures(cell: Cell) -> Published | None:
+    """What was published of the trials of a cell, if it is of all of them."""
+    found = [published(candidate.config) for candidate in cell.candidates]
+    return found[0] if all(one is found[0] for one in found) else None
+
+
+def _published_columns(figure: Published | None) -> dict[str, str]:
+    macro_f1: tuple[float, ...] = ()
+    accuracy, source = macro_f1, ""
+    if figure is not None:
+        macro_f1, accuracy, source = figure.macro_f1, figure.accuracy, figure.source
+    values = ("; ".join(map(repr, macro_f1)), "; ".join(map(repr, accuracy)), source)
+    return dict(zip(PUBLISHED_COLUMNS, values, strict=True))
 
 
 def _unresolved(test: TestRecord | None, columns: TableColumns) -> str:

@@ -13,6 +13,7 @@ from search_spaces.config.metrics import auroc
 # Of more classes than these that have a metric each, none is printed; the CSV file and a figure have them.
 MOST_PRINTED = 10
 TAU, UNRESOLVED = "adjusted_tau", "unresolved"
+PUBLISHED_COLUMNS = ("published_macro_f1", "published_accuracy", "published_source")
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ FLOORS = {
         ["search_block"],
         ["search"],
         ["domains", "reading"],
-        ["axis", "rows"],
+        ["axis", "published", "rows"],
         ["labels", "names", "paths", "settings"],
         ["classes", "presets"],
         ["keys", "longtail", "paper", "policies"],

@@ -36,6 +36,14 @@ def best_caption(columns: Iterable[TableColumns]) -> str:
     return caption
 
 
+def published_caption(sources: Iterable[str]) -> str:
+    """What the published figures are, and whose."""
+    return (
+        "Published: figures of others for such a configuration, no results of this sweep; nothing is chosen "
+        f"by them; from {'; '.join(dict.fromkeys(sources))}."
+    )
+
+
 def unresolved_caption(columns: Iterable[TableColumns]) -> str:
     """What a double dagger means, and how many positives the rates of these columns need."""
     rates: dict[str, None] = {}

@@ -9,9 +9,10 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.render.captions import best_caption, comparison_caption, unresolved_caption
+from analysis.render.captions import best_caption, comparison_caption, published_caption, unresolved_caption
 from analysis.render.document import CONFIGURATION, COUNTS, MISSING, TRIAL, BlockTable, Document, Entry, Note
 from analysis.table_columns import (
+    PUBLISHED_COLUMNS,
     TAU,
     UNRESOLVED,
     TableColumns,
@@ -20,9 +21,12 @@ from analysis.table_columns import (
     spread_columns,
 )
 from search_spaces.config import Metric
+from search_spaces.config.metrics import accuracy, macro_f1
 
 # Digits of a value, and of the ends of its interval, by the metric's scale.
 _DIGITS = {1.0: (4, 3), 100.0: (2, 1)}
+
+_SOURCE = PUBLISHED_COLUMNS[-1]
 
 Record = Mapping[Any, Any]  # a row of a frame
 Settings = Mapping[str, str]  # value by dotted name
@@ -46,9 +50,15 @@ def best_document(
     tables = block_tables(frame, columns, settings, ids)
     title = f"Best configurations of the sweep {name}"
     document = Document(name, title, best_caption(columns.values()), facts, tables)
-    if not document.has_unresolved:
-        return document
-    return replace(document, caption=f"{document.caption} {unresolved_caption(columns.values())}")
+    if document.has_unresolved:
+        document = _with_words(document, unresolved_caption(columns.values()))
+    if _SOURCE in frame:
+        document = _with_words(document, published_caption(filter(None, frame[_SOURCE])))
+    return document
+
+
+def _with_words(document: Document, words: str) -> Document:
+    return replace(document, caption=f"{document.caption} {words}")
 
 
 def comparison_document(name: str, frame: pd.DataFrame, columns: Mapping[str, TableColumns]) -> Document:
@@ -81,8 +91,9 @@ def block_tables(
         spread = f"{of_block.steering.header} mean ± std"
         if not _has_spread(records, of_block):
             spread = f"{of_block.steering.header} mean"
-        header = ["Loss", *COUNTS, *of_metrics, spread, *CONFIGURATION]
-        writer = _RowWriter(of_block, records)
+        figures = _published(records)
+        header = ["Loss", *COUNTS, *of_metrics, spread, *figures, *CONFIGURATION]
+        writer = _RowWriter(of_block, records, tuple(figures.values()))
         rows = []
         for record in records:
             row = writer.row(record)
@@ -95,6 +106,23 @@ def block_tables(
         header.append(TRIAL)
         tables.append(BlockTable(block, tuple(header), tuple(rows), _notes(records), shared))
     return tuple(tables)
+
+
+def _published(records: Sequence[Record]) -> dict[str, Metric]:
+    """The headers of the published figures that rows of a block have, and the metrics that these are."""
+    found = {}
+    for metric in (macro_f1(), accuracy()):
+        column = f"published_{metric.name}"
+        if any(record.get(column, "") for record in records):
+            found[f"Published {metric.header[0].lower()}{metric.header[1:]}"] = metric
+    return found
+
+
+def _published_entry(record: Record, metric: Metric) -> Entry:
+    """Published figures with as many digits as they were published with."""
+    told = str(record[f"published_{metric.name}"])
+    values = [f"{metric.scale * float(value):.6g}" for value in told.split("; ") if value]
+    return Entry(" / ".join(values) or MISSING)
 
 
 def _with_values(columns: TableColumns, records: Sequence[Record]) -> TableColumns:
@@ -132,8 +160,10 @@ def _notes(records: Sequence[Record]) -> tuple[Note, ...]:
 class _RowWriter:
     """Writes the rows of one block's table; the best final value of a column is set bold."""
 
-    def __init__(self, columns: TableColumns, records: Sequence[Record]) -> None:
-        self.columns = columns
+    def __init__(
+        self, columns: TableColumns, records: Sequence[Record], published: tuple[Metric, ...]
+    ) -> None:
+        self.columns, self.published = columns, published
         self.mean, self.deviation = spread_columns(columns.steering)
         self.best = {self.mean: _best(records, self.mean, columns.steering)}
         for metric in columns.shown:
@@ -148,7 +178,10 @@ class _RowWriter:
         ]
         for metric in self.columns.shown:
             entries.append(self._metric(record, metric))
-        entries += [self._mean(record), *_configuration(record)]
+        entries.append(self._mean(record))
+        for metric in self.published:
+            entries.append(_published_entry(record, metric))
+        entries += _configuration(record)
         return tuple(entries)
 
     def _metric(self, record: Record, metric: Metric) -> Entry:

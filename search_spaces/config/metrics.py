@@ -190,6 +190,11 @@ def auroc(*, of: str = "", role: Role = "headline") -> Metric:
     return Metric(name, "higher", f"AUC{which}", f"AUROC{which}", role=role, tabled=True, trivial=0.5)
 
 
+def macro_f1() -> Metric:
+    """The mean over classes of F1."""
+    return Metric("macro_f1", "higher", "Macro F1", "macro F1", role="headline", trivial=0.0)
+
+
 def accuracy() -> Metric:
     """The share of all examples whose class is decided for."""
     return Metric("accuracy", "higher", "Accuracy (%)", "accuracy", 100.0, "headline")

@@ -15,6 +15,8 @@ import pytest
 
 from analysis.tables import Tables, make_tables, write_tables
 from search_spaces.config import (
+    AugmentationConfig,
+    Cifar100,
     CrossEntropy,
     Digits,
     ImageFolder,
@@ -23,10 +25,13 @@ from search_spaces.config import (
     MultiClass,
     TrialConfig,
 )
+from search_spaces.config.augmentation import Affine, ColorJitter, Rotation
+from search_spaces.reading import Reading
 from tests.analysis.stored_sweep import ALM, SweepBuilder, noise, trial
 from tests.analysis.test_tables_of_any_task import header
 from trainer.metrics.adjustment import adjusted, chosen_tau
 from trainer.metrics.multiclass import decisions, recalls
+from trainer.store import SweepManifest
 from trainer.store.outputs import outputs_table
 from trainer.tasks.base import task_arrays
 
@@ -234,3 +239,62 @@ def test_of_many_classes_single_ones_stand_in_the_csv_alone(builder: SweepBuilde
     stored = pd.read_csv(tmp_path / "best.csv")
     assert {f"recall/{name}" for name in names} <= set(stored.columns)
     assert stored[f"recall/{names[3]}"].notna().all()
+
+
+def published_rows(builder: SweepBuilder) -> None:
+    """CIFAR-50 at u = 0.1, all images: without the method, with it, and with its sampler alone."""
+    data = MultiClass(
+        source=Cifar100(),
+        classes=tuple(range(0, 100, 2)),
+        critical=(98,),
+        imbalance=Imbalance(profile="cui", factor=10),
+        validation_per_class=0,
+        train_share=1.0,
+    )
+    none = AugmentationConfig(crop_padding=0, horizontal_flip=0.0)
+    steps = (Rotation(degrees=15), Affine(translate=0.1), ColorJitter(hue=0.05))
+    method = AugmentationConfig(crop_padding=0, horizontal_flip=0.3, then=steps)
+    counts = [max(10, 500 - 10 * i) for i in range(50)]
+    for sampler, augmentation in (
+        ("shuffle", none),
+        ("class_balanced", none),
+        ("class_balanced", method),
+    ):
+        complete(
+            builder,
+            data=data,
+            test=2,
+            counts=counts,
+            scored="last",
+            sampler=sampler,
+            augmentation=augmentation,
+        )
+
+
+def test_published_figures_stand_beside_their_rows(builder: SweepBuilder, tmp_path: Path) -> None:
+    published_rows(builder)
+    reading = Reading(rows=("loss", "sampler", "augmentation"))
+    manifest = SweepManifest("published", tuple(builder.trials), reading=reading)
+    made = write_tables(builder.store, manifest, tmp_path)
+    stored = pd.read_csv(tmp_path / "best.csv").set_index("trial_id")
+    plain, sampler, method = (config.trial_id for config in builder.trials)
+    assert stored.loc[plain, ["published_macro_f1", "published_accuracy"]].tolist() == [0.425, 0.4612]
+    assert stored.loc[method, ["published_macro_f1", "published_accuracy"]].tolist() == [0.503, 0.5156]
+    assert stored.loc[sampler, ["published_macro_f1", "published_source"]].isna().all()
+    names = header(made, "cifar100")
+    place = names.index("Published macro F1")
+    assert names[place + 1] == "Published accuracy (%)"
+    rows = [line.strip("|").split("|") for line in made.markdown.splitlines() if line.startswith("| CE")]
+    cells = [[row[place].strip(), row[place + 1].strip()] for row in rows]
+    assert sorted(cells) == [["0.425", "46.12"], ["0.503", "51.56"], ["–", "–"]]
+    assert "from the document on re-weighted sampling" in made.markdown
+    for text in (made.text, made.latex):
+        assert "0.503" in text
+    assert "published" not in json.dumps(made.provenance["cells"][0]["candidates"])
+
+
+def test_where_nothing_was_published_there_is_no_such_column(builder: SweepBuilder) -> None:
+    complete(builder)
+    made = make_tables(builder.store, builder.manifest())
+    assert not [name for name in made.frame if "published" in str(name)]
+    assert "ublished" not in made.markdown

@@ -19,6 +19,7 @@ from search_spaces.config.metrics import (
     calibration_error,
     fpr_at_tpr,
     group_recalls,
+    macro_f1,
     recall,
     tpr_at_fpr,
 )
@@ -164,7 +165,7 @@ class MultiClass(Task):
                 mean_of="auroc",
                 trivial=0.5,
             ),
-            Metric("macro_f1", "higher", "Macro F1", "macro F1", role="headline", trivial=0.0),
+            macro_f1(),
             accuracy(),
             balanced_accuracy(len(self.classes), role="headline"),
             *group_recalls(),
