@@ -281,7 +281,7 @@ def test_published_figures_stand_beside_their_rows(builder: SweepBuilder, tmp_pa
     assert stored.loc[plain, ["published_macro_f1", "published_accuracy"]].tolist() == [0.425, 0.4612]
     assert stored.loc[method, ["published_macro_f1", "published_accuracy"]].tolist() == [0.503, 0.5156]
     assert stored.loc[sampler, ["published_macro_f1", "published_source"]].isna().all()
-    names = header(made, "cifar100")
+    names = header(made, "cifar")
     place = names.index("Published macro F1")
     assert names[place + 1] == "Published accuracy (%)"
     rows = [line.strip("|").split("|") for line in made.markdown.splitlines() if line.startswith("| CE")]

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from search_spaces.catalog import load_space
 from search_spaces.config import (
     AugmentationConfig,
     Bce,
@@ -161,3 +162,19 @@ def test_no_two_figures_are_of_one_trial() -> None:
         for value in (*one.macro_f1, *one.accuracy):
             assert 0 < value < 1
     assert len(set(keys)) == len(keys)
+
+
+def test_the_named_spaces_hold_the_trials_that_were_published() -> None:
+    """Of each long tail of the document four: two learning rates, without its method and with it."""
+    by_figure: dict[int, int] = {}
+    for name in ("longtail", "longtail-cifar-published"):
+        for config in load_space(name).trials:
+            figure = published(config)
+            if figure is not None:
+                place = PUBLISHED.index(figure)
+                by_figure[place] = by_figure.get(place, 0) + 1
+    expected = {}
+    for place, one in enumerate(PUBLISHED):
+        if one.data != "histopathology":
+            expected[place] = 2 if one.data == "cifar50" else 1
+    assert by_figure == expected
