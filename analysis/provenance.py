@@ -9,6 +9,7 @@ from typing import Any
 
 from analysis.bootstrap import LEVEL, RESAMPLES, UNDEFINED, Interval
 from analysis.cells import Cell
+from analysis.confusion import baselines
 from analysis.records import ReplicateSource, TestRecord, TrialRecord
 from analysis.select import Rule
 from analysis.table_columns import TableColumns
@@ -35,6 +36,8 @@ def provenance(
     rule           how trials were chosen: name, description, order of criteria; or `rules`, of several
     commits        those that the reported replicates were trained with
     cells          an entry per cell
+    held_against   of several classes: by a chosen trial's id that of the row before its method
+                   (`analysis.confusion`)
     """
     labels = BlockLabels(cell.data for cell in cells)
     return {
@@ -47,7 +50,17 @@ def provenance(
         **_rules(cells),
         "commits": commits(cells),
         "cells": [cell_facts(cell, columns[cell.block], labels) for cell in cells],
+        **_held_against(cells),
     }
+
+
+def _held_against(cells: Sequence[Cell]) -> dict[str, dict[str, str]]:
+    """Which row is before which, where there are such."""
+    found = {}
+    for cell, before in baselines(cells):
+        if before is not None:
+            found[cell.chosen_id] = before.chosen_id
+    return {"held_against": found} if found else {}
 
 
 def _rules(cells: Sequence[Cell]) -> dict[str, Any]:

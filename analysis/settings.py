@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from search_spaces.config import TrialConfig
 from search_spaces.labels import flat, spelled_out
@@ -17,8 +17,26 @@ def varying_settings(configs: Sequence[TrialConfig], rows: Sequence[str]) -> tup
     for config in configs:
         for name, value in _settings(config).items():
             values.setdefault(name, set()).add(value)
-    varying = {name for name, seen in values.items() if len(seen) > 1}
-    return tuple(sorted(varying - set(rows)))
+    varying = []
+    for name, seen in values.items():
+        if len(seen) > 1 and not _is_in_label(name, rows, values):
+            varying.append(name)
+    return tuple(sorted(varying))
+
+
+def _is_in_label(name: str, rows: Sequence[str], values: Mapping[str, object]) -> bool:
+    """Whether the label of a row tells a field: the key itself, or one above it.
+
+    Of a part with a name the label tells the name alone.
+    """
+    if name in rows:
+        return True
+    above = name.rpartition(".")[0]
+    while above:
+        if above in rows and f"{above}.name" not in values:
+            return True
+        above = above.rpartition(".")[0]
+    return False
 
 
 def settings_text(config: TrialConfig, names: Sequence[str]) -> str:

@@ -4,6 +4,8 @@
     best.md, best.tex  a table per block, rows in the paper's order, best complete values bold
     comparisons.csv, comparisons.md   with against without the constraint, paired by seed
     provenance.json    where every number comes from
+    confusion-<trial>.csv   of several classes: what each is taken for (`analysis.confusion`)
+    classes.csv        of several classes: how often each occurs, and is drawn (`analysis.class_counts`)
 
 The same results give the same bytes: no time, host or path is written.
 """
@@ -11,6 +13,7 @@ The same results give the same bytes: no time, host or path is written.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +22,8 @@ from typing import Any
 import pandas as pd
 
 from analysis.cells import Cell, build_cells
+from analysis.class_counts import class_counts, class_frame
+from analysis.confusion import confusions
 from analysis.frames import best_frame, chosen_settings, comparison_frame
 from analysis.load import load_sweep
 from analysis.provenance import commits, provenance
@@ -37,6 +42,7 @@ from trainer.store import Store, SweepManifest, storage
 
 # Digits of an id in a table, which the command line takes for it.
 _SHORTEST_ID = 8
+_OF_CLASSES = re.compile(r"confusion-[0-9a-f]{16}\.csv|classes\.csv")
 
 
 @dataclass(frozen=True)
@@ -134,10 +140,25 @@ def write_tables(
         "comparisons.md": markdown(comparison),
         "provenance.json": f"{sources}\n",
     }
+    contents |= _of_classes(tables.cells)
     files = []
     for name, text in contents.items():
         files.append(write_whole(Path(out_dir) / name, text.encode()))
+    for path in Path(out_dir).glob("*.csv"):
+        if _OF_CLASSES.fullmatch(path.name) and path not in files:  # of what an earlier table chose
+            path.unlink(missing_ok=True)
     return replace(tables, files=tuple(files))
+
+
+def _of_classes(cells: Sequence[Cell]) -> dict[str, str]:
+    """The files of several classes, by name."""
+    contents = {}
+    for confusion in confusions(cells):
+        contents[f"confusion-{confusion.cell.chosen_id}.csv"] = csv(confusion.frame())
+    counted = class_counts(cells)
+    if counted:
+        contents["classes.csv"] = csv(class_frame(counted))
+    return contents
 
 
 def short_ids(trial_ids: Iterable[str]) -> dict[str, str]:

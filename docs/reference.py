@@ -20,6 +20,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
+import analysis.class_counts
+import analysis.confusion
 import analysis.frames
 import analysis.pictures
 import analysis.provenance
@@ -297,6 +299,11 @@ def _files() -> Iterator[str]:
     yield _entries(analysis.frames.best_frame, ("column", "meaning"))
     yield "### `comparisons.csv`"
     yield _entries(analysis.frames.comparison_frame, ("column", "meaning"))
+    yield "### `confusion-TRIAL.csv`"
+    yield summary(analysis.confusion, paragraphs=2)
+    yield _entries(analysis.confusion.Confusion.frame, ("column", "meaning"))
+    yield "### `classes.csv`"
+    yield _entries(analysis.class_counts.class_frame, ("column", "meaning"))
     yield "### `provenance.json`"
     yield _entries(analysis.provenance.provenance)
     yield "#### An entry of its `cells`"

@@ -28,7 +28,7 @@ INK, GREY, BLUE, ORANGE = "#222222", "#8c96a3", "#1f5fa8", "#d9722e"
 DIAGONAL, GRID = "#c9ced4", "#e6e8eb"
 ACROSS, UPWARDS = "False positive rate (%)", "True positive rate (%)"
 # Of several columns, one after another.
-_COLORS = (BLUE, ORANGE, "#2e8b57", "#7d4fa8", "#b8860b", "#c0395b", "#3f9fb5", "#6b6b6b")
+COLORS = (BLUE, ORANGE, "#2e8b57", "#7d4fa8", "#b8860b", "#c0395b", "#3f9fb5", "#6b6b6b")
 _WIDTH, _HEIGHT = 640, 660
 _LEFT, _TOP, _SIDE = 60, 40, 560
 # Pixels: how long a text may be in the picture and in its axes, and from line to line.
@@ -82,7 +82,7 @@ def roc_picture(
         return RocPicture(undefined=f"ROC curve undefined: {reason}")
     columns = arrays.columns(targets, ensemble)
     if len(columns) > 1:
-        return RocPicture(tuple(map(_curve_of_several, columns, cycle(_COLORS))))
+        return RocPicture(tuple(map(_curve_of_several, columns, cycle(COLORS))))
     ranked, (scores,) = _compared(columns[0])
     _, rows = _compared(arrays.columns(targets, outputs)[0])
     curves, label = [], f"replicates ({len(outputs)})"

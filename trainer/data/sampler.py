@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from search_spaces.config import PowerSampler, SamplerName
+from trainer.tasks.counts import drawn_shares
 
 
 def epoch_order(
@@ -46,20 +47,7 @@ def class_shares(sampler: SamplerName | PowerSampler, sizes: Tensor, progress: f
     >>> class_shares("square_root", torch.tensor([900, 100])).tolist()
     [0.75, 0.25]
     """
-    n = sizes.double()
-    own, equal = n / n.sum(), torch.full_like(n, 1 / len(n))
-    match sampler:
-        case "shuffle":
-            return own
-        case "class_balanced":
-            return equal
-        case "progressive":
-            return (1 - progress) * own + progress * equal
-        case "square_root":
-            weights = n.sqrt()
-        case PowerSampler(exponent=exponent):
-            weights = n ** (1 - exponent)
-    return weights / weights.sum()
+    return torch.tensor(drawn_shares(sampler, sizes.tolist(), progress), dtype=torch.float64)
 
 
 def trainable_batches(labels: Tensor, size: int, *, needs_pairs: bool) -> tuple[Tensor, list[int]]:

@@ -67,6 +67,16 @@ def balanced_accuracy(targets: NDArray[np.int64], decided: NDArray[np.int64], cl
     return float(total / classes)
 
 
+def confusion(targets: NDArray[np.int64], decided: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
+    """How many examples of each class (a row) are taken for each class (a column), [classes, classes].
+
+    >>> confusion(np.array([0, 0, 1]), np.array([0, 1, 1]), classes=2).tolist()
+    [[1, 1], [0, 1]]
+    """
+    places = targets * classes + decided
+    return np.bincount(places, minlength=classes * classes).reshape(classes, classes).astype(np.int64)
+
+
 def recalls(targets: NDArray[np.int64], decided: NDArray[np.int64], classes: int) -> Floats:
     """Each class's recall [classes], in [0, 1]; NaN for a class without an example."""
     from sklearn.metrics import recall_score

@@ -100,6 +100,13 @@ class TaskArrays(ABC):
     def columns(self, targets: ArrayLike, outputs: ArrayLike) -> tuple[Column, ...]:
         """What ROC curves and operating points are read of: one column per critical class."""
 
+    def confusion(self, targets: ArrayLike, outputs: ArrayLike) -> NDArray[np.int64] | None:
+        """How many examples of each class are taken for each class, [K, K], a row per true one.
+
+        `outputs` are one row. None of a task that does not decide by the highest output, and of a NaN.
+        """
+        return None
+
     @abstractmethod
     def strata(self, targets: ArrayLike) -> tuple[NDArray[np.int64], ...]:
         """Positions of the examples of each stratum, from which a stratified bootstrap draws."""

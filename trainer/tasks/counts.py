@@ -1,4 +1,4 @@
-"""How many examples classes give, in whole numbers."""
+"""How many examples classes give, in whole numbers, and in which shares samplers draw them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from fractions import Fraction
 
-from search_spaces.config import ClassLabel, Task
+from search_spaces.config import ClassLabel, PowerSampler, SamplerName, Task
 from search_spaces.errors import DataError
 
 
@@ -37,6 +37,32 @@ def tail(most: int, factor: float, places: Sequence[float]) -> list[int]:
         nearest = round(wanted)
         counts.append(nearest if math.isclose(wanted, nearest, rel_tol=1e-12) else math.floor(wanted))
     return counts
+
+
+def drawn_shares(
+    sampler: SamplerName | PowerSampler, sizes: Sequence[int], progress: float = 0.0
+) -> list[float]:
+    """The expected share of an epoch that each class has, of classes of `sizes` training examples.
+
+    progress   0 in the first epoch to 1 in the last
+
+    >>> drawn_shares("square_root", [900, 100]), drawn_shares("progressive", [900, 100], progress=1)
+    ([0.75, 0.25], [0.5, 0.5])
+    """
+    total = sum(sizes)
+    own, equal = [size / total for size in sizes], 1 / len(sizes)
+    match sampler:
+        case "shuffle":
+            return own
+        case "class_balanced":
+            return [equal] * len(sizes)
+        case "progressive":
+            return [(1 - progress) * share + progress * equal for share in own]
+        case "square_root":
+            weights = [math.sqrt(size) for size in sizes]
+        case PowerSampler(exponent=exponent):
+            weights = [size ** (1 - exponent) for size in sizes]
+    return [weight / math.fsum(weights) for weight in weights]
 
 
 def check_each(

@@ -172,6 +172,13 @@ class MultiClassArrays(TaskArrays):
             found.append(Column(name, metrics.log_odds(logits, position), positive, ~positive))
         return tuple(found)
 
+    def confusion(self, targets: ArrayLike, outputs: ArrayLike) -> NDArray[np.int64] | None:
+        """Of the highest logits."""
+        classes, logits = self._checked(targets, outputs)
+        if np.isnan(logits).any():
+            return None
+        return metrics.confusion(classes, metrics.decisions(logits[0]), len(self.task.classes))
+
     def strata(self, targets: ArrayLike) -> tuple[NDArray[np.int64], ...]:
         """The examples of each class."""
         classes = np.asarray(targets)
