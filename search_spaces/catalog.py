@@ -8,6 +8,7 @@ from search_spaces.errors import SpaceError, unknown_name
 from search_spaces.paths import given_path
 from search_spaces.space import SearchSpace
 from search_spaces.spaces.demo import demo
+from search_spaces.spaces.histopathology import histopathology
 from search_spaces.spaces.longtail import longtail, longtail_cifar, longtail_cifar_published
 from search_spaces.spaces.multiclass import digits_multiclass
 from search_spaces.spaces.paper import paper, paper_published, paper_search
@@ -24,6 +25,7 @@ NAMED_SPACES: dict[str, Callable[[], SearchSpace]] = {
     "longtail": longtail,
     "longtail-cifar": longtail_cifar,
     "longtail-cifar-published": longtail_cifar_published,
+    "histopathology": histopathology,
 }
 
 

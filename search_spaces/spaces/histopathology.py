@@ -1,0 +1,73 @@
+"""The document's medical case: few tumour patches, split by patient, with and without its method."""
+
+from __future__ import annotations
+
+from search_spaces.config.metrics import Targets
+from search_spaces.reading import Reading
+from search_spaces.space import Axes, SearchSpace, product
+from search_spaces.spaces.longtail import METHOD
+
+# IDC-negative and IDC-positive patches of the document: 772 to 76.
+RATIO = 10.2
+_RATES = Targets(tpr=(0.95, 0.9), fpr=(0.01, 0.05))
+
+
+def histopathology() -> SearchSpace:
+    """Breast histopathology (IDC), 60 / 20 / 20 by patient, with and without sampler and augmentation.
+
+    The data are "Breast Histopathology Images" (277,524 patches of 50 x 50 pixels, of 279 patients; Janowczyk
+    and Madabhushi 2016, Cruz-Roa et al. 2014), which Kaggle has as paultimothymooney/breast-histopathology-
+    images. Unpacked to `breast-histopathology` below the data directory, so that it holds
+
+        PATIENT/0/PATIENT_idx5_x51_y1251_class0.png        no tumour
+        PATIENT/1/PATIENT_idx5_x551_y651_class1.png        invasive ductal carcinoma
+
+    The patient is the first folder. Whole patients are drawn for validation and test. A seed draws 0.65 % of
+    the negatives that are left, about the document's 772, and a positive for 10.2 of these, so 76; validation
+    and test stay as they are.
+
+    Cross-entropy over both classes, the document's schedule (SGD 1e-4, momentum 0.9, batches of 32, 50 epochs,
+    the last of which is scored), and a learning rate of 0.01 beside it, by which a small network is trained to
+    its end. Each of none, sampler, augmentation and both has a row, so nothing is chosen. The network is that
+    of `longtail`; the document's figure of its own is lost, and so are the magnitudes of its augmentation.
+    """
+    source = {
+        "name": "folder",
+        "folder": "breast-histopathology",
+        "size": 50,
+        "channels": 3,
+        "groups": {"level": 1},
+    }
+    data = {
+        "task": "multiclass",
+        "source": source,
+        "classes": ["0", "1"],
+        "critical": ["1"],
+        "steering": "macro_f1",
+        "validation_share": 0.2,
+        "test_share": 0.2,
+        "train_share": 0.0065,
+    }
+    description = "Tumour patches 1:10.2, split by patient, with and without a class-balanced sampler and "
+    return medical_case("histopathology", data, description + "augmentation")
+
+
+def medical_case(name: str, data: dict[str, object], description: str) -> SearchSpace:
+    """The document's rows on two classes of which the second is rare: 2 samplers x 2 augmentations x 2 rates."""
+    fixed: Axes = {
+        "data": [data],
+        "ratio": [RATIO],
+        "loss": ["cross_entropy"],
+        "model": [{"name": "small_cnn", "width": 32, "blocks": 3}],
+        "batch_size": [32],
+        "epochs": [50],
+        "patience": [None],
+        "scored": ["last"],
+        "optimizer.weight_decay": [0.0],
+        "seeds": [list(range(1, 11))],
+    }
+    parts: Axes = {"sampler": ["shuffle", "class_balanced"], "augmentation": ["none", METHOD]}
+    rates: Axes = {"optimizer.learning_rate": [1e-4, 1e-2]}
+    rows = ("sampler", "augmentation", "optimizer.learning_rate")
+    reading = Reading(targets=_RATES, rows=rows)
+    return SearchSpace.of(name, product(fixed, parts, rates), description, reading)
