@@ -2,9 +2,9 @@
 
     python -m docs.breast_ultrasound --data data/breastmnist/breastmnist.npz --to data/breast-ultrasound
 
-BreastMNIST (Yang et al. 2023; Al-Dhabyani et al. 2020) has 780 ultrasound images of 28 x 28 pixels, 210 of them
-malignant, and says nothing of patients. Its three splits become one, image after image, and five neighbouring
-images a group:
+BreastMNIST (Yang et al. 2023; Al-Dhabyani et al. 2020) has 780 ultrasound images of 28 x 28 pixels, 210 of
+them malignant, and says nothing of patients. Its three splits become one, image after image, and five
+neighbouring images a group:
 
     benign/block000_0001.png      normal or benign
     malignant/block000_0003.png

@@ -15,6 +15,7 @@ from search_spaces.config import (
     ClassBalancedBce,
     ConstraintConfig,
     Digits,
+    Groups,
     ImageFolder,
     Ldam,
     MedMnist,
@@ -32,11 +33,13 @@ positive = st.floats(1e-9, 1e3)
 not_negative = st.floats(0, 10)
 words = st.text("abcxyz_019", min_size=1, max_size=4)
 counts = st.none() | st.integers(1, 200)
+shares = st.none() | st.sampled_from([0.1, 0.25])
 labels = st.lists(st.integers(0, 9) | words, min_size=2, max_size=5, unique=True)
 
 sources: st.SearchStrategy[Source] = st.one_of(
     st.sampled_from([Cifar10(), Cifar100(), Digits()]),
     st.builds(MedMnist, subset=st.sampled_from(["breastmnist", "pneumoniamnist"])),
+    st.builds(MedMnist, subset=st.just("breastmnist"), groups=st.builds(Groups, column=words)),
     st.builds(
         ImageFolder,
         folder=st.sampled_from(["cifar10", "scans", "Chest X-Ray", "données", "a/b"]),
@@ -51,13 +54,18 @@ sources: st.SearchStrategy[Source] = st.one_of(
 def data_configs(draw: st.DrawFn) -> Binary:
     roles = draw(labels)
     cut = draw(st.integers(1, len(roles) - 1))
+    source, is_share = draw(sources), draw(st.booleans())
+    if source.groups is not None:
+        is_share = True
     return Binary(
-        source=draw(sources),
+        source=source,
         negative=tuple(roles[:cut]),
         positive=tuple(roles[cut:]),
         imbalance_ratio=draw(st.none() | st.sampled_from([1.0, 1.5, 100.0])),
-        validation_per_class=draw(counts),
-        test_per_class=draw(counts),
+        validation_per_class=None if is_share else draw(counts),
+        test_per_class=None if is_share else draw(counts),
+        validation_share=draw(shares) if is_share else None,
+        test_share=draw(shares) if is_share else None,
         train_share=draw(st.sampled_from([0.5, 0.9, 1.0])),
     )
 

@@ -33,6 +33,7 @@ DIGESTS = {
     "longtail": "cbcada024f8321a06c1ce843ca61c60ba1513bd442f004d0aa30e407a4f44848",
     "longtail-cifar": "5ccc2efc08de9b17d732e3e9d03e7c71776e0fbddad5ad49282687e3fa511fcb",
     "longtail-cifar-published": "b96808e739bd0cf6011f8bdb2134ff5d6aadb4e0c29dac4cfbb8076a33aa4606",
+    "histopathology": "cd3fa4ad84b187752b8e82862c36bdf8994aed6dff11566a9a3dcbcb501492d3",
     # Of the first of its two stages.
     "paper-two-stage": "45263c47b3d664583d5e896f1ffa7c3736fb421eb1a9ce66d4934b7ce714c080",
     # Of a search: the points that it starts with.
@@ -92,7 +93,7 @@ def test_unknown_space_lists_the_known_ones() -> None:
         load_space("papers")
     known = (
         "demo, paper-published, paper, paper-two-stage, paper-search, digits-multiclass, longtail, "
-        "longtail-cifar, longtail-cifar-published, or a path that ends in .yaml or .yml"
+        "longtail-cifar, longtail-cifar-published, histopathology, or a path that ends in .yaml or .yml"
     )
     assert str(caught.value) == f"unknown search space 'papers'; known: {known}; did you mean paper?"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import pickle
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -49,18 +49,24 @@ def write_parquet(
     image_column: str = "img",
     label_column: str = "label",
     rows_per_group: int = 7,
+    more: Mapping[str, Labels] | None = None,
 ) -> None:
     cells = [{"bytes": encode(image), "path": None} for image in pixels]
     kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
-    table = pa.table({image_column: pa.array(cells, kind), label_column: pa.array(list(labels), pa.int64())})
+    columns = {image_column: pa.array(cells, kind), label_column: pa.array(list(labels), pa.int64())}
+    table = pa.table({**columns, **(more or {})})
     path.parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(table, path, row_group_size=rows_per_group)
 
 
-def write_npz(path: Path, splits: dict[str, tuple[Pixels, NDArray[np.generic]]]) -> None:
+def write_npz(
+    path: Path,
+    splits: dict[str, tuple[Pixels, NDArray[np.generic]]],
+    more: Mapping[str, Labels] | None = None,
+) -> None:
     """MedMNIST's layout; images as they are stored, [N, H, W] or [N, H, W, 3]."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    arrays = {}
+    arrays: dict[str, NDArray[np.generic]] = {**(more or {})}
     for name, (images, labels) in splits.items():
         arrays |= {f"{name}_images": images, f"{name}_labels": labels}
     np.savez(path, **arrays)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from search_spaces.config import ClassLabel, Source
+from search_spaces.config import ClassLabel, Source, Task
 from trainer.data.sources.images import Images, RawData
 from trainer.data.sources.read import list_source, read_source, source_files, source_statistics
 from trainer.testing.common import (
@@ -34,7 +34,7 @@ def check_source(
     alone tell the same classes and groups. An unknown class is a DataError, for labels too, and so is a
     missing data directory where there must be one. Its files exist. Raises ContractBroken.
     """
-    check_configuration(config, example_trial(data=example_tasks()[0].model_copy(update={"source": config})))
+    check_configuration(config, example_trial(data=_example_task(config)))
     demand(bool(config.title), config, "a title")
     with demanded(config, f"to read {list(asked)}"):
         raw = read_source(config, asked, data_dir, download=download)
@@ -62,6 +62,15 @@ def check_source(
     demand(is_error, config, "DataError for an unknown class from its labels")
     _check_files(config, data_dir)
     _check_statistics(config, raw)
+
+
+def _example_task(config: Source) -> Task:
+    """A task on the source's images, whose splits are drawn as it allows."""
+    task = example_tasks()[0].model_copy(update={"source": config})
+    if config.groups is None:
+        return task
+    by_share = {"validation_per_class": None, "test_per_class": None}
+    return task.model_copy(update={**by_share, "validation_share": 0.2, "test_share": 0.2})
 
 
 def _check_images(config: Source, images: Images, classes: int, kind: type[np.generic]) -> None:

@@ -9,7 +9,16 @@ import pytest
 from pydantic import ValidationError
 
 from search_spaces.catalog import load_space
-from search_spaces.config import Binary, ImageFolder, Percentiles, TrialConfig
+from search_spaces.config import (
+    Binary,
+    Cifar10,
+    Digits,
+    Groups,
+    ImageFolder,
+    MedMnist,
+    Percentiles,
+    TrialConfig,
+)
 from search_spaces.errors import SpaceError
 
 SPACE = """
@@ -102,3 +111,60 @@ def test_what_is_wrong_is_said_at_its_key(said: str, message: str, tmp_path: Pat
     with pytest.raises(SpaceError) as error:
         trial_of(tmp_path, f"folder: scans, {said}")
     assert message in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("folder: scans, groups: {level: 1}", Groups(level=1)),
+        ("folder: scans, groups: {pattern: '^([0-9]+)_'}", Groups(pattern="^([0-9]+)_")),
+    ],
+)
+def test_groups_are_part_of_a_trials_identity_where_there_are_some(
+    source: str, said: Groups, tmp_path: Path
+) -> None:
+    trial, plain = trial_of(tmp_path, source), trial_of(tmp_path, "folder: scans")
+    assert trial.data.source.groups == said
+    assert trial.trial_id != plain.trial_id
+    assert "groups" not in plain.model_dump_json()
+    assert f'"groups":{{"{said.key}":' in trial.model_dump_json()
+    assert TrialConfig.model_validate_json(trial.model_dump_json()) == trial
+
+
+@pytest.mark.parametrize(
+    ("groups", "message"),
+    [
+        ("{}", "groups: expected one of column, level and pattern, given none"),
+        ("{level: 1, pattern: '(a)'}", "expected one of column, level and pattern, given level and pattern"),
+        ("{level: 0}", "level: expected a number of at least 1, given 0"),
+        ("{column: patient}", "expected groups by level or pattern of source folder, given groups by column"),
+        ("{pattern: '(['}", "pattern: expected a regular expression, given '(['"),
+        ("{pattern: 'patient'}", "pattern: expected a regular expression with one group in brackets"),
+        ("{pattern: '(a)(b)'}", "pattern: expected a regular expression with one group in brackets"),
+        ("patient", "groups: expected a mapping"),
+    ],
+)
+def test_groups_that_cannot_be_told_are_one_line(groups: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(SpaceError) as refused:
+        trial_of(tmp_path, f"folder: scans, groups: {groups}")
+    said = str(refused.value)
+    assert "fixed.data.source.groups" in said
+    assert message in said
+    assert "\n" not in said
+
+
+@pytest.mark.parametrize("groups", [Groups(column="a"), Groups(level=1), Groups(pattern="(a)")])
+def test_a_source_says_which_groups_it_knows(groups: Groups) -> None:
+    sources = {
+        "digits": lambda: Digits(groups=groups),
+        "medmnist": lambda: MedMnist(subset="breastmnist", groups=groups),
+        "cifar10": lambda: Cifar10(groups=groups),
+        "folder": lambda: ImageFolder(folder="scans", groups=groups),
+    }
+    known = {"column": {"medmnist", "cifar10"}, "level": {"folder"}, "pattern": {"cifar10", "folder"}}
+    for name, make in sources.items():
+        if name in known[groups.key]:
+            assert make().groups == groups
+            continue
+        with pytest.raises(ValidationError, match=f"of source {name}, given groups by {groups.key}"):
+            make()

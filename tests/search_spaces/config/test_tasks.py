@@ -13,13 +13,15 @@ from search_spaces.config import (
     ConstraintConfig,
     CrossEntropy,
     Digits,
+    ImageFolder,
     Imbalance,
     MultiClass,
     Targets,
+    Task,
     TrialConfig,
 )
 from search_spaces.errors import SpaceError
-from search_spaces.labels import block_label, trial_label
+from search_spaces.labels import BlockLabels, block_label, trial_label
 from search_spaces.space import SearchSpace
 
 BINARY: dict[str, Any] = {"source": {"name": "digits"}, "negative": (1,), "positive": (8,)}
@@ -117,3 +119,56 @@ def test_labels_tell_tails_and_comparisons_apart() -> None:
         constraint = ConstraintConfig(penalty=1e-4, comparison=comparison)
         labels.add(trial_label(TrialConfig(data=task, loss=CrossEntropy(), constraint=constraint)))
     assert len(labels) == 2
+
+
+FOLDER: dict[str, Any] = {"name": "folder", "folder": "scans"}
+
+
+@pytest.mark.parametrize("kind", [BINARY, SEVERAL], ids=["binary", "multiclass"])
+def test_a_split_is_drawn_by_number_or_by_share(kind: dict[str, Any]) -> None:
+    def task(**fields: Any) -> Task:
+        loss = CrossEntropy() if "classes" in kind else Bce()
+        return TrialConfig(data={**kind, **fields}, loss=loss).data
+
+    assert task().drawn("test") is None
+    assert task(test_per_class=5).drawn("test") == ("test_per_class", 5, None)
+    shared = task(test_share=0.2, validation_share=0.25)
+    assert shared.drawn("test") == ("test_share", None, 0.2)
+    assert shared.drawn("validation") == ("validation_share", None, 0.25)
+    assert shared.validates
+    assert "share" not in task().model_dump_json().replace("train_share", "")
+    for wrong, message in (
+        ({"test_per_class": 5, "test_share": 0.2}, "expected test_per_class or test_share, given both"),
+        (
+            {"test_share": 0.5, "validation_share": 0.5},
+            "expected less than 1 for validation_share and test_share",
+        ),
+        ({"test_share": 1}, "less than 1"),
+        ({"validation_share": 0}, "greater than 0"),
+    ):
+        with pytest.raises(ValidationError, match=message):
+            task(**wrong)
+
+
+def test_whole_groups_are_drawn_by_share_alone() -> None:
+    source = {**FOLDER, "groups": {"level": 1}}
+    for name in ("validation", "test"):
+        with pytest.raises(
+            ValidationError, match=f"{name}_per_class: expected {name}_share beside source.groups"
+        ):
+            TrialConfig(data={**BINARY, "source": source, f"{name}_per_class": 5}, loss=Bce())
+    without = {"patience": None, "scored": "last", "loss": Bce()}
+    whole = TrialConfig(data={**BINARY, "source": source, "validation_per_class": 0}, **without)
+    assert not whole.data.validates
+
+
+def test_blocks_that_differ_in_their_groups_have_names_that_differ() -> None:
+    groups = [{"level": 1}, {"level": 2}, {"pattern": "(a)"}, None]
+    tasks = [
+        Binary(source=ImageFolder(folder="scans", groups=one), negative=(1,), positive=(8,)) for one in groups
+    ]
+    names = BlockLabels(tasks)
+    assert len({names.block(task) for task in tasks}) == 4
+    assert names.block(tasks[0]) == "scans all data (8 vs 1) source.groups.level=1"
+    shares = [task.model_copy(update={"test_share": share}) for task in tasks[:1] for share in (0.1, 0.2)]
+    assert BlockLabels(shares).block(shares[1]) == "scans all data (8 vs 1) test_share=0.2"

@@ -23,6 +23,7 @@ from search_spaces.config import (
     CutMix,
     Digits,
     Focal,
+    Groups,
     HorizontalFlip,
     ImageFolder,
     Loss,
@@ -76,6 +77,10 @@ SOURCES: list[Source] = [
     MedMnist(subset="some"),
     ImageFolder(folder="birds", size=8, channels=1),
     ImageFolder(folder="birds", size=8, scaling=Percentiles(percentiles=(1, 99))),
+    ImageFolder(folder="birds", size=8, groups=Groups(pattern="^(..)")),
+    ImageFolder(folder="flocks", size=8, groups=Groups(level=1)),
+    Cifar10(groups=Groups(column="patient")),
+    MedMnist(subset="some", groups=Groups(column="patient")),
 ]
 
 
@@ -105,10 +110,14 @@ def data_dir(tmp_path: Path) -> Path:
     pixels, labels = random_images(12), np.arange(12) % 2
     for name, column in (("cifar10", "label"), ("cifar100", "fine_label")):
         for split in ("train", "test"):
-            write_parquet(tmp_path / name / f"{split}.parquet", pixels, labels, label_column=column)
+            path = tmp_path / name / f"{split}.parquet"
+            write_parquet(path, pixels, labels, label_column=column, more={"patient": labels // 2})
     splits = {name: (random_images(12, (28, 28)), labels) for name in ("train", "val", "test")}
-    write_npz(tmp_path / "some.npz", splits)
+    patients = {f"{name}_patient": labels // 2 for name in splits}
+    write_npz(tmp_path / "some.npz", splits, patients)
     write_class_folders(tmp_path / "birds", {"0": random_images(3), "1": random_images(4)})
+    for flock in ("north", "south"):
+        write_class_folders(tmp_path / "flocks" / flock, {"0": random_images(2), "1": random_images(2)})
     return tmp_path
 
 
