@@ -9,6 +9,9 @@ published    `cifar10-longtail-published`, ...: all images train, nothing is hel
 `ratio` is the tail's factor: examples of the first class per example of the last. CIFAR-50 is CIFAR-100's
 50 even classes, whose tail is that part of CIFAR-100's (Cui et al., CVPR 2019). The critical classes are the
 rarest: five of CIFAR-50 and CIFAR-100, two of CIFAR-10.
+
+`breast-histopathology` is the medical case of the document on re-weighted sampling, split 60 / 20 / 20 by
+patient (see the space `histopathology`). Its last epoch is scored.
 """
 
 from __future__ import annotations
@@ -17,6 +20,8 @@ from search_spaces.config import (
     AugmentationConfig,
     Cifar10,
     Cifar100,
+    Groups,
+    ImageFolder,
     Imbalance,
     MultiClass,
     ResNet32,
@@ -48,6 +53,18 @@ def _task(
     )
 
 
+# Patches without (0) and with (1) a tumour, below a folder per patient.
+_HISTOPATHOLOGY = MultiClass(
+    source=ImageFolder(folder="breast-histopathology", size=50, groups=Groups(level=1)),
+    classes=("0", "1"),
+    critical=("1",),
+    steering="macro_f1",
+    # Of the published patches about 772 without a tumour, as many as the document has.
+    train_share=0.0065,
+    validation_share=0.2,
+    test_share=0.2,
+)
+
 # The task of each preset.
 TASKS: dict[str, MultiClass] = {
     "cifar50-longtail": _task(Cifar100(), range(0, 100, 2), 5, 50, _PART_OF_A_TAIL),
@@ -56,6 +73,7 @@ TASKS: dict[str, MultiClass] = {
     "cifar50-longtail-published": _task(Cifar100(), range(0, 100, 2), 5, 0, _PART_OF_A_TAIL),
     "cifar10-longtail-published": _task(Cifar10(), range(10), 2, 0),
     "cifar100-longtail-published": _task(Cifar100(), range(100), 5, 0),
+    "breast-histopathology": _HISTOPATHOLOGY,
 }
 
 # The document on re-weighted sampling: cross-entropy, SGD, momentum 0.9, batches of 32, 50 epochs. It says
@@ -89,9 +107,10 @@ _LITERATURE: dict[str, object] = {
 
 
 def _settings(name: str, task: MultiClass) -> dict[str, object]:
-    recipe = _DOCUMENT if name.startswith("cifar50") else _LITERATURE
-    scored = "best_epoch" if task.validates else "last"
-    return {"data": task, **recipe, "scored": scored}
+    of_the_document = name.startswith("cifar50") or task is _HISTOPATHOLOGY
+    recipe = _DOCUMENT if of_the_document else _LITERATURE
+    chooses = task.validates and task is not _HISTOPATHOLOGY
+    return {"data": task, **recipe, "scored": "best_epoch" if chooses else "last"}
 
 
 # Fields of TrialConfig by data set.

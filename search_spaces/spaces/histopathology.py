@@ -31,39 +31,16 @@ def histopathology() -> SearchSpace:
 
     Not run here: the data are not free to pass on. docs/findings.md has the same rows on ultrasound images.
     """
-    source = {
-        "name": "folder",
-        "folder": "breast-histopathology",
-        "size": 50,
-        "channels": 3,
-        "groups": {"level": 1},
-    }
-    data = {
-        "task": "multiclass",
-        "source": source,
-        "classes": ["0", "1"],
-        "critical": ["1"],
-        "steering": "macro_f1",
-        "validation_share": 0.2,
-        "test_share": 0.2,
-        "train_share": 0.0065,
-    }
     fixed: Axes = {
-        "data": [data],
+        "dataset": ["breast-histopathology"],
         # 772 patches without a tumour and 76 with one.
         "ratio": [10.2],
         "loss": ["cross_entropy"],
-        "model": [{"name": "small_cnn", "width": 32, "blocks": 3}],
-        "batch_size": [32],
-        "epochs": [50],
-        "patience": [None],
-        "scored": ["last"],
-        "optimizer.weight_decay": [0.0],
         "seeds": [list(range(1, 11))],
     }
     parts: Axes = {"sampler": ["shuffle", "class_balanced"], "augmentation": ["none", METHOD]}
     rates: Axes = {"optimizer.learning_rate": [1e-4, 1e-2]}
     rows = ("sampler", "augmentation", "optimizer.learning_rate")
-    reading = Reading(targets=_RATES, rows=rows)
     description = "Tumour patches 1:10.2, split by patient, with and without a sampler and augmentation"
+    reading = Reading(targets=_RATES, rows=rows)
     return SearchSpace.of("histopathology", product(fixed, parts, rates), description, reading)

@@ -94,6 +94,7 @@ def test_a_metric_has_its_target_in_per_cent_in_its_name() -> None:
         "tpr_at_fpr_5",
         "average_precision",
         "balanced_accuracy",
+        "calibration_error",
     ]
 
 
