@@ -33,14 +33,14 @@ def print_round(console: Console, round_: Round, config: TrialConfig) -> None:
     """An epoch in a line."""
     records = list(round_.records.values())
     loss = sum(r["train/loss"] for r in records) / len(records)
-    steering = config.data.steering_metric
-    value = round_.ensemble[f"ensemble/val/{steering.name}"]
-    replicates = count(len(records), "replicate")
-    line = (
-        f"epoch {round_.epoch + 1:3}/{config.epochs}  {replicates}  train loss {loss:.4f}  "
-        f"ensemble val {steering.words} {value:.4f}  {round_.seconds:.2f} s"
-    )
-    console.print(line, highlight=False)
+    words = [f"epoch {round_.epoch + 1:3}/{config.epochs}", count(len(records), "replicate")]
+    words.append(f"train loss {loss:.4f}")
+    if config.data.validates:
+        steering = config.data.steering_metric
+        value = round_.ensemble[f"ensemble/val/{steering.name}"]
+        words.append(f"ensemble val {steering.words} {value:.4f}")
+    words.append(f"{round_.seconds:.2f} s")
+    console.print("  ".join(words), highlight=False)
 
 
 def print_result(console: Console, config: TrialConfig, store: Store) -> bool:

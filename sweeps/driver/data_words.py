@@ -125,6 +125,8 @@ def per_class(task: Task, counts: Sequence[int], sizes: Sequence[int] | None = N
     """
     if sizes is None and len(counts) > 2 and len(set(counts)) == 1:
         return f"{counts[0]:,} of each of {len(counts)} classes"
+    if len(counts) > SHOWN_CLASSES and len(set(counts)) == 1:
+        return f"{counts[0]:,} of each of {len(counts)} classes, {sum(counts):,} in all"
     if len(counts) > SHOWN_CLASSES:
         return f"{min(counts):,} to {max(counts):,} of each of {len(counts)} classes, {sum(counts):,} in all"
     parts = []

@@ -34,6 +34,17 @@ def test_train_then_evaluate(almsweep: Cli, tmp_path: Path) -> None:
     assert "epoch" not in again.stdout.split("test, ensemble")[0].replace("epochs=2", "")
 
 
+def test_without_validation_an_epoch_tells_none(cli: InProcess, tmp_path: Path) -> None:
+    fixed = ["data.validation_per_class=0", "scored=last", "patience=null", "epochs=1", "loss=cross_entropy"]
+    settings = [word for given in fixed for word in ("-s", given)]
+    done = cli("train", "--dataset", "digits-longtail", *settings, "--output", tmp_path)
+    assert done.exit_code == 0, done.output
+    (epoch,) = [line for line in done.output.splitlines() if line.startswith("epoch")]
+    assert "train loss" in epoch
+    assert "val" not in epoch
+    assert "nan" not in epoch
+
+
 def trained(monkeypatch: pytest.MonkeyPatch, cli: InProcess, *arguments: object) -> TrialConfig:
     """The trial that `train` with these arguments would train."""
     seen: list[TrialConfig] = []
