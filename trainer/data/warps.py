@@ -1,7 +1,7 @@
 """Rotation and affine maps of images, one per image, by bilinear sampling.
 
-Ours, not kornia's kernels: these take 2.2 times as long for the same four steps (docs/benchmarks.md), and draw
-from torch's global generator.
+They are ours: kornia's take 2.2 times as long for the same four steps (docs/benchmarks.md), and draw from
+torch's global generator.
 """
 
 from __future__ import annotations
