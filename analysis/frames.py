@@ -14,6 +14,7 @@ from analysis.records import TestRecord, TrialRecord
 from analysis.settings import read_settings, settings_text, varying_settings
 from analysis.statistics import constraint_comparisons
 from analysis.table_columns import (
+    BATCHES,
     PUBLISHED_COLUMNS,
     TAU,
     UNRESOLVED,
@@ -51,6 +52,8 @@ def best_frame(
     adjusted_<metric>     of the ensemble after post-hoc logit adjustment (`analysis.adjusted`)
     adjusted_tau          by how much its logits are lowered for frequent classes; chosen on validation
     unresolved            metrics at a true positive rate for which there are too few test positives
+    critical_batches      share of the constraint's training batches that hold a critical example, 0 to 1;
+                          this column stands where a result of the sweep tells it
     published_macro_f1    what others published of such a trial, 0 to 1; several where it has several names
     published_accuracy    likewise; these columns stand where a row of the sweep has such figures
     published_source      who published it
@@ -68,9 +71,13 @@ def best_frame(
     """
     names, figures = _varying(cells, rows), [_figures(cell) for cell in cells]
     is_published = any(figures)
+    tells_batches = any(_batches(cell) is not None for cell in cells)
     records = []
     for cell, figure in zip(cells, figures, strict=True):
         record = _best_row(cell, columns[cell.block], names)
+        if tells_batches:
+            share = _batches(cell)
+            record[BATCHES] = math.nan if share is None else share
         if is_published:
             record |= _published_columns(figure)
         records.append(record)
@@ -176,6 +183,10 @@ def _test_columns(test: TestRecord | None, columns: TableColumns) -> dict[str, A
         found[UNRESOLVED] = _unresolved(test, columns)
     of_mean, of_deviation = spread_columns(columns.steering)
     return {**found, of_mean: mean, of_deviation: deviation}
+
+
+def _batches(cell: Cell) -> float | None:
+    return None if cell.test is None else cell.test.batches
 
 
 def _figures(cell: Cell) -> Published | None:

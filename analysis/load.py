@@ -6,6 +6,7 @@ their example ids and let go; `read_test` reads them again for the trials that w
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -34,6 +35,8 @@ from trainer.store import Done, Standing, Store, SweepManifest, wanted_seeds
 from trainer.tasks.base import task_arrays
 
 _MOST_NAMES = 5
+# In a replicate's epoch records (`trainer.replicate.EpochRecord`).
+_CRITICAL_BATCHES = "train/critical_batches"
 
 
 @dataclass(frozen=True)
@@ -129,9 +132,22 @@ def read_test(store: Store, trial: TrialRecord, rates: Targets) -> TestRecord | 
         metrics=summary.ensemble,
         steering=summary.steering,
         undefined=summary.undefined,
+        batches=_critical_batches(store, trial),
         adjusted=_adjusted(trial, tables, (aligner.targets(), ensemble_outputs(outputs))),
         groups=aligner.groups(),
     )
+
+
+def _critical_batches(store: Store, trial: TrialRecord) -> float | None:
+    """The share of a constrained trial's batches that hold a critical example; None where none is told."""
+    if trial.config.constraint is None:
+        return None
+    shares: list[float] = []
+    for done in trial.done:
+        epochs = store.replicates.read_epochs(done)
+        if _CRITICAL_BATCHES in epochs.column_names:
+            shares += epochs[_CRITICAL_BATCHES].drop_null().to_pylist()
+    return math.fsum(shares) / len(shares) if shares else None
 
 
 def _adjusted(

@@ -97,6 +97,8 @@ class TestRecord:
     metrics     of the ensemble (outputs averaged over replicates)
     steering    [replicates] float64: of each one, the metric that steers
     undefined   why metrics are NaN, or None
+    batches     share of training batches that hold a critical example, mean over epochs and replicates; None
+                without a constraint, and of results that do not tell it
     adjusted    of the ensemble after post-hoc logit adjustment, where that makes sense
     groups      [examples], the hashed group of each, a patient for one; None of a source without groups
     intervals   of the ensemble's metrics over test examples (`analysis.bootstrap`); made when asked for
@@ -112,6 +114,7 @@ class TestRecord:
     metrics: Mapping[str, float]
     steering: NDArray[np.float64]
     undefined: str | None = None
+    batches: float | None = None
     adjusted: Adjusted | None = None
     groups: NDArray[np.str_] | None = None
 

@@ -12,7 +12,7 @@ from search_spaces.config.metrics import auroc
 
 # Of more classes than these that have a metric each, none is printed; the CSV file and a figure have them.
 MOST_PRINTED = 10
-TAU, UNRESOLVED = "adjusted_tau", "unresolved"
+TAU, UNRESOLVED, BATCHES = "adjusted_tau", "unresolved", "critical_batches"
 PUBLISHED_COLUMNS = ("published_macro_f1", "published_accuracy", "published_source")
 
 

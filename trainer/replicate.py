@@ -20,7 +20,7 @@ from torch import Tensor
 
 from search_spaces.config import TrainingFacts
 from search_spaces.sizes import output_count
-from trainer.data.sampler import epoch_order, trainable_batches
+from trainer.data.sampler import epoch_order, share_holding, trainable_batches
 from trainer.device.capture import Captured, Lane
 from trainer.device.compiled import compiled
 from trainer.losses.build import make_loss
@@ -41,6 +41,7 @@ train/violation         mean over positives of the constraint's violation q; 0 w
 train/penalty           mu at the epoch's end; 0 without a constraint
 train/multiplier_mean   mean over positives of the multipliers lambda
 train/multiplier_max    the largest of them
+train/critical_batches  share of the epoch's batches that hold a critical example; with a constraint alone
 val/loss                the loss on the validation split
 val/<metric>            the task's metrics there, but for those that are told at the end alone
 seconds                 this replicate's equal share of the time that its trial took for the epoch
@@ -128,7 +129,9 @@ class Replicate:
         if len(kept) < len(order):
             order, draws = order[kept], draws[kept]
         if self.constraint is not None:
-            self._positives = int(self._columns_of[order].sum())
+            columns = self._columns_of[order]
+            self._positives = int(columns.sum())
+            self._critical_batches = share_holding(columns > 0, self.batch_sizes)
         self._next_batch = 0
         self.lane.follow_default()
         with self.lane.entered():
@@ -205,6 +208,8 @@ class Replicate:
             "train/multiplier_max": most,
             "val/loss": val_loss,
         }
+        if self.constraint is not None:
+            record["train/critical_batches"] = self._critical_batches
         for name in setup.arrays.names("headline", "curve"):
             record[f"val/{name}"] = summary[name]
         return record

@@ -15,6 +15,10 @@ _ADJUSTED = (
     "one of 0 to 2 with the highest macro F1 on validation; of no trial whose loss or sampler makes up for "
     "rare classes itself."
 )
+BATCHES_CAPTION = (
+    "Critical batches: of a row with the constraint, the share of training batches that hold a critical "
+    "example."
+)
 _AT_RATE = {
     "fpr_at_tpr": "false positive rate in % at a true positive rate of at least",
     "tpr_at_fpr": "true positive rate in % at a false positive rate of at most",

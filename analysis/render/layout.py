@@ -9,9 +9,16 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.render.captions import best_caption, comparison_caption, published_caption, unresolved_caption
+from analysis.render.captions import (
+    BATCHES_CAPTION,
+    best_caption,
+    comparison_caption,
+    published_caption,
+    unresolved_caption,
+)
 from analysis.render.document import CONFIGURATION, COUNTS, MISSING, TRIAL, BlockTable, Document, Entry, Note
 from analysis.table_columns import (
+    BATCHES,
     PUBLISHED_COLUMNS,
     TAU,
     UNRESOLVED,
@@ -26,7 +33,7 @@ from search_spaces.config.metrics import accuracy, macro_f1
 # Digits of a value, and of the ends of its interval, by the metric's scale.
 _DIGITS = {1.0: (4, 3), 100.0: (2, 1)}
 
-_SOURCE = PUBLISHED_COLUMNS[-1]
+_SOURCE, _BATCHES = PUBLISHED_COLUMNS[-1], "Critical batches (%)"
 
 Record = Mapping[Any, Any]  # a row of a frame
 Settings = Mapping[str, str]  # value by dotted name
@@ -52,6 +59,8 @@ def best_document(
     document = Document(name, title, best_caption(columns.values()), facts, tables)
     if document.has_unresolved:
         document = _with_words(document, unresolved_caption(columns.values()))
+    if BATCHES in frame:
+        document = _with_words(document, BATCHES_CAPTION)
     if _SOURCE in frame:
         document = _with_words(document, published_caption(filter(None, frame[_SOURCE])))
     return document
@@ -92,7 +101,8 @@ def block_tables(
         if not _has_spread(records, of_block):
             spread = f"{of_block.steering.header} mean"
         figures = _published(records)
-        header = ["Loss", *COUNTS, *of_metrics, spread, *figures, *CONFIGURATION]
+        of_batches = [_BATCHES] if _has_batches(records) else []
+        header = ["Loss", *COUNTS, *of_metrics, spread, *of_batches, *figures, *CONFIGURATION]
         writer = _RowWriter(of_block, records, tuple(figures.values()))
         rows = []
         for record in records:
@@ -106,6 +116,11 @@ def block_tables(
         header.append(TRIAL)
         tables.append(BlockTable(block, tuple(header), tuple(rows), _notes(records), shared))
     return tuple(tables)
+
+
+def _has_batches(records: Sequence[Record]) -> bool:
+    """Whether a row tells how many of its batches hold a critical example."""
+    return any(not math.isnan(record.get(BATCHES, math.nan)) for record in records)
 
 
 def _published(records: Sequence[Record]) -> dict[str, Metric]:
@@ -164,6 +179,7 @@ class _RowWriter:
         self, columns: TableColumns, records: Sequence[Record], published: tuple[Metric, ...]
     ) -> None:
         self.columns, self.published = columns, published
+        self.has_batches = _has_batches(records)
         self.mean, self.deviation = spread_columns(columns.steering)
         self.best = {self.mean: _best(records, self.mean, columns.steering)}
         for metric in columns.shown:
@@ -179,6 +195,8 @@ class _RowWriter:
         for metric in self.columns.shown:
             entries.append(self._metric(record, metric))
         entries.append(self._mean(record))
+        if self.has_batches:
+            entries.append(Entry(_number(100 * record[BATCHES], ".1f")))
         for metric in self.published:
             entries.append(_published_entry(record, metric))
         entries += _configuration(record)

@@ -109,9 +109,13 @@ class SweepBuilder:
         threads: int = 1,
         compiled: bool = False,
         torch: str = "2.13.0",
+        critical_batches: Sequence[float] = (),
         **facts: Any,
     ) -> None:
-        """`facts` are further entries of the result, such as `processor`; older results have none."""
+        """`critical_batches` is a share per epoch; `facts` are further entries of the result.
+
+        Such as `processor`; older results have none.
+        """
         result = {
             **facts,
             "device": device,
@@ -123,12 +127,16 @@ class SweepBuilder:
             "commit": "c" * 40,
             "versions": {"torch": torch, "python": "3.11.9"},
         }
+        epochs = {"epoch": pa.array([0], pa.int32())}
+        if critical_batches:
+            shares = pa.array(critical_batches, pa.float64())
+            epochs = {"epoch": pa.array(range(len(shares)), pa.int32()), "train/critical_batches": shares}
         self.store.replicates.write(
             config.trial_id,
             seed,
             state=state,
             attempt=f"a{seed:07d}",
-            epochs=pa.table({"epoch": pa.array([0], pa.int32())}),
+            epochs=pa.table(epochs),
             scores=scores,
             result=result,
         )

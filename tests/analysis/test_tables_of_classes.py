@@ -298,3 +298,31 @@ def test_where_nothing_was_published_there_is_no_such_column(builder: SweepBuild
     made = make_tables(builder.store, builder.manifest())
     assert not [name for name in made.frame if "published" in str(name)]
     assert "ublished" not in made.markdown
+
+
+def test_batches_with_a_critical_example_are_told_of_the_constraint(
+    builder: SweepBuilder, tmp_path: Path
+) -> None:
+    """A mean over epochs and replicates; of results that do not tell it, and without constraint, blank."""
+    complete(builder)
+    config = builder.add(trial(CrossEntropy(), ALM, data=TASK, seeds=SEEDS, patience=None))
+    for seed, shares in zip(SEEDS, ([0.2, 0.4], [0.6, 0.4]), strict=True):
+        table = logits_table(config.trial_id, seed, classes=4, test=40)
+        builder.replicate(config, seed, table, critical_batches=shares)
+    made = write_tables(builder.store, builder.manifest(), tmp_path)
+    stored = pd.read_csv(tmp_path / "best.csv").set_index("row")["critical_batches"]
+    assert stored["CE + ALM"] == pytest.approx(0.4)
+    assert np.isnan(stored["CE"])
+    names = header(made, "digits")
+    place = names.index("Critical batches (%)")
+    rows = [line.strip("|").split("|") for line in made.markdown.splitlines() if line.startswith("| CE")]
+    assert [row[place].strip() for row in rows] == ["–", "40.0"]
+    assert "Critical batches: of a row with the constraint" in made.markdown
+
+
+def test_results_of_before_tell_no_batches(builder: SweepBuilder) -> None:
+    complete(builder)
+    complete(builder, constraint=ALM)
+    made = make_tables(builder.store, builder.manifest())
+    assert "critical_batches" not in made.frame
+    assert "Critical batches" not in made.markdown

@@ -12,9 +12,11 @@ import torch
 from search_spaces.config import ConstraintConfig, CrossEntropy, TrialConfig
 from search_spaces.errors import InputError, Interrupted
 from search_spaces.presets import preset
+from trainer.data.sampler import epoch_order
 from trainer.data.task import load_task
 from trainer.evaluate import evaluate
 from trainer.options import TrialOptions
+from trainer.seeds import seed_for
 from trainer.store import Store
 from trainer.store.outputs import outputs_of
 from trainer.tasks.base import task_arrays
@@ -52,12 +54,33 @@ def test_a_trial_that_was_stopped_ends_as_one_that_was_not(tmp_path: Path, compa
         np.testing.assert_array_equal(ours, theirs)
 
 
+@pytest.mark.parametrize("comparison", [None, "one_vs_rest", "pairwise"])
+def test_batches_that_hold_a_critical_example_are_told(tmp_path: Path, comparison: Any) -> None:
+    """Of the constraint alone: in each epoch the share that counting its order gives."""
+    wanted = config(comparison).model_copy(update={"seeds": (1,), "epochs": 2, "batch_size": 8})
+    store, data = Store(tmp_path), load_task(wanted.data, None)
+    run_trial(wanted, store, CPU, TrialOptions())
+    epochs = store.replicates.read_epochs(store.replicates.ended(wanted.trial_id)[1])
+    if comparison is None:
+        assert "train/critical_batches" not in epochs.column_names
+        return
+    expected = []
+    for epoch in range(2):
+        generator = torch.Generator().manual_seed(seed_for(1, f"order/{epoch}"))
+        order = epoch_order("shuffle", data.train_indices(1), data.pool.targets, generator)
+        batches = [data.pool.targets[part] for part in order.split(8) if len(part) > 1]
+        expected.append(sum(bool((part >= 8).any()) for part in batches) / len(batches))
+    assert epochs["train/critical_batches"].to_pylist() == pytest.approx(expected)
+    assert 0 < expected[0] < 1
+
+
 def test_what_is_stored_gives_the_metrics_again(tmp_path: Path) -> None:
     wanted, store = config("pairwise"), Store(tmp_path)
     run_trial(wanted, store, CPU, TrialOptions())
     done = store.replicates.ended(wanted.trial_id)[1]
     result = store.replicates.read_result(done)
-    targets, outputs = outputs_of(store.replicates.read_scores(done), "test")[1:]
+    test = outputs_of(store.replicates.read_scores(done), "test")
+    targets, outputs = test.targets, test.outputs
     assert outputs.shape == (600, 10)
     summary = task_arrays(wanted.data).summarize(targets, outputs)
     assert result["metrics"]["test/macro_f1"] == summary["macro_f1"]

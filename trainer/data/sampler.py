@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -63,6 +65,20 @@ def trainable_batches(labels: Tensor, size: int, *, needs_pairs: bool) -> tuple[
             kept.append(part)
             sizes.append(len(part))
     return torch.cat(kept) if kept else torch.zeros(0, dtype=torch.int64), sizes
+
+
+def share_holding(marked: Tensor, sizes: Sequence[int]) -> float:
+    """The share of batches, of so many examples each, that hold a marked one; `marked` [n] is in their order.
+
+    0 where there is no batch.
+
+    >>> share_holding(torch.tensor([True, False, False, False, True]), [2, 2, 1])
+    0.6666666666666666
+    """
+    if not sizes:
+        return 0.0
+    batches = torch.arange(len(sizes)).repeat_interleave(torch.tensor(sizes))
+    return len(torch.unique(batches[marked])) / len(sizes)
 
 
 def _draw_within(labels: Tensor, sizes: Tensor, drawn: Tensor, generator: torch.Generator) -> Tensor:

@@ -52,7 +52,7 @@ def test_what_is_final_follows_the_sweeps_rates_and_rows(tmp_path: Path) -> None
     after = trial_state(config, done, None, reading)
     assert before.fingerprint != after.fingerprint
     view = trial_view(after, store)
-    assert view.tags["row"] == "BCE sampler=shuffle + ALM"
+    assert view.tags["row"] == "BCE + ALM"
     for split in ("val", "test"):
         names = {name for name in view.summary if name.startswith(f"final/{split}/") and "_at_" in name}
         rate = f"final/{split}/fpr_at_tpr_99.5"

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from search_spaces.config import PowerSampler
-from trainer.data.sampler import class_shares, epoch_order
+from trainer.data.sampler import class_shares, epoch_order, share_holding
 
 TARGETS = torch.tensor([0] * 60 + [1] * 40, dtype=torch.uint8)
 TRAIN = torch.cat([torch.arange(0, 40), torch.arange(70, 75)])
@@ -77,3 +77,18 @@ def test_class_balanced_with_one_class_draws_from_it() -> None:
     order = _order("class_balanced", train=only)
     assert len(order) == 10
     assert set(order.tolist()) <= set(only.tolist())
+
+
+@pytest.mark.parametrize("sizes", [[4, 4, 4], [5, 5, 2], [12], [1] * 12])
+def test_batches_that_hold_a_marked_example_are_counted(sizes: list[int]) -> None:
+    marked = torch.tensor([0, 0, 0, 1, 0, 0, 0, 0, 1, 1, 0, 0], dtype=torch.bool)
+    holding, start = 0, 0
+    for size in sizes:
+        holding += any(marked[start : start + size].tolist())
+        start += size
+    assert share_holding(marked, sizes) == pytest.approx(holding / len(sizes))
+    assert share_holding(~torch.ones(12, dtype=torch.bool), sizes) == 0.0
+
+
+def test_of_no_batch_no_share_is_undefined() -> None:
+    assert share_holding(torch.zeros(0, dtype=torch.bool), []) == 0.0
