@@ -234,9 +234,10 @@ def test_evaluate_gives_the_stored_scores_again(store: Store) -> None:
             stored = store.replicates.read_result(done)["metrics"]
             expected = {k: stored[f"{prefix}/{k}"] for k in found.replicates[seed]}
             # The one metric of the scores' values, not of their order alone: they round otherwise.
-            calibration = found.replicates[seed].pop("calibration_error")
+            values = dict(found.replicates[seed])
+            calibration = values.pop("calibration_error")
             assert calibration == pytest.approx(expected.pop("calibration_error"), abs=1e-6)
-            assert found.replicates[seed] == expected
+            assert values == expected
         table = [t.filter(np.asarray(t["split"]) == prefix) for t in scores(store, config()).values()]
         mean = np.mean([t["score"].to_numpy() for t in table], axis=0, dtype=np.float64)
         assert found.ensemble["auroc"] == metrics.auroc(table[0]["target"].to_numpy(), mean)
