@@ -46,7 +46,7 @@ class MedMnistReader(Reader[MedMnist]):
         path = _find(self.source.subset, data_dir)
         splits = _read_splits(path, _split)
         _check_known(asked, [labels for _, labels in splits.values()], path)
-        groups = self._groups(path)
+        groups = self._groups(path, asked)
         images: dict[str, Images] = {}
         for name, (pixels, labels) in splits.items():
             images[name] = select_images(pixels, labels, asked, groups.get(name))
@@ -59,18 +59,18 @@ class MedMnistReader(Reader[MedMnist]):
         _check_known(asked, list(splits.values()), path)
         train, validation, test = (asked_classes(labels, asked) for labels in splits.values())
         groups: dict[Origin, NDArray[np.str_]] = {}
-        for name, its in self._groups(path).items():
+        for name, its in self._groups(path, asked).items():
             groups[_ORIGINS[name]] = its[class_positions(splits[name], asked) >= 0]
         return Listing(train, validation, test, groups=groups)
 
-    def _groups(self, path: Path) -> dict[str, NDArray[np.str_]]:
-        """The groups [N] of all images of each split; none of a source without."""
+    def _groups(self, path: Path, asked: Sequence[ClassLabel]) -> dict[str, NDArray[np.str_]]:
+        """The groups [N] of each split's images, "" of classes not asked for; none of a source without."""
         finder = finder_of(self.source)
         if finder is None:
             return {}
 
         def read(archive: np.lib.npyio.NpzFile, name: str, path: Path) -> NDArray[np.str_]:
-            return _group_array(archive, name, path, finder)
+            return _group_array(archive, name, path, finder, asked)
 
         groups = _read_splits(path, read)
         finder.check()
@@ -151,19 +151,27 @@ def _labels(archive: np.lib.npyio.NpzFile, name: str, path: Path) -> NDArray[np.
 
 
 def _group_array(
-    archive: np.lib.npyio.NpzFile, name: str, path: Path, finder: GroupFinder
+    archive: np.lib.npyio.NpzFile,
+    name: str,
+    path: Path,
+    finder: GroupFinder,
+    asked: Sequence[ClassLabel],
 ) -> NDArray[np.str_]:
-    """The groups [N] of a split: the array of its column's name."""
+    """The groups [N] of a split, "" of classes not asked for: the array of its column's name."""
     key = f"{name}_{finder.groups.column}"
     if key not in archive:
         raise Malformed(
             f"{path}: expected the array {key} for source.groups, found {', '.join(archive.files)}"
         )
-    values, images = archive[key], len(_labels(archive, name, path))
+    positions = class_positions(_labels(archive, name, path), asked)
+    values, images = archive[key], len(positions)
     if values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]
     if values.shape != (images,) or values.dtype.kind not in "iuU":
         raise Malformed(
             f"{path}: expected text or whole numbers [{images}] in {key}, found {values.dtype} {values.shape}"
         )
-    return group_array(finder.group_of(value, f"{key}[{row}]") for row, value in enumerate(values.tolist()))
+    groups = [""] * images
+    for row in np.flatnonzero(positions >= 0).tolist():
+        groups[row] = finder.group_of(values[row], f"{key}[{row}]")
+    return group_array(groups)

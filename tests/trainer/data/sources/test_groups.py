@@ -133,6 +133,13 @@ def test_arrays_of_a_medmnist_file(tmp_path: Path) -> None:
         ["10", "11", "12", "12"],
         ["20", "21", "22", "22"],
     ]
+    names = np.array([f"p{row}" for row in range(12)])
+    names[1] = ""
+    np.savez(tmp_path / "some.npz", **{**arrays, "val_patient": names})
+    assert read(source, tmp_path, (0, 2)).validation is not None, "of class 1 nobody asks"
+    names[2] = ""
+    np.savez(tmp_path / "some.npz", **{**arrays, "val_patient": names})
+    assert "1 of 24 images has none, for example val_patient[2]" in fault(source, tmp_path)
     arrays["val_patient"] = np.arange(11)
     np.savez(tmp_path / "some.npz", **arrays)
     assert "expected text or whole numbers [12] in val_patient, found int64 (11,)" in fault(source, tmp_path)
