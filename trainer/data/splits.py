@@ -117,6 +117,11 @@ def train_counts(sizes: Sequence[int], available: Sequence[int], config: Task) -
 
 def divide(train: Part, validation: Part | None, test: Part | None, config: Task) -> Division:
     """See `make_splits`."""
+    for part in (train, validation, test):
+        if config.source.groups is not None and part is not None and part.groups is None:
+            raise DataError(
+                f"{config.source.title}: expected the groups of source.groups, its reader tells none"
+            )
     everything = np.arange(len(train))
     tested, rest = hold_out("test", test, train, everything, (), config)
     taken = _pictures(tested, train, test)

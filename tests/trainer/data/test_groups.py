@@ -145,6 +145,14 @@ def test_a_draw_that_cuts_a_group_is_noticed(monkeypatch: pytest.MonkeyPatch) ->
         make_splits(raw, binary())
 
 
+def test_a_reader_that_tells_no_groups_is_an_error() -> None:
+    grouped = patients(40)
+    silent = replace(grouped, groups=None)
+    for raw in (RawData(silent, None, None), RawData(grouped, silent, None)):
+        with pytest.raises(DataError, match="expected the groups of source.groups, its reader tells none"):
+            make_splits(raw, binary())
+
+
 def test_what_stands_apart_is_no_error() -> None:
     nobody = np.empty(0, np.str_)
     check_apart({"training": np.array(["a", "a"]), "validation": nobody, "test": np.array(["b"])}, "scans")
