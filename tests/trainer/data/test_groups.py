@@ -149,7 +149,7 @@ def test_a_reader_that_tells_no_groups_is_an_error() -> None:
     grouped = patients(40)
     silent = replace(grouped, groups=None)
     for raw in (RawData(silent, None, None), RawData(grouped, silent, None)):
-        with pytest.raises(DataError, match="expected the groups of source.groups, its reader tells none"):
+        with pytest.raises(DataError, match=r"expected the groups of source\.groups, its reader tells none"):
             make_splits(raw, binary())
 
 
