@@ -26,36 +26,36 @@ from analysis.tables import Tables, write_whole
 _OURS = re.compile(r"(roc|confusion)-[0-9a-f]{16}\.png|recall-[0-9]+\.png|classes\.png")
 
 
-def write_figures(tables: Tables, out_dir: str | Path) -> tuple[Path, ...]:
+def write_figures(tables: Tables, out_dir: str | Path, below: Path | None = None) -> tuple[Path, ...]:
     """Write `table.png` and, per cell with a result, the figures of its chosen trial; returns their paths.
 
-    Figures of what an earlier table chose are deleted.
+    Figures of what an earlier table chose are deleted. `below` as `write_whole` takes it.
     """
     folder = Path(out_dir)
-    files = [write_whole(folder / "table.png", png(table_figure(tables.frame, tables.columns)))]
+    files = [write_whole(folder / "table.png", png(table_figure(tables.frame, tables.columns)), below)]
     for cell in tables.cells:
         if cell.test is not None:
             test = cell.test
             picture = roc_picture(cell.data, tables.rates, test.targets, test.outputs)
             figure = roc_figure(picture, title=f"{cell.block}\n{cell.row}")
-            files.append(write_whole(folder / f"roc-{test.trial_id}.png", png(figure)))
-    files += _write_classes(tables.cells, folder)
+            files.append(write_whole(folder / f"roc-{test.trial_id}.png", png(figure), below))
+    files += _write_classes(tables.cells, folder, below)
     for path in folder.glob("*.png"):
         if _OURS.fullmatch(path.name) and path not in files:
             path.unlink(missing_ok=True)
     return tuple(files)
 
 
-def _write_classes(cells: Iterable[Cell], folder: Path) -> list[Path]:
+def _write_classes(cells: Iterable[Cell], folder: Path, below: Path | None) -> list[Path]:
     """The figures of several classes."""
     files, blocks = [], dict[str, list[Cell]]()
     for confusion in confusions(tuple(cells)):
         name = f"confusion-{confusion.cell.chosen_id}.png"
-        files.append(write_whole(folder / name, png(confusion_figure(confusion))))
+        files.append(write_whole(folder / name, png(confusion_figure(confusion)), below))
         blocks.setdefault(confusion.cell.block, []).append(confusion.cell)
     for number, members in enumerate(blocks.values(), start=1):
-        files.append(write_whole(folder / f"recall-{number}.png", png(recall_figure(members))))
+        files.append(write_whole(folder / f"recall-{number}.png", png(recall_figure(members)), below))
     counted = class_counts(tuple(cells))
     if counted:
-        files.append(write_whole(folder / "classes.png", png(classes_figure(counted))))
+        files.append(write_whole(folder / "classes.png", png(classes_figure(counted)), below))
     return files

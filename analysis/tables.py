@@ -38,7 +38,8 @@ from search_spaces.config import Targets
 from search_spaces.errors import StoreError
 from search_spaces.rows import DEFAULT_ROWS
 from search_spaces.words import count
-from trainer.store import Store, SweepManifest, storage
+from trainer.store import Store, SweepManifest
+from trainer.store.local import write_below
 
 # Digits of an id in a table, which the command line takes for it.
 _SHORTEST_ID = 8
@@ -125,12 +126,19 @@ def write_tables(
     rule: str | None = None,
     shown: Targets | None = None,
 ) -> Tables:
-    """Make the tables and write them into `out_dir`, which is created; each file appears whole or not at all.
+    """Make the tables and write them as `write_made` does.
 
     Raises what `make_tables` raises, before anything is written, and what `write_whole` raises.
     """
-    tables = make_tables(store, manifest, rule=rule, shown=shown)
-    comparison = comparison_document(manifest.name, tables.comparisons, tables.columns)
+    return write_made(make_tables(store, manifest, rule=rule, shown=shown), manifest.name, out_dir)
+
+
+def write_made(tables: Tables, sweep: str, out_dir: str | Path, below: Path | None = None) -> Tables:
+    """Write a sweep's tables into `out_dir`, which is created; each file appears whole or not at all.
+
+    `below` as `write_whole` takes it, which says what is raised.
+    """
+    comparison = comparison_document(sweep, tables.comparisons, tables.columns)
     sources = json.dumps(tables.provenance, indent=1, allow_nan=False, ensure_ascii=False)
     contents = {
         "best.csv": csv(tables.frame),
@@ -143,7 +151,7 @@ def write_tables(
     contents |= _of_classes(tables.cells)
     files = []
     for name, text in contents.items():
-        files.append(write_whole(Path(out_dir) / name, text.encode()))
+        files.append(write_whole(Path(out_dir) / name, text.encode(), below))
     for path in Path(out_dir).glob("*.csv"):
         if _OF_CLASSES.fullmatch(path.name) and path not in files:  # of what an earlier table chose
             path.unlink(missing_ok=True)
@@ -210,13 +218,15 @@ def csv(frame: pd.DataFrame) -> str:
     return str(safe.to_csv(index=False, lineterminator="\n"))
 
 
-def write_whole(path: Path, data: bytes) -> Path:
+def write_whole(path: Path, data: bytes, below: Path | None = None) -> Path:
     """Write a file whole or not at all, its folder too; returns the path.
 
-    Raises StoreError when it cannot be written.
+    In the folder `below`, by default the file's own, no link in the place of a folder is followed. Raises
+    StoreError when it cannot be written.
     """
+    root = path.parent if below is None else below
     try:
-        storage.write_whole(path, data)
+        write_below(str(root), path.relative_to(root).as_posix(), data, lasting=False)
     except OSError as error:
         raise StoreError(f"{path}: could not be written: {error}") from error
     return path

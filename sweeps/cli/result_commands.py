@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,11 +10,14 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from search_spaces.errors import InputError, MixedDataError
+from search_spaces.errors import InputError, MixedDataError, StoreError
 from search_spaces.words import count
 from sweeps.cli.guard import guarded
 from sweeps.cli.options import DEFAULT_OUTPUT, Output, Replicates, Rule, Sweep, TrackingUri
 from sweeps.hints import advised, is_given, is_output
+
+# Results of somebody else's, which may be looked at.
+_READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 if TYPE_CHECKING:
     from analysis.tables import Tables
@@ -161,24 +165,42 @@ def write_tables_of(
 
     `rule` and `shown` as `analysis.tables.make_tables` takes them.
     """
-    from analysis.pictures import write_figures
-    from analysis.tables import write_tables
+    from analysis.tables import make_tables
 
     if not manifest.trials:
         console.print(Text(f"{manifest.name}: no trial has been chosen yet, so there is no table"))
         return False
     root = Path(store.storage.root) if store.storage.is_local else Path()
     try:
-        written = write_tables(store, manifest, root / "tables" / manifest.name, rule=rule, shown=shown)
+        made = make_tables(store, manifest, rule=rule, shown=shown)
     except MixedDataError as error:
         again = advised("retry", "--changed-data", space=manifest.name)
         raise MixedDataError(
             f"{error}; what is of other data than there are now is trained again by: {again}"
         ) from error
-    write_figures(written, root / "figures" / manifest.name)
-    if all(cell.chosen is None for cell in written.cells):
-        console.print(Text(f"{manifest.name}: {_why_no_table(written)}"), soft_wrap=True)
-        return False
-    console.print(Text(written.printed(console.width)), soft_wrap=True)
-    console.print(Text(f"tables: {written.files[0].parent}/"), soft_wrap=True)
-    return bool(written.frame["complete"].all())
+    unwritten = _write(made, manifest.name, root)
+    is_empty = all(cell.chosen is None for cell in made.cells)
+    if is_empty:
+        console.print(Text(f"{manifest.name}: {_why_no_table(made)}"), soft_wrap=True)
+    else:
+        console.print(Text(made.printed(console.width)), soft_wrap=True)
+    if unwritten is None and not is_empty:
+        console.print(Text(f"tables: {root / 'tables' / manifest.name}/"), soft_wrap=True)
+    elif unwritten is not None and isinstance(unwritten.__cause__, OSError):
+        if unwritten.__cause__.errno not in _READ_ONLY:
+            raise unwritten
+        console.print(Text(f"not written, as these results may only be read: {unwritten}"), soft_wrap=True)
+    return not is_empty and bool(made.frame["complete"].all())
+
+
+def _write(made: Tables, sweep: str, root: Path) -> StoreError | None:
+    """Write tables and figures below an output folder; returns what kept them from it."""
+    from analysis.pictures import write_figures
+    from analysis.tables import write_made
+
+    try:
+        write_made(made, sweep, root / "tables" / sweep, root)
+        write_figures(made, root / "figures" / sweep, root)
+    except StoreError as error:
+        return error
+    return None

@@ -133,7 +133,7 @@ class Lease:
             "heartbeat": time.time(),
             "under_way": dict(self.under_way()),
         }
-        self.store.storage.write_json(self.path, holder)
+        self.store.storage.write_json(self.path, holder, lasting=False)
 
 
 def check_free(store: Store, name: str) -> None:

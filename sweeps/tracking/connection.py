@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from search_spaces.errors import InputError
@@ -20,6 +21,9 @@ from sweeps.tracking.uris import settled, sqlite_path, sqlite_uri
 from trainer.store import Store
 
 SCHEMES = ("sqlite", "http", "https", "postgresql", "mysql", "mssql", "databricks")
+
+# Of a sweep's runs, in the output folder.
+DATABASE = "mlflow.db"
 
 _QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -38,12 +42,18 @@ _LOG_LEVELS = {
 
 
 def default_tracking_uri(store: Store) -> str:
-    """The SQLite database in a sweep's output folder. Raises InputError for a remote store."""
+    """The SQLite database in a sweep's output folder. Raises InputError for a remote store.
+
+    So it does for a link in the database's place.
+    """
     if not store.storage.is_local:
         raise InputError(
             f"--tracking-uri: expected one, because {store.uri} is remote and cannot hold an SQLite database"
         )
-    return sqlite_uri(f"{store.storage.root}/mlflow.db")
+    path = Path(store.storage.root, DATABASE)
+    if path.is_symlink():  # SQLite would write to what it leads to
+        raise InputError(f"{path}: expected MLflow's database, found a link, which is not followed")
+    return sqlite_uri(path)
 
 
 def checked_uri(uri: str) -> str:
@@ -61,6 +71,11 @@ def checked_uri(uri: str) -> str:
     if uri.startswith("postgresql:"):
         return f"postgresql+psycopg2:{uri.removeprefix('postgresql:')}"
     return settled(uri)
+
+
+def is_server(uri: str) -> bool:
+    """Whether a tracking URI is a server's, not a database's."""
+    return uri.startswith(("http", "databricks"))
 
 
 @cache

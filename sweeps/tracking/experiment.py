@@ -13,6 +13,7 @@ from search_spaces.config import SCHEMA_VERSION, TrialConfig
 from search_spaces.labels import BlockLabels, flat
 from search_spaces.paper.named import constraint_name, loss_name
 from search_spaces.rows import row_label
+from sweeps.tracking.artifacts import ArtifactPlace
 from sweeps.tracking.columns import VIEW_TAG, RunsTable, saved_view
 from sweeps.tracking.run import Run
 
@@ -57,7 +58,7 @@ def _named(client: Any, name: str, store_id: str, artifact_folder: str | None) -
     return experiment
 
 
-def load_runs(client: Any, experiment_id: str) -> dict[str, Run]:
+def load_runs(client: Any, experiment_id: str, place: ArtifactPlace) -> dict[str, Run]:
     """An experiment's runs by trial id.
 
     Of two runs for one trial, left by a crash or a race, the newer is deleted.
@@ -76,7 +77,7 @@ def load_runs(client: Any, experiment_id: str) -> dict[str, Run]:
             if trial_id in runs:
                 client.delete_run(found.info.run_id)
             elif trial_id is not None:
-                runs[trial_id] = Run.of(client, found).stub()
+                runs[trial_id] = Run.of(client, found, place).stub()
         token = page.token
         if not token:
             return runs

@@ -8,14 +8,22 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from analysis.curves import Curves
 from search_spaces.config import Task, TrialConfig
 from search_spaces.labels import BlockLabels, block_label
 from sweeps.compat import database_engine
+from sweeps.tracking.artifacts import ArtifactPlace
 from sweeps.tracking.columns import LEFT_TAG, RunsTable
-from sweeps.tracking.connection import checked_uri, creation_lock, default_tracking_uri, import_mlflow
+from sweeps.tracking.connection import (
+    checked_uri,
+    creation_lock,
+    default_tracking_uri,
+    import_mlflow,
+    is_server,
+)
 from sweeps.tracking.experiment import identity_tags, load_runs, open_experiment, params
 from sweeps.tracking.moved import artifact_uri, mend
 from sweeps.tracking.names import RunNames
@@ -40,9 +48,8 @@ def sweep_runs(
     kind, and for none where the store is remote.
     """
     uri = default_tracking_uri(store) if tracking_uri is None else checked_uri(tracking_uri)
-    has_server = uri.startswith(("http", "databricks"))
     folder = None
-    if store.storage.is_local and not has_server:
+    if store.storage.is_local and not is_server(uri):
         folder = artifact_uri(store.storage.root)
     known = dict.fromkeys([*(config.data for config in sweep.trials), *tasks])
     return SweepRuns(uri, sweep, known, folder, store.identity)
@@ -72,6 +79,11 @@ class SweepRuns:
         self._table = RunsTable.of(tasks, sweep.reading.targets)
         self._artifact_folder = artifact_folder
         self._store_id = store_id
+        folder = local_folder(artifact_folder or "")
+        self._place = ArtifactPlace(
+            root=str(Path(folder).parent) if folder else "",
+            is_server=is_server(tracking_uri),
+        )
         self._client: Any = None
         self._experiment_id = ""
         self._runs: dict[str, Run] = {}
@@ -92,7 +104,7 @@ class SweepRuns:
         engine = database_engine(client)
         if engine is not None and self._artifact_folder is not None:
             mend(engine, self.tracking_uri, self._experiment_id, self._artifact_folder)
-        self._runs = load_runs(client, self._experiment_id)
+        self._runs = load_runs(client, self._experiment_id, self._place)
         self._client = client
 
     def disconnect(self) -> None:
@@ -229,7 +241,8 @@ class SweepRuns:
             started,
             dict(tags),
             points={},
-            folder=local_folder(found.info.artifact_uri),
+            artifacts=found.info.artifact_uri,
+            place=self._place,
         )
         self._runs[config.trial_id] = run
         return run

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from analysis.curves import Curves
 from analysis.render.roc import roc_svg
+from sweeps.tracking.artifacts import ArtifactPlace
 from sweeps.tracking.columns import LEFT_TAG
 from sweeps.tracking.connection import import_mlflow
 from sweeps.tracking.state import STATUS
-from sweeps.tracking.uris import local_folder
 from sweeps.tracking.view import TrialView
 
 METRICS_PER_BATCH = 1000  # MLflow's limit for one call
@@ -37,7 +35,8 @@ class Run:
 
     latest      newest value of each metric
     points      logged values of the curves by metric and epoch; None until they are asked for
-    folder      where its artifacts lie, when that is a folder of this machine; "" else
+    artifacts   the URI that MLflow gave to its artifacts
+    place       where such URIs may lead
     is_stub     whether parameters, metrics and most tags were let go, to be asked for again when needed
     is_doubled  whether an epoch of a curve stands there twice, as far as `points` tells
     """
@@ -50,12 +49,13 @@ class Run:
     params: dict[str, str] = field(default_factory=dict)
     latest: dict[str, float] = field(default_factory=dict)
     points: dict[str, dict[int, float]] | None = None
-    folder: str = ""
+    artifacts: str = ""
+    place: ArtifactPlace = field(default_factory=ArtifactPlace)
     is_stub: bool = False
     is_doubled: bool = False
 
     @classmethod
-    def of(cls, client: Any, found: Any) -> Run:
+    def of(cls, client: Any, found: Any, place: ArtifactPlace) -> Run:
         """The run that MLflow found."""
         return cls(
             client=client,
@@ -65,19 +65,29 @@ class Run:
             tags=dict(found.data.tags),
             params=dict(found.data.params),
             latest=dict(found.data.metrics),
-            folder=local_folder(found.info.artifact_uri),
+            artifacts=found.info.artifact_uri,
+            place=place,
         )
 
     def stub(self) -> Run:
         """What has to be kept in memory of a run that ended: which it is, and whether it is level."""
         tags = {name: self.tags[name] for name in KEPT_TAGS if name in self.tags}
         return Run(
-            self.client, self.run_id, self.status, self.started, tags, folder=self.folder, is_stub=True
+            self.client,
+            self.run_id,
+            self.status,
+            self.started,
+            tags,
+            artifacts=self.artifacts,
+            place=self.place,
+            is_stub=True,
         )
 
     def full(self) -> Run:
         """The run itself, or what MLflow holds of it where this is a stub."""
-        return Run.of(self.client, self.client.get_run(self.run_id)) if self.is_stub else self
+        if not self.is_stub:
+            return self
+        return Run.of(self.client, self.client.get_run(self.run_id), self.place)
 
     @property
     def epochs(self) -> int:
@@ -96,8 +106,8 @@ class Run:
 
     @property
     def has_artifacts(self) -> bool:
-        """Whether its artifacts stand, as far as can be seen: those in a folder of this machine."""
-        return not self.folder or Path(self.folder).is_dir()
+        """Whether its artifacts stand, as far as can be seen: those in the output folder."""
+        return self.place.stand(self.artifacts)
 
     def curve_points(self) -> dict[str, dict[int, float]]:
         """Logged values of the curves by metric and epoch."""
@@ -172,15 +182,7 @@ class Run:
         texts = {"replicates.json": json.dumps({"columns": columns, "data": rows})}
         if view.roc is not None:
             texts["roc.svg"] = roc_svg(view.roc, title=f"{label}, test")
-        if self.folder:  # as MLflow's client would, without its four queries
-            Path(self.folder).mkdir(parents=True, exist_ok=True)
-            for name, text in texts.items():
-                Path(self.folder, name).write_text(text, encoding="utf-8")
-            return
-        with tempfile.TemporaryDirectory(prefix="almsweep-") as folder:
-            for name, text in texts.items():
-                Path(folder, name).write_text(text, encoding="utf-8")
-            self.client.log_artifacts(self.run_id, folder)
+        self.place.write(self.client, self.run_id, self.artifacts, texts)
 
     def contradicts(self, view: TrialView) -> bool:
         """Whether the run shows what the store does not hold or holds otherwise, or shows a point twice."""

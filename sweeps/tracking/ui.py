@@ -30,6 +30,7 @@ READY_SECONDS = 90.0
 STOP_SECONDS = 5.0
 POLL_SECONDS = 0.1
 DEFAULT_PORT = 5000
+_HTTP_PORT = 80
 # The entry point of `sweeps.tracking.served`.
 APP = "almsweep"
 
@@ -39,6 +40,29 @@ _FAST = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "PYTHONWARNINGS": "ignore",
 }
+
+
+def _allowed(host: str, port: int) -> dict[str, str]:
+    """By which names MLflow's server may be called, and from which pages.
+
+    Its own list of private addresses is of patterns, `10.*` among them, which fit names of anybody's too.
+    """
+    names = {host, "localhost"} if host in ("localhost", "127.0.0.1") else {host}
+    called = sorted(f"{name}:{port}" for name in names)
+    if port == _HTTP_PORT:  # which browsers leave out
+        called += sorted(names)
+    return {
+        "MLFLOW_SERVER_ALLOWED_HOSTS": ",".join(called),
+        "MLFLOW_SERVER_CORS_ALLOWED_ORIGINS": ",".join(f"http://{name}" for name in called),
+    }
+
+
+def _past_proxies(host: str) -> None:
+    """Let this process ask a host of this machine itself, whatever proxy the environment names."""
+    for variable in ("no_proxy", "NO_PROXY"):
+        listed = os.environ.get(variable, "")
+        if host not in listed.split(","):
+            os.environ[variable] = f"{listed},{host}" if listed else host
 
 
 def free_port(host: str = "127.0.0.1") -> int:
@@ -61,6 +85,7 @@ def running_ui(
     _check_host(host)
     uri = _database(output, tracking_uri)
     _check_port(host, port)
+    _past_proxies(host)
     served = ["--app-name", APP] if _has_app() else []
     command = [
         sys.executable,
@@ -81,7 +106,7 @@ def running_ui(
             command,
             cwd=folder,
             # The URI may hold a password, and arguments are for every user of the machine to read.
-            env={**os.environ, **_FAST, "MLFLOW_BACKEND_STORE_URI": uri},
+            env={**os.environ, **_FAST, **_allowed(host, port), "MLFLOW_BACKEND_STORE_URI": uri},
             stdin=subprocess.DEVNULL,
             stdout=output_log,
             stderr=subprocess.STDOUT,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import json
 import os
 import subprocess
@@ -14,7 +16,9 @@ import pytest
 import yaml
 
 from search_spaces.errors import InputError
+from sweeps.compat import database_engine
 from sweeps.tracking import ui as mlflow_ui
+from sweeps.tracking.connection import import_mlflow
 from sweeps.tracking.ui import running_ui
 from tests.processes import PATIENCE
 
@@ -144,4 +148,36 @@ def test_ui_gives_the_database_by_environment(monkeypatch: pytest.MonkeyPatch, t
         pass
     assert seen["env"]["MLFLOW_BACKEND_STORE_URI"].endswith("://mlflow:correct-horse@db/mlflow")
     assert not any("correct-horse" in word for word in seen["command"])
+    assert "*" not in seen["env"]["MLFLOW_SERVER_ALLOWED_HOSTS"]
     assert "correct-horse" not in json.dumps({k: v for k, v in os.environ.items() if k.startswith("MLFLOW")})
+
+
+@pytest.mark.slow
+def test_ui_answers_to_its_own_address_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page of 10.evil.com, whose name leads to this machine, gets nothing; no proxy is between."""
+    for variable in ("http_proxy", "HTTP_PROXY"):
+        monkeypatch.setenv(variable, "http://127.0.0.1:9")
+    for variable in ("no_proxy", "NO_PROXY"):
+        monkeypatch.setenv(variable, "")
+    monkeypatch.setenv("MLFLOW_SERVER_ALLOWED_HOSTS", "*")
+    port = mlflow_ui.free_port()
+
+    def status(host: str) -> int:
+        path = "/api/2.0/mlflow/experiments/get?experiment_id=0"
+        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)) as caller:
+            caller.request("GET", path, headers={"Host": host})
+            with caller.getresponse() as response:
+                return response.status
+
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    client = import_mlflow().MlflowClient(uri)
+    client.search_experiments()  # makes the database
+    database_engine(client).dispose()
+    with running_ui(tmp_path, port=port):
+        assert mlflow_ui.experiments(f"http://127.0.0.1:{port}") == {}
+        assert {host: status(host) for host in (f"127.0.0.1:{port}", f"localhost:{port}")} == {
+            f"127.0.0.1:{port}": 200,
+            f"localhost:{port}": 200,
+        }
+        for host in ("10.evil.com", "192.168.evil.com", "127.0.0.1.evil.com", f"10.evil.com:{port}", "evil"):
+            assert status(host) == 403, host

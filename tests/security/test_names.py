@@ -6,9 +6,11 @@ import json
 import os
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from click.testing import Result
 from pydantic import ValidationError
 
 from analysis.tables import write_tables
@@ -17,12 +19,13 @@ from search_spaces.errors import DataError, InputError, SpaceError, StoreError
 from search_spaces.space import SearchSpace
 from search_spaces.yaml.space import read_space
 from sweeps.search.study import SearchStudy
-from sweeps.tracking.connection import creation_lock
+from sweeps.tracking.connection import creation_lock, default_tracking_uri
 from tests.sweeps import synthetic_store as synthetic
 from trainer.data.sources.read import read_source
 from trainer.data.task import load_task
 from trainer.store import Store, SweepManifest
 
+InProcess = Callable[..., Result]
 NAMES = [
     *("../x", "..", ".", "/etc/passwd", "a/b", "a\\b", "~", "~root", "$HOME", "-rf", ".hidden", "", " "),
     *("a\0b", "a\n", "a\nb", "\na", "a b", "a;b", "a|b", "a`b`", "a*", "ä", "a\u202eb", "con:", "x" * 200),
@@ -160,6 +163,71 @@ def test_links_in_the_place_of_files_are_replaced_not_followed(tmp_path: Path) -
     for place in places:
         assert not (tmp_path / "output" / place).is_symlink(), place
     assert precious.read_text() == "thesis"
+
+
+def test_links_in_the_place_of_folders_are_not_followed(tmp_path: Path, cli: InProcess) -> None:
+    """Nothing is written to, or deleted from, a folder to which a link in the output leads."""
+    store, config = Store(tmp_path / "output"), synthetic.trials(seeds=(1,))[0]
+    synthetic.write_sweep(store, [config])
+    synthetic.write_trial(store, config)
+    trial = f"trials/{config.trial_id}"
+    writes = {
+        trial: lambda: store.notes.write_checkpoint(config.trial_id, b"state"),
+        f"{trial}/replicates": lambda: synthetic.write_trial(store, config),
+        "sweeps": lambda: synthetic.write_sweep(store, [config]),
+        f"index/{config.trial_id}": lambda: store.index.write(config.trial_id),
+    }
+    deletes = {
+        trial: lambda: store.notes.delete_checkpoint(config.trial_id),
+        "again": lambda: store.storage.delete_folder("again"),
+        "again/demo": lambda: store.storage.delete_folder("again/demo"),
+    }
+    for place, call in [*writes.items(), *deletes.items()]:
+        elsewhere, before = _moved_behind_a_link(tmp_path, place)
+        with pytest.raises(StoreError, match="expected a folder, found a link, which is not followed"):
+            call()
+        assert _contents(elsewhere) == before, place
+        _moved_back(tmp_path, place)
+    for place in ("tables/demo", "tables", "figures/demo"):
+        elsewhere, before = _moved_behind_a_link(tmp_path, place)
+        done = cli("tables", "demo", "--output", tmp_path / "output")
+        assert (done.exit_code, _contents(elsewhere)) == (3, before), place
+        assert "found a link, which is not followed" in done.stderr
+        assert len(done.stderr.splitlines()) == 1
+        _moved_back(tmp_path, place)
+
+
+def _moved_behind_a_link(folder: Path, place: str) -> tuple[Path, dict[str, bytes]]:
+    """Put a link in the place of a folder, which moves elsewhere; returns where that is and its files."""
+    there = folder / "output" / place
+    there.mkdir(parents=True, exist_ok=True)
+    elsewhere = folder / "elsewhere"
+    there.rename(elsewhere)
+    (elsewhere / "checkpoint.pt").write_text("thesis")
+    there.symlink_to(elsewhere)
+    return elsewhere, _contents(elsewhere)
+
+
+def _moved_back(folder: Path, place: str) -> None:
+    (folder / "output" / place).unlink()
+    (folder / "elsewhere").rename(folder / "output" / place)
+
+
+def _contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_database_in_the_output_is_no_link(tmp_path: Path) -> None:
+    (tmp_path / "mlflow.db").symlink_to(tmp_path / "precious.db")
+    with pytest.raises(InputError, match=r"mlflow\.db: expected MLflow's database, found a link"):
+        default_tracking_uri(Store(tmp_path))
+
+
+def test_the_output_itself_may_be_a_link(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "output").symlink_to(tmp_path / "disk")
+    synthetic.write_sweep(Store(tmp_path / "output"), synthetic.trials())
+    assert (tmp_path / "disk" / "sweeps" / "demo.json").is_file()
 
 
 def test_lock_beside_the_database_is_no_link(tmp_path: Path) -> None:

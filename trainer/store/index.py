@@ -96,7 +96,8 @@ class Index:
                 result = self._replicates.read_file(done, "result").decode()
                 copies[str(seed)] = {**marker_content(done), "result": result}
             content = {"schema": STORE_SCHEMA, "trial_id": trial_id, "replicates": copies}
-            self._storage.write_bytes(path, json.dumps(content).encode())
+            # A copy of what lasts.
+            self._storage.write_bytes(path, json.dumps(content).encode(), lasting=False)
         for other in old:
             if other != path:
                 self._storage.delete(other)

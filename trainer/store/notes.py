@@ -69,7 +69,7 @@ class Notes:
         metric   by which the trial fell behind; null: by none
         """
         content = {"reason": request.reason, "metric": request.metric}
-        self._storage.write_json(layout.stop_request(trial_id), content)
+        self._storage.write_json(layout.stop_request(trial_id), content, lasting=False)
 
     def stop_request(self, trial_id: str) -> StopRequest | None:
         """Why a trial is to be stopped, or None where nobody asked for it."""

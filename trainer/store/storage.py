@@ -10,8 +10,6 @@ Credentials, region and endpoint come from the environment (`AWS_ACCESS_KEY_ID`,
 from __future__ import annotations
 
 import json
-import os
-import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,6 +21,7 @@ from pyarrow import fs
 from search_spaces.errors import InputError, StoreError
 from search_spaces.paths import check_is_folder, given_path
 from search_spaces.redaction import has_credentials
+from trainer.store.local import delete_below, delete_folder_below, write_below
 from trainer.store.retry import Retry, is_denied, is_missing_bucket
 
 T = TypeVar("T")
@@ -140,17 +139,24 @@ class Storage:
         prefix = f"{self.scheme}://" if self.scheme else ""
         return prefix + self.path(relative)
 
-    def write_bytes(self, relative: str, data: bytes, *, retry: Retry | None = None) -> None:
+    def write_bytes(
+        self, relative: str, data: bytes, *, retry: Retry | None = None, lasting: bool = True
+    ) -> None:
         """Write an object whole or not at all: by rename on a local disk, by a single put elsewhere.
 
-        Raises StoreError when it cannot be written, after the tries that `retry` allows.
+        It is on the disk when this returns, unless it need not be `lasting`. Raises StoreError when it cannot
+        be written, after the tries that `retry` allows, and for a link in the place of a local folder.
         """
         target = self.path(relative)
-        try:
+
+        def write() -> None:
             if self.is_local:
-                self._call("written", relative, lambda: write_whole(target, data), retry)
+                write_below(self.root, relative, data, lasting=lasting)
             else:
-                self._call("written", relative, lambda: self._put(target, data), retry)
+                self._put(target, data)
+
+        try:
+            self._call("written", relative, write, retry)
         except FileNotFoundError as error:
             raise self._error("written", self.where(relative), error) from error
 
@@ -174,16 +180,30 @@ class Storage:
     def delete(self, relative: str) -> None:
         """Delete an object; one that is not there is no error. Raises StoreError when it cannot be."""
         try:
-            self._call("deleted", relative, lambda: self.filesystem.delete_file(self.path(relative)))
+            self._call("deleted", relative, lambda: self._delete(relative))
         except FileNotFoundError:
             return
 
     def delete_folder(self, relative: str) -> None:
         """Delete a folder with all that it holds; one that is not there is no error. Raises StoreError."""
         try:
-            self._call("deleted", relative, lambda: self.filesystem.delete_dir(self.path(relative)))
+            self._call("deleted", relative, lambda: self._delete_folder(relative))
         except FileNotFoundError:
             return
+
+    def _delete(self, relative: str) -> None:
+        target = self.path(relative)
+        if self.is_local:
+            delete_below(self.root, relative)
+        else:
+            self.filesystem.delete_file(target)
+
+    def _delete_folder(self, relative: str) -> None:
+        target = self.path(relative)
+        if self.is_local:
+            delete_folder_below(self.root, relative)
+        else:
+            self.filesystem.delete_dir(target)
 
     def exists(self, relative: str) -> bool:
         """Whether there is such an object. Raises StoreError when that cannot be found out."""
@@ -195,9 +215,9 @@ class Storage:
         data = self.read_bytes(relative)
         return None if data is None else json_object(data, self.where(relative))
 
-    def write_json(self, relative: str, content: Mapping[str, Any]) -> None:
+    def write_json(self, relative: str, content: Mapping[str, Any], *, lasting: bool = True) -> None:
         """Write a mapping as readable JSON; NaN stands as the word that JSON lacks (`NaN`)."""
-        self.write_bytes(relative, json.dumps(content, indent=1).encode())
+        self.write_bytes(relative, json.dumps(content, indent=1).encode(), lasting=lasting)
 
     def list_files(self, relative: str, *, recursive: bool) -> list[str]:
         """Paths of all files below a folder, relative to the store's root; none without such a folder."""
@@ -234,16 +254,3 @@ def json_object(data: bytes, where: str) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise StoreError(f"{where}: expected a JSON object, found {type(content).__name__}")
     return content
-
-
-def write_whole(target: str | Path, data: bytes) -> None:
-    """Write a local file by a temporary one beside it and a rename, its folder too. Raises OSError."""
-    os.makedirs(os.path.dirname(target), exist_ok=True)
-    temporary = f"{target}.{uuid.uuid4().hex[:8]}.tmp"
-    try:
-        with open(temporary, "wb") as stream:
-            stream.write(data)
-        os.replace(temporary, target)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

@@ -91,10 +91,10 @@ def test_a_full_local_disk_leaves_nothing_behind(tmp_path: Path, monkeypatch: py
     storage = Storage(tmp_path, retry=QUICK)
     replace, left = os.replace, [full_disk(), full_disk()]
 
-    def full(source: str, target: str) -> None:
+    def full(source: str, target: str, **folders: int) -> None:
         if left:
             raise left.pop()
-        replace(source, target)
+        replace(source, target, **folders)
 
     monkeypatch.setattr("os.replace", full)
     storage.write_bytes("a/b.json", b"{}")
