@@ -153,4 +153,4 @@ def _words(annotation: object) -> str:
 
 def _number(value: float) -> str:
     """A bound in words: whole numbers with all their digits."""
-    return f"{int(value):,}" if value == int(value) else f"{value:g}"
+    return f"{int(value):,}" if value == int(value) and value < 1e15 else f"{value:g}"

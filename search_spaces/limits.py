@@ -7,5 +7,5 @@ MOST_EPOCHS = 1_000_000
 MOST_BATCH = 1_000_000
 # Of a search's trials, as of a grid's combinations.
 MOST_COMBINATIONS = 1_000_000
-# Of steps, penalties, growths and margins.
-LARGEST = 1e6
+# Of steps, penalties, growths and margins: the networks' arithmetic, in float32, knows little beyond.
+LARGEST = 1e30

@@ -41,7 +41,7 @@ FLOORS = {
         ["device", "losses", "options", "patience"],
         ["data"],
         ["seeds", "tasks"],
-        ["compat", "metrics", "registry"],
+        ["compat", "metrics", "pace", "registry"],
     ],
     "sweeps": [
         ["launch"],

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeGuard
@@ -13,7 +15,13 @@ from search_spaces.errors import CheckpointError
 from trainer.device.environment import is_out_of_memory
 from trainer.replicate import Replicate
 
+log = logging.getLogger(__name__)
+
 CHECKPOINT_SCHEMA = 2
+# In front of a checkpoint: the SHA-256 of what follows. torch loads flipped bits without a word.
+_SEAL = b"almsweep checkpoint sha256 "
+# How what torch saves begins.
+_ZIP = b"PK"
 
 
 def dump_replicates(replicates: Sequence[Replicate], *, trial_id: str, data_sha256: str) -> bytes:
@@ -37,8 +45,9 @@ def capture_replicates(
 
 
 def dump(captured: Mapping[str, Any]) -> bytes:
-    """What `capture_replicates` returned, as bytes."""
-    return _save(captured)
+    """What `capture_replicates` returned, as bytes that begin with their hash."""
+    content = _save(captured)
+    return _SEAL + hashlib.sha256(content).hexdigest().encode() + b"\n" + content
 
 
 def _copied(value: Any) -> Any:
@@ -65,9 +74,12 @@ def restore_replicates(
 
 
 def saved_states(data: bytes, *, trial_id: str, data_sha256: str) -> dict[str, Any]:
-    """The replicates' states in a checkpoint, by seed. Raises CheckpointError like `restore_replicates`."""
+    """The replicates' states in a checkpoint, by seed. Raises CheckpointError like `restore_replicates`.
+
+    One of an earlier version, which has no hash, is taken as it is, with a warning.
+    """
     what = f"checkpoint of trial {trial_id}"
-    content = _load(data, what)
+    content = _load(_unsealed(data, what), what)
     _expect(content, "trial_id", trial_id, what)
     _expect(content, "data_sha256", data_sha256, what)
     states = content.get("replicates")
@@ -180,6 +192,18 @@ def _load(data: bytes, what: str) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise CheckpointError(f"{what}: expected a dictionary, found {type(content).__name__}")
     _expect(content, "schema", CHECKPOINT_SCHEMA, what)
+    return content
+
+
+def _unsealed(data: bytes, what: str) -> bytes:
+    """A checkpoint without its hash, which is checked."""
+    if not data.startswith(_SEAL):
+        if data.startswith(_ZIP):
+            log.warning("%s: of an earlier version, without a hash: damage would not be noticed", what)
+        return data
+    sealed, _, content = data.partition(b"\n")
+    if hashlib.sha256(content).hexdigest().encode() != sealed.removeprefix(_SEAL):
+        raise CheckpointError(f"{what}: damaged: its content differs from its hash")
     return content
 
 

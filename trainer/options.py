@@ -28,7 +28,7 @@ class TrialOptions(Frozen):
     threads             CPU threads, at least 1: set for its process by who runs the trial (`prepare_cpu`)
     keep_weights        "none" stores no weights of the scored epochs; "all" and "selected" do, and a sweep
                         then deletes all but those of the best trial per cell under "selected"
-    checkpoint_seconds  least time between two checkpoints
+    checkpoint_seconds  the most time between two checkpoints that are asked for (see `trainer.pace`)
     hang_seconds        an epoch that takes no longer never counts as hung; None is the watchdog's own limit
     compile             whether the network is compiled for training (`trainer.device.compiled`)
     changed_data        whether seeds whose results are of other data than there are now are trained again;

@@ -27,7 +27,6 @@ counts           examples: of each role or class in training, of validation, of 
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -43,6 +42,7 @@ from trainer.data.preparation import PREPARATION
 from trainer.data.task import TaskData
 from trainer.device.environment import device_name, git_commit, library_versions, machine_facts, node_name
 from trainer.options import TrialOptions
+from trainer.pace import Pace
 from trainer.replicate import Replicate
 from trainer.store import Done, Store, new_attempt
 from trainer.store import schema as trial_schema
@@ -65,10 +65,14 @@ class Attempt:
     writer: Writer
     options: TrialOptions
     name: str = field(default_factory=new_attempt)
-    last_checkpoint: float = field(default_factory=time.monotonic)
+    pace: Pace = field(init=False)
     stored: set[int] = field(default_factory=set)
     unasked: dict[str, Any] = field(default_factory=dict)
     replaced: Mapping[int, Done] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Checkpoints are paced from now on."""
+        self.pace = Pace(self.options.checkpoint_seconds)
 
 
 def store_replicate(attempt: Attempt, replicate: Replicate, *, pruned_by: str | None = None) -> None:

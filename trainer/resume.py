@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -59,7 +58,7 @@ def ask_for_checkpoint(attempt: Attempt, replicates: list[Replicate]) -> None:
     attempt.writer.settle()
     content = capture(attempt, replicates)
     attempt.writer.submit(lambda: write_checkpoint(attempt, content))
-    attempt.last_checkpoint = time.monotonic()
+    attempt.pace.written()
 
 
 def capture(attempt: Attempt, replicates: list[Replicate]) -> dict[str, Any]:

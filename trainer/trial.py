@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -146,13 +145,13 @@ def _train(
     should_stop: Callable[[], bool],
 ) -> None:
     by_seed = {r.seed: r for r in replicates}
+    attempt.pace.begin()
     for round_ in fit(replicates, ended_scores):
         for seed in round_.ended:
             store_replicate(attempt, by_seed[seed])
         running = [r for r in replicates if r.state == "running"]
         is_stopping = bool(running) and should_stop()
-        is_due = time.monotonic() - attempt.last_checkpoint >= attempt.options.checkpoint_seconds
-        if running and (is_due or is_stopping):
+        if running and (attempt.pace.is_due() or is_stopping):
             resume.ask_for_checkpoint(attempt, running)
         attempt.writer.check()
         if on_round is not None:

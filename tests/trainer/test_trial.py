@@ -294,7 +294,8 @@ def _with_other_multipliers(state: dict[str, Any]) -> None:
 def test_a_state_of_another_version_is_an_unusable_checkpoint(store: Store, change: Any) -> None:
     with pytest.raises(Killed):
         run_trial(config(), store, CPU, OPTIONS, kill_after(0))
-    content = torch.load(io.BytesIO(store.notes.read_checkpoint(config().trial_id) or b""))
+    _, _, saved = (store.notes.read_checkpoint(config().trial_id) or b"").partition(b"\n")
+    content = torch.load(io.BytesIO(saved))
     change(content["replicates"]["2"])
     changed = io.BytesIO()
     torch.save(content, changed)
