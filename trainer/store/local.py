@@ -8,6 +8,7 @@ link, or lie behind one. What is written lasts: it is on the disk before its nam
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import shutil
 import stat
@@ -55,6 +56,18 @@ def delete_folder_below(root: str, relative: str) -> None:
         if stat.S_ISLNK(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
             raise _link(f"{root}/{relative}")
         shutil.rmtree(name, dir_fd=folder)
+
+
+@contextmanager
+def locked_folder(root: str, relative: str) -> Iterator[None]:
+    """A block that one process at a time runs for this folder, which is made. Raises OSError.
+
+    Where the file system has no locks nobody is kept out.
+    """
+    with _parent(root, f"{relative}/name", make=True) as (folder, _):
+        with suppress(OSError):
+            fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
 
 
 @contextmanager

@@ -10,7 +10,8 @@ Credentials, region and endpoint come from the environment (`AWS_ACCESS_KEY_ID`,
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
@@ -21,7 +22,7 @@ from pyarrow import fs
 from search_spaces.errors import InputError, StoreError
 from search_spaces.paths import check_is_folder, given_path
 from search_spaces.redaction import has_credentials
-from trainer.store.local import delete_below, delete_folder_below, write_below
+from trainer.store.local import delete_below, delete_folder_below, locked_folder, write_below
 from trainer.store.retry import Retry, is_denied, is_missing_bucket
 
 T = TypeVar("T")
@@ -204,6 +205,19 @@ class Storage:
             delete_folder_below(self.root, relative)
         else:
             self.filesystem.delete_dir(target)
+
+    @contextmanager
+    def alone_in(self, folder: str) -> Iterator[None]:
+        """A block that no other process of this kind runs at the same time, for this folder of a local store.
+
+        On object storage, and where the file system has no locks, nobody is kept out. Raises StoreError.
+        """
+        if not self.is_local:
+            yield
+            return
+        with ExitStack() as held:
+            self._call("locked", folder, lambda: held.enter_context(locked_folder(self.root, folder)))
+            yield
 
     def exists(self, relative: str) -> bool:
         """Whether there is such an object. Raises StoreError when that cannot be found out."""

@@ -9,12 +9,14 @@ import sys
 import threading
 import time
 from contextlib import suppress
+from pathlib import Path
 
 import psutil
 import pytest
 
 from search_spaces.errors import LeaseError, StoreError
-from sweeps.driver.lease import STALE_SECONDS, Lease, holder_of, is_held
+from sweeps.driver.holder import STALE_SECONDS, this_machine
+from sweeps.driver.lease import Lease, check_free, holder_of, is_held
 from tests.processes import PATIENCE
 from trainer.store import Store
 
@@ -195,3 +197,93 @@ def test_a_lease_tells_what_runs(store: Store, monkeypatch: pytest.MonkeyPatch) 
 def test_a_lease_of_another_version_names_nobody(store: Store, content: dict[str, object]) -> None:
     store.storage.write_json("sweeps/s.lease", content)
     assert holder_of(store, "s") is None
+
+
+def test_a_live_driver_of_another_container_of_this_name_keeps_it(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There its process has a number that is nobody's here, or another's."""
+    there = f"{this_machine()} of another namespace"
+    write_holder(store, machine=there, pid=2**22 + 1)
+    with pytest.raises(LeaseError, match="is being run by process"), Lease(store, "s"):
+        pass
+    with pytest.raises(LeaseError):
+        check_free(store, "s")
+    write_holder(store, machine=there, heartbeat=time.time() - STALE_SECONDS - 1)
+    with Lease(store, "s"):
+        pass
+
+
+def test_a_heartbeat_from_a_clock_ahead_blocks_nobody_for_ever(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ahead = time.time() + 1000 * STALE_SECONDS
+    write_holder(store, host="elsewhere", heartbeat=ahead)
+    with Lease(store, "s"):
+        pass
+    write_holder(store, host="elsewhere", heartbeat=ahead)
+    monkeypatch.setattr("sweeps.driver.lease.BEATS_TO_WAIT", 2.5)
+    monkeypatch.setattr(
+        "sweeps.driver.lease.time.sleep",
+        lambda seconds: write_holder(store, host="elsewhere", heartbeat=ahead + seconds),
+    )
+    with pytest.raises(LeaseError, match="elsewhere"), Lease(store, "s"):
+        pass
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "[]",
+        "3",
+        "null",
+        "{}",
+        '{"heartbeat": "now"}',
+        '{"heartbeat": 1e999, "token": "t", "host": "h", "pid": 1, "started": 1}',
+        '{"heartbeat": NaN, "token": "t", "host": "h", "pid": 1, "started": 1}',
+        '{"heartbeat": 1, "token": 3, "host": ["h"], "pid": 1, "started": 1}',
+        '{"heartbeat": 1, "token": "t", "host": "h", "pid": -1, "started": 1}',
+        '{"heartbeat": 1, "token": "t", "host": "h", "pid": 1e30, "started": 1, "under_way": []}',
+        "[" * 100_000,
+        "9" * 5000,
+    ],
+)
+def test_what_is_no_lease_holds_nothing(store: Store, content: str) -> None:
+    store.storage.write_bytes("sweeps/s.lease", content.encode())
+    assert holder_of(store, "s") is None
+    assert not is_held(store, "s")
+    with Lease(store, "s") as lease:
+        assert lease.is_ours
+
+
+def test_of_many_that_start_at_once_on_a_disk_one_holds_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of them have found it free before the first has written."""
+    entered, held = threading.Barrier(8), list[Lease]()
+    refused = list[LeaseError]()
+
+    def start() -> None:
+        lease = Lease(Store(tmp_path), "s")
+        entered.wait()
+        try:
+            lease.__enter__()
+        except LeaseError as error:
+            refused.append(error)
+        else:
+            held.append(lease)
+
+    write = Lease._write
+
+    def slowly(lease: Lease) -> None:
+        time.sleep(0.3)
+        write(lease)
+
+    monkeypatch.setattr(Lease, "_write", slowly)
+    drivers = [threading.Thread(target=start) for _ in range(8)]
+    for driver in drivers:
+        driver.start()
+    for driver in drivers:
+        driver.join()
+    assert (len(held), len(refused)) == (1, 7)
+    held[0].__exit__(None, None, None)
