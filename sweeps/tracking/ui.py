@@ -42,7 +42,7 @@ _FAST = {
 }
 
 
-def _allowed(host: str, port: int) -> dict[str, str]:
+def server_names(host: str, port: int) -> dict[str, str]:
     """By which names MLflow's server may be called, and from which pages.
 
     Its own list of private addresses is of patterns, `10.*` among them, which fit names of anybody's too.
@@ -57,7 +57,7 @@ def _allowed(host: str, port: int) -> dict[str, str]:
     }
 
 
-def _past_proxies(host: str) -> None:
+def past_proxies(host: str) -> None:
     """Let this process ask a host of this machine itself, whatever proxy the environment names."""
     for variable in ("no_proxy", "NO_PROXY"):
         listed = os.environ.get(variable, "")
@@ -85,7 +85,7 @@ def running_ui(
     _check_host(host)
     uri = _database(output, tracking_uri)
     _check_port(host, port)
-    _past_proxies(host)
+    past_proxies(host)
     served = ["--app-name", APP] if _has_app() else []
     command = [
         sys.executable,
@@ -106,7 +106,7 @@ def running_ui(
             command,
             cwd=folder,
             # The URI may hold a password, and arguments are for every user of the machine to read.
-            env={**os.environ, **_FAST, **_allowed(host, port), "MLFLOW_BACKEND_STORE_URI": uri},
+            env={**os.environ, **_FAST, **server_names(host, port), "MLFLOW_BACKEND_STORE_URI": uri},
             stdin=subprocess.DEVNULL,
             stdout=output_log,
             stderr=subprocess.STDOUT,
