@@ -89,7 +89,7 @@ def test_a_failed_write_leaves_the_old_file_and_no_temporary_one(
 ) -> None:
     tables.write_whole(tmp_path / "best.md", b"old")
 
-    def refuse(source: str, target: Path) -> None:
+    def refuse(source: str, target: str, **folders: int) -> None:
         raise OSError("no space")
 
     monkeypatch.setattr(os, "replace", refuse)
