@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from search_spaces.labels import trial_label
-from sweeps.driver.lease import Holder
+from sweeps.driver.holder import Holder
 from sweeps.driver.progress import duration
 from trainer.store import SweepManifest
 

@@ -185,6 +185,6 @@ def test_no_proxy_is_asked_for_this_machine(monkeypatch: pytest.MonkeyPatch) -> 
     mlflow_ui.past_proxies("127.0.0.1")
     mlflow_ui.past_proxies("127.0.0.1")
     assert os.environ["no_proxy"] == "example.com,127.0.0.1"
-    assert urllib.request.proxy_bypass_environment("127.0.0.1:5000")
-    assert urllib.request.proxy_bypass_environment("example.com")
-    assert not urllib.request.proxy_bypass_environment("example.org")
+    assert urllib.request.proxy_bypass("127.0.0.1:5000")
+    assert urllib.request.proxy_bypass("example.com")
+    assert not urllib.request.proxy_bypass("example.org")

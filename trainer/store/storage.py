@@ -22,7 +22,7 @@ from pyarrow import fs
 from search_spaces.errors import InputError, StoreError
 from search_spaces.paths import check_is_folder, given_path
 from search_spaces.redaction import has_credentials
-from trainer.store.local import delete_below, delete_folder_below, locked_folder, write_below
+from trainer.store import local
 from trainer.store.retry import Retry, is_denied, is_missing_bucket
 
 T = TypeVar("T")
@@ -152,7 +152,7 @@ class Storage:
 
         def write() -> None:
             if self.is_local:
-                write_below(self.root, relative, data, lasting=lasting)
+                local.write_below(self.root, relative, data, lasting=lasting)
             else:
                 self._put(target, data)
 
@@ -195,14 +195,14 @@ class Storage:
     def _delete(self, relative: str) -> None:
         target = self.path(relative)
         if self.is_local:
-            delete_below(self.root, relative)
+            local.delete_below(self.root, relative)
         else:
             self.filesystem.delete_file(target)
 
     def _delete_folder(self, relative: str) -> None:
         target = self.path(relative)
         if self.is_local:
-            delete_folder_below(self.root, relative)
+            local.delete_folder_below(self.root, relative)
         else:
             self.filesystem.delete_dir(target)
 
@@ -216,7 +216,7 @@ class Storage:
             yield
             return
         with ExitStack() as held:
-            self._call("locked", folder, lambda: held.enter_context(locked_folder(self.root, folder)))
+            self._call("locked", folder, lambda: held.enter_context(local.locked_folder(self.root, folder)))
             yield
 
     def exists(self, relative: str) -> bool:

@@ -19,7 +19,7 @@ from typing import Any
 import torch
 
 import sweeps.driver.watchdog
-import trainer.store.storage
+import trainer.store.local
 from sweeps.driver.worker import train_trial
 from trainer.replicate import Replicate
 
@@ -44,7 +44,7 @@ class Injection:
 
 def faulty_trial(params: dict[str, Any], injection: Injection, **rest: Any) -> None:
     """`train_trial`, paced, noted in the journal, with the fault in the victim."""
-    plain_epoch, plain_write = Replicate.begin_epoch, trainer.store.storage.write_whole
+    plain_epoch, plain_write = Replicate.begin_epoch, trainer.store.local.write_below
     mark = Path(injection.folder) / "fault-happened"
     trial_id = params["trial_id"]
     strike = STRIKES.get(injection.fault)
@@ -67,7 +67,7 @@ def faulty_trial(params: dict[str, Any], injection: Injection, **rest: Any) -> N
             train_trial(params, **rest)
     finally:
         Replicate.begin_epoch = plain_epoch  # type: ignore[method-assign]
-        trainer.store.storage.write_whole = plain_write
+        trainer.store.local.write_below = plain_write
 
 
 def _note(folder: str, line: str) -> None:
@@ -129,14 +129,14 @@ def _storage_full(replicate: Replicate) -> None:
 
 
 def _fail_writes(until: float, least: int) -> None:
-    plain = trainer.store.storage.write_whole
+    plain = trainer.store.local.write_below
 
-    def write(target: str, data: bytes) -> None:
+    def write(root: str, relative: str, data: bytes, *, lasting: bool = True) -> None:
         if time.monotonic() < until and len(data) >= least:
-            raise OSError(errno.ENOSPC, "No space left on device", target)
-        plain(target, data)
+            raise OSError(errno.ENOSPC, "No space left on device", relative)
+        plain(root, relative, data, lasting=lasting)
 
-    trainer.store.storage.write_whole = write
+    trainer.store.local.write_below = write
 
 
 # Those whose name ends in "always" hit every attempt, the others the first one only.
