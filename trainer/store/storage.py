@@ -19,10 +19,10 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 import pyarrow as pa
 from pyarrow import fs
 
+import trainer.store.local as local
 from search_spaces.errors import InputError, StoreError
 from search_spaces.paths import check_is_folder, given_path
 from search_spaces.redaction import has_credentials
-from trainer.store import local
 from trainer.store.retry import Retry, is_denied, is_missing_bucket
 
 T = TypeVar("T")
