@@ -149,7 +149,7 @@ class TestRecord:
         """
         arrays, found = task_arrays(self.config.data, self.rates), set()
         known = {metric.name for metric in arrays.metrics}
-        for column in arrays.columns(self.targets, self.outputs):
+        for column in arrays.columns(self.targets, self.outputs[0]):
             for rate in self.rates.tpr:
                 if np.count_nonzero(column.positive) < positives_to_resolve(rate):
                     found.add(column_metric(fpr_at_tpr(rate).name, column.name, known))
