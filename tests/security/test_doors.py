@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import json
 import os
 import subprocess
@@ -15,6 +17,7 @@ import pytest
 import yaml
 
 from search_spaces.errors import InputError
+from sweeps.compat import database_engine
 from sweeps.tracking import ui as mlflow_ui
 from sweeps.tracking.connection import import_mlflow
 from sweeps.tracking.ui import running_ui
@@ -188,3 +191,34 @@ def test_no_proxy_is_asked_for_this_machine(monkeypatch: pytest.MonkeyPatch) -> 
     assert urllib.request.proxy_bypass("127.0.0.1:5000")
     assert urllib.request.proxy_bypass("example.com")
     assert not urllib.request.proxy_bypass("example.org")
+
+
+@pytest.mark.slow
+def test_ui_answers_to_its_own_address_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page of 10.evil.com, whose name leads to this machine, gets nothing; no proxy is between."""
+    for variable in ("http_proxy", "HTTP_PROXY"):
+        monkeypatch.setenv(variable, "http://127.0.0.1:9")
+    for variable in ("no_proxy", "NO_PROXY"):
+        monkeypatch.setenv(variable, "")
+    monkeypatch.setenv("MLFLOW_SERVER_ALLOWED_HOSTS", "*")
+    port = mlflow_ui.free_port()
+
+    def status(host: str) -> int:
+        path = "/api/2.0/mlflow/experiments/get?experiment_id=0"
+        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)) as caller:
+            caller.request("GET", path, headers={"Host": host})
+            with caller.getresponse() as response:
+                return response.status
+
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    client = import_mlflow().MlflowClient(uri)
+    client.search_experiments()  # makes the database
+    database_engine(client).dispose()
+    with running_ui(tmp_path, port=port):
+        assert mlflow_ui.experiments(f"http://127.0.0.1:{port}") == {}
+        assert {host: status(host) for host in (f"127.0.0.1:{port}", f"localhost:{port}")} == {
+            f"127.0.0.1:{port}": 200,
+            f"localhost:{port}": 200,
+        }
+        for host in ("10.evil.com", "192.168.evil.com", "127.0.0.1.evil.com", f"10.evil.com:{port}", "evil"):
+            assert status(host) == 403, host

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from click.testing import Result
@@ -67,3 +69,18 @@ def test_a_spaces_file_says_how_its_stored_sweep_is_read(cli: InProcess, tmp_pat
     refused = cli("tables", "demo", "--output", tmp_path, "--rule", "ensemble-val-fpr99.5")
     assert refused.exit_code == 2
     assert "known: ensemble-val-auroc, mean-val-auroc, ensemble-val-fpr98" in refused.stderr
+
+
+def test_results_that_may_only_be_read_are_printed(cli: InProcess, tmp_path: Path, monkeypatch: Any) -> None:
+    """A colleague's results: the table is told, and that it was not written."""
+
+    def denied(root: str, *_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", root)
+
+    stored_sweep(tmp_path)
+    monkeypatch.setattr("analysis.tables.write_below", denied)
+    done = cli("tables", tmp_path)
+    assert done.exit_code == 0, done.output
+    assert "BCE" in done.stdout
+    assert "not written, as these results may only be read" in done.stdout
+    assert not (tmp_path / "tables").exists()
