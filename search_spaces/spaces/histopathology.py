@@ -29,7 +29,7 @@ def histopathology() -> SearchSpace:
     Each of none, sampler, augmentation and both has a row, so nothing is chosen. The network is that of
     `longtail`: the document's own is lost, and so are the magnitudes of its augmentation.
 
-    Not run here: the data are not free to pass on. docs/findings.md has the same rows on ultrasound images.
+    It was not run: the data were not at hand. docs/findings.md has the same rows on ultrasound images.
     """
     fixed: Axes = {
         "dataset": ["breast-histopathology"],
