@@ -41,14 +41,14 @@ def table(store: Store, sweep: str, metrics: Sequence[str]) -> list[str]:
     manifest = store.read_sweep(sweep)
     blocks = BlockLabels(trial.data for trial in manifest.trials)
     lines = [
-        f"| block | row | networks | {' | '.join(metrics)} |",
-        f"| --- | --- | --- |{' --- |' * len(metrics)}",
+        f"| block | row | trial | networks | {' | '.join(metrics)} |",
+        f"| --- | --- | --- | --- |{' --- |' * len(metrics)}",
     ]
     for trial in manifest.trials:
         results = _results(store, trial)
         cells = [_cell(trial, results, metric) for metric in metrics]
-        words = [blocks.block(trial.data), row_label(trial, manifest.reading.rows), str(len(results))]
-        lines.append(f"| {' | '.join([*words, *cells])} |")
+        words = [blocks.block(trial.data), row_label(trial, manifest.reading.rows), trial.trial_id[:8]]
+        lines.append(f"| {' | '.join([*words, str(len(results)), *cells])} |")
     return lines
 
 
@@ -62,7 +62,7 @@ def _results(store: Store, trial: TrialConfig) -> list[dict[str, float | None]]:
 
 
 def _cell(trial: TrialConfig, results: Sequence[dict[str, float | None]], metric: str) -> str:
-    """Mean and deviation (ddof 0); a dash where nothing is stored, or a value is undefined."""
+    """Mean and deviation (ddof 0), of one network its value; a dash where there is none."""
     values = []
     for result in results:
         if f"test/{metric}" not in result:
@@ -75,7 +75,8 @@ def _cell(trial: TrialConfig, results: Sequence[dict[str, float | None]], metric
         return "–"
     missing = len(results) - len(values)
     of_fewer = f" ({count(missing, 'undefined value')})" if missing else ""
-    return f"{statistics.fmean(values):.3f} ± {statistics.pstdev(values):.3f}{of_fewer}"
+    deviation = f" ± {statistics.pstdev(values):.3f}" if len(values) > 1 else ""
+    return f"{statistics.fmean(values):.3f}{deviation}{of_fewer}"
 
 
 def _parser() -> argparse.ArgumentParser:

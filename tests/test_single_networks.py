@@ -36,15 +36,17 @@ def output(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_line_is_the_mean_and_deviation_of_a_trials_networks(output: Path) -> None:
     store = Store(output)
-    first, _ = store.read_sweep("two").trials
+    first, second = store.read_sweep("two").trials
     values = []
     for done in store.replicates.ended(first.trial_id).values():
         values.append(store.replicates.read_result(done)["metrics"]["test/auroc"])
     lines = table(store, "two", ["auroc", "fpr_at_tpr_98"])
-    assert lines[0] == "| block | row | networks | auroc | fpr_at_tpr_98 |"
+    assert lines[0] == "| block | row | trial | networks | auroc | fpr_at_tpr_98 |"
     mean, apart = sum(values) / 2, abs(values[0] - values[1]) / 2
-    assert lines[2].startswith(f"| digits-critical 1:20 | BCE | 2 | {mean:.3f} ± {apart:.3f} | ")
-    assert lines[3] == "| digits-critical 1:20 | S-LM | 0 | – | – |"
+    assert lines[2].startswith(
+        f"| digits-critical 1:20 | BCE | {first.trial_id[:8]} | 2 | {mean:.3f} ± {apart:.3f} | "
+    )
+    assert lines[3] == f"| digits-critical 1:20 | S-LM | {second.trial_id[:8]} | 0 | – | – |"
 
 
 def test_what_is_not_there_is_one_line(output: Path, capsys: pytest.CaptureFixture[str]) -> None:
