@@ -78,7 +78,7 @@ def test_unknown_data_set_lists_the_known_ones() -> None:
     with pytest.raises(
         SpaceError,
         match=r"^unknown data set 'mnist'; known: cifar10, .*, digits, digits-critical, "
-        r"digits-longtail, cifar50-longtail, .*, cifar100-longtail-published$",
+        r"digits-longtail, cifar50-longtail, .*, cifar100-longtail-published, breast-histopathology$",
     ):
         preset("mnist")
 

@@ -60,7 +60,9 @@ def test_a_trial_ends_with_test_results_alone_and_stands_in_a_table(
     result = store.replicates.read_result(done)
     assert result["scored_epochs"] == [1]
     for name, value in result["metrics"].items():
-        assert (value is None) == name.startswith("val/"), name
+        # Of every class more than 100 images train, so that there are no medium and no few ones.
+        is_absent = name.startswith("val/") or name in ("test/recall_medium", "test/recall_few")
+        assert (value is None) == is_absent, name
     (cell,) = make_tables(store, SweepManifest("some", (config,))).cells
     assert cell.chosen_id == config.trial_id
     assert cell.decided_by == "nothing is selected"
