@@ -196,11 +196,9 @@ def _figures(cell: Cell) -> Published | None:
 
 
 def _published_columns(figure: Published | None) -> dict[str, str]:
-    macro_f1: tuple[float, ...] = ()
-    accuracy, source = macro_f1, ""
-    if figure is not None:
-        macro_f1, accuracy, source = figure.macro_f1, figure.accuracy, figure.source
-    values = ("; ".join(map(repr, macro_f1)), "; ".join(map(repr, accuracy)), source)
+    if figure is None:
+        return dict.fromkeys(PUBLISHED_COLUMNS, "")
+    values = ("; ".join(map(repr, figure.macro_f1)), "; ".join(map(repr, figure.accuracy)), figure.source)
     return dict(zip(PUBLISHED_COLUMNS, values, strict=True))
 
 

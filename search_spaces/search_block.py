@@ -55,13 +55,14 @@ def parse_search(fixed: Sequence[Setting], block: object, reading: Reading = DEF
     for key in given:
         if key not in _KEYS:
             raise unknown_key(join("search", key), key, _KEYS)
+    samples = None
+    if "samples" in given:
+        samples = check_whole("search.samples", given["samples"], 1, MOST_COMBINATIONS)
     search = Search(
         fixed=tuple(fixed),
         dimensions=_dimensions(fixed, given.get("domains")),
         reading=reading,
-        samples=None
-        if "samples" not in given
-        else check_whole("search.samples", given["samples"], 1, MOST_COMBINATIONS),
+        samples=samples,
         seed=check_whole("search.seed", given.get("seed", 0), 0, MOST_SEED),
     )
     # Those of one source at several ratios are one here.

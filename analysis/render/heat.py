@@ -18,15 +18,15 @@ from numpy.typing import NDArray
 
 from analysis.cells import Cell
 from analysis.confusion import Confusion, Matrix, class_names
-from analysis.render.letters import drawable, fitted
+from analysis.render.class_axis import LABELLED, TINY, UPRIGHT, mark_classes
+from analysis.render.letters import fitted
 from analysis.render.roc import INK
 
-_WRITTEN, _LABELLED, _STEP = 10, 25, 10
+_WRITTEN = 10
 # Letters in points; lengths in inches.
-_TITLE, _SMALL, _TINY = 10, 9, 7
+_TITLE, _SMALL = 10, 9
 _PANEL, _ABOVE = 4.6, 0.17  # a panel, and a further line above it
-_UPRIGHT = 2  # letters of a label that is not turned
-_LABEL, _SHORT = 2.4, 12  # a row's label, and letters of a class's
+_LABEL = 2.4  # a row's label
 _ROW, _LEAST = 0.3, 1.4
 
 _Rates = NDArray[np.float64]
@@ -48,15 +48,15 @@ def confusion_figure(found: Confusion) -> Figure:
     above = fitted(words, _TITLE, width - 0.3)
     titles = [fitted(title, _SMALL, _PANEL - 1.2, most=3) for title, _, _ in panels]
     lines = above.count("\n") + max(title.count("\n") for title in titles)
-    is_turned = len(found.names) <= _LABELLED and max(map(len, found.names)) > _UPRIGHT
+    is_turned = len(found.names) <= LABELLED and max(map(len, found.names)) > UPRIGHT
     height = _PANEL + _ABOVE * lines + 0.5 * is_turned
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     grid = figure.subplots(1, len(panels), squeeze=False)[0]
     for axes, title, (_, values, is_difference) in zip(grid, titles, panels, strict=True):
         image = _draw(axes, values, is_difference=is_difference)
-        _mark(axes, found.names, "x")
-        _mark(axes, found.names, "y")
+        mark_classes(axes, found.names, "x")
+        mark_classes(axes, found.names, "y")
         axes.set_xlabel("taken for", fontsize=_SMALL)
         axes.set_ylabel("true class", fontsize=_SMALL)
         axes.set_title(title, fontsize=_SMALL)
@@ -81,7 +81,7 @@ def recall_figure(cells: Sequence[Cell]) -> Figure:
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     image = _draw(axes, values, is_difference=False, square=False)
-    _mark(axes, class_names(cells[0].data), "x")
+    mark_classes(axes, class_names(cells[0].data), "x")
     axes.set_yticks(range(len(names)), names)
     axes.set_xlabel("class", fontsize=_SMALL)
     axes.tick_params(axis="y", colors=INK, labelsize=_SMALL, length=0)
@@ -118,27 +118,10 @@ def _write(axes: Axes, values: _Rates, *, is_difference: bool) -> None:
             continue
         text = f"{value:+.0f}" if is_difference else f"{value:.0f}"
         color = "white" if abs(value) > dark else INK
-        axes.text(column, row, text, ha="center", va="center", fontsize=_TINY, color=color)
-
-
-def _mark(axes: Axes, labels: Sequence[str], side: str) -> None:
-    """The classes at an axis: by their labels, of many every tenth place from 0."""
-    set_ticks = axes.set_xticks if side == "x" else axes.set_yticks
-    if len(labels) > _LABELLED:
-        places = range(0, len(labels), _STEP)
-        set_ticks(places, [str(place) for place in places])
-    else:
-        rotation = 90 if side == "x" and max(map(len, labels)) > _UPRIGHT else 0
-        set_ticks(range(len(labels)), [_short(label) for label in labels], rotation=rotation)
-    axes.tick_params(axis="x" if side == "x" else "y", colors=INK, labelsize=_TINY, length=2)
-
-
-def _short(label: str) -> str:
-    text = drawable(label).replace("$", r"\$")
-    return text if len(text) <= _SHORT else f"{text[: _SHORT - 1]}…"
+        axes.text(column, row, text, ha="center", va="center", fontsize=TINY, color=color)
 
 
 def _bar(figure: Figure, axes: Axes, image: AxesImage) -> None:
     bar = figure.colorbar(image, ax=axes, shrink=0.75, pad=0.02)
-    bar.ax.tick_params(colors=INK, labelsize=_TINY, length=2)
+    bar.ax.tick_params(colors=INK, labelsize=TINY, length=2)
     bar.outline.set_visible(False)

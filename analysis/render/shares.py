@@ -12,12 +12,12 @@ from matplotlib.patches import Patch
 
 from analysis.class_counts import ClassCounts, sampler_words
 from analysis.confusion import class_names
-from analysis.render.letters import drawable, fitted
+from analysis.render.class_axis import TINY, mark_classes
+from analysis.render.letters import fitted
 from analysis.render.roc import BLUE, COLORS, GREY, GRID, INK, ORANGE
 
-_LABELLED, _STEP, _SHORT = 25, 10, 12
 # Letters in points; lengths in inches.
-_TITLE, _SMALL, _TINY = 10, 9, 7
+_TITLE, _SMALL = 10, 9
 _PANEL, _HEIGHT, _LEGEND = 5.4, 3.2, 0.15
 # Colour and width of a line: those that may lie on others are thin, and drawn later.
 _STYLES = {"shuffle": (GREY, 4.5), "class_balanced": (BLUE, 3.5), "progressive": (ORANGE, 1.8)}
@@ -61,7 +61,7 @@ def _draw_counts(axes: Axes, one: ClassCounts) -> None:
     axes.set_ylabel("training images", fontsize=_SMALL)
     axes.set_title(fitted(one.block, _TITLE, _PANEL - 0.8), fontsize=_TITLE, loc="left")
     key = [Patch(color=GREY, label="class"), Patch(color=ORANGE, label="critical class")]
-    axes.legend(handles=key, frameon=False, fontsize=_TINY, loc="upper right", ncols=2)
+    axes.legend(handles=key, frameon=False, fontsize=TINY, loc="upper right", ncols=2)
 
 
 def _curves(one: ClassCounts) -> list[_Curve]:
@@ -95,25 +95,14 @@ def _draw_shares(axes: Axes, one: ClassCounts) -> None:
         )
     axes.set_ylim(bottom=0)
     axes.set_ylabel("share of an epoch (%)", fontsize=_SMALL)
-    axes.legend(frameon=False, fontsize=_TINY, loc="upper right")
+    axes.legend(frameon=False, fontsize=TINY, loc="upper right")
     axes.grid(axis="y", color=GRID, linewidth=0.8)
 
 
 def _mark(axes: Axes, one: ClassCounts) -> None:
-    labels = class_names(one.data)
-    if len(labels) > _LABELLED:
-        places = range(0, len(labels), _STEP)
-        axes.set_xticks(places, [str(place) for place in places])
-    else:
-        rotation = 90 if max(map(len, labels)) > 2 else 0
-        axes.set_xticks(range(len(labels)), [_short(label) for label in labels], rotation=rotation)
+    mark_classes(axes, class_names(one.data), "x")
     axes.set_xlabel("class", fontsize=_SMALL)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
-    axes.tick_params(colors=INK, labelsize=_TINY, length=2)
+    axes.tick_params(axis="y", colors=INK, labelsize=TINY, length=2)
     axes.set_axisbelow(True)
-
-
-def _short(label: str) -> str:
-    text = drawable(label).replace("$", r"\$")
-    return text if len(text) <= _SHORT else f"{text[: _SHORT - 1]}…"

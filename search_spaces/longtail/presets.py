@@ -106,12 +106,19 @@ _LITERATURE: dict[str, object] = {
 }
 
 
-def _settings(name: str, task: MultiClass) -> dict[str, object]:
-    of_the_document = name.startswith("cifar50") or task is _HISTOPATHOLOGY
-    recipe = _DOCUMENT if of_the_document else _LITERATURE
-    chooses = task.validates and task is not _HISTOPATHOLOGY
-    return {"data": task, **recipe, "scored": "best_epoch" if chooses else "last"}
+_CHOSEN: dict[str, object] = {"scored": "best_epoch"}
+_LAST: dict[str, object] = {"scored": "last"}
 
-
-# Fields of TrialConfig by data set.
-PRESETS: dict[str, dict[str, object]] = {name: _settings(name, task) for name, task in TASKS.items()}
+# Fields of TrialConfig by data set, but for its task.
+_SETTINGS: dict[str, dict[str, object]] = {
+    "cifar50-longtail": {**_DOCUMENT, **_CHOSEN},
+    "cifar10-longtail": {**_LITERATURE, **_CHOSEN},
+    "cifar100-longtail": {**_LITERATURE, **_CHOSEN},
+    "cifar50-longtail-published": {**_DOCUMENT, **_LAST},
+    "cifar10-longtail-published": {**_LITERATURE, **_LAST},
+    "cifar100-longtail-published": {**_LITERATURE, **_LAST},
+    "breast-histopathology": {**_DOCUMENT, **_LAST},
+}
+PRESETS: dict[str, dict[str, object]] = {
+    name: {"data": TASKS[name], **settings} for name, settings in _SETTINGS.items()
+}

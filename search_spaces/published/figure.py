@@ -12,9 +12,12 @@ from dataclasses import dataclass, field
 from search_spaces.config import Task, TrialConfig
 from search_spaces.labels import flat, spelled_out
 
-_ALL = {"cifar10": ("cifar10", range(10)), "cifar100": ("cifar100", range(100))}
-# The even classes of CIFAR-100.
-_KNOWN = {**_ALL, "cifar50": ("cifar100", range(0, 100, 2))}
+# Source and classes by name; CIFAR-50 are the even classes of CIFAR-100.
+_KNOWN = {
+    "cifar10": ("cifar10", range(10)),
+    "cifar50": ("cifar100", range(0, 100, 2)),
+    "cifar100": ("cifar100", range(100)),
+}
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from search_spaces.config.metrics import Targets
 from search_spaces.reading import Reading
 from search_spaces.space import Axes, SearchSpace, product
-from search_spaces.spaces.longtail import METHOD
-
-_RATES = Targets(tpr=(0.95, 0.9), fpr=(0.01, 0.05))
+from search_spaces.spaces.longtail import METHOD, RATES
 
 
 def histopathology() -> SearchSpace:
@@ -42,5 +39,5 @@ def histopathology() -> SearchSpace:
     rates: Axes = {"optimizer.learning_rate": [1e-4, 1e-2]}
     rows = ("sampler", "augmentation", "optimizer.learning_rate")
     description = "Tumour patches 1:10.2, split by patient, with and without a sampler and augmentation"
-    reading = Reading(targets=_RATES, rows=rows)
+    reading = Reading(targets=RATES, rows=rows)
     return SearchSpace.of("histopathology", product(fixed, parts, rates), description, reading)

@@ -34,7 +34,6 @@ _PLAIN = {
     "\N{REPLACEMENT CHARACTER}": "?",
 }
 _PLAINLY = "almsweep.plainly"
-_NAMES = {1: "standard output", 2: "standard error"}
 
 
 class Shown(io.FileIO):
@@ -107,7 +106,7 @@ def check_shown() -> None:
     """
     lost = _lost(sys.stdout)
     if lost is not None and lost.errno != errno.EPIPE:
-        raise OutputError(f"{_NAMES[1]} could not be written: {lost.strerror}")
+        raise OutputError(f"standard output could not be written: {lost.strerror}")
 
 
 def _lost(stream: TextIO) -> OSError | None:

@@ -63,7 +63,7 @@ def hold_out(
     """
     data_set, asked = config.source.title, config.drawn(name)
     if asked is not None and train.groups is not None:
-        chosen = _whole_groups(name, asked, train, rest, config)
+        chosen = _whole_groups(name, asked, train, train.groups, rest, config)
         drawn = without(chosen, train.pictures, taken)
         held_out = Taken(drawn, train.classes[drawn], "train", np.setdiff1d(chosen, drawn))
         rest = np.setdiff1d(rest, chosen)
@@ -93,14 +93,17 @@ def hold_out(
 
 
 def _whole_groups(
-    name: HeldOutName, asked: HeldOutDraw, train: Part, rest: NDArray[np.int64], config: Task
+    name: HeldOutName,
+    asked: HeldOutDraw,
+    train: Part,
+    groups: NDArray[np.str_],
+    rest: NDArray[np.int64],
+    config: Task,
 ) -> NDArray[np.int64]:
-    """Sorted positions in `train`, out of `rest`, of the groups that are drawn for a split."""
-    if train.groups is None or asked.share is None:
-        raise AssertionError(f"groups are drawn for {asked.key}")
-    wanted = asked.share * np.array(count_classes(train.classes, config))
+    """Sorted positions in `train`, out of `rest`, of the groups that are drawn for a split by its share."""
+    wanted = asked.amount * np.array(count_classes(train.classes, config))
     is_drawn = draw_groups(
-        train.groups[rest], train.classes[rest], wanted, seed=_FIXED_SEED, purpose=f"{name}/group"
+        groups[rest], train.classes[rest], wanted, seed=_FIXED_SEED, purpose=f"{name}/group"
     )
     return rest[is_drawn]
 
@@ -118,9 +121,7 @@ def _draw_of_each_class(
     drawn = []
     for index, label in enumerate(config.labels):
         members = candidates[train.classes[candidates] == index]
-        count = asked.per_class
-        if count is None:
-            count = _share_of(int(np.count_nonzero(train.classes == index)), asked)
+        count = asked.of_class(int(np.count_nonzero(train.classes == index)))
         if len(members) < count:
             copies = int(np.count_nonzero(train.classes[rest] == index)) - len(members)
             besides = f" besides {copies:,} copies of test images" if copies else ""
@@ -130,11 +131,6 @@ def _draw_of_each_class(
             )
         drawn.append(members[draw(train.ids[members], count, seed=_FIXED_SEED, purpose=name)])
     return np.sort(np.concatenate(drawn))
-
-
-def _share_of(members: int, asked: HeldOutDraw) -> int:
-    """So many of a class's examples as its share is, rounded; half of one counts as one."""
-    return int((asked.share or 0) * members + 0.5)
 
 
 def count_classes(classes: NDArray[np.int64], config: Task) -> tuple[int, ...]:

@@ -177,8 +177,13 @@ def _to_arrays(prepared: PreparedSplits) -> CachedArrays:
 
 
 def _from_arrays(cached: CachedArrays) -> PreparedSplits:
-    facts = cached.facts
-    classes = range(len(facts["sizes"]["train"]))
+    facts, sizes = cached.facts, {}
+    for name, counts in facts["sizes"].items():
+        sizes[name] = tuple(counts)
+    members = []
+    for position in range(len(sizes["train"])):
+        members.append(cached.arrays[f"members_{position}"])
+    limits = facts["limits"]
     return PreparedSplits(
         pool=_split_from(cached, "pool"),
         validation=_split_from(cached, "validation"),
@@ -186,10 +191,10 @@ def _from_arrays(cached: CachedArrays) -> PreparedSplits:
         mean=tuple(facts["mean"]),
         std=tuple(facts["std"]),
         sha256=facts["sha256"],
-        members=tuple(cached.arrays[f"members_{position}"] for position in classes),
-        sizes=ClassSizes(**{name: tuple(sizes) for name, sizes in facts["sizes"].items()}),
+        members=tuple(members),
+        sizes=ClassSizes(**sizes),
         copies=tuple(LeftOut(**part) for part in facts["copies"]),
-        limits=None if facts["limits"] is None else Limits(*facts["limits"]),
+        limits=None if limits is None else Limits(*limits),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,8 @@ from trainer.data.held_out import Part, Taken, count_classes, hold_out
 from trainer.data.pictures import digests, without
 from trainer.data.sources.images import Images, Listing, Origin, RawData
 from trainer.tasks.base import task_arrays
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -134,8 +137,8 @@ def divide(train: Part, validation: Part | None, test: Part | None, config: Task
     pool = without(rest, train.pictures, taken)
     groups = {
         "training": _groups(pool, train),
-        "validation": _groups_held_out(validated, train, validation),
-        "test": _groups_held_out(tested, train, test),
+        "validation": _groups(validated.positions, _origin_of(validated, train, validation)),
+        "test": _groups(tested.positions, _origin_of(tested, train, test)),
     }
     check_apart(groups, config.source.title)
     return Division(
@@ -158,8 +161,13 @@ def _listed(name: Origin, classes: NDArray[np.int64], listing: Listing) -> Part:
     return Part(classes, ids, pictures, listing.groups.get(name))
 
 
+def _origin_of(taken: Taken, train: T, own: T | None) -> T:
+    """That of the two to which the positions of what is held out refer."""
+    return train if taken.origin == "train" or own is None else own
+
+
 def _held_out(taken: Taken, train: Images, own: Images | None) -> HeldOut:
-    images = train if taken.origin == "train" or own is None else own
+    images = _origin_of(taken, train, own)
     return HeldOut(images.take(taken.positions), taken.origin, images.ids[taken.copies])
 
 
@@ -167,12 +175,7 @@ def _groups(positions: NDArray[np.int64], part: Part) -> NDArray[np.str_]:
     return np.empty(0, np.str_) if part.groups is None else part.groups[positions]
 
 
-def _groups_held_out(held_out: Taken, train: Part, own: Part | None) -> NDArray[np.str_]:
-    part = train if held_out.origin == "train" or own is None else own
-    return _groups(held_out.positions, part)
-
-
 def _pictures(held_out: Taken, train: Part, own: Part | None) -> frozenset[Hashable]:
     """The pictures that are held out."""
-    part = train if held_out.origin == "train" or own is None else own
+    part = _origin_of(held_out, train, own)
     return frozenset(part.pictures[position] for position in held_out.positions.tolist())

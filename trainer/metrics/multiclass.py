@@ -73,8 +73,10 @@ def confusion(targets: NDArray[np.int64], decided: NDArray[np.int64], classes: i
     >>> confusion(np.array([0, 0, 1]), np.array([0, 1, 1]), classes=2).tolist()
     [[1, 1], [0, 1]]
     """
-    places = targets * classes + decided
-    return np.bincount(places, minlength=classes * classes).reshape(classes, classes).astype(np.int64)
+    from sklearn.metrics import confusion_matrix
+
+    found = confusion_matrix(targets, decided, labels=list(range(classes)))
+    return np.asarray(found, dtype=np.int64)
 
 
 def recalls(targets: NDArray[np.int64], decided: NDArray[np.int64], classes: int) -> Floats:

@@ -180,31 +180,27 @@ class Storage:
 
     def delete(self, relative: str) -> None:
         """Delete an object; one that is not there is no error. Raises StoreError when it cannot be."""
-        try:
-            self._call("deleted", relative, lambda: self._delete(relative))
-        except FileNotFoundError:
-            return
+        self._remove(relative, local.delete_below, self.filesystem.delete_file)
 
     def delete_folder(self, relative: str) -> None:
         """Delete a folder with all that it holds; one that is not there is no error. Raises StoreError."""
+        self._remove(relative, local.delete_folder_below, self.filesystem.delete_dir)
+
+    def _remove(
+        self, relative: str, below: Callable[[str, str], None], elsewhere: Callable[[str], None]
+    ) -> None:
+        """Remove by `below` on a local disk, by `elsewhere` on object storage."""
+
+        def remove() -> None:
+            if self.is_local:
+                below(self.root, relative)
+            else:
+                elsewhere(self.path(relative))
+
         try:
-            self._call("deleted", relative, lambda: self._delete_folder(relative))
+            self._call("deleted", relative, remove)
         except FileNotFoundError:
             return
-
-    def _delete(self, relative: str) -> None:
-        target = self.path(relative)
-        if self.is_local:
-            local.delete_below(self.root, relative)
-        else:
-            self.filesystem.delete_file(target)
-
-    def _delete_folder(self, relative: str) -> None:
-        target = self.path(relative)
-        if self.is_local:
-            local.delete_folder_below(self.root, relative)
-        else:
-            self.filesystem.delete_dir(target)
 
     @contextmanager
     def alone_in(self, folder: str) -> Iterator[None]:

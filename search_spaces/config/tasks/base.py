@@ -33,11 +33,20 @@ _JOINERS = "\u200c\u200d"
 
 
 class HeldOutDraw(NamedTuple):
-    """How many examples of each class are drawn for a split: a number, or a share of all training images."""
+    """How many examples of each class are drawn for a split.
+
+    key        the field that says so
+    amount     a number of them, or a share of the class's training images
+    is_share   which of the two
+    """
 
     key: str
-    per_class: int | None
-    share: float | None
+    amount: float
+    is_share: bool
+
+    def of_class(self, members: int) -> int:
+        """So many of a class of `members` training images; half of one counts as one."""
+        return int(self.amount * members + 0.5) if self.is_share else int(self.amount)
 
 
 class Task(Frozen, ABC):
@@ -113,8 +122,8 @@ class Task(Frozen, ABC):
         if split == "test":
             count, share = self.test_per_class, self.test_share
         if share is not None:
-            return HeldOutDraw(f"{split}_share", None, share)
-        return None if count is None else HeldOutDraw(f"{split}_per_class", count, None)
+            return HeldOutDraw(f"{split}_share", share, is_share=True)
+        return None if count is None else HeldOutDraw(f"{split}_per_class", count, is_share=False)
 
     def bare(self) -> Self:
         """The same task without what is no part of a trial's identity: its label, its permission."""

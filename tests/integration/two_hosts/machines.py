@@ -69,14 +69,20 @@ class Machines:
             "NO_COLOR": "1",
         }
 
+    def options(self, name: str) -> dict[str, Any]:
+        """How a process of a machine is started: what it prints is kept, as one text."""
+        return {
+            "env": self.environment(name),
+            "stdin": subprocess.DEVNULL,
+            "stdout": subprocess.PIPE,
+            "stderr": subprocess.STDOUT,
+            "text": True,
+        }
+
     def start(self, name: str, *words: object) -> subprocess.Popen[str]:
         process = subprocess.Popen(
             self.command(name, *words),
-            env=self.environment(name),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
+            **self.options(name),
             start_new_session=True,
         )
         self.running.append(process)
@@ -85,11 +91,7 @@ class Machines:
     def run(self, name: str, *words: object, timeout: float = PATIENCE) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             self.command(name, *words),
-            env=self.environment(name),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
+            **self.options(name),
             timeout=timeout,
             check=False,
         )

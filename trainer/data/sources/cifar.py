@@ -208,8 +208,7 @@ def _groups_of_batches(
     groups = []
     for batch in layout.batches[split]:
         path = folder / batch
-        values = read_entry(path, layout.batch_labels, finder.groups.column or "filenames")
-        labels = read_batch(path, layout.batch_labels)[1]
+        labels, values = read_entry(path, layout.batch_labels, finder.groups.column or "filenames")
         for image in np.flatnonzero(class_positions(labels, asked) >= 0).tolist():
             groups.append(finder.group_of(values[image], f"{batch} image {image}"))
     return group_array(groups)

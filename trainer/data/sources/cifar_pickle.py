@@ -8,6 +8,7 @@ name.
 from __future__ import annotations
 
 import pickle
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -52,24 +53,20 @@ def read_batch(path: Path, label_key: str) -> tuple[NDArray[np.uint8], NDArray[n
     is damaged, holds anything but arrays and plain values, or lacks what is expected.
     """
     content = _content(path, label_key)
-    data, labels = content["data"], np.asarray(content[label_key])
+    data, labels = content["data"], _labels(content, label_key, path)
     if not (isinstance(data, np.ndarray) and data.dtype == np.uint8 and data.shape == (len(labels), 3072)):
         found = f"{data.dtype} {data.shape}" if isinstance(data, np.ndarray) else type(data).__name__
         raise DataError(f"{path}: expected uint8 data [{len(labels)}, 3072], found {found}")
-    if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
-        raise DataError(
-            f"{path}: expected one integer per image in {label_key}, found {labels.dtype} {labels.shape}"
-        )
-    return data.reshape(-1, 3, 32, 32), labels.astype(np.int64)
+    return data.reshape(-1, 3, 32, 32), labels
 
 
-def read_entry(path: Path, label_key: str, entry: str) -> list[object]:
-    """What a batch file says of each image under a key, "filenames" for one; as long as its labels.
+def read_entry(path: Path, label_key: str, entry: str) -> tuple[NDArray[np.int64], list[object]]:
+    """Labels [N] of a batch file, and what it says of each image under a key, "filenames" for one.
 
     Raises DataError as `read_batch` does, and Malformed where there is no such entry.
     """
     content = _content(path, label_key)
-    values, labels = content.get(entry), content[label_key]
+    values, labels = content.get(entry), _labels(content, label_key, path)
     if isinstance(values, np.ndarray):
         values = values.tolist()
     if not isinstance(values, list) or len(values) != len(labels):
@@ -77,7 +74,17 @@ def read_entry(path: Path, label_key: str, entry: str) -> list[object]:
             f"{path}: expected {entry} for source.groups, one value per image, found none; "
             f"it holds {', '.join(sorted(map(str, content)))}"
         )
-    return values
+    return labels, values
+
+
+def _labels(content: Mapping[str, Any], label_key: str, path: Path) -> NDArray[np.int64]:
+    """The labels [N] of a batch file. Raises DataError."""
+    labels = np.asarray(content[label_key])
+    if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
+        raise DataError(
+            f"{path}: expected one integer per image in {label_key}, found {labels.dtype} {labels.shape}"
+        )
+    return labels.astype(np.int64)
 
 
 def _content(path: Path, label_key: str) -> dict[str, Any]:
