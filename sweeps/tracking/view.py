@@ -35,7 +35,6 @@ from sweeps.tracking.state import TrialState
 from trainer.store import Store
 from trainer.tasks.base import task_arrays
 
-SPLITS = ("val", "test")
 _REASON_LENGTH = 500
 _ERROR_LENGTH = 4000
 
@@ -128,7 +127,7 @@ class _Split:
 
 
 def _read_splits(trial: TrialState, store: Store, results: Mapping[int, Mapping[str, Any]]) -> list[_Split]:
-    """The completed replicates on validation and test; nothing where there are none."""
+    """The completed replicates on validation, where there is one, and test; nothing where none completed."""
     config, tables = trial.config, {}
     for seed, done in sorted(trial.replicates.items()):
         if done.state == "completed":
@@ -139,7 +138,7 @@ def _read_splits(trial: TrialState, store: Store, results: Mapping[int, Mapping[
     known = [arrays.drawn_counts(results[seed].get("counts") or {}) for seed in tables]
     counts, at_zero = known[0], config.loss.decides_at_zero  # every seed draws as many of each class
     splits = []
-    for name in SPLITS:
+    for name in _split_names(config):
         aligner = SplitAligner(name)
         rows = []
         for seed, table in tables.items():
@@ -149,6 +148,10 @@ def _read_splits(trial: TrialState, store: Store, results: Mapping[int, Mapping[
         values = arrays.summarize_rows(targets, all_rows, decides_at_zero=at_zero, counts=counts)
         splits.append(_Split(name, tuple(tables), targets, outputs, values, _headline(trial)))
     return splits
+
+
+def _split_names(config: TrialConfig) -> tuple[str, ...]:
+    return ("val", "test") if config.data.validates else ("test",)
 
 
 def _headline(trial: TrialState) -> list[str]:
@@ -190,7 +193,7 @@ def _replicate_row(
 ) -> dict[str, Any]:
     by_name = {split.name: split for split in splits}
     metrics: dict[str, float | None] = {}
-    for split in SPLITS:
+    for split in _split_names(trial.config):
         for name in _headline(trial):
             known = by_name.get(split)
             metrics[f"{split}/{name}"] = None if known is None else known.replicate(seed, name)

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from analysis.load import load_sweep, read_test
-from search_spaces.config import DEFAULT_TARGETS, Targets
+from search_spaces.config import DEFAULT_TARGETS, SmallCnn, Targets
 from search_spaces.errors import StoreError
 from search_spaces.labels import BlockLabels
 from search_spaces.reading import Reading
@@ -17,7 +18,9 @@ from sweeps.tracking.experiment import identity_tags, params
 from sweeps.tracking.state import trial_state
 from sweeps.tracking.view import trial_view
 from tests.sweeps import synthetic_store as synthetic
+from trainer.options import TrialOptions
 from trainer.store import Store
+from trainer.trial import run_trial
 
 
 def test_summary_equals_the_numbers_of_the_tables(tmp_path: Path) -> None:
@@ -101,6 +104,27 @@ def test_replicates_with_other_examples_are_refused(tmp_path: Path) -> None:
     )
     with pytest.raises(StoreError, match="target"):
         trial_view(trial_state(config, store.replicates.ended(config.trial_id), None), store)
+
+
+def test_without_validation_the_test_split_stands_alone(tmp_path: Path) -> None:
+    plain = synthetic.trials()[0]
+    config = plain.model_copy(
+        update={
+            "data": plain.data.model_copy(update={"validation_per_class": 0}),
+            "model": SmallCnn(width=2),
+            "scored": "last",
+            "patience": None,
+            "epochs": 1,
+            "seeds": (1, 2),
+        }
+    )
+    store = Store(tmp_path)
+    run_trial(config, store, torch.device("cpu"), TrialOptions())
+    view = trial_view(trial_state(config, store.replicates.ended(config.trial_id), None), store)
+    assert view.summary["final/replicates_found"] == 2
+    assert 0 <= view.summary["final/test/auroc"] <= 1
+    assert not any("val/" in name for name in [*view.summary, *view.replicates[0], *view.tags])
+    assert view.roc is not None
 
 
 def test_fingerprint_changes_with_what_is_shown(tmp_path: Path) -> None:
