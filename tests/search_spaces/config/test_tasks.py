@@ -132,10 +132,14 @@ def test_a_split_is_drawn_by_number_or_by_share(kind: dict[str, Any]) -> None:
         return TrialConfig(data={**kind, **fields}, loss=loss).data
 
     assert task().drawn("test") is None
-    assert task(test_per_class=5).drawn("test") == ("test_per_class", 5, None)
+    assert task(test_per_class=5).drawn("test") == ("test_per_class", 5, False)
     shared = task(test_share=0.2, validation_share=0.25)
-    assert shared.drawn("test") == ("test_share", None, 0.2)
-    assert shared.drawn("validation") == ("validation_share", None, 0.25)
+    assert shared.drawn("test") == ("test_share", 0.2, True)
+    assert shared.drawn("validation") == ("validation_share", 0.25, True)
+    for split, counts in (("test", (20, 1, 2)), ("validation", (25, 1, 2))):
+        drawn = shared.drawn(split)
+        assert drawn is not None
+        assert tuple(map(drawn.of_class, (100, 4, 9))) == counts
     assert shared.validates
     assert "share" not in task().model_dump_json().replace("train_share", "")
     for wrong, message in (
