@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from search_spaces.errors import StoreError
 from search_spaces.words import count
-from trainer.store.outputs import OUTPUTS, SCORE, group_values, output_values
+from trainer.store.outputs import OUTPUTS, SCORE, group_values, output_values, target_values
 
 COLUMNS = ("split", "example_id", "target")
 
@@ -82,7 +82,7 @@ class SplitAligner:
 
     def _order(self, rows: pa.Table, origin: str) -> NDArray[np.int64]:
         ids = rows.column("example_id").combine_chunks()
-        targets = rows.column("target").to_numpy()
+        targets = target_values(rows)
         layout = self._layout
         if layout is not None and ids.equals(layout.ids) and np.array_equal(targets, layout.targets):
             return layout.order

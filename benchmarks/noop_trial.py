@@ -23,6 +23,7 @@ from trainer.data.task import TaskData
 from trainer.fit import Round
 from trainer.scored import ScoredEpochs
 from trainer.tasks.base import TaskArrays, task_arrays
+from trainer.tasks.label_sets import Strata
 
 VALIDATION, TEST = 60, 120
 
@@ -141,7 +142,7 @@ def _setup(config: TrialConfig, device: torch.device, *where: Any, **how: Any) -
         mean=(0.5,),
         std=(0.5,),
         sha256="0" * 64,
-        members=(),
+        strata=Strata(np.zeros((0, 0), np.uint8), ()),
         sizes=ClassSizes((), (), ()),
         copies=(),
     )

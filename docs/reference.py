@@ -176,7 +176,7 @@ def _names() -> Iterator[str]:
     yield "## Classes by name"
     yield "`rest` in one list stands for every class that no other list names."
     for source in SOURCE_TYPES:
-        if source.title_field is None:
+        if not any(field.is_required() for field in source.model_fields.values()):
             yield from _classes(source.type_name(), source.model_validate({}).classes_told)
     for subset in MEDMNIST:
         yield from _classes(subset, MedMnist(subset=subset).classes_told)

@@ -69,8 +69,10 @@ MAY_NAME_TASKS = {
     "search_spaces/config/__init__.py",
     "search_spaces/config/losses/base.py",
     "search_spaces/config/losses/multiclass.py",
+    "search_spaces/config/losses/multilabel.py",
     "search_spaces/config/tasks/binary.py",
     "search_spaces/config/tasks/multiclass.py",
+    "search_spaces/config/tasks/multilabel.py",
     "search_spaces/config/tasks/registered.py",
     "search_spaces/longtail/presets.py",
     "search_spaces/paper/presets.py",
@@ -148,7 +150,9 @@ def test_rooms_import_from_the_floors_below_them(package: str) -> None:
 
 @pytest.mark.parametrize("package", FLOORS)
 def test_only_tasks_know_the_kinds_of_task(package: str) -> None:
-    names = re.compile(r"\b(Binary|MultiClass)(Arrays|Tensors)?\b|[\"'](binary|multiclass)[\"']")
+    names = re.compile(
+        r"\b(Binary|MultiClass|MultiLabel)(Arrays|Tensors)?\b|[\"'](binary|multiclass|multi_label)[\"']"
+    )
     for path in sources(package).values():
         place = path.relative_to(ROOT).as_posix()
         if place in MAY_NAME_TASKS or place.startswith(("trainer/tasks/", "trainer/losses/")):

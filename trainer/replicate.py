@@ -75,7 +75,7 @@ class Replicate:
         self.counts = setup.arrays.count_facts(drawn.numpy())
         target_counts = setup.tensors.target_counts(drawn)
         ratio = config.data.ratio or setup.tensors.ratio_of(target_counts)
-        self.loss = make_loss(config.loss, TrainingFacts(target_counts, ratio), device)
+        self.loss = make_loss(config.loss, TrainingFacts(target_counts, ratio, len(drawn)), device)
         self.model = build_replicate_model(config, data.image_shape, setup.generator(self.seed, "weights"))
         self.model.to(device).to(memory_format=setup.memory_format)  # type: ignore[call-overload]
         self.constraint = self._make_constraint()

@@ -43,6 +43,7 @@ from search_spaces.config.losses.multiclass import (
     VectorScaling,
     WeightedCrossEntropy,
 )
+from search_spaces.config.losses.multilabel import MultiLabelBce
 from search_spaces.config.losses.registered import FAMILIES, LOSS_TYPES, LossConfig
 from search_spaces.config.metrics import DEFAULT_TARGETS, Metric, Targets, percent
 from search_spaces.config.models import (
@@ -62,10 +63,13 @@ from search_spaces.config.sampling import PowerSampler, Sampler, SamplerName
 from search_spaces.config.sources import (
     SOURCE_TYPES,
     Cifar10,
+    Cifar10Mosaic,
     Cifar100,
+    DigitMosaic,
     Digits,
     ImageFolder,
     MedMnist,
+    Mosaic,
     Percentiles,
     Source,
     SourceConfig,
@@ -73,6 +77,7 @@ from search_spaces.config.sources import (
 from search_spaces.config.tasks.base import Comparison, HeldOutDraw, HeldOutName, Task
 from search_spaces.config.tasks.binary import Binary
 from search_spaces.config.tasks.multiclass import Imbalance, MultiClass
+from search_spaces.config.tasks.multilabel import MultiLabel
 from search_spaces.config.tasks.registered import DataConfig
 from search_spaces.config.training import SCORED_EPOCHS, Adam, OptimizerConfig, ScoredBy, Sgd
 from search_spaces.config.trial import REGISTRIES, SCHEMA_VERSION, TrialConfig
@@ -103,6 +108,7 @@ __all__ = [
     "Bce",
     "Binary",
     "Cifar10",
+    "Cifar10Mosaic",
     "Cifar100",
     "ClassBalancedBce",
     "ClassBalancedCrossEntropy",
@@ -115,6 +121,7 @@ __all__ = [
     "CutMix",
     "DataConfig",
     "DeferredLdam",
+    "DigitMosaic",
     "Digits",
     "Focal",
     "Frozen",
@@ -138,7 +145,10 @@ __all__ = [
     "Mixup",
     "Model",
     "ModelConfig",
+    "Mosaic",
     "MultiClass",
+    "MultiLabel",
+    "MultiLabelBce",
     "NonNegative",
     "OptimizerConfig",
     "PartialAuc",

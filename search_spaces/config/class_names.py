@@ -1,7 +1,7 @@
 """The names of the classes of published data sets, each under its number in the files.
 
 CIFAR: the original files' `batches.meta` and `meta` (Krizhevsky 2009). MedMNIST: its `INFO` (Yang et al.
-2023), two of the names shortened; RetinaMNIST's grades have none.
+2023), two of the names shortened, "pleural" spelled out; RetinaMNIST's grades have none.
 """
 
 from __future__ import annotations
@@ -73,6 +73,22 @@ MEDMNIST: Mapping[str, Mapping[ClassLabel, str]] = {
         "platelet",
     ),
     "breastmnist": numbered("malignant", "normal or benign"),
+    "chestmnist": numbered(
+        "atelectasis",
+        "cardiomegaly",
+        "effusion",
+        "infiltration",
+        "mass",
+        "nodule",
+        "pneumonia",
+        "pneumothorax",
+        "consolidation",
+        "edema",
+        "emphysema",
+        "fibrosis",
+        "pleural thickening",
+        "hernia",
+    ),
     "dermamnist": numbered(
         "actinic keratoses and intraepithelial carcinoma",
         "basal cell carcinoma",

@@ -97,6 +97,15 @@ DEFAULT_TARGETS = Targets()
 GROUP_SIZES = {"many": "more than 100", "medium": "20 to 100", "few": "fewer than 20"}
 
 
+# Examples of a label by what they are and what was decided, as tables head them, and which way is better.
+COUNTED: dict[str, tuple[str, Literal["higher", "lower"]]] = {
+    "true_positives": ("TP", "higher"),
+    "false_positives": ("FP", "lower"),
+    "false_negatives": ("FN", "lower"),
+    "true_negatives": ("TN", "higher"),
+}
+
+
 def percent(rate: float) -> str:
     """A rate in per cent, in its shortest form.
 
@@ -200,10 +209,68 @@ def accuracy() -> Metric:
     return Metric("accuracy", "higher", "Accuracy (%)", "accuracy", 100.0, "headline")
 
 
-def calibration_error(*, tabled: bool) -> Metric:
+def calibration_error(*, tabled: bool, of: str = "") -> Metric:
     """How far the decisions' probabilities are from how often they are right, in 15 bins of equal count."""
-    words = "expected calibration error"
-    return Metric("calibration_error", "lower", "ECE (%)", words, 100.0, tabled=tabled)
+    name, header = _of_column("calibration_error", of), f"ECE{_of_words(of)} (%)"
+    words = f"expected calibration error{_of_words(of)}"
+    return Metric(name, "lower", header, words, 100.0, tabled=tabled)
+
+
+def average_precision(*, of: str) -> Metric:
+    """The area under a label's precision-recall curve, as scikit-learn has it."""
+    which = _of_words(of)
+    name = _of_column("average_precision", of)
+    return Metric(name, "higher", f"AP{which}", f"average precision{which}", tabled=True)
+
+
+def of_labels() -> tuple[Metric, ...]:
+    """Means over labels, and what is counted over all of them, of a task with label sets."""
+    macro, micro = "macro-averaged over labels", "over all decisions"
+    return (
+        Metric(
+            "mean_average_precision",
+            "higher",
+            "mAP",
+            "mean average precision",
+            role="headline",
+            mean_of="average_precision",
+        ),
+        Metric(
+            "macro_auroc", "higher", "Macro AUC", "macro AUROC", role="headline", mean_of="auroc", trivial=0.5
+        ),
+        macro_f1(),
+        Metric("micro_f1", "higher", "Micro F1", "micro F1", role="headline", trivial=0.0),
+        Metric(
+            "critical_f1", "higher", "Critical F1", "mean F1 of critical labels", role="headline", trivial=0.0
+        ),
+        Metric("macro_precision", "higher", "Macro precision (%)", f"precision {macro}", 100.0, tabled=True),
+        Metric("macro_recall", "higher", "Macro recall (%)", f"recall {macro}", 100.0, tabled=True),
+        Metric("micro_precision", "higher", "Micro precision (%)", f"precision {micro}", 100.0),
+        Metric("micro_recall", "higher", "Micro recall (%)", f"recall {micro}", 100.0),
+        calibration_error(tabled=True),
+    )
+
+
+def decision_metrics(*, of: str, role: Role) -> tuple[Metric, ...]:
+    """What deciding for a label comes to: F1, of that role, precision, recall, and the four counts."""
+    which = _of_words(of)
+    shares = (
+        Metric(_of_column("f1", of), "higher", f"F1{which}", f"F1{which}", 1.0, role, True, trivial=0.0),
+        Metric(
+            name=_of_column("precision", of),
+            better="higher",
+            header=f"Precision{which} (%)",
+            words=f"precision{which}",
+            scale=100.0,
+            tabled=True,
+        ),
+        recall(of=of, role="summary"),
+    )
+    counts = []
+    for name, (header, better) in COUNTED.items():
+        words = f"{name.replace('_', ' ')}{which}"
+        counts.append(Metric(_of_column(name, of), better, f"{header}{which}", words, tabled=True))
+    return (*shares, *counts)
 
 
 def balanced_accuracy(classes: int, *, role: Role = "summary") -> Metric:

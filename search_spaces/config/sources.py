@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self, TypeAlias
 
-from pydantic import Discriminator, Field, Tag, field_validator
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from search_spaces.config.base import Frozen
 from search_spaces.config.class_names import (
@@ -20,6 +20,7 @@ from search_spaces.config.classes import Classes, ClassLabel
 from search_spaces.config.groups import GROUP_KEYS, GroupKey, Groups
 from search_spaces.config.identity import ADDED_LATER
 from search_spaces.config.kinds import Absent, Kind
+from search_spaces.config.metrics import Rate
 from search_spaces.config.registry import Registry
 
 
@@ -33,6 +34,7 @@ class Source(Kind):
     known_classes   every class, in order, where that is known without its files
     class_names     what a person calls each of them
     class_groups    names that stand for several of them, in order
+    label_sets      whether its examples may have several labels, or none
     group_keys      what of its examples can tell their groups
     groups          what tells the group of an example, a patient for one: no group stands in two of training,
                     validation and test
@@ -40,12 +42,13 @@ class Source(Kind):
 
     kind: ClassVar[str] = "data set"
     group: ClassVar[str] = "almsweep.sources"
-    told: ClassVar[tuple[str, ...]] = ("title_field",)
+    told: ClassVar[tuple[str, ...]] = ("title_field", "label_sets")
     needs_files: ClassVar[bool] = True
     title_field: ClassVar[str | None] = None
     known_classes: ClassVar[tuple[ClassLabel, ...]] = ()
     class_names: ClassVar[Mapping[ClassLabel, str]] = {}
     class_groups: ClassVar[Mapping[str, tuple[ClassLabel, ...]]] = {}
+    label_sets: ClassVar[bool] = False
     group_keys: ClassVar[tuple[GroupKey, ...]] = ()
 
     groups: Annotated[Groups | None, ADDED_LATER] = None
@@ -121,14 +124,94 @@ class Digits(Source):
         return 1, 8
 
 
+TILES = 4
+
+
+class Mosaic(Source):
+    """Images of 2 x 2 tiles, each an image of a data set of classes, and which of some classes are there.
+
+    Each label is there with its own probability, whatever the others, on one tile; the other tiles show
+    classes that are no label. No image is a tile in two splits; within one it may be so several times.
+
+    classes       the labels, by number or name
+    prevalences   the probability of each
+    train         images of the training split
+    validation    of the validation split
+    test          of the test split
+    """
+
+    implementation: ClassVar[str] = "trainer.data.sources.mosaic:MosaicReader"
+    label_sets: ClassVar[bool] = True
+    tiles_of: ClassVar[Source]
+
+    classes: tuple[ClassLabel, ...] = Field(min_length=2, max_length=TILES)
+    prevalences: tuple[Rate, ...]
+    train: int = Field(ge=1)
+    validation: int = Field(ge=1)
+    test: int = Field(ge=1)
+
+    @field_validator("classes", mode="before")
+    @classmethod
+    def _are_told_by_name(cls, given: object) -> object:
+        if not isinstance(given, list | tuple):
+            return given
+        told = cls.tiles_of.classes_told
+        found: list[object] = []
+        for one in given:
+            found += told.labels(one) or (one,) if isinstance(one, str) else (one,)
+        return tuple(found)
+
+    @model_validator(mode="after")
+    def _labels_are_some_of_the_classes(self) -> Self:
+        every = self.tiles_of.classes_told.every
+        unknown = [label for label in self.classes if label not in every]
+        if unknown or len(set(self.classes)) != len(self.classes):
+            raise ValueError(f"expected distinct classes among {list(every)}, given {list(self.classes)}")
+        if len(self.prevalences) != len(self.classes):
+            raise ValueError(
+                f"expected prevalences of {len(self.classes)} classes, given {len(self.prevalences)}"
+            )
+        return self
+
+    @property
+    def classes_told(self) -> Classes:
+        """The labels, by the names of the tiles' classes."""
+        names = self.tiles_of.classes_told.names
+        return Classes(self.classes, {label: names[label] for label in self.classes if label in names})
+
+    @property
+    def image_shape(self) -> tuple[int, int] | None:
+        """Twice as wide as a tile."""
+        shape = self.tiles_of.image_shape
+        return None if shape is None else (shape[0], 2 * shape[1])
+
+
+class DigitMosaic(Mosaic):
+    """Mosaics of scikit-learn's digits: grey, 16 x 16. Embedded, needs no file."""
+
+    needs_files: ClassVar[bool] = False
+    tiles_of: ClassVar[Source] = Digits()
+    name: Literal["digit_mosaic"] = "digit_mosaic"
+
+
+class Cifar10Mosaic(Mosaic):
+    """Mosaics of CIFAR-10: colour, 64 x 64; those of the test split of its test images."""
+
+    tiles_of: ClassVar[Source] = Cifar10()
+    name: Literal["cifar10_mosaic"] = "cifar10_mosaic"
+
+
 class MedMnist(Source):
     """A MedMNIST v2 `.npz` file (Yang et al. 2023), for example `breastmnist`.
+
+    Of a file with label sets, as `chestmnist`, the labels are the numbers of its columns, or their names.
 
     subset   the file's name without `.npz`
     """
 
     implementation: ClassVar[str] = "trainer.data.sources.medmnist:MedMnistReader"
     title_field: ClassVar[str | None] = "subset"
+    label_sets: ClassVar[bool] = True
     group_keys: ClassVar[tuple[GroupKey, ...]] = ("column",)
     name: Literal["medmnist"] = "medmnist"
     subset: str = Field(pattern=r"^[a-z0-9_]+$")
@@ -231,11 +314,12 @@ def _path_below(given: str) -> str:
 class AbsentSource(Absent, Source):
     """A source whose plug-in is not installed here."""
 
+    label_sets: ClassVar[bool] = True
     group_keys: ClassVar[tuple[GroupKey, ...]] = GROUP_KEYS
 
 
 SOURCE_TYPES: Registry[Source] = Registry(
-    Source, AbsentSource, Cifar10, Cifar100, Digits, MedMnist, ImageFolder
+    Source, AbsentSource, Cifar10, Cifar100, Digits, MedMnist, ImageFolder, DigitMosaic, Cifar10Mosaic
 )
 
 if TYPE_CHECKING:

@@ -91,6 +91,8 @@ class TrialConfig(Frozen):
         if self.constraint is not None and self.constraint.comparison not in self.data.comparisons:
             known = " or ".join(self.data.comparisons)
             raise ValueError(f"constraint.comparison: expected {known}, given {self.constraint.comparison}")
+        if self.data.has_label_sets and self.sampler != "shuffle":
+            raise ValueError(f"sampler: expected one for {kind} tasks, given one of classes: {self.sampler}")
         return self
 
     @model_validator(mode="after")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from trainer.data.pictures import digests
 from trainer.data.sources.images import Images, LeftOut, Passed
 from trainer.data.splits import Splits
@@ -28,6 +30,6 @@ def _in_two_classes(images: Images) -> list[tuple[int, int]]:
     found = []
     for position, picture in enumerate(digests(images)):
         known = first.setdefault(picture, position)
-        if images.classes[known] != images.classes[position]:
+        if not np.array_equal(images.classes[known], images.classes[position]):
             found.append((position, known))
     return found

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from search_spaces.errors import DataError
 from search_spaces.words import count
+from trainer.data.stratified import hold_out_units
 from trainer.seeds import seed_for
+from trainer.tasks.label_sets import Labels, are_sets
 
 # Hexadecimal digits of a hashed group.
 _DIGITS = 16
@@ -19,7 +21,7 @@ _DIGITS = 16
 
 def draw_groups(
     groups: NDArray[np.str_],
-    classes: NDArray[np.int64],
+    classes: Labels,
     wanted: NDArray[np.float64],
     *,
     seed: int,
@@ -31,16 +33,24 @@ def draw_groups(
     brings the held out examples nearer to what is wanted, round after round, until none does. So no single
     group more or less would come nearer. Near is the sum over classes of the squared differences, each as a
     share of the class's examples; before that counts how many classes would be missing on a side.
+    Of examples with label sets that begins where iterative stratification of the groups ends.
 
-    `classes` are [N]; `wanted` [C] are numbers of examples, of which each class has more.
+    `classes` are [N], or label sets [N, C]; `wanted` [C] are numbers of examples, of which each class has
+    more.
     """
     names, member = np.unique(groups, return_inverse=True)
     sizes = np.zeros((len(names), len(wanted)))
-    np.add.at(sizes, (member, classes), 1)
-    total = sizes.sum(axis=0)
     ranks = [seed_for(seed, f"{purpose}/{name}") for name in names.tolist()]
     is_out = np.zeros(len(names), dtype=bool)
-    held = np.zeros_like(total)
+    if are_sets(classes):
+        np.add.at(sizes, member, classes)
+        every = np.bincount(member, minlength=len(names)).astype(np.float64)
+        share = float(wanted.sum() / max(sizes.sum(), 1))
+        is_out = hold_out_units(sizes, every, np.array([*wanted, share * every.sum()]), ranks)
+    else:
+        np.add.at(sizes, (member, classes), 1)
+    total = sizes.sum(axis=0)
+    held = sizes[is_out].sum(axis=0)
     distance = _distance(held, wanted, total)
     changed = True
     while changed:

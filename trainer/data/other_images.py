@@ -65,6 +65,11 @@ def read_other_images(
     Folders of no class of the task are passed over. Raises DataError where the folder is missing, holds no
     class of the task, or images that cannot be read; InputError for a name in `given` that is none.
     """
+    if task.has_label_sets:
+        raise InputError(
+            f"--data: expected a trial of one class per image, as a folder per class has them, "
+            f"given a {task.kind} one"
+        )
     part = _scored_part(folder)
     found, groups = _class_folders(part, task, given)
     classes = _classes(part, found, task, given)

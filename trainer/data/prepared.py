@@ -27,6 +27,7 @@ from trainer.data.preparation import PREPARATION
 from trainer.data.sources.depth import Limits
 from trainer.data.sources.images import LeftOut, Origin
 from trainer.data.sources.read import source_files
+from trainer.tasks.label_sets import Strata, strata
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +41,8 @@ class Split:
     """Images with their targets.
 
     pixels      uint8 [N, C, H, W]
-    targets     [N], as the task stores them: uint8, 1 = positive (critical), or int16, the class
+    targets     [N], as the task stores them: uint8, 1 = positive (critical), or int16, the class; or label
+                sets, uint8 [N, L], 1 where an example has the label
     ids         int64 [N], position in the published split; for folders str [N], path in the folder
     origin      the published split that the ids refer to: an example is an id and its origin
     groups      str [N], the hashed group of each example (`trainer.data.groups.hashed`); None of a source
@@ -63,7 +65,7 @@ class Split:
 
 @dataclass(frozen=True)
 class ClassSizes:
-    """Examples of each class: training ones that are not held out, copies included; held out ones."""
+    """Examples of each class or label: training ones, copies included, that are not held out; held out."""
 
     train: tuple[int, ...]
     validation: tuple[int, ...]
@@ -74,7 +76,7 @@ class ClassSizes:
 class PreparedSplits:
     """What all ratios of a data set and its roles share.
 
-    members     per class, positions in the pool
+    strata      the pool's examples by their class or label set
     copies      what was left out as a copy, and why
     limits      the values that became 0 and 255, where they are scaled by percentiles of the pool
     """
@@ -85,7 +87,7 @@ class PreparedSplits:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     sha256: str
-    members: tuple[NDArray[np.int64], ...]
+    strata: Strata
     sizes: ClassSizes
     copies: tuple[LeftOut, ...]
     limits: Limits | None = None
@@ -162,8 +164,9 @@ def _to_arrays(prepared: PreparedSplits) -> CachedArrays:
         if split.groups is not None:
             arrays[f"{name}_groups"] = split.groups
         origins[name] = split.origin
-    for position, members in enumerate(prepared.members):
-        arrays[f"members_{position}"] = members
+    if prepared.pool.targets.ndim == 1:  # label sets tell their strata themselves
+        for position, members in enumerate(prepared.strata.members):
+            arrays[f"members_{position}"] = members
     facts = {
         "origins": origins,
         "mean": list(prepared.mean),
@@ -180,22 +183,26 @@ def _from_arrays(cached: CachedArrays) -> PreparedSplits:
     facts, sizes = cached.facts, {}
     for name, counts in facts["sizes"].items():
         sizes[name] = tuple(counts)
-    members = []
-    for position in range(len(sizes["train"])):
-        members.append(cached.arrays[f"members_{position}"])
-    limits = facts["limits"]
+    limits, pool = facts["limits"], _split_from(cached, "pool")
     return PreparedSplits(
-        pool=_split_from(cached, "pool"),
+        pool=pool,
         validation=_split_from(cached, "validation"),
         test=_split_from(cached, "test"),
         mean=tuple(facts["mean"]),
         std=tuple(facts["std"]),
         sha256=facts["sha256"],
-        members=tuple(members),
+        strata=_strata_from(cached, pool, len(sizes["train"])),
         sizes=ClassSizes(**sizes),
         copies=tuple(LeftOut(**part) for part in facts["copies"]),
         limits=None if limits is None else Limits(*limits),
     )
+
+
+def _strata_from(cached: CachedArrays, pool: Split, count: int) -> Strata:
+    if pool.targets.ndim == 2:
+        return strata(pool.targets.numpy(), count)
+    members = [cached.arrays[f"members_{position}"] for position in range(count)]
+    return Strata(np.eye(count, dtype=np.uint8), tuple(members))
 
 
 def _split_from(cached: CachedArrays, name: str) -> Split:

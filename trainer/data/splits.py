@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
@@ -15,9 +15,14 @@ from trainer.data.groups import check_apart
 from trainer.data.held_out import Part, Taken, count_classes, hold_out
 from trainer.data.pictures import digests, without
 from trainer.data.sources.images import Images, Listing, Origin, RawData
+from trainer.seeds import draw
 from trainer.tasks.base import task_arrays
+from trainer.tasks.label_sets import Labels, Strata, are_sets, strata
+from trainer.tasks.prevalence import keeping, whole_counts
 
 T = TypeVar("T")
+
+_FIXED_SEED = 0
 
 
 @dataclass(frozen=True)
@@ -36,7 +41,7 @@ class HeldOut:
 class Splits:
     """Pool, validation and test: no example and no picture stands in two of them.
 
-    class_sizes     per asked class, training examples that are not held out, copies included
+    class_sizes     per asked class or label, training examples that are not held out, copies included
     copies          which of these are copies of a validation or test image and left the pool: their ids
     """
 
@@ -70,7 +75,8 @@ def make_splits(raw: RawData, config: Task) -> Splits:
     validation nor kept in the data set's own validation split, and a training image that is a copy of a
     test or validation image leaves the pool. Copies within one split stay.
 
-    Of a source with groups whole groups are drawn, and no group stands in two of the three.
+    Of a source with groups whole groups are drawn, and no group stands in two of the three. Where labels are
+    to have shares in every split, examples are left out of the data set's own splits first.
 
     Raises DataError if the data set lacks a split that the configuration does not draw, if a class
     has too few examples to draw from, if validation or test lack what the task's metrics need, and if a
@@ -104,22 +110,78 @@ def divide_listing(listing: Listing, config: Task) -> Division:
     return divide(train, validation, test, config)
 
 
-def train_counts(sizes: Sequence[int], available: Sequence[int], config: Task) -> tuple[int, ...]:
-    """How many training examples a seed draws of each class, as the task's `class_counts` says.
+def train_counts(sizes: Sequence[int], pool: Strata, config: Task) -> tuple[int, ...]:
+    """How many training examples a seed draws of each stratum of the pool, as `class_counts` says.
 
-    Its DataError tells how many are copies of held-out images, where any are.
+    `sizes` are training examples of each class or label, copies of held-out ones included. A DataError tells
+    how many are such copies, where any are.
     """
     try:
-        return task_arrays(config).class_counts(sizes, available, config.source.title)
+        return task_arrays(config).class_counts(sizes, pool.sizes, config.source.title, pool.sets)
     except DataError as error:
-        copies = sum(sizes) - sum(available)
-        if not copies:
+        copies = sum(sizes) - sum(pool.sizes)
+        if config.has_label_sets or not copies:  # sizes of labels overlap
             raise
         raise DataError(f"{error}; {copies:,} more are copies of validation or test images") from None
 
 
 def divide(train: Part, validation: Part | None, test: Part | None, config: Task) -> Division:
     """See `make_splits`."""
+    for part in (train, validation, test):
+        if part is not None:
+            _check_labels(part.classes, config)
+    shares = config.kept_shares("every_split")
+    if not shares:
+        return _divide(train, validation, test, config)
+    own: dict[Origin, Part | None] = {"train": train, "validation": validation, "test": test}
+    kept = {name: _kept(part, shares, config) for name, part in own.items() if part is not None}
+    found = _divide(
+        train.take(kept["train"]),
+        None if validation is None else validation.take(kept["validation"]),
+        None if test is None else test.take(kept["test"]),
+        config,
+    )
+    return replace(
+        found,
+        pool=kept["train"][found.pool],
+        validation=_back(found.validation, kept),
+        test=_back(found.test, kept),
+        copies=kept["train"][found.copies],
+    )
+
+
+def _check_labels(labels: Labels, config: Task) -> None:
+    """Raise DataError for label sets where a task wants one class each, and the other way round."""
+    if are_sets(labels) == config.has_label_sets:
+        return
+    words = ["one class per image", "label sets"]
+    expected, found = (words[int(sets)] for sets in (config.has_label_sets, are_sets(labels)))
+    raise DataError(f"{config.source.title}: expected {expected} for a {config.kind} task, found {found}")
+
+
+def _kept(part: Part, shares: Mapping[int, float], config: Task) -> NDArray[np.int64]:
+    """Sorted positions of the examples of a split with which labels have these shares, as many as can be."""
+    found = strata(part.classes, len(config.labels))
+    weights = keeping(found.sets, found.sizes, shares)
+    if weights is None:
+        asked = ", ".join(f"{share:g} of label {config.labels[place]!r}" for place, share in shares.items())
+        raise DataError(
+            f"{config.source.title}: expected images of which the shares can be {asked}, found none"
+        )
+    counts = whole_counts(found.sets, weights * np.array(found.sizes), found.sizes)
+    kept = []
+    for members, count in zip(found.members, counts, strict=True):
+        kept.append(members[draw(part.ids[members], count, seed=_FIXED_SEED, purpose="prevalence")])
+    return np.sort(np.concatenate(kept))
+
+
+def _back(taken: Taken, kept: Mapping[Origin, NDArray[np.int64]]) -> Taken:
+    """The same examples by their positions in the data set's own split."""
+    own = kept[taken.origin]
+    return replace(taken, positions=own[taken.positions], copies=own[taken.copies])
+
+
+def _divide(train: Part, validation: Part | None, test: Part | None, config: Task) -> Division:
     for part in (train, validation, test):
         if config.source.groups is not None and part is not None and part.groups is None:
             raise DataError(
@@ -155,7 +217,7 @@ def _part(images: Images) -> Part:
     return Part(images.classes, images.ids, digests(images), images.groups)
 
 
-def _listed(name: Origin, classes: NDArray[np.int64], listing: Listing) -> Part:
+def _listed(name: Origin, classes: Labels, listing: Listing) -> Part:
     ids = np.arange(len(classes))
     pictures = [(name, position) for position in ids.tolist()]
     return Part(classes, ids, pictures, listing.groups.get(name))

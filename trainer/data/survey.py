@@ -16,6 +16,7 @@ from trainer.data.sources.faults import Malformed
 from trainer.data.sources.images import LeftOut, Listing, with_left_out
 from trainer.data.sources.read import list_source, source_files
 from trainer.data.splits import divide_listing, train_counts
+from trainer.tasks.label_sets import of_strata, strata
 
 
 class HeldOutFacts(Frozen):
@@ -114,8 +115,9 @@ def by_data_set(tasks: Sequence[Task]) -> Iterator[tuple[Task, list[Task]]]:
 def survey_listing(listing: Listing, task: Task) -> Survey:
     """What labels tell of a task. Raises DataError where they tell that it cannot be trained."""
     division = divide_listing(listing, task)
+    pool = strata(listing.train[division.pool], len(task.labels))
     return Survey(
-        train=train_counts(division.class_sizes, division.class_sizes, task),
+        train=of_strata(pool.sets, train_counts(division.class_sizes, pool, task)),
         sizes=division.class_sizes,
         validation=_facts(division.validation, listing.validation, task),
         test=_facts(division.test, listing.test, task),

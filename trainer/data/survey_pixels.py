@@ -11,6 +11,7 @@ from search_spaces.config import Task
 from search_spaces.errors import DataError
 from trainer.data.survey import Finding, Survey, by_data_set, files_are_missing, look_at_labels
 from trainer.data.task import TaskData, load_task, read_splits
+from trainer.tasks.label_sets import of_strata
 
 
 def look_at_pixels(
@@ -66,8 +67,8 @@ def _with_pixels(survey: Survey | None, data: TaskData) -> Survey:
     validation = survey.validation.model_copy(update={"counts": splits.sizes.validation})
     return survey.model_copy(
         update={
-            "train": data.counts,
-            "sizes": tuple(map(len, splits.members)),
+            "train": data.label_counts,
+            "sizes": of_strata(splits.strata.sets, splits.strata.sizes),
             "validation": validation,
             "test": survey.test.model_copy(update={"counts": splits.sizes.test}),
             # Listed just now; a cached entry does not know of files that are no images.

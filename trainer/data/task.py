@@ -25,6 +25,7 @@ from trainer.data.sources.read import read_source, source_statistics
 from trainer.data.splits import make_splits, train_counts
 from trainer.data.subset import draw_subset
 from trainer.tasks.base import TaskArrays, task_arrays
+from trainer.tasks.label_sets import of_strata, strata
 
 _SMALLEST_STD = 1 / 255
 
@@ -35,7 +36,7 @@ class TaskData:
 
     task        what the data were read for
     splits      pool, validation and test; seeds draw their training subsets from the pool
-    counts      per class, in the task's order: how many of them a seed draws
+    counts      per class, in the task's order, or per label set: how many of them a seed draws
     """
 
     task: Task
@@ -68,10 +69,15 @@ class TaskData:
         """[C, H, W] of every image."""
         return self.pool.pixels.shape[1:]
 
+    @property
+    def label_counts(self) -> tuple[int, ...]:
+        """How many examples of each class, or with each label, a seed draws."""
+        return of_strata(self.splits.strata.sets, self.counts)
+
     def train_indices(self, seed: int) -> Tensor:
         """Sorted positions in the pool of the subset that a seed draws, int64 [sum of counts]."""
         if seed not in self._drawn:
-            drawn = draw_subset(self.pool.ids, self.splits.members, self.counts, seed)
+            drawn = draw_subset(self.pool.ids, self.splits.strata.members, self.counts, seed)
             self._drawn[seed] = torch.from_numpy(drawn)
         return self._drawn[seed]
 
@@ -85,8 +91,7 @@ def load_task(config: Task, data_dir: Path | None, download: bool = False) -> Ta
     Raises DataError if files are missing or malformed, a class is unknown, or there are too few examples.
     """
     splits = read_splits(config.whole(), data_dir, download)
-    available = [len(members) for members in splits.members]
-    counts = train_counts(splits.sizes.train, available, config)
+    counts = train_counts(splits.sizes.train, splits.strata, config)
     return TaskData(config, splits, counts)
 
 
@@ -122,7 +127,7 @@ def _decode(config: Task, data_dir: Path | None, download: bool) -> PreparedSpli
         mean=statistics[0],
         std=statistics[1],
         sha256=_sha256((pool, validation, test)),
-        members=tuple(np.flatnonzero(splits.pool.classes == index) for index in range(len(config.labels))),
+        strata=strata(splits.pool.classes, len(config.labels)),
         sizes=ClassSizes(
             train=splits.class_sizes,
             validation=count_classes(splits.validation.images.classes, config),

@@ -6,6 +6,7 @@ Every critical-class constraint is R columns of a score, a mask of positives and
     binary                      1                             the logit                          the others
     multi-class, one-vs-rest    one per critical class c      s^c - logsumexp of the others      all others
     multi-class, pairwise       one per c and other class l   s^c - s^l                          class l
+    multi-label                 one per critical label        its logit                          the others
 
 Shapes depend on the batch's size alone, and nothing is copied to the host: a GPU can capture all of it.
 """
@@ -61,7 +62,10 @@ class TaskTensors(ABC):
 
     @abstractmethod
     def target_counts(self, targets: Tensor) -> tuple[int, ...]:
-        """How many targets [N] there are of each value, in the order of the network's classes."""
+        """How many targets [N] there are of each value, in the order of the network's classes.
+
+        Of label sets [N, L] how many have each label.
+        """
 
 
 def task_tensors(config: TrialConfig, device: torch.device) -> TaskTensors:

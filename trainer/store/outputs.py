@@ -3,7 +3,7 @@
 split        "val" or "test"
 example_id   the example's id in its published split, as text
 group        of a source with groups: which one the example is of, hashed
-target       int8 or int16
+target       int8 or int16; of a task with label sets a fixed-size list of int8, 1 for each label it has
 score        float32, of a task with one score per example
 outputs      of any other: fixed-size list of float32, a logit per class
 """
@@ -18,11 +18,11 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 SCORE, OUTPUTS = "score", "outputs"
-GROUP = "group"
+GROUP, TARGET = "group", "target"
 
 
 class Outputs(NamedTuple):
-    """Ids [N] (str), targets [N] and outputs [N] or [N, K] (float32) of one split, as they were stored.
+    """Ids [N] (str), targets [N] or [N, L], and outputs [N] or [N, K] (float32) of one split, as stored.
 
     And the hashed group of each example [N]; None of a source without groups.
     """
@@ -49,9 +49,9 @@ def outputs_table(
         columns[GROUP] = pa.array(groups.tolist(), pa.string())
     values = pa.array(outputs.astype(np.float32).reshape(-1))
     if outputs.ndim == 1:
-        columns["target"], columns[SCORE] = pa.array(targets.astype(np.int8)), values
+        columns[TARGET], columns[SCORE] = pa.array(targets.astype(np.int8)), values
     else:
-        columns["target"] = pa.array(targets.astype(np.int16))
+        columns[TARGET] = _target_column(targets)
         columns[OUTPUTS] = pa.FixedSizeListArray.from_arrays(values, outputs.shape[1])
     return pa.table(columns)
 
@@ -60,8 +60,23 @@ def outputs_of(table: pa.Table, split: str) -> Outputs:
     """One split of a stored table, in its rows' order. Raises KeyError for a table without outputs."""
     part = table.filter(pc.equal(table["split"], split))
     ids = np.asarray(part["example_id"].to_pylist(), dtype=np.str_)
-    targets = part["target"].to_numpy().astype(np.int16)
+    targets = target_values(part).astype(np.int16)
     return Outputs(ids, targets, output_values(part), group_values(part))
+
+
+def _target_column(targets: NDArray[np.generic]) -> pa.Array:
+    if targets.ndim == 1:
+        return pa.array(targets.astype(np.int16))
+    return pa.FixedSizeListArray.from_arrays(pa.array(targets.astype(np.int8).reshape(-1)), targets.shape[1])
+
+
+def target_values(rows: pa.Table) -> NDArray[Any]:
+    """The targets [N], or label sets [N, L], of a table's rows."""
+    column = rows[TARGET].combine_chunks()
+    if not pa.types.is_fixed_size_list(column.type):
+        targets: NDArray[Any] = rows[TARGET].to_numpy()
+        return targets
+    return _listed(column)
 
 
 def group_values(rows: pa.Table) -> NDArray[np.str_] | None:
@@ -76,7 +91,11 @@ def output_values(rows: pa.Table) -> NDArray[np.float32]:
     if SCORE in rows.column_names:
         scores: NDArray[np.float32] = rows[SCORE].to_numpy().astype(np.float32, copy=False)
         return scores
-    lists = rows[OUTPUTS].combine_chunks()
-    values = lists.flatten().to_numpy(zero_copy_only=False).astype(np.float32, copy=False)
-    outputs: NDArray[np.float32] = values.reshape(len(lists), lists.type.list_size)
+    outputs: NDArray[np.float32] = _listed(rows[OUTPUTS].combine_chunks()).astype(np.float32, copy=False)
     return outputs
+
+
+def _listed(lists: pa.FixedSizeListArray) -> NDArray[Any]:
+    """A column of lists of one length as an array [N, length]."""
+    values: NDArray[Any] = lists.flatten().to_numpy(zero_copy_only=False)
+    return values.reshape(len(lists), lists.type.list_size)

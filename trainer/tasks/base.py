@@ -1,7 +1,7 @@
 """What a kind of task computes from labels and stored outputs; NumPy only, so that analysis may import it.
 
-Outputs are what a trial stores of an example: a score [N] for a binary task, a logit per class [N, K] for
-several classes. Several rows of them (replicates, or their mean) are [rows, N] or [rows, N, K].
+Outputs are what a trial stores of an example: a score [N] for a binary task, else a logit per class or label
+[N, K]. Several rows of them (replicates, or their mean) are [rows, N] or [rows, N, K].
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from search_spaces.config import DEFAULT_TARGETS, Metric, Targets, Task
 from trainer.metrics.ranking import Floats
 from trainer.registry import resolve
+from trainer.tasks.label_sets import Labels
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,20 +47,30 @@ class TaskArrays(ABC):
         return [metric.name for metric in self.metrics if metric.role in roles]
 
     @abstractmethod
-    def targets(self, classes: NDArray[np.int64]) -> NDArray[np.generic]:
-        """Targets [N], as they are stored, of examples whose class is a position among the task's labels."""
+    def targets(self, classes: Labels) -> NDArray[np.generic]:
+        """Targets [N], as they are stored, of examples whose class is a position among the task's labels.
+
+        Of label sets, `classes` [N, L], they are [N, L].
+        """
 
     @abstractmethod
-    def check_split(self, split: str, classes: NDArray[np.int64], data_set: str) -> None:
+    def check_split(self, split: str, classes: Labels, data_set: str) -> None:
         """Raise DataError where a validation or test split lacks examples that a metric needs."""
 
     @abstractmethod
-    def class_counts(self, sizes: Sequence[int], available: Sequence[int], data_set: str) -> tuple[int, ...]:
-        """How many training examples a seed draws of each class.
+    def class_counts(
+        self,
+        sizes: Sequence[int],
+        available: Sequence[int],
+        data_set: str,
+        sets: NDArray[np.uint8] | None = None,
+    ) -> tuple[int, ...]:
+        """How many training examples a seed draws of each class, or of each label set.
 
         `sizes` are a class's training examples that are not held out; `available` is what is left of these
         when copies of held-out images are taken away: no class gives more. Raises DataError where a class
-        would give none, or less than the task asks for.
+        would give none, or less than the task asks for. Of a task with label sets `available`, and what is
+        returned, are examples of each of `sets` [S, L], and `sizes` of each label.
         """
 
     @abstractmethod

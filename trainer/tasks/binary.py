@@ -17,6 +17,7 @@ from trainer.metrics.calibration import expected_calibration_error
 from trainer.metrics.ranking import Floats, checked
 from trainer.tasks.base import Column, TaskArrays
 from trainer.tasks.counts import check_each, shares
+from trainer.tasks.label_sets import Labels
 
 
 class BinaryArrays(TaskArrays):
@@ -26,11 +27,11 @@ class BinaryArrays(TaskArrays):
         super().__init__(task, rates)
         self.task = task
 
-    def targets(self, classes: NDArray[np.int64]) -> NDArray[np.generic]:
+    def targets(self, classes: Labels) -> NDArray[np.generic]:
         """Targets uint8 [N]: 1 for the positive classes."""
         return (classes >= len(self.task.negative)).astype(np.uint8)
 
-    def check_split(self, split: str, classes: NDArray[np.int64], data_set: str) -> None:
+    def check_split(self, split: str, classes: Labels, data_set: str) -> None:
         """Raise DataError for a split without a negative or without a positive."""
         positive = self.targets(classes).astype(bool)
         if positive.any() and not positive.all():
@@ -40,7 +41,13 @@ class BinaryArrays(TaskArrays):
             side, labels = "negative", self.task.negative
         raise DataError(f"{data_set}: the {split} split has no {side} example (class {_listed(labels)})")
 
-    def class_counts(self, sizes: Sequence[int], available: Sequence[int], data_set: str) -> tuple[int, ...]:
+    def class_counts(
+        self,
+        sizes: Sequence[int],
+        available: Sequence[int],
+        data_set: str,
+        sets: NDArray[np.uint8] | None = None,
+    ) -> tuple[int, ...]:
         """Negatives first, then positives, as the paper draws them (section 4).
 
         A negative class gives `train_share` of its size; the positives are `negatives // imbalance_ratio`,

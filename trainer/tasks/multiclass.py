@@ -17,6 +17,7 @@ from trainer.metrics.calibration import expected_calibration_error
 from trainer.metrics.ranking import Floats
 from trainer.tasks.base import Column, TaskArrays
 from trainer.tasks.counts import check_each, shares, tail
+from trainer.tasks.label_sets import Labels
 
 
 class MultiClassArrays(TaskArrays):
@@ -27,17 +28,23 @@ class MultiClassArrays(TaskArrays):
         self.task = task
         self.critical = [task.classes.index(label) for label in task.critical]
 
-    def targets(self, classes: NDArray[np.int64]) -> NDArray[np.generic]:
+    def targets(self, classes: Labels) -> NDArray[np.generic]:
         """The classes themselves, int16 [N]."""
         return classes.astype(np.int16)
 
-    def check_split(self, split: str, classes: NDArray[np.int64], data_set: str) -> None:
+    def check_split(self, split: str, classes: Labels, data_set: str) -> None:
         """Raise DataError for a split that lacks a class."""
         for position, label in enumerate(self.task.classes):
             if not np.any(classes == position):
                 raise DataError(f"{data_set}: the {split} split has no example of class {label!r}")
 
-    def class_counts(self, sizes: Sequence[int], available: Sequence[int], data_set: str) -> tuple[int, ...]:
+    def class_counts(
+        self,
+        sizes: Sequence[int],
+        available: Sequence[int],
+        data_set: str,
+        sets: NDArray[np.uint8] | None = None,
+    ) -> tuple[int, ...]:
         """`train_share` of each class; of a long tail as many of the first, and its profile from there."""
         task = self.task
         given = shares(task.train_share, sizes, available)

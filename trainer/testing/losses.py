@@ -56,7 +56,8 @@ def _check_values(config: Loss, task: Task) -> None:
     trial = example_trial(data=task, loss=config)
     tensors, targets = task_tensors(trial, CPU), example_targets(trial)
     counts = tensors.target_counts(targets)
-    loss = make_loss(config, TrainingFacts(counts, tensors.ratio_of(counts)))
+    facts = TrainingFacts(counts, tensors.ratio_of(counts), len(targets))
+    loss = make_loss(config, facts)
     outputs = output_count(trial)
     targets = targets.to(tensors.target_dtype)
     for value, dtype in product(EXTREMES, (torch.float32, torch.float64)):
@@ -64,12 +65,13 @@ def _check_values(config: Loss, task: Task) -> None:
         logits[::2] = value
         logits[:, -1] -= value / 2
         _check_value(config, loss, logits, targets)
-    of_one_class = targets[targets == targets[0]]
+    is_alike = (targets == targets[0]).reshape(len(targets), -1).all(dim=1)
+    of_one_class = targets[is_alike]
     _check_value(config, loss, torch.zeros((len(of_one_class), outputs)), of_one_class)
     _check_value(config, loss, torch.zeros((1, outputs)), targets[:1])
     with demanded(config, "a value that asks the device for nothing"):
         logits = torch.zeros((len(targets), outputs), device=META, requires_grad=True)
-        on_meta = make_loss(config, TrainingFacts(counts, tensors.ratio_of(counts)), META)
+        on_meta = make_loss(config, facts, META)
         on_meta(logits, targets.to(META)).backward()
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from search_spaces.config import ClassLabel, Source, Task
 from trainer.data.sources.images import Images, RawData
 from trainer.data.sources.read import list_source, read_source, source_files, source_statistics
+from trainer.tasks.label_sets import are_sets
 from trainer.testing.common import (
     check_configuration,
     demand,
@@ -30,9 +31,10 @@ def check_source(
 
     Images are uint8 [N, C, S, S] of one shape, that which the source says if it says one; float32 where they
     are still to be scaled by percentiles. An id is unique in its split; the same every time, with the
-    classes' positions in the order in which they are asked for. With `groups` each image has one. Its labels
-    alone tell the same classes and groups. An unknown class is a DataError, for labels too, and so is a
-    missing data directory where there must be one. Its files exist. Raises ContractBroken.
+    classes' positions, or the columns of label sets, in the order in which they are asked for. With `groups`
+    each image has one. Its labels alone tell the same classes and groups. An unknown class is a DataError,
+    for labels too, and so is a missing data directory where there must be one. Its files exist. Raises
+    ContractBroken.
     """
     check_configuration(config, example_trial(data=_example_task(config)))
     demand(bool(config.title), config, "a title")
@@ -53,7 +55,10 @@ def check_source(
             continue
         _check_images(config, images, len(asked), np.uint8 if raw.percentiles is None else np.float32)
         demand(_equal(images, getattr(again, name)), config, f"the same {name} images every time")
-        mirrored = replace(images, classes=len(asked) - 1 - images.classes)
+        turned_labels = (
+            images.classes[:, ::-1] if are_sets(images.classes) else len(asked) - 1 - images.classes
+        )
+        mirrored = replace(images, classes=turned_labels)
         demand(_equal(mirrored, getattr(turned, name)), config, "classes' positions in the asked order")
     unknown = (*asked, UNLIKELY_LABEL)
     is_error = refused(lambda: read_source(config, unknown, data_dir, download=False))
@@ -86,6 +91,11 @@ def _check_images(config: Source, images: Images, classes: int, kind: type[np.ge
     else:
         demand(images.groups is not None and len(images.groups) == len(pixels), config, "a group per image")
     demand(len(np.unique(images.ids)) == len(images.ids), config, "every id once")
+    if are_sets(images.classes):
+        is_set = images.classes.dtype == np.uint8 and images.classes.shape[1] == classes
+        demand(is_set and set(np.unique(images.classes)) <= {0, 1}, config, "label sets, uint8 [N, asked]")
+        demand(config.label_sets, config, "to say that its images may have several labels")
+        return
     demand(set(np.unique(images.classes)) <= set(range(classes)), config, "positions among the asked classes")
 
 

@@ -21,6 +21,7 @@ from trainer.losses.constraint import Constraint
 from trainer.models.scoring import build_replicate_model
 from trainer.setup import memory_format
 from trainer.tasks.base import task_arrays
+from trainer.tasks.label_sets import Labels
 from trainer.testing.common import demand, demanded
 from trainer.training_step import TrainingStep
 
@@ -57,7 +58,7 @@ def _training_step(config: TrialConfig, device: torch.device) -> TrainingStep:
     tensors = task_tensors(config, device)
     targets = example_targets(config)
     counts = tensors.target_counts(targets)
-    facts = TrainingFacts(counts, config.data.ratio or tensors.ratio_of(counts))
+    facts = TrainingFacts(counts, config.data.ratio or tensors.ratio_of(counts), len(targets))
     batches = _batches(config, targets.to(device, tensors.target_dtype), generator)
     constraint = None
     if config.constraint is not None:
@@ -71,8 +72,11 @@ def _training_step(config: TrialConfig, device: torch.device) -> TrainingStep:
 
 
 def example_targets(config: TrialConfig) -> Tensor:
-    """Targets of POOL examples, every class of the task in turn."""
-    classes = np.arange(POOL, dtype=np.int64) % len(config.data.labels)
+    """Targets of POOL examples, every class of the task in turn, or many label sets, an empty one first."""
+    position, count = np.arange(POOL, dtype=np.int64), len(config.data.labels)
+    classes: Labels = position % count
+    if config.data.has_label_sets:
+        classes = (position[:, None] >> np.arange(count) & 1).astype(np.uint8)
     return torch.from_numpy(task_arrays(config.data).targets(classes))
 
 

@@ -17,12 +17,15 @@ from search_spaces.config.models import Head
 class TrainingFacts:
     """What a loss may know of the examples that a replicate trains on.
 
-    counts            examples of each class in the task's order; of a binary task (negatives, positives)
+    counts            examples of each class in the task's order; of a binary task (negatives, positives);
+                      of label sets those with each label
     imbalance_ratio   majority per minority, as the configuration asks or else as the counts have it
+    examples          how many there are in all; of label sets no sum of the counts
     """
 
     counts: tuple[int, ...]
     imbalance_ratio: float
+    examples: int = 0
 
 
 class Loss(Kind):

@@ -27,6 +27,7 @@ from search_spaces.config.losses.multiclass import (
     VectorScaling,
     WeightedCrossEntropy,
 )
+from search_spaces.config.losses.multilabel import MultiLabelBce
 from search_spaces.config.registry import Registry
 
 # In the row order of the paper's tables.
@@ -51,6 +52,7 @@ LOSS_TYPES: Registry[Loss] = Registry(
     DeferredLdam,
     LogitAdjusted,
     VectorScaling,
+    MultiLabelBce,
 )
 FAMILIES = tuple(loss.family for loss in LOSS_TYPES)
 

@@ -60,6 +60,7 @@ class Task(Frozen, ABC):
     ratio_key    the field, below `data`, that `ratio` means in a space
     roles        its fields that list classes; for each one those whose classes `rest` in it leaves out
     comparisons  the constraint's comparisons that it knows
+    has_label_sets       whether an example may have any number of its labels, as opposed to one
     decides_by_highest   whether an example is of the class of its highest output
     marks_unresolved     whether tables mark rates that there are too few positives for
     arrays       "module:class" of its metrics on stored outputs (see `trainer.tasks.base`)
@@ -70,6 +71,7 @@ class Task(Frozen, ABC):
     ratio_key: ClassVar[str]
     roles: ClassVar[Mapping[str, tuple[str, ...]]]
     comparisons: ClassVar[tuple[Comparison, ...]] = ("one_vs_rest",)
+    has_label_sets: ClassVar[bool] = False
     decides_by_highest: ClassVar[bool] = False
     marks_unresolved: ClassVar[bool] = False
     arrays: ClassVar[str]
@@ -78,13 +80,19 @@ class Task(Frozen, ABC):
     if TYPE_CHECKING:
         # Every task has these fields. It declares them itself: their order is that of labels.
         source: SourceConfig
-        validation_per_class: int | None
-        test_per_class: int | None
         train_share: float
         validation_share: float | None
         test_share: float | None
         label: str | None
         replace_splits: bool
+
+        @property
+        def validation_per_class(self) -> int | None:
+            """See the tasks; None of one that is drawn by share alone."""
+
+        @property
+        def test_per_class(self) -> int | None:
+            """Likewise."""
 
     @field_validator("label", check_fields=False)
     @classmethod
@@ -145,6 +153,10 @@ class Task(Frozen, ABC):
             return ", ".join(names)
         first = _MOST_NAMED - 1
         return f"{', '.join(names[:first])} and {len(names) - first} more"
+
+    def kept_shares(self, where: Literal["every_split", "training"]) -> Mapping[int, float]:
+        """The shares of examples that labels are to have there, by leaving out others; of most tasks none."""
+        return {}
 
     @classmethod
     @abstractmethod

@@ -10,9 +10,10 @@ from pydantic import Discriminator, Tag
 from search_spaces.config.tasks.base import Task
 from search_spaces.config.tasks.binary import Binary
 from search_spaces.config.tasks.multiclass import MultiClass
+from search_spaces.config.tasks.multilabel import MultiLabel
 
 # A new one is added here.
-TASKS: tuple[type[Task], ...] = (Binary, MultiClass)
+TASKS: tuple[type[Task], ...] = (Binary, MultiClass, MultiLabel)
 
 
 def _kind_of(given: Any) -> Any:

@@ -33,10 +33,11 @@ def test_rows_stand_in_the_order_of_the_papers_tables() -> None:
 
 
 OF_CLASSES = ["CE", "FL", "W-CE", "CB-CE", "LDAM-DRW", "LA", "VS"]
+OF_LABELS = ["ML-BCE"]
 
 
 def test_what_sets_a_loss_apart() -> None:
-    assert [loss.family for loss in LOSS_TYPES if loss.outputs != 1] == ["LDAM", *OF_CLASSES]
+    assert [loss.family for loss in LOSS_TYPES if loss.outputs != 1] == ["LDAM", *OF_CLASSES, *OF_LABELS]
     assert [loss.family for loss in LOSS_TYPES if loss.head == "cosine"] == ["LDAM"]
     assert [loss.family for loss in LOSS_TYPES if loss.head == "scaled_cosine"] == ["LDAM-DRW"]
     assert [loss.family for loss in LOSS_TYPES if not loss.decides_at_zero] == [
@@ -46,5 +47,6 @@ def test_what_sets_a_loss_apart() -> None:
         *OF_CLASSES,
     ]
     assert [loss.family for loss in LOSS_TYPES if "multiclass" in loss.tasks] == OF_CLASSES
+    assert [loss.family for loss in LOSS_TYPES if "multi_label" in loss.tasks] == OF_LABELS
     assert [loss.family for loss in LOSS_TYPES if loss.needs_pairs] == ["MBAUC", "pAUC"]
     assert [loss.family for loss in LOSS_TYPES if not loss.takes_constraint] == ["MBAUC"]

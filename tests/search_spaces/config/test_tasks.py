@@ -61,8 +61,14 @@ def test_a_space_may_say_that_a_task_is_binary() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"data": {**BINARY, "task": "ranking"}}, "data.task: expected one of binary, multiclass, given"),
-        ({"data": {**BINARY, "task": {"a": 1}}}, "data.task: expected one of binary, multiclass, given"),
+        (
+            {"data": {**BINARY, "task": "ranking"}},
+            "data.task: expected one of binary, multiclass, multi_label, given",
+        ),
+        (
+            {"data": {**BINARY, "task": {"a": 1}}},
+            "data.task: expected one of binary, multiclass, multi_label, given",
+        ),
         ({"data": {**SEVERAL, "critical": [5]}}, "expected critical classes among"),
         ({"data": {**SEVERAL, "classes": [0, 0, 2]}}, "data.classes: expected every class once"),
         ({"data": {**SEVERAL, "classes": [0, 1, "1", 2]}}, "data.classes: expected every class once"),
@@ -120,6 +126,45 @@ def test_labels_tell_tails_and_comparisons_apart() -> None:
         constraint = ConstraintConfig(penalty=1e-4, comparison=comparison)
         labels.add(trial_label(TrialConfig(data=task, loss=CrossEntropy(), constraint=constraint)))
     assert len(labels) == 2
+
+
+LABELS: dict[str, Any] = {
+    "task": "multi_label",
+    "source": {"name": "medmnist", "subset": "chestmnist"},
+    "classes": (0, 1, 13),
+    "critical": (13,),
+}
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"source": {"name": "digits"}}, "whose images may have several labels, given digits"),
+        ({"critical": [5]}, "expected critical labels among [0, 1, 13], given [5]"),
+        ({"classes": [0, 13, 13]}, "expected every label once"),
+        ({"prevalences": [0.1]}, "expected prevalences for each of 3 labels, given 1"),
+        ({"prevalences_in": "training"}, "expected prevalences with prevalences_in training, given none"),
+        ({"prevalences": [1, None, None]}, "data.prevalences[0]"),
+        ({"validation_per_class": 5}, "data.validation_per_class"),
+        ({"sampler": "class_balanced"}, "sampler: expected one for multi_label tasks"),
+        ({"loss": "baseline_BCE"}, "loss: expected one for multi_label tasks, given bce (for binary)"),
+    ],
+)
+def test_label_sets_that_do_not_fit_are_one_clear_line(changed: dict[str, Any], message: str) -> None:
+    trial = {key: changed.pop(key) for key in ("sampler", "loss") if key in changed}
+    with pytest.raises(SpaceError) as error:
+        SearchSpace.of("s", [{"data": {**LABELS, **changed}, "loss": "ml_bce", **trial}])
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_labels_of_a_set_may_be_named() -> None:
+    named = {**LABELS, "classes": ["rest", "hernia"], "critical": ["Hernia"]}
+    (trial,) = SearchSpace.of("s", [{"data": named, "loss": "ml_bce", "ratio": 9}]).trials
+    assert trial.data.labels == tuple(range(14))
+    assert trial.data.columns("one_vs_rest") == ("13",)
+    assert trial.data.kept_shares("training") == {13: 0.1}
+    assert trial.data.whole().kept_shares("training") == {}
 
 
 FOLDER: dict[str, Any] = {"name": "folder", "folder": "scans"}

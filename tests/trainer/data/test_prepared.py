@@ -80,7 +80,7 @@ def assert_equal(one: TaskData, other: TaskData) -> None:
         assert np.array_equal(ours.ids, theirs.ids)
         assert ours.ids.dtype == theirs.ids.dtype
         assert ours.origin == theirs.origin
-    for ours, theirs in zip(one.splits.members, other.splits.members, strict=True):
+    for ours, theirs in zip(one.splits.strata.members, other.splits.strata.members, strict=True):
         assert np.array_equal(ours, theirs)
     for name in ("mean", "std", "sha256", "sizes", "copies", "limits"):
         assert getattr(one.splits, name) == getattr(other.splits, name)

@@ -7,9 +7,9 @@ from search_spaces.config import Binary, MedMnist
 from search_spaces.errors import DataError
 from tests.trainer.image_files import random_images
 from trainer.data.copies import copies_in
-from trainer.data.held_out import count_classes
 from trainer.data.sources.images import Images, LeftOut, RawData
 from trainer.data.splits import Splits, divide_listing, make_splits, train_counts
+from trainer.tasks.label_sets import strata
 
 
 def _images(classes: list[int], seed: int = 0) -> Images:
@@ -152,7 +152,7 @@ def test_a_split_that_copies_leave_without_a_side_says_so() -> None:
     splits = make_splits(RawData(train, _images([0, 1, 2], 8), test), _config())
     sizes = splits.class_sizes
     with pytest.raises(DataError, match=r"of class 7, .*; 5 more are copies of validation or test images"):
-        train_counts(sizes, count_classes(splits.pool.classes, _config()), _config())
+        train_counts(sizes, strata(splits.pool.classes, 3), _config())
 
 
 def test_a_picture_in_two_classes_is_told_and_kept() -> None:

@@ -77,7 +77,7 @@ def _check_task(task: TaskData) -> None:
         assert subset.dtype == torch.int64
         assert subset.equal(torch.unique(subset))
         assert len(subset) == sum(task.counts)
-        for members, count in zip(task.splits.members, task.counts, strict=True):
+        for members, count in zip(task.splits.strata.members, task.counts, strict=True):
             assert np.isin(subset.numpy(), members).sum() == count
     assert not any(one.equal(other) for one, other in combinations(subsets, 2))
     assert task.train_indices(1).equal(subsets[0])

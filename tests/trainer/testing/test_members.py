@@ -17,10 +17,12 @@ from search_spaces.config import (
     Augmentation,
     AugmentationConfig,
     Cifar10,
+    Cifar10Mosaic,
     Cifar100,
     ColorJitter,
     ConstraintConfig,
     CutMix,
+    DigitMosaic,
     Digits,
     Focal,
     Groups,
@@ -81,6 +83,10 @@ SOURCES: list[Source] = [
     ImageFolder(folder="flocks", size=8, groups=Groups(level=1)),
     Cifar10(groups=Groups(column="patient")),
     MedMnist(subset="some", groups=Groups(column="patient")),
+    MedMnist(subset="several"),
+    MedMnist(subset="several", groups=Groups(column="patient")),
+    DigitMosaic(classes=(0, 1), prevalences=(0.2, 0.5), train=20, validation=5, test=5),
+    Cifar10Mosaic(classes=(0, 1), prevalences=(0.2, 0.5), train=20, validation=5, test=5),
 ]
 
 
@@ -107,14 +113,17 @@ def test_augmentations(augmentation: Augmentation) -> None:
 @pytest.fixture
 def data_dir(tmp_path: Path) -> Path:
     """A few images of every source that needs files."""
-    pixels, labels = random_images(12), np.arange(12) % 2
+    pixels, labels = random_images(24), np.arange(24) % 3
     for name, column in (("cifar10", "label"), ("cifar100", "fine_label")):
         for split in ("train", "test"):
             path = tmp_path / name / f"{split}.parquet"
             write_parquet(path, pixels, labels, label_column=column, more={"patient": labels // 2})
+    labels = np.arange(12) % 2
     splits = {name: (random_images(12, (28, 28)), labels) for name in ("train", "val", "test")}
     patients = {f"{name}_patient": labels // 2 for name in splits}
     write_npz(tmp_path / "some.npz", splits, patients)
+    several = {name: (pixels, np.eye(12, 3, dtype=np.uint8)) for name, (pixels, _) in splits.items()}
+    write_npz(tmp_path / "several.npz", several, patients)
     write_class_folders(tmp_path / "birds", {"0": random_images(3), "1": random_images(4)})
     for flock in ("north", "south"):
         write_class_folders(tmp_path / "flocks" / flock, {"0": random_images(2), "1": random_images(2)})

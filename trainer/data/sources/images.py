@@ -11,22 +11,26 @@ from numpy.typing import NDArray
 
 from search_spaces.config import ClassLabel
 from search_spaces.errors import DataError
+from trainer.tasks.label_sets import Labels
 
 Origin = Literal["train", "validation", "test"]
 
 
 @dataclass(frozen=True)
 class Images:
-    """Images of one of a data set's own splits, of the asked classes only, in the order of its listing.
+    """Images of one of a data set's own splits, in the order of its listing: those of the asked classes only.
+
+    Where images have label sets, all of them, those with none of the asked labels too.
 
     pixels   uint8 [N, C, H, W]; float32 while the scaling by percentiles is not known (see `RawData`)
-    classes  int64 [N], position of the image's class among the asked classes
+    classes  int64 [N], position of the image's class among the asked classes; or, where images have label
+             sets, uint8 [N, asked], 1 where an image has the label (see `trainer.tasks.label_sets`)
     ids      int64 [N], position in the split's original listing; for folders str [N], the path in the folder
     groups   str [N], which patient, say, an image is of; None of a source without groups
     """
 
     pixels: NDArray[Any]
-    classes: NDArray[np.int64]
+    classes: Labels
     ids: NDArray[np.int64] | NDArray[np.str_]
     groups: NDArray[np.str_] | None = None
 
@@ -60,14 +64,14 @@ def with_left_out(error: DataError, left_out: Sequence[LeftOut]) -> DataError:
 class Listing:
     """What labels tell of a data set: per own split the class of each image, and what was passed over.
 
-    train, validation, test   int64 [N], positions among the asked classes, in the order of `Images`; None
-                              for a split that the data set has not
+    train, validation, test   int64 [N], positions among the asked classes, or uint8 [N, asked], label sets,
+                              in the order of `Images`; None for a split that the data set has not
     groups                    str [N] per own split, in the same order; empty of a source without groups
     """
 
-    train: NDArray[np.int64]
-    validation: NDArray[np.int64] | None
-    test: NDArray[np.int64] | None
+    train: Labels
+    validation: Labels | None
+    test: Labels | None
     left_out: tuple[LeftOut, ...] = ()
     groups: Mapping[Origin, NDArray[np.str_]] = field(default_factory=dict)
 

@@ -24,6 +24,7 @@ from trainer.data.sources.images import (
     select_images,
 )
 from trainer.data.sources.reader import Reader
+from trainer.tasks.label_sets import Labels, are_sets
 
 T = TypeVar("T")
 
@@ -34,7 +35,8 @@ class MedMnistReader(Reader[MedMnist]):
     """Reads `<subset>.npz` from `<data dir>/<subset>/`, `<data dir>/medmnist/` or the data directory itself.
 
     The file holds `{train,val,test}_images`, uint8 [N, H, W] or [N, H, W, 3], and
-    `{train,val,test}_labels`, integers [N] or [N, 1]. Groups by the column `patient` are the arrays
+    `{train,val,test}_labels`, integers [N] or [N, 1], or label sets [N, L] of 0 and 1, a column per label.
+    Groups by the column `patient` are the arrays
     `{train,val,test}_patient`, text or integers [N] or [N, 1].
     """
 
@@ -49,7 +51,7 @@ class MedMnistReader(Reader[MedMnist]):
         groups = self._groups(path, asked)
         images: dict[str, Images] = {}
         for name, (pixels, labels) in splits.items():
-            images[name] = select_images(pixels, labels, asked, groups.get(name))
+            images[name] = _asked_images(pixels, labels, asked, groups.get(name))
         return RawData(images["train"], images["val"], images["test"])
 
     def listing(self, asked: Sequence[ClassLabel], data_dir: Path, *, download: bool) -> Listing:
@@ -57,10 +59,10 @@ class MedMnistReader(Reader[MedMnist]):
         path = _find(self.source.subset, data_dir)
         splits = _read_splits(path, _labels)
         _check_known(asked, list(splits.values()), path)
-        train, validation, test = (asked_classes(labels, asked) for labels in splits.values())
+        train, validation, test = (_asked_labels(labels, asked) for labels in splits.values())
         groups: dict[Origin, NDArray[np.str_]] = {}
         for name, its in self._groups(path, asked).items():
-            groups[_ORIGINS[name]] = its[class_positions(splits[name], asked) >= 0]
+            groups[_ORIGINS[name]] = its[_are_asked(splits[name], asked)]
         return Listing(train, validation, test, groups=groups)
 
     def _groups(self, path: Path, asked: Sequence[ClassLabel]) -> dict[str, NDArray[np.str_]]:
@@ -82,10 +84,40 @@ class MedMnistReader(Reader[MedMnist]):
 
 
 def _check_known(asked: Sequence[ClassLabel], splits: Sequence[NDArray[np.int64]], path: Path) -> None:
+    widths = {labels.shape[1:] for labels in splits}
+    if len(widths) > 1:
+        raise DataError(f"{path}: expected labels of one shape in every split, found [N, {_listed(widths)}]")
     known: set[int] = set()
     for labels in splits:
-        known.update(np.unique(labels).tolist())
+        known.update(range(labels.shape[1]) if are_sets(labels) else np.unique(labels).tolist())
     check_known(asked, sorted(known), str(path))
+
+
+def _listed(widths: set[tuple[int, ...]]) -> str:
+    return " and ".join(str(width[0] if width else 1) for width in sorted(widths))
+
+
+def _are_asked(labels: NDArray[np.int64], asked: Sequence[ClassLabel]) -> NDArray[np.bool_]:
+    """Which images [N] are read: those of the asked classes; of label sets all."""
+    return np.ones(len(labels), np.bool_) if are_sets(labels) else class_positions(labels, asked) >= 0
+
+
+def _asked_labels(labels: NDArray[np.int64], asked: Sequence[ClassLabel]) -> Labels:
+    """The labels of the images that are read, as `Images` has them."""
+    if are_sets(labels):
+        return labels[:, [int(label) for label in asked]].astype(np.uint8)
+    return asked_classes(labels, asked)
+
+
+def _asked_images(
+    pixels: NDArray[np.uint8],
+    labels: NDArray[np.int64],
+    asked: Sequence[ClassLabel],
+    groups: NDArray[np.str_] | None,
+) -> Images:
+    if not are_sets(labels):
+        return select_images(pixels, labels, asked, groups)
+    return Images(np.ascontiguousarray(pixels), _asked_labels(labels, asked), np.arange(len(labels)), groups)
 
 
 def _read_splits(path: Path, read: Callable[[np.lib.npyio.NpzFile, str, Path], T]) -> dict[str, T]:
@@ -136,16 +168,22 @@ def _split(
 
 
 def _labels(archive: np.lib.npyio.NpzFile, name: str, path: Path) -> NDArray[np.int64]:
-    """Labels [N] of a split."""
+    """Labels [N] of a split, or label sets [N, L]."""
     keys = f"{name}_images", f"{name}_labels"
     if any(key not in archive for key in keys):
         raise DataError(f"{path}: expected the arrays {', '.join(keys)}, found {', '.join(archive.files)}")
     labels = archive[keys[1]]
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
-    if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
+    if labels.ndim not in (1, 2) or labels.dtype.kind not in "iub":
         raise DataError(
-            f"{path}: expected one integer label per image, {keys[1]} is {labels.dtype} {labels.shape}"
+            f"{path}: expected an integer label per image, or label sets, {keys[1]} is {labels.dtype} "
+            f"{labels.shape}"
+        )
+    if are_sets(labels) and not np.isin(labels, (0, 1)).all():
+        values = np.setdiff1d(labels, (0, 1))[:5].tolist()
+        raise DataError(
+            f"{path}: expected 0 and 1 in the label sets {keys[1]} {labels.shape}, found {values}"
         )
     return labels.astype(np.int64)
 
@@ -163,8 +201,8 @@ def _group_array(
         raise Malformed(
             f"{path}: expected the array {key} for source.groups, found {', '.join(archive.files)}"
         )
-    positions = class_positions(_labels(archive, name, path), asked)
-    values, images = archive[key], len(positions)
+    is_asked = _are_asked(_labels(archive, name, path), asked)
+    values, images = archive[key], len(is_asked)
     if values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]
     if values.shape != (images,) or values.dtype.kind not in "iuU":
@@ -172,6 +210,6 @@ def _group_array(
             f"{path}: expected text or whole numbers [{images}] in {key}, found {values.dtype} {values.shape}"
         )
     groups = [""] * images
-    for row in np.flatnonzero(positions >= 0).tolist():
+    for row in np.flatnonzero(is_asked).tolist():
         groups[row] = finder.group_of(values[row], f"{key}[{row}]")
     return group_array(groups)

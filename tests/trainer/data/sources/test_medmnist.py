@@ -5,11 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from search_spaces.config import MedMnist
+from search_spaces.config import Binary, MedMnist, MultiLabel
 from search_spaces.errors import DataError
 from tests.trainer.image_files import random_images, write_npz
 from trainer.data.sources.images import RawData
 from trainer.data.sources.medmnist import MedMnistReader
+from trainer.data.sources.read import list_source
+from trainer.data.task import load_task
 
 LABELS = np.array([0, 2, 1, 0, 2], dtype=np.uint8)
 
@@ -60,8 +62,13 @@ def test_an_unknown_class_lists_the_known_ones(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("images", "labels", "message"),
     [
-        (random_images(5, (4, 4)), np.zeros((5, 14), np.uint8), r"train_labels is uint8 \(5, 14\)"),
-        (random_images(5, (4, 4)), np.zeros(5), "one integer label per image, train_labels is float64"),
+        (random_images(5, (4, 4)), np.zeros((5, 14, 2), np.uint8), r"train_labels is uint8 \(5, 14, 2\)"),
+        (random_images(5, (4, 4)), np.full((5, 14), 3), r"0 and 1 in the label sets train_labels \(5, 14\)"),
+        (
+            random_images(5, (4, 4)),
+            np.zeros(5),
+            "an integer label per image, or label sets, train_labels is f",
+        ),
         (random_images(5, (4, 4)), LABELS[:4], "as many train_labels as train_images, found 4 and 5"),
         (random_images(5, (4, 4, 4)), LABELS, r"train_images is uint8 \(5, 4, 4, 4\)"),
         (np.zeros((5, 4, 4)), LABELS, "expected uint8 images"),
@@ -116,3 +123,30 @@ def test_every_damaged_byte_is_an_error_of_ours_or_none(tmp_path: Path) -> None:
         except DataError:
             refused += 1
     assert refused > len(whole) // 10
+
+
+def test_a_file_of_label_sets_gives_every_image_and_the_asked_labels_in_their_order(tmp_path: Path) -> None:
+    sets = np.array([[0, 1, 1], [0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]], np.uint8)
+    write_npz(tmp_path / "some.npz", _splits((4, 4), sets))
+    raw = read((2, 1), tmp_path)
+    assert raw.train.classes.tolist() == [[1, 1], [0, 0], [0, 0], [0, 1], [1, 0]]
+    assert raw.train.classes.dtype == np.uint8
+    assert raw.train.ids.tolist() == [0, 1, 2, 3, 4]
+    listing = list_source(MedMnist(subset="some"), (2, 1), tmp_path, download=False)
+    assert np.array_equal(listing.train, raw.train.classes)
+    with pytest.raises(DataError, match="unknown class label 3; known: 0, 1, 2"):
+        read((0, 3), tmp_path)
+
+
+def test_a_file_of_label_sets_is_refused_by_a_task_of_classes(tmp_path: Path) -> None:
+    write_npz(tmp_path / "some.npz", _splits((4, 4), np.eye(5, 3, dtype=np.uint8)))
+    task = Binary(source=MedMnist(subset="some"), negative=(0,), positive=(1,))
+    with pytest.raises(DataError, match="some: expected one class per image for a binary task, found label"):
+        load_task(task, tmp_path)
+
+
+def test_a_file_of_classes_is_refused_by_a_task_of_label_sets(tmp_path: Path) -> None:
+    write_npz(tmp_path / "some.npz", _splits((4, 4), LABELS))
+    task = MultiLabel(source=MedMnist(subset="some"), classes=(0, 1), critical=(1,))
+    with pytest.raises(DataError, match="some: expected label sets for a multi_label task, found one class"):
+        load_task(task, tmp_path)

@@ -1,0 +1,211 @@
+"""Several labels at once, some critical: a target is a label set, an output a logit per label."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from search_spaces.config import DEFAULT_TARGETS, MultiLabel, Targets
+from search_spaces.errors import DataError, InputError
+from trainer.metrics import binary as ranking
+from trainer.metrics import multilabel as metrics
+from trainer.metrics.calibration import expected_calibration_error
+from trainer.metrics.ranking import Floats
+from trainer.tasks.base import Column, TaskArrays
+from trainer.tasks.label_sets import Labels, label_counts
+from trainer.tasks.prevalence import keeping, whole_counts
+
+_EXAMPLES = "train_examples"
+
+
+class MultiLabelArrays(TaskArrays):
+    """See `TaskArrays`. Targets are label sets, uint8 [N, L]; outputs are logits."""
+
+    def __init__(self, task: MultiLabel, rates: Targets = DEFAULT_TARGETS) -> None:
+        super().__init__(task, rates)
+        self.task = task
+        self.names_of_labels = [str(label) for label in task.classes]
+        self.critical = [task.classes.index(label) for label in task.critical]
+
+    def targets(self, classes: Labels) -> NDArray[np.generic]:
+        """The label sets themselves, uint8 [N, L]."""
+        return classes.astype(np.uint8)
+
+    def check_split(self, split: str, classes: Labels, data_set: str) -> None:
+        """Raise DataError for a split in which no example, or every one, has a label."""
+        counts = label_counts(classes, len(self.task.classes))
+        for label, count in zip(self.task.classes, counts, strict=True):
+            if count in (0, len(classes)):
+                which = "no example with" if count == 0 else "no example without"
+                raise DataError(f"{data_set}: the {split} split has {which} label {label!r}")
+
+    def class_counts(
+        self,
+        sizes: Sequence[int],
+        available: Sequence[int],
+        data_set: str,
+        sets: NDArray[np.uint8] | None = None,
+    ) -> tuple[int, ...]:
+        """`train_share` of each label set, thinned where labels are to have shares in training."""
+        if sets is None:
+            raise InputError("expected the label sets of the training images, given none")
+        shares = self.task.kept_shares("training")
+        weights = keeping(sets, available, shares) if len(sets) else None
+        if weights is None:
+            asked = self._listed(shares) if shares else "any"
+            raise DataError(
+                f"{data_set}: expected training images of which the shares can be {asked}, found none"
+            )
+        wanted = self.task.train_share * weights * np.asarray(available, dtype=np.float64)
+        counts = whole_counts(sets, wanted.tolist(), available)
+        given = np.asarray(counts) @ sets.astype(np.int64)
+        for place, label in enumerate(self.task.classes):
+            if not 0 < given[place] < sum(counts):
+                which = "with" if given[place] == 0 else "without"
+                raise DataError(
+                    f"{data_set}: expected training images {which} label {label!r}, found none among "
+                    f"{sum(counts):,} of {sum(available):,}"
+                )
+        return counts
+
+    def _listed(self, shares: Mapping[int, float]) -> str:
+        return ", ".join(
+            f"{share:g} of label {self.task.classes[place]!r}" for place, share in shares.items()
+        )
+
+    def count_facts(self, targets: NDArray[np.generic]) -> dict[str, int]:
+        """The training set's examples with each label, "train/8", and in all."""
+        names = [f"train/{label}" for label in self.task.classes]
+        counts = label_counts(targets.astype(np.int64), len(names))
+        return {**dict(zip(names, counts, strict=True)), _EXAMPLES: len(targets)}
+
+    def drawn_counts(self, facts: Mapping[str, Any]) -> tuple[int, ...] | None:
+        """Training examples with each label, in the task's order."""
+        found = [facts.get(f"train/{label}") for label in self.task.classes]
+        return None if None in found else tuple(map(int, found))  # type: ignore[arg-type]
+
+    def count_words(self, targets: NDArray[np.generic]) -> str:
+        """How many have each critical label."""
+        counts = label_counts(targets.astype(np.int64), len(self.task.classes))
+        words = [f"{counts[place]} with label {self.task.classes[place]}" for place in self.critical]
+        return ", ".join(words)
+
+    def summarize_rows(
+        self,
+        targets: ArrayLike,
+        outputs: ArrayLike,
+        *,
+        decides_at_zero: bool = True,
+        counts: Sequence[int] | None = None,
+    ) -> dict[str, Floats]:
+        """Each label's counts, rates, areas and calibration, their means over labels, and micro averages.
+
+        Scores that do not decide at 0 are no logits: what depends on decisions is NaN. So is every metric of
+        a row with a NaN.
+        """
+        sets, logits = self._checked(targets, outputs)
+        found = {metric.name: np.full(len(logits), np.nan) for metric in self.metrics}
+        defined = ~np.isnan(logits).any(axis=(1, 2))
+        if not len(sets) or not defined.any():
+            return found
+        values = self._ranking_metrics(sets, logits[defined])
+        if decides_at_zero:
+            values.update(self._decision_metrics(sets, logits[defined]))
+        for name, value in values.items():
+            found[name][defined] = value
+        return found
+
+    def _ranking_metrics(self, sets: NDArray[np.bool_], logits: Floats) -> dict[str, Floats]:
+        """Areas and rates of each label, and their means over all labels."""
+        known = {metric.name for metric in self.metrics}
+        found: dict[str, Floats] = {}
+        areas, precisions = [], []
+        for place, name in enumerate(self.names_of_labels):
+            values = ranking.summarize_rows(sets[:, place], logits[:, :, place], rates=self.rates)
+            areas.append(values["auroc"])
+            precisions.append(values["average_precision"])
+            for metric, value in values.items():
+                if f"{metric}/{name}" in known:
+                    found[f"{metric}/{name}"] = value
+        found["macro_auroc"] = np.mean(areas, axis=0)
+        found["mean_average_precision"] = np.mean(precisions, axis=0)
+        return found
+
+    def _decision_metrics(self, sets: NDArray[np.bool_], logits: Floats) -> dict[str, Floats]:
+        """What deciding at score 0 comes to, of rows [rows, N, L]: of each label, and over all of them."""
+        found: dict[str, Floats] = {}
+        counts = metrics.decided(sets, logits)
+        of_labels = {
+            **{field: values.astype(np.float64) for field, values in counts._asdict().items()},
+            "precision": metrics.precision(counts),
+            "recall": metrics.recall(counts),
+            "f1": metrics.f1(counts),
+            "calibration_error": _calibration_errors(sets, logits),
+        }
+        for place, name in enumerate(self.names_of_labels):
+            for metric, values in of_labels.items():
+                found[f"{metric}/{name}"] = values[:, place]
+        for metric in ("precision", "recall", "f1"):
+            found[f"macro_{metric}"] = of_labels[metric].mean(axis=1)
+        found["critical_f1"] = of_labels["f1"][:, self.critical].mean(axis=1)
+        found["calibration_error"] = of_labels["calibration_error"].mean(axis=1)
+        summed = counts.summed()
+        found["micro_precision"] = metrics.precision(summed)
+        found["micro_recall"] = metrics.recall(summed)
+        found["micro_f1"] = metrics.f1(summed)
+        return found
+
+    def undefined_reason(self, targets: ArrayLike, outputs: ArrayLike) -> str | None:
+        """Why metrics are NaN: a label that no example has, or every one; a logit that is NaN."""
+        sets, logits = self._checked(targets, outputs)
+        if not len(sets):
+            return "no examples"
+        for place, label in enumerate(self.task.classes):
+            if sets[:, place].all() or not sets[:, place].any():
+                which = "without" if sets[:, place].any() else "with"
+                return f"no examples {which} label {label}"
+        return "a logit is NaN" if np.isnan(logits).any() else None
+
+    def columns(self, targets: ArrayLike, outputs: ArrayLike) -> tuple[Column, ...]:
+        """The logits of each critical label, of examples with it and without it."""
+        sets, logits = self._checked(targets, outputs)
+        found = []
+        for place, name in zip(self.critical, self.task.columns("one_vs_rest"), strict=True):
+            positive = sets[:, place]
+            found.append(Column(name, np.ascontiguousarray(logits[:, :, place]), positive, ~positive))
+        return tuple(found)
+
+    def strata(self, targets: ArrayLike) -> tuple[NDArray[np.int64], ...]:
+        """All examples as one: most label sets of a few examples would be drawn as they are."""
+        return (np.arange(len(np.asarray(targets))),)
+
+    def _checked(self, targets: ArrayLike, outputs: ArrayLike) -> tuple[NDArray[np.bool_], Floats]:
+        """Label sets bool [N, L] and logits [rows, N, L]; raises InputError for other shapes or values."""
+        sets, logits = np.asarray(targets), np.asarray(outputs, dtype=np.float64)
+        count = len(self.task.classes)
+        if logits.ndim == 2:
+            logits = logits[None]
+        if sets.ndim != 2 or sets.shape[1] != count or logits.ndim != 3 or logits.shape[1:] != sets.shape:
+            raise InputError(
+                f"expected targets [N, {count}] and logits [N, {count}] or [rows, N, {count}], given shapes "
+                f"{np.shape(targets)} and {np.shape(outputs)}"
+            )
+        has = sets == 1
+        if not np.all(has | (sets == 0)):
+            raise InputError(f"expected targets 0 and 1, given the values {np.unique(sets)[:10].tolist()}")
+        return has, logits
+
+
+def _calibration_errors(sets: NDArray[np.bool_], logits: Floats) -> Floats:
+    """Of the decisions for each label at score 0, [rows, L]."""
+    rows, _, labels = logits.shape
+    found = np.full((rows, labels), np.nan)
+    for row in range(rows):
+        for place in range(labels):
+            scores = logits[row, :, place]
+            confidences = 1 / (1 + np.exp(-np.abs(scores)))
+            found[row, place] = expected_calibration_error(confidences, (scores >= 0) == sets[:, place])
+    return found
