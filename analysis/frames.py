@@ -3,35 +3,40 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
-from analysis.bootstrap import UNDEFINED, Interval
 from analysis.cells import Cell
-from analysis.records import TestRecord, TrialRecord
+from analysis.records import TrialRecord
 from analysis.settings import read_settings, settings_text, varying_settings
-from analysis.statistics import constraint_comparisons
+from analysis.statistics.comparison import Comparison, Pair
+from analysis.statistics.intervals import UNDEFINED, least_p_over_seeds
+from analysis.statistics.sweep import SweepStatistics
 from analysis.table_columns import (
     BATCHES,
     PUBLISHED_COLUMNS,
     TAU,
+    TIED,
     UNRESOLVED,
     TableColumns,
     column_name,
     interval_columns,
+    mean_interval_columns,
     spread_columns,
 )
+from search_spaces.config import Metric
 from search_spaces.paper.named import constraint_name, loss_name
 from search_spaces.published.figure import Published
 from search_spaces.published.found import published
 
-_COMPARED = ("block", "row", "pairs", "mean_difference", "low", "high", "p_value", "complete", "remark")
-
 
 def best_frame(
-    cells: Sequence[Cell], columns: Mapping[str, TableColumns], rows: Sequence[str]
+    cells: Sequence[Cell],
+    columns: Mapping[str, TableColumns],
+    rows: Sequence[str],
+    statistics: SweepStatistics,
 ) -> pd.DataFrame:
     """A row per cell.
 
@@ -51,7 +56,10 @@ def best_frame(
     <metric>_high         upper end
     adjusted_<metric>     of the ensemble after post-hoc logit adjustment (`analysis.adjusted`)
     adjusted_tau          by how much its logits are lowered for frequent classes; chosen on validation
-    unresolved            metrics at a true positive rate for which there are too few test positives
+    unresolved            metrics at a true positive rate for which there are too few test positives; these
+                          have no interval
+    tied                  metrics in which the row is the best complete one of its block, or no worse as far
+                          as the test examples can tell (`analysis.statistics.ties`)
     critical_batches      share of the constraint's training batches that hold a critical example, 0 to 1;
                           this column stands where a result of the sweep tells it
     published_macro_f1    what others published of such a trial, 0 to 1; several where it has several names
@@ -59,6 +67,9 @@ def best_frame(
     published_source      who published it
     <steering>_mean       mean over replicates of each one's own value of what steers, on test
     <steering>_std        its deviation over replicates, ddof 0
+    <metric>_mean_low     of headline metrics, lower end of the 95 % interval of the mean over replicates,
+                          over seeds and test examples; empty with fewer than 6 replicates
+    <metric>_mean_high    upper end
     loss_config           the chosen trial's loss
     alm_config            its constraint, without the margin
     delta                 its margin
@@ -74,7 +85,7 @@ def best_frame(
     tells_batches = any(_batches(cell) is not None for cell in cells)
     records = []
     for cell, figure in zip(cells, figures, strict=True):
-        record = _best_row(cell, columns[cell.block], names)
+        record = _best_row(cell, columns[cell.block], names, statistics)
         if tells_batches:
             share = _batches(cell)
             record[BATCHES] = math.nan if share is None else share
@@ -93,36 +104,102 @@ def chosen_settings(cells: Sequence[Cell], rows: Sequence[str]) -> dict[str, dic
     return found
 
 
-def comparison_frame(cells: Sequence[Cell]) -> pd.DataFrame:
-    """A row per pair of cells that differ in the constraint alone and have results of both.
+def comparison_frame(pairs: Sequence[Pair]) -> pd.DataFrame:
+    """A row per headline metric of each pair of cells that differ in the constraint alone.
 
-    block              data set and ratio
-    row                the row with the constraint
-    pairs              seeds that both chosen trials have
-    mean_difference    mean over them of what steers, on test, with the constraint minus without
-    low                lower end of its 95 % interval over seeds and test examples
-    high               upper end
-    p_value            of Wilcoxon's signed-rank test over seeds, two-sided
-    complete           whether both cells are, without pruned candidates
-    remark             why not, or why a number is undefined
-    trial_id_without   the chosen trial without the constraint
-    trial_id_with      the chosen trial with it
+    block                 data set and ratio
+    row                   the row with the constraint
+    metric                what is compared, of the test examples, 0 to 1
+    resolved              whether there are positives enough to read it
+    candidates_without    trials of the cell without the constraint, among which one was chosen
+    candidates_with       of the cell with it
+    difference            of the two ensembles, with the constraint minus without
+    low                   lower end of its 95 % interval over test examples
+    high                  upper end
+    test                  what p is of: DeLong's test, or a paired bootstrap over test examples
+    p_value               two-sided
+    p_holm                corrected by Holm's method for all pairs of the table in this metric that are
+                          resolved and complete; empty of others
+    seeds                 how many both chosen trials have
+    seeds_better          in how many of them the constraint is better
+    mean_difference       mean over these seeds
+    mean_low              lower end of its 95 % interval over seeds and test examples; empty with fewer than 6
+    mean_high             upper end
+    seed_differences      the difference of each seed
+    least_p_over_seeds    the least two-sided p that a test over so many seeds could give
+    complete              whether both cells are, without pruned candidates
+    remark                why not, or why a number is undefined
+    trial_id_without      the chosen trial without the constraint
+    trial_id_with         the chosen trial with it
     """
     rows = []
-    for without, constrained, found in constraint_comparisons(cells):
-        unfinished = []
-        for cell in (without, constrained):
-            if not cell.comparable:
-                unfinished.append(f"{cell.row}: {cell.note()}")
-        remarks = []
-        if found.reason:
-            remarks.append(found.reason)
-        if unfinished:
-            remarks.append(f"incomplete: {'; '.join(unfinished)}")
-        numbers = (found.pairs, found.mean_difference, found.low, found.high, found.p_value)
-        told = (not unfinished, "; ".join(remarks), without.chosen_id, constrained.chosen_id)
-        rows.append((without.block, constrained.row, *numbers, *told))
-    return pd.DataFrame(rows, columns=[*_COMPARED, "trial_id_without", "trial_id_with"])
+    for pair in pairs:
+        for comparison in pair.comparisons:
+            rows.append(_comparison_row(pair, comparison))
+    return pd.DataFrame(rows, columns=list(_COMPARED))
+
+
+_COMPARED = (
+    "block",
+    "row",
+    "metric",
+    "resolved",
+    "candidates_without",
+    "candidates_with",
+    "difference",
+    "low",
+    "high",
+    "test",
+    "p_value",
+    "p_holm",
+    "seeds",
+    "seeds_better",
+    "mean_difference",
+    "mean_low",
+    "mean_high",
+    "seed_differences",
+    "least_p_over_seeds",
+    "complete",
+    "remark",
+    "trial_id_without",
+    "trial_id_with",
+)
+
+
+def _comparison_row(pair: Pair, found: Comparison) -> dict[str, Any]:
+    unfinished = []
+    for cell in (pair.without, pair.constrained):
+        if not cell.comparable:
+            unfinished.append(f"{cell.row}: {cell.note()}")
+    remarks = [found.reason]
+    if unfinished:
+        remarks.append(f"incomplete: {'; '.join(unfinished)}")
+    seeds = len(found.seeds)
+    return {
+        "block": pair.without.block,
+        "row": pair.constrained.row,
+        "metric": column_name(found.metric),
+        "resolved": found.resolved,
+        "candidates_without": len(pair.without.candidates),
+        "candidates_with": len(pair.constrained.candidates),
+        "difference": found.difference,
+        "low": found.interval.low,
+        "high": found.interval.high,
+        "test": found.test,
+        "p_value": found.p_value,
+        "p_holm": found.p_holm,
+        "seeds": seeds,
+        "seeds_better": found.seeds_better,
+        "mean_difference": found.mean_difference,
+        "mean_low": found.mean_interval.low,
+        "mean_high": found.mean_interval.high,
+        "seed_differences": "; ".join(map(repr, found.per_seed)),
+        "least_p_over_seeds": least_p_over_seeds(seeds) if seeds else math.nan,
+        "complete": pair.comparable,
+        "remark": "; ".join(filter(None, remarks)),
+        "trial_id_without": pair.without.chosen_id,
+        "trial_id_with": pair.constrained.chosen_id,
+    }
 
 
 def _varying(cells: Sequence[Cell], rows: Sequence[str]) -> tuple[str, ...]:
@@ -134,7 +211,9 @@ def _varying(cells: Sequence[Cell], rows: Sequence[str]) -> tuple[str, ...]:
     return varying_settings(candidates, rows)
 
 
-def _best_row(cell: Cell, columns: TableColumns, names: Sequence[str]) -> dict[str, Any]:
+def _best_row(
+    cell: Cell, columns: TableColumns, names: Sequence[str], statistics: SweepStatistics
+) -> dict[str, Any]:
     remarks = [cell.note()]
     if cell.test is not None and cell.test.undefined:
         remarks.append(cell.test.undefined)
@@ -151,7 +230,7 @@ def _best_row(cell: Cell, columns: TableColumns, names: Sequence[str]) -> dict[s
         "candidates_complete": cell.candidates_complete,
         "candidates_total": len(cell.candidates),
         "candidates_pruned": cell.candidates_pruned,
-        **_test_columns(cell.test, columns),
+        **_test_columns(cell, columns, statistics),
         **_setting_columns(cell.chosen, names),
         "rule": cell.rule.name,
         f"val_{columns.steering.name}": _validation_value(cell.chosen, columns.steering.name),
@@ -161,13 +240,14 @@ def _best_row(cell: Cell, columns: TableColumns, names: Sequence[str]) -> dict[s
     }
 
 
-def _test_columns(test: TestRecord | None, columns: TableColumns) -> dict[str, Any]:
-    """The ensemble's test metrics, their intervals, the replicates' steering metric; NaN without a test."""
+def _test_columns(cell: Cell, columns: TableColumns, statistics: SweepStatistics) -> dict[str, Any]:
+    """Test metrics of the ensemble and over replicates, with their intervals; NaN without a test."""
+    test, trial_id = cell.test, cell.chosen_id
     values: dict[str, float] = {}
-    intervals: Mapping[str, Interval] = {}
+    unresolved: frozenset[str] = frozenset()
     mean = deviation = math.nan
     if test is not None:
-        values, intervals = dict(test.metrics), test.intervals
+        values, unresolved = dict(test.metrics), test.unresolved
         if test.adjusted is not None:
             values |= {**test.adjusted.metrics, TAU: test.adjusted.tau}
         mean, deviation = test.steering_mean, test.steering_std
@@ -176,13 +256,28 @@ def _test_columns(test: TestRecord | None, columns: TableColumns) -> dict[str, A
         found[column_name(metric)] = values.get(metric.name, math.nan)
     if columns.adjusted:
         found[TAU] = values.get(TAU, math.nan)
+    tied = []
     for metric in columns.known:
-        ends = intervals.get(metric.name, UNDEFINED)
+        ends = UNDEFINED
+        if metric.name not in unresolved and metric not in columns.adjusted:
+            ends = statistics.interval(trial_id, metric.name) or UNDEFINED
         found |= zip(interval_columns(metric), ends, strict=True)
-    if columns.marks_unresolved:
-        found[UNRESOLVED] = _unresolved(test, columns)
+        if statistics.is_best(cell.block, metric.name, trial_id):
+            tied.append(column_name(metric))
+    found[UNRESOLVED] = _names(metric for metric in columns.known if metric.name in unresolved)
+    found[TIED] = "; ".join(tied)
     of_mean, of_deviation = spread_columns(columns.steering)
-    return {**found, of_mean: mean, of_deviation: deviation}
+    found |= {of_mean: mean, of_deviation: deviation}
+    for metric in columns.headline:
+        ends = UNDEFINED
+        if metric.name not in unresolved:
+            ends = statistics.means.get(trial_id, {}).get(metric.name, UNDEFINED)
+        found |= zip(mean_interval_columns(metric), ends, strict=True)
+    return found
+
+
+def _names(metrics: Iterable[Metric]) -> str:
+    return "; ".join(column_name(metric) for metric in metrics)
 
 
 def _batches(cell: Cell) -> float | None:
@@ -200,13 +295,6 @@ def _published_columns(figure: Published | None) -> dict[str, str]:
         return dict.fromkeys(PUBLISHED_COLUMNS, "")
     values = ("; ".join(map(repr, figure.macro_f1)), "; ".join(map(repr, figure.accuracy)), figure.source)
     return dict(zip(PUBLISHED_COLUMNS, values, strict=True))
-
-
-def _unresolved(test: TestRecord | None, columns: TableColumns) -> str:
-    """The columns of the metrics for which there are too few test positives."""
-    if test is None:
-        return ""
-    return "; ".join(column_name(metric) for metric in columns.known if metric.name in test.unresolved)
 
 
 def _setting_columns(chosen: TrialRecord | None, names: Sequence[str]) -> dict[str, Any]:

@@ -130,7 +130,7 @@ def read_test(store: Store, trial: TrialRecord, rates: Targets) -> TestRecord | 
         targets=aligner.targets(),
         outputs=outputs,
         metrics=summary.ensemble,
-        steering=summary.steering,
+        replicates=summary.replicates,
         undefined=summary.undefined,
         batches=_critical_batches(store, trial),
         adjusted=_adjusted(trial, tables, (aligner.targets(), ensemble_outputs(outputs))),
@@ -164,10 +164,10 @@ def _adjusted(
 
 
 class _Summary(NamedTuple):
-    """Metrics of the ensemble, the steering metric [replicates] of each replicate, why any of them is NaN."""
+    """Metrics of the ensemble, those of each replicate [replicates], why any of them is NaN."""
 
     ensemble: dict[str, float]
-    steering: NDArray[np.float64]
+    replicates: dict[str, NDArray[np.float64]]
     undefined: str | None
 
 
@@ -183,7 +183,8 @@ def _summary(
     at_zero = config.loss.decides_at_zero
     values = arrays.summarize_rows(targets, rows, decides_at_zero=at_zero, counts=counts)
     ensemble = {name: float(column[0]) for name, column in values.items()}
-    return _Summary(ensemble, values[config.data.steers][1:], arrays.undefined_reason(targets, rows))
+    replicates = {name: column[1:] for name, column in values.items()}
+    return _Summary(ensemble, replicates, arrays.undefined_reason(targets, rows))
 
 
 @dataclass(frozen=True)
@@ -250,7 +251,7 @@ def _validation(
         found=len(outputs),
         expected=len(config.seeds),
         metrics=summary.ensemble,
-        mean_steering=float(summary.steering.mean()),
+        mean_steering=float(summary.replicates[config.data.steers].mean()),
         undefined=summary.undefined,
     )
 

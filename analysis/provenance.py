@@ -7,11 +7,12 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from analysis.bootstrap import LEVEL, RESAMPLES, UNDEFINED, Interval
 from analysis.cells import Cell
 from analysis.confusion import baselines
-from analysis.records import ReplicateSource, TestRecord, TrialRecord
+from analysis.records import ReplicateSource, TrialRecord
 from analysis.select import Rule
+from analysis.statistics.intervals import LEVEL, UNDEFINED, Interval
+from analysis.statistics.sweep import SweepStatistics
 from analysis.table_columns import TableColumns
 from search_spaces.config import SCHEMA_VERSION
 from search_spaces.labels import BlockLabels
@@ -21,7 +22,10 @@ PROVENANCE_SCHEMA = 1
 
 
 def provenance(
-    manifest: SweepManifest, cells: Sequence[Cell], columns: Mapping[str, TableColumns]
+    manifest: SweepManifest,
+    cells: Sequence[Cell],
+    columns: Mapping[str, TableColumns],
+    statistics: SweepStatistics,
 ) -> dict[str, Any]:
     """The content of provenance.json. Undefined numbers stand as null. No time, host or path is in it.
 
@@ -32,7 +36,7 @@ def provenance(
     store_schema   of the store's files
     trial_schema   what a configuration means
     sweep          the sweep's name
-    interval       level and resamples of the intervals, and over what they are
+    interval       level and draws of the intervals, and over what they are: examples, or groups of these
     rule           how trials were chosen: name, description, order of criteria; or `rules`, of several
     commits        those that the reported replicates were trained with
     cells          an entry per cell
@@ -46,10 +50,10 @@ def provenance(
         "trial_schema": SCHEMA_VERSION,
         "sweep": manifest.name,
         **manifest.reading.as_keys(),
-        "interval": {"level": LEVEL, "resamples": RESAMPLES, "over": "test examples of each class"},
+        "interval": {"level": LEVEL, "draws": statistics.draws, "over": drawn_words(cells)},
         **_rules(cells),
         "commits": commits(cells),
-        "cells": [cell_facts(cell, columns[cell.block], labels) for cell in cells],
+        "cells": [cell_facts(cell, columns[cell.block], labels, statistics) for cell in cells],
         **_held_against(cells),
     }
 
@@ -85,7 +89,19 @@ def commits(cells: Sequence[Cell]) -> list[str]:
     return sorted(found)
 
 
-def cell_facts(cell: Cell, columns: TableColumns, labels: BlockLabels) -> dict[str, Any]:
+def drawn_words(cells: Sequence[Cell]) -> str:
+    """What the intervals' bootstrap draws, with replacement."""
+    has_groups = {cell.test.groups is not None for cell in cells if cell.test is not None}
+    if has_groups == {True}:
+        return "groups of test examples, such as patients"
+    if True in has_groups:
+        return "test examples of each class; where the data have groups, whole ones"
+    return "test examples of each class"
+
+
+def cell_facts(
+    cell: Cell, columns: TableColumns, labels: BlockLabels, statistics: SweepStatistics
+) -> dict[str, Any]:
     """An entry of `cells`.
 
     block            data set and ratio
@@ -104,7 +120,9 @@ def cell_facts(cell: Cell, columns: TableColumns, labels: BlockLabels) -> dict[s
     missing          per seed that is missing: its state and why
     versions         of Python and libraries that the replicates were trained with
     test             its ensemble's metrics on test
-    test_intervals   their 95 % intervals over test examples
+    test_intervals   their 95 % intervals over test examples; not of unresolved ones
+    unresolved       metrics at a true positive rate for which there are too few test positives
+    mean_intervals   of headline metrics, of the mean over replicates, over seeds and test examples
     adjusted         metrics and tau of its adjusted decisions; only of tasks that have such
     data_sha256      hashes of the candidates' data: one
     candidates       per trial: id, label, replicates, the value of the rule, what is missing
@@ -120,7 +138,7 @@ def cell_facts(cell: Cell, columns: TableColumns, labels: BlockLabels) -> dict[s
         "found": cell.found,
         "expected": cell.expected,
         **_chosen(cell.chosen),
-        **_test(cell.test, columns),
+        **_test(cell, columns, statistics),
         "data_sha256": _data_hashes(cell),
         "candidates": [_candidate(t, cell.rule, labels) for t in cell.candidates],
     }
@@ -152,15 +170,27 @@ def _chosen(trial: TrialRecord | None) -> dict[str, Any]:
     }
 
 
-def _test(test: TestRecord | None, columns: TableColumns) -> dict[str, Any]:
+def _test(cell: Cell, columns: TableColumns, statistics: SweepStatistics) -> dict[str, Any]:
     """The chosen trial's test metrics, and the intervals of those shown; None where it has none."""
+    test = cell.test
     if test is None:
         return {"test": None, "test_intervals": None}
     intervals = {}
-    for metric in (*columns.shown, *columns.listed):
+    for metric in columns.known:
         if metric not in columns.adjusted:
-            intervals[metric.name] = test.intervals.get(metric.name, UNDEFINED)
-    told: dict[str, Any] = {"test": _numbers(test.metrics), "test_intervals": _ends(intervals)}
+            found = statistics.interval(test.trial_id, metric.name)
+            is_told = found is not None and metric.name not in test.unresolved
+            intervals[metric.name] = found if found is not None and is_told else UNDEFINED
+    means = {}
+    for name, interval in statistics.means.get(test.trial_id, {}).items():
+        if name not in test.unresolved:
+            means[name] = interval
+    told: dict[str, Any] = {
+        "test": _numbers(test.metrics),
+        "test_intervals": _ends(intervals),
+        "unresolved": sorted(test.unresolved),
+        "mean_intervals": _ends(means),
+    }
     if test.adjusted is not None:
         told["adjusted"] = {"tau": test.adjusted.tau, **_numbers(test.adjusted.metrics)}
     return told

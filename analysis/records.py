@@ -15,12 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.adjusted import Adjusted
-from analysis.bootstrap import Interval, bootstrap_intervals, column_metric
 from search_spaces.config import Targets, TrialConfig
 from search_spaces.config.metrics import fpr_at_tpr
 from trainer.metrics.resolution import positives_to_resolve
 from trainer.store import Done, Standing
-from trainer.tasks.base import task_arrays
+from trainer.tasks.base import column_metric, task_arrays
 
 
 @dataclass(frozen=True)
@@ -95,13 +94,12 @@ class TestRecord:
     targets     [examples], whole numbers as the task has them; binary: 1 = positive
     outputs     [replicates, examples] or [replicates, examples, classes] float32, a row per seed in `seeds`
     metrics     of the ensemble (outputs averaged over replicates)
-    steering    [replicates] float64: of each one, the metric that steers
+    replicates  metrics of each replicate, [replicates] for each name
     undefined   why metrics are NaN, or None
     batches     share of training batches that hold a critical example, mean over epochs and replicates; None
                 without a constraint, and of results that do not tell it
     adjusted    of the ensemble after post-hoc logit adjustment, where that makes sense
     groups      [examples], the hashed group of each, a patient for one; None of a source without groups
-    intervals   of the ensemble's metrics over test examples (`analysis.bootstrap`); made when asked for
     """
 
     __test__ = False  # tells pytest that this is no test class
@@ -112,7 +110,7 @@ class TestRecord:
     targets: NDArray[Any]
     outputs: NDArray[np.float32]
     metrics: Mapping[str, float]
-    steering: NDArray[np.float64]
+    replicates: Mapping[str, NDArray[np.float64]]
     undefined: str | None = None
     batches: float | None = None
     adjusted: Adjusted | None = None
@@ -122,6 +120,11 @@ class TestRecord:
     def trial_id(self) -> str:
         """The trial's id."""
         return self.config.trial_id
+
+    @property
+    def steering(self) -> NDArray[np.float64]:
+        """[replicates]: of each one, the metric that steers."""
+        return self.replicates[self.config.data.steers]
 
     @property
     def steering_mean(self) -> float:
@@ -134,12 +137,6 @@ class TestRecord:
         if len(self.steering) < 2:
             return math.nan
         return float(self.steering.std(ddof=0))
-
-    @cached_property
-    def intervals(self) -> Mapping[str, Interval]:
-        """95 % intervals of those of the ensemble's metrics that have one, by the metrics' names."""
-        arrays = task_arrays(self.config.data, self.rates)
-        return bootstrap_intervals(arrays, self.targets, ensemble_outputs(self.outputs))
 
     @cached_property
     def unresolved(self) -> frozenset[str]:

@@ -12,7 +12,7 @@ from search_spaces.config.metrics import auroc
 
 # Of more classes than these that have a metric each, none is printed; the CSV file and a figure have them.
 MOST_PRINTED = 10
-TAU, UNRESOLVED, BATCHES = "adjusted_tau", "unresolved", "critical_batches"
+TAU, UNRESOLVED, TIED, BATCHES = "adjusted_tau", "unresolved", "tied", "critical_batches"
 PUBLISHED_COLUMNS = ("published_macro_f1", "published_accuracy", "published_source")
 
 
@@ -20,18 +20,16 @@ PUBLISHED_COLUMNS = ("published_macro_f1", "published_accuracy", "published_sour
 class TableColumns:
     """The metrics in a block's table.
 
-    steering           the metric that steers; of it the mean over replicates is shown too
-    shown              those of the ensemble that are printed, in their order
-    listed             further ones, which stand in the CSV file only
-    adjusted           which of the shown ones are of adjusted decisions (`analysis.adjusted`)
-    marks_unresolved   whether rates are marked for which there are too few positives
+    steering   the metric that steers; of it the mean over replicates is shown too
+    shown      those of the ensemble that are printed, in their order
+    listed     further ones, which stand in the CSV file only
+    adjusted   which of the shown ones are of adjusted decisions (`analysis.adjusted`)
     """
 
     steering: Metric
     shown: tuple[Metric, ...]
     listed: tuple[Metric, ...] = ()
     adjusted: tuple[Metric, ...] = ()
-    marks_unresolved: bool = False
 
     @property
     def known(self) -> tuple[Metric, ...]:
@@ -39,12 +37,9 @@ class TableColumns:
         return (*self.shown, *self.listed)
 
     @property
-    def pictured(self) -> Metric:
-        """What the table's picture shows: a false positive rate that stands behind what steers, or that."""
-        behind = self.shown[1:2]
-        if behind and behind[0].better == "lower":
-            return behind[0]
-        return self.steering
+    def headline(self) -> tuple[Metric, ...]:
+        """The headline metrics: those that rows are compared in."""
+        return tuple(m for m in self.known if m.role == "headline" and m not in self.adjusted)
 
 
 def table_columns(task: Task, shown: Targets) -> TableColumns:
@@ -70,7 +65,6 @@ def table_columns(task: Task, shown: Targets) -> TableColumns:
         shown=(*of_all, *adjusted, *printed),
         listed=tuple(listed),
         adjusted=adjusted,
-        marks_unresolved=task.marks_unresolved,
     )
 
 
@@ -83,6 +77,12 @@ def interval_columns(metric: Metric) -> tuple[str, str]:
     """The columns of the two ends of a metric's interval."""
     column = column_name(metric)
     return f"{column}_low", f"{column}_high"
+
+
+def mean_interval_columns(metric: Metric) -> tuple[str, str]:
+    """The columns of the two ends of the interval of a metric's mean over replicates."""
+    column = column_name(metric)
+    return f"{column}_mean_low", f"{column}_mean_high"
 
 
 def spread_columns(metric: Metric) -> tuple[str, str]:

@@ -2,7 +2,7 @@
 
     best.csv           a row per cell, full precision
     best.md, best.tex  a table per block, rows in the paper's order, best complete values bold
-    comparisons.csv, comparisons.md   with against without the constraint, paired by seed
+    comparisons.csv, comparisons.md   with against without the constraint, in every headline metric
     provenance.json    where every number comes from
     confusion-<trial>.csv   of several classes: what each is taken for (`analysis.confusion`)
     classes.csv        of several classes: how often each occurs, and is drawn (`analysis.class_counts`)
@@ -26,13 +26,15 @@ from analysis.class_counts import class_counts, class_frame
 from analysis.confusion import confusions
 from analysis.frames import best_frame, chosen_settings, comparison_frame
 from analysis.load import load_sweep
-from analysis.provenance import commits, provenance
+from analysis.provenance import commits, drawn_words, provenance
 from analysis.render.document import Document
 from analysis.render.escape import csv_text
 from analysis.render.latex import latex
 from analysis.render.layout import best_document, comparison_document
 from analysis.render.plain import plain
 from analysis.render.text import markdown
+from analysis.statistics.draws import DRAWS
+from analysis.statistics.sweep import SweepStatistics, sweep_statistics
 from analysis.table_columns import TableColumns, table_columns
 from search_spaces.config import Targets
 from search_spaces.errors import StoreError
@@ -51,11 +53,12 @@ class Tables:
     """The tables of a sweep. `files` are those written, empty if none were.
 
     frame         a row per cell: see `analysis.frames.best_frame`
-    comparisons   a row per pair of cells: see `analysis.frames.comparison_frame`
+    comparisons   a row per pair of cells and metric: see `analysis.frames.comparison_frame`
     cells         what the rows were made from
     columns       the metrics that a block's table shows, by the block's label
     rates         those at which it reads ROC curves
     provenance    see `analysis.provenance.provenance`
+    statistics    what the numbers are worth
     document      the best-configuration tables as they are laid out
     """
 
@@ -65,6 +68,7 @@ class Tables:
     columns: dict[str, TableColumns]
     rates: Targets
     provenance: dict[str, Any]
+    statistics: SweepStatistics
     document: Document
     files: tuple[Path, ...] = ()
 
@@ -89,13 +93,19 @@ class Tables:
 
 
 def make_tables(
-    store: Store, manifest: SweepManifest, *, rule: str | None = None, shown: Targets | None = None
+    store: Store,
+    manifest: SweepManifest,
+    *,
+    rule: str | None = None,
+    shown: Targets | None = None,
+    draws: int = DRAWS,
 ) -> Tables:
     """Read a sweep's results, choose per cell on validation, and lay out the tables; writes nothing.
 
     rule    names a selection rule; None is the default of each task
     shown   the rates at which the tables read ROC curves; None are the sweep's own true positive rates. What
             is chosen does not depend on them
+    draws   of the bootstrap; 0 for tables without intervals
 
     Raises InputError for an unknown rule, StoreError for results that are damaged or contradict each other.
     """
@@ -103,17 +113,21 @@ def make_tables(
         shown = Targets(tpr=manifest.reading.targets.tpr, fpr=())
     cells = build_cells(store, load_sweep(store, manifest, shown), rule)
     columns = {cell.block: table_columns(cell.data, shown) for cell in cells}
-    frame = best_frame(cells, columns, manifest.reading.rows)
+    headline = {block: of_block.headline for block, of_block in columns.items()}
+    statistics = sweep_statistics(cells, headline, draws=draws)
+    frame = best_frame(cells, columns, manifest.reading.rows, statistics)
     settings = chosen_settings(cells, manifest.reading.rows)
     ids = short_ids(config.trial_id for config in manifest.trials)
-    document = best_document(manifest.name, _facts(cells, manifest), frame, columns, settings, ids)
+    facts = _facts(cells, manifest, statistics)
+    document = best_document(manifest.name, facts, frame, columns, settings, ids)
     return Tables(
         frame=frame,
-        comparisons=comparison_frame(cells),
+        comparisons=comparison_frame(statistics.pairs),
         cells=cells,
         columns=columns,
         rates=shown,
-        provenance=provenance(manifest, cells, columns),
+        provenance=provenance(manifest, cells, columns, statistics),
+        statistics=statistics,
         document=document,
     )
 
@@ -138,7 +152,8 @@ def write_made(tables: Tables, sweep: str, out_dir: str | Path, below: Path | No
 
     `below` as `write_whole` takes it, which says what is raised.
     """
-    comparison = comparison_document(sweep, tables.comparisons, tables.columns)
+    effects = tuple(effect.words() for effect in tables.statistics.effects)
+    comparison = comparison_document(sweep, effects, tables.comparisons, tables.columns)
     sources = json.dumps(tables.provenance, indent=1, allow_nan=False, ensure_ascii=False)
     contents = {
         "best.csv": csv(tables.frame),
@@ -182,16 +197,28 @@ def short_ids(trial_ids: Iterable[str]) -> dict[str, str]:
     return {trial_id: trial_id[:digits] for trial_id in known}
 
 
-def _facts(cells: Sequence[Cell], manifest: SweepManifest) -> tuple[str, ...]:
-    """What holds for all tables, a line each: how was chosen, and with which commits was trained."""
+def _facts(cells: Sequence[Cell], manifest: SweepManifest, statistics: SweepStatistics) -> tuple[str, ...]:
+    """What holds for all tables, a line each.
+
+    How was chosen, what the constraint does over all pairs, what intervals draw, which commits trained.
+    """
     rules = {cell.rule.name: cell.rule for cell in cells}
     facts = [f"Selection: {rule.description} ({name})." for name, rule in rules.items()]
     rows = manifest.reading.rows
     if rows != DEFAULT_ROWS:
         facts.append(f"Rows: {', '.join(rows)}.")
     facts += _pruning_facts(cells)
+    facts += [effect.words() for effect in statistics.effects]
+    facts.append(_drawn_fact(cells, statistics))
     facts.append(f"Commits: {', '.join(commits(cells)) or 'none'}.")
     return tuple(facts)
+
+
+def _drawn_fact(cells: Sequence[Cell], statistics: SweepStatistics) -> str:
+    """What the intervals are made of."""
+    if not statistics.draws:
+        return "Intervals: none were made."
+    return f"Intervals: 95 %, {statistics.draws:,} draws of {drawn_words(cells)}."
 
 
 def _pruning_facts(cells: Sequence[Cell]) -> list[str]:

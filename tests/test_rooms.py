@@ -61,7 +61,7 @@ FLOORS = {
         ["load", "mixture", "select"],
         ["alignment", "replicates"],
         ["records"],
-        ["adjusted", "bootstrap"],
+        ["adjusted"],
     ],
 }
 # Where the kinds of task are told apart; presets and named spaces are data.

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from analysis.render.document import DOUBLE_DAGGER
+from analysis.statistics.comparison import SIGNIFICANT
+from analysis.statistics.intervals import MIN_SEEDS, least_p_over_seeds
 from analysis.table_columns import TableColumns
 from search_spaces.config import Metric
 from search_spaces.config.metrics import auroc
@@ -30,9 +32,10 @@ def best_caption(columns: Iterable[TableColumns]) -> str:
     distinct = list(dict.fromkeys(columns))
     shown = "; or ".join(_words(one.shown) for one in distinct)
     caption = (
-        f"Test scores averaged over replicates (the ensemble): {shown}; in brackets 95 % intervals, a "
-        "stratified bootstrap over test examples of these very networks; "
-        f"{_steering(distinct)} mean ± standard deviation (ddof 0) over replicates. "
+        f"Test scores averaged over replicates (the ensemble): {shown}; in brackets 95 % intervals of these "
+        "very networks, a stratified bootstrap over test examples; "
+        f"{_steering(distinct)} mean ± standard deviation (ddof 0) over replicates, in brackets the 95 % "
+        f"interval of the mean over seeds and test examples, from {MIN_SEEDS} replicates on. "
         "Candidates: complete / all."
     )
     if any(one.adjusted for one in distinct):
@@ -52,28 +55,36 @@ def unresolved_caption(columns: Iterable[TableColumns]) -> str:
     """What a double dagger means, and how many positives the rates of these columns need."""
     rates: dict[str, None] = {}
     for one in columns:
-        if one.marks_unresolved:
-            for metric in one.known:
-                family, _, rate = metric.family.rpartition("_")
-                if family == "fpr_at_tpr":
-                    rates[rate] = None
+        for metric in one.known:
+            family, _, rate = metric.family.rpartition("_")
+            if family == "fpr_at_tpr":
+                rates[rate] = None
     needs = []
     for rate in rates:
         needs.append(f"{positives_to_resolve(float(rate) / 100)} for {rate} %")
     return (
-        f"{DOUBLE_DAGGER}: not resolved, and never bold: too few test positives to tell that true positive "
-        f"rate from 100 % ({_and(needs, ' and ')} are needed)."
+        f"{DOUBLE_DAGGER}: not resolved, without interval and never bold: too few test positives to tell "
+        f"that true positive rate from 100 % ({_and(needs, ' and ')} are needed)."
     )
 
 
-def comparison_caption(columns: Iterable[TableColumns]) -> str:
-    """The caption of the comparison with and without the constraint."""
+def comparison_caption(columns: Iterable[TableColumns], seeds: Sequence[int]) -> str:
+    """The caption of the comparison with and without the constraint; `seeds` are how many pairs have."""
+    least = [f"{least_p_over_seeds(number):.2g} with {number}" for number in seeds if number]
+    over_seeds = ""
+    if least:
+        over_seeds = (
+            " There is no test over seeds on fixed test examples: it would reject too often, and could give "
+            f"no p below {_and(least, ' or ')} seeds."
+        )
     return (
-        f"Mean over seeds of the difference in test {_steering(columns)}, with the constraint minus without; "
-        "95 % percentile bootstrap interval over seeds and test examples; Wilcoxon's signed-rank test over "
-        "seeds, two-sided, not corrected for the number of rows. The interval asks what other seeds and "
-        "other test examples would give, p what other seeds would give on these test examples: one may "
-        "exclude 0 and the other not. †: a cell of the row is incomplete or has pruned candidates."
+        "Test scores with the constraint minus without. Δ of a metric: of the two ensembles as fixed "
+        "classifiers; in brackets its 95 % interval over test examples; p two-sided, of DeLong's test for an "
+        "AUC and of a paired bootstrap for all else, corrected by Holm's method for all complete pairs of "
+        f"the table in this metric; bold at p ≤ {SIGNIFICANT:g}. Mean over seeds: of {_steering(columns)} of "
+        "single networks; in brackets its 95 % interval over seeds and test examples, and in how many seeds "
+        f"the constraint is better. Candidates: trials chosen among, with / without.{over_seeds} †: a cell "
+        "of the row is incomplete or has pruned candidates."
     )
 
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 MISSING = "–"
-BOLD_MEANING = "Best complete cell of a column in bold."
+BOLD_MEANING = (
+    "Bold: the best complete cell of a column, and those that the test examples cannot tell from it "
+    "(simultaneous 95 % intervals of the differences)."
+)
 DAGGER, DOUBLE_DAGGER = "†", "‡"
 DAGGER_MEANING = "incomplete or pruned, never bold"
 
@@ -101,7 +104,7 @@ class BlockTable:
 class Document:
     """Tables with a title, a caption that explains the columns, and facts that hold for all of them.
 
-    `name` is that of the sweep.
+    `name` is that of the sweep; `bold_meaning` what bold entries are, where the caption does not say so.
     """
 
     name: str
@@ -109,6 +112,7 @@ class Document:
     caption: str
     facts: tuple[str, ...]
     tables: tuple[BlockTable, ...]
+    bold_meaning: str = BOLD_MEANING
 
     @property
     def has_bold(self) -> bool:
@@ -123,4 +127,4 @@ class Document:
     @property
     def full_caption(self) -> str:
         """The caption, and what is set bold where something is."""
-        return f"{self.caption} {BOLD_MEANING}" if self.has_bold else self.caption
+        return f"{self.caption} {self.bold_meaning}" if self.has_bold and self.bold_meaning else self.caption

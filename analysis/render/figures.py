@@ -15,10 +15,10 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from analysis.render.layout import Record, by_block, is_final
+from analysis.render.layout import Record, by_block, is_final, listed
 from analysis.render.letters import fitted, inches
 from analysis.render.roc import ACROSS, BLUE, DIAGONAL, GREY, GRID, INK, ORANGE, UPWARDS, RocPicture
-from analysis.table_columns import TableColumns, column_name, interval_columns
+from analysis.table_columns import UNRESOLVED, TableColumns, column_name, interval_columns
 from search_spaces.config import Metric
 
 _MARKERS = ("o", "s", "D", "^", "v", "P", "X")
@@ -58,16 +58,17 @@ def roc_figure(picture: RocPicture, *, title: str) -> Figure:
 def table_figure(frame: pd.DataFrame, columns: Mapping[str, TableColumns]) -> Figure:
     """One metric per loss, with and without the constraint, a panel per block.
 
-    Of a binary task it is the FPR at the first target TPR, of which less is better. Thin bars are the 95 %
-    intervals over test examples. Cells that are incomplete or have pruned candidates are hollow. The two of a
-    loss stand a little apart, so that equal values show.
+    Of a binary task it is the FPR, of which less is better, at the first target TPR that the test positives
+    resolve, and else what steers. Thin bars are the 95 % intervals over test examples. Cells that are
+    incomplete or have pruned candidates are hollow. The two of a loss stand a little apart, so that equal
+    values show.
 
     frame     as `analysis.frames.best_frame` gives it
     columns   the metrics that a block's table shows, by the block's label
     """
     panels = []
     for block, records in by_block(frame).items():
-        panels.append(_Panel(block, records, columns[block].pictured))
+        panels.append(_Panel(block, records, _pictured(columns[block], records)))
     across = min(2, max(1, len(panels)))
     lines = [panels[start : start + across] for start in range(0, len(panels), across)]
     heights = [max(panel.height for panel in line) for line in lines] or [_ROW]
@@ -89,6 +90,16 @@ def table_figure(frame: pd.DataFrame, columns: Mapping[str, TableColumns]) -> Fi
     abreast = max(1, min(len(handles), int((width - _MARGIN) / (longest + _KEY))))
     figure.legend(handles=handles, loc="outside lower center", ncols=abreast, frameon=False, fontsize=_SMALL)
     return figure
+
+
+def _pictured(columns: TableColumns, records: Sequence[Record]) -> Metric:
+    """What the panel of a block shows."""
+    found = [record for record in records if record["trial_id"]]
+    for metric in columns.headline[1:]:
+        is_rate = metric.better == "lower" and not metric.is_of_one_class
+        if is_rate and not any(column_name(metric) in listed(record, UNRESOLVED) for record in found):
+            return metric
+    return columns.steering
 
 
 def png(figure: Figure, *, dpi: int = 150) -> bytes:

@@ -17,14 +17,17 @@ from analysis.render.captions import (
     unresolved_caption,
 )
 from analysis.render.document import CONFIGURATION, COUNTS, MISSING, TRIAL, BlockTable, Document, Entry, Note
+from analysis.statistics.comparison import SIGNIFICANT
 from analysis.table_columns import (
     BATCHES,
     PUBLISHED_COLUMNS,
     TAU,
+    TIED,
     UNRESOLVED,
     TableColumns,
     column_name,
     interval_columns,
+    mean_interval_columns,
     spread_columns,
 )
 from search_spaces.config import Metric
@@ -70,16 +73,39 @@ def _with_words(document: Document, words: str) -> Document:
     return replace(document, caption=f"{document.caption} {words}")
 
 
-def comparison_document(name: str, frame: pd.DataFrame, columns: Mapping[str, TableColumns]) -> Document:
-    """With against without the constraint; `frame` as `analysis.frames.comparison_frame` gives it."""
+def comparison_document(
+    name: str, facts: tuple[str, ...], frame: pd.DataFrame, columns: Mapping[str, TableColumns]
+) -> Document:
+    """With against without the constraint; `frame` as `analysis.frames.comparison_frame` gives it.
+
+    `facts` say what holds over all pairs.
+    """
     tables = []
     for block, records in by_block(frame).items():
-        steering = columns[block].steering
-        header = ("Loss", "Pairs", f"Δ {steering.header}", "95 % interval", "p", "Remark")
-        rows = tuple(map(_comparison_row, records))
-        tables.append(BlockTable(block, header, rows))
+        metrics = columns[block].headline
+        steering = f"Δ {columns[block].steering.header} mean over seeds"
+        header = (
+            "Loss",
+            "Seeds",
+            COUNTS[1],
+            *(f"Δ {metric.header}" for metric in metrics),
+            steering,
+            "Remark",
+        )
+        by_row: dict[str, dict[str, Record]] = {}
+        for record in records:
+            by_row.setdefault(str(record["row"]), {})[str(record["metric"])] = record
+        rows = []
+        for of_row in by_row.values():
+            rows.append(_comparison_row(of_row, metrics, columns[block].steering))
+        tables.append(BlockTable(block, header, tuple(rows)))
     title = f"With and without the constraint in the sweep {name}"
-    return Document(name, title, comparison_caption(columns.values()), (), tuple(tables))
+    seeds = sorted(set(frame["seeds"])) if len(frame) else []
+    caption = comparison_caption(columns.values(), seeds)
+    document = Document(name, title, caption, facts, tuple(tables), bold_meaning="")
+    if document.has_unresolved:
+        document = _with_words(document, unresolved_caption(columns.values()))
+    return document
 
 
 def block_tables(
@@ -208,27 +234,30 @@ class _RowWriter:
         if metric in self.columns.adjusted[:1]:
             detail = f"(τ={record[TAU]:g})"
         entry = self._number(record, column_name(metric), f"{value:.{digits}f}", detail)
-        if entry.text != MISSING and column_name(metric) in self._unresolved(record):
+        if entry.text != MISSING and column_name(metric) in listed(record, UNRESOLVED):
             return replace(entry, unresolved=True, bold=False)
         return entry
-
-    def _unresolved(self, record: Record) -> list[str]:
-        if not self.columns.marks_unresolved:
-            return []
-        return str(record[UNRESOLVED]).split("; ")
 
     def _mean(self, record: Record) -> Entry:
         scale = self.columns.steering.scale
         text = f"{scale * record[self.mean]:.4f}"
         if not math.isnan(record[self.deviation]):  # of a single replicate there is none
             text += f" ± {scale * record[self.deviation]:.4f}"
-        return self._number(record, self.mean, text)
+        low, high = (scale * float(record[end]) for end in mean_interval_columns(self.columns.steering))
+        detail = "" if math.isnan(low) else f"({low:.3f}–{high:.3f})"
+        return self._number(record, self.mean, text, detail)
 
     def _number(self, record: Record, column: str, text: str, detail: str = "") -> Entry:
         value = float(record[column])
         if math.isnan(value):
             return Entry(MISSING)
-        return Entry(text, bold=is_final(record) and value == self.best[column], detail=detail)
+        is_best = value == self.best[column] or column in listed(record, TIED)
+        return Entry(text, bold=is_final(record) and is_best, detail=detail)
+
+
+def listed(record: Record, column: str) -> list[str]:
+    """The metrics' columns that a column of the frame names."""
+    return str(record[column]).split("; ")
 
 
 def _best(records: Sequence[Record], column: str, metric: Metric) -> float:
@@ -283,18 +312,57 @@ def _interval(record: Record, metric: Metric, digits: int) -> str:
     return f"({low:.{digits}f}–{high:.{digits}f})"
 
 
-def _comparison_row(record: Record) -> tuple[Entry, ...]:
-    interval = MISSING
+def _comparison_row(
+    records: Mapping[str, Record], metrics: Sequence[Metric], steering: Metric
+) -> tuple[Entry, ...]:
+    """A pair: `records` are its comparisons, by the column of the metric."""
+    first = next(iter(records.values()))
+    entries = [
+        Entry(str(first["row"]), marked=not first["complete"]),
+        Entry(str(first["seeds"])),
+        Entry(f"{first['candidates_with']} / {first['candidates_without']}"),
+    ]
+    for metric in metrics:
+        entries.append(_difference(records[column_name(metric)], metric))
+    entries.append(_mean_difference(records[column_name(steering)], steering))
+    remarks = dict.fromkeys(str(record["remark"]) for record in records.values() if record["remark"])
+    entries.append(Entry("; ".join(remarks) or MISSING))
+    return tuple(entries)
+
+
+def _difference(record: Record, metric: Metric) -> Entry:
+    """The difference of the ensembles, bold where it is significant; its interval and corrected p."""
+    text = _signed(record["difference"], metric)
+    if text == MISSING:
+        return Entry(MISSING)
+    details = []
     if not math.isnan(record["low"]):
-        interval = f"{record['low']:+.4f} to {record['high']:+.4f}"
-    return (
-        Entry(str(record["row"]), marked=not record["complete"]),
-        Entry(str(record["pairs"])),
-        Entry(_number(record["mean_difference"], "+.4f")),
-        Entry(interval),
-        Entry(_number(record["p_value"], ".3g")),
-        Entry(str(record["remark"]) or MISSING),
+        details.append(f"({_signed(record['low'], metric)} to {_signed(record['high'], metric)})")
+    if not math.isnan(record["p_holm"]):
+        details.append(f"p={record['p_holm']:.2g}")
+    return Entry(
+        text,
+        bold=record["p_holm"] <= SIGNIFICANT,
+        detail=" ".join(details),
+        unresolved=not record["resolved"],
     )
+
+
+def _mean_difference(record: Record, metric: Metric) -> Entry:
+    """The mean over seeds, its interval, and in how many seeds the constraint is better."""
+    text = _signed(record["mean_difference"], metric)
+    if text == MISSING:
+        return Entry(MISSING)
+    details = []
+    if not math.isnan(record["mean_low"]):
+        details.append(f"({_signed(record['mean_low'], metric)} to {_signed(record['mean_high'], metric)})")
+    details.append(f"{record['seeds_better']}/{record['seeds']} seeds")
+    return Entry(text, detail=" ".join(details))
+
+
+def _signed(value: float, metric: Metric) -> str:
+    digits = _DIGITS[metric.scale][0]
+    return _number(metric.scale * float(value), f"+.{digits}f")
 
 
 def _number(value: float, form: str) -> str:

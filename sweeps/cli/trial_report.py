@@ -48,13 +48,14 @@ def print_result(console: Console, config: TrialConfig, store: Store) -> bool:
     from analysis.cells import lone_cell
     from analysis.frames import best_frame
     from analysis.load import load_trial
+    from analysis.statistics.sweep import SweepStatistics
     from analysis.table_columns import column_name, table_columns
     from search_spaces.config import DEFAULT_TARGETS, Targets
     from search_spaces.rows import DEFAULT_ROWS
 
     cell = lone_cell(store, load_trial(store, config, DEFAULT_TARGETS), DEFAULT_TARGETS)
     columns = table_columns(config.data, Targets(tpr=DEFAULT_TARGETS.tpr, fpr=()))
-    row = best_frame([cell], {cell.block: columns}, DEFAULT_ROWS).iloc[0]
+    row = best_frame([cell], {cell.block: columns}, DEFAULT_ROWS, SweepStatistics()).iloc[0]
     steering = column_name(columns.steering)
     headers = [_header(metric) for metric in columns.shown]
     values = [_value(metric, row[column_name(metric)]) for metric in columns.shown]
@@ -75,7 +76,7 @@ def print_evaluation(console: Console, found: Evaluation, where: str, config: Tr
 
     `where` says which examples.
     """
-    from analysis.bootstrap import bootstrap_intervals
+    from analysis.statistics.resampled import bootstrap_intervals, examples_key
     from search_spaces.config import DEFAULT_TARGETS
     from trainer.tasks.base import task_arrays
 
@@ -85,7 +86,8 @@ def print_evaluation(console: Console, found: Evaluation, where: str, config: Tr
     for seed, values in found.replicates.items():
         rows.append([f"seed {seed}", *_values(metrics, values)])
     rows.append(["ensemble", *_values(metrics, found.ensemble)])
-    intervals = bootstrap_intervals(task_arrays(config.data), found.targets, found.outputs)
+    key = examples_key(config.data, found.targets)
+    intervals = bootstrap_intervals(task_arrays(config.data), found.targets, found.outputs, key=key)
     if intervals:
         ends = []
         for metric in metrics:

@@ -6,7 +6,7 @@ import math
 import numpy as np
 
 from analysis import tables
-from analysis.bootstrap import bootstrap_intervals
+from analysis.statistics.resampled import bootstrap_intervals, examples_key
 from analysis.tables import make_tables
 from search_spaces.config import (
     DEFAULT_TARGETS,
@@ -74,13 +74,13 @@ def test_headline_numbers_carry_the_interval_of_the_ensemble(golden: SweepBuilde
     (test,) = [c.test for c in made.cells if c.test is not None and c.test.trial_id == record["trial_id"]]
     ensemble = test.outputs.mean(axis=0, dtype=np.float64)
     arrays = task_arrays(CIFAR, DEFAULT_TARGETS)
-    expected = bootstrap_intervals(arrays, test.targets, ensemble)
-    for column, name in (("auc", "auroc"), ("fpr_at_tpr_98", "fpr_at_tpr_98"), ("fpr_at_tpr_90",) * 2):
-        assert (record[f"{column}_low"], record[f"{column}_high"]) == expected[name]
+    expected = bootstrap_intervals(arrays, test.targets, ensemble, key=examples_key(CIFAR, test.targets))
+    assert (record["auc_low"], record["auc_high"]) == expected["auroc"]
+    assert record["unresolved"] == "fpr_at_tpr_98; fpr_at_tpr_95; fpr_at_tpr_90", "of 20 positives"
+    assert math.isnan(record["fpr_at_tpr_98_low"])
     low, high = expected["auroc"]
-    assert f"**{record['auc']:.4f}** ({low:.3f}–{high:.3f})" in markdown
-    low, high = (100 * end for end in expected["fpr_at_tpr_98"])
-    told = f"({low:.1f}–{high:.1f})"
+    told = f"({low:.3f}–{high:.3f})"
+    assert f"**{record['auc']:.4f}** {told}" in markdown
     assert told in markdown
     assert told in made.text
     assert told.replace("–", "--") in made.latex

@@ -17,12 +17,15 @@ from PIL import Image
 
 from analysis.cells import lone_cell
 from analysis.load import load_trial
+from analysis.records import ensemble_outputs
+from analysis.statistics.resampled import bootstrap_intervals, examples_key
 from search_spaces.config import DEFAULT_TARGETS, TrialConfig
 from search_spaces.space import SearchSpace
 from tests.trainer.image_files import random_images, write_class_folders
 from trainer.data.task import load_task, read_splits
 from trainer.options import TrialOptions
 from trainer.store import Store, SweepManifest
+from trainer.tasks.base import task_arrays
 from trainer.trial import run_trial
 
 Cli = Callable[..., Result]
@@ -90,7 +93,9 @@ def test_other_images_are_scored_as_the_trial_s_own(
     store = Store(output)
     test = lone_cell(store, load_trial(store, config, DEFAULT_TARGETS), DEFAULT_TARGETS).test
     assert test is not None
-    low, high = test.intervals["auroc"].low, test.intervals["auroc"].high
+    key = examples_key(config.data, test.targets)
+    arrays = task_arrays(config.data)
+    low, high = bootstrap_intervals(arrays, test.targets, ensemble_outputs(test.outputs), key=key)["auroc"]
     assert row(own.stdout, "95 % interval")[0] == f"{low:.4f}–{high:.4f}"
 
 

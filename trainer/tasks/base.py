@@ -7,7 +7,7 @@ Outputs are what a trial stores of an example: a score [N] for a binary task, el
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from search_spaces.config import DEFAULT_TARGETS, Metric, Targets, Task
+from search_spaces.config.metrics import auroc
 from trainer.metrics.ranking import Floats
+from trainer.metrics.resampled import Counts, ranking_metrics
 from trainer.registry import resolve
 from trainer.tasks.label_sets import Labels
 
@@ -122,6 +124,28 @@ class TaskArrays(ABC):
     def strata(self, targets: ArrayLike) -> tuple[NDArray[np.int64], ...]:
         """Positions of the examples of each stratum, from which a stratified bootstrap draws."""
 
+    def resampled(
+        self, targets: NDArray[Any], outputs: NDArray[Any], counts: Counts, *, headline: bool = False
+    ) -> dict[str, Floats]:
+        """Metrics of one row of outputs on resampled test sets: a value [draws] for each name.
+
+        Those of the columns' ranking, and their means; with `headline` those alone that are shown everywhere.
+
+        counts   [N, draws], how often each example stands in a draw (see `trainer.metrics.resampled`)
+        """
+        known = self.names("headline") if headline else self.names("headline", "curve", "summary")
+        rates = Targets(tpr=self.rates.tpr, fpr=()) if headline else self.rates
+        areas, found = [], {}
+        for column in self.columns(targets, outputs):
+            values = ranking_metrics(column.scores[0], column.positive, column.negative, counts, rates)
+            areas.append(values[auroc().name])
+            for name, value in values.items():
+                found[column_metric(name, column.name, known)] = value
+        for metric in self.metrics:
+            if metric.mean_of == auroc().name:
+                found[metric.name] = np.mean(areas, axis=0)
+        return {name: value for name, value in found.items() if name in known}
+
     def summarize(
         self,
         targets: ArrayLike,
@@ -134,6 +158,12 @@ class TaskArrays(ABC):
         row = np.asarray(outputs)[None]
         rows = self.summarize_rows(targets, row, decides_at_zero=decides_at_zero, counts=counts)
         return {name: float(values[0]) for name, values in rows.items()}
+
+
+def column_metric(name: str, column: str, known: Container[str]) -> str:
+    """The name of a column's metric: a task that has but one column names its metrics without it."""
+    of_column = f"{name}/{column}"
+    return of_column if of_column in known else name
 
 
 def task_arrays(task: Task, rates: Targets = DEFAULT_TARGETS) -> TaskArrays:

@@ -15,6 +15,7 @@ from trainer.metrics import binary as ranking
 from trainer.metrics import multiclass as metrics
 from trainer.metrics.calibration import expected_calibration_error
 from trainer.metrics.ranking import Floats
+from trainer.metrics.resampled import Counts, decision_metrics
 from trainer.tasks.base import Column, TaskArrays
 from trainer.tasks.counts import check_each, shares, tail
 from trainer.tasks.label_sets import Labels
@@ -158,6 +159,19 @@ class MultiClassArrays(TaskArrays):
         found["balanced_accuracy"] = metrics.balanced_accuracy(classes, decided, count)
         found["macro_f1"] = metrics.macro_f1(classes, decided, count)
         return found
+
+    def resampled(
+        self, targets: NDArray[Any], outputs: NDArray[Any], counts: Counts, *, headline: bool = False
+    ) -> dict[str, Floats]:
+        """Those of the columns, and what follows from decisions."""
+        found = super().resampled(targets, outputs, counts, headline=headline)
+        classes, logits = self._checked(targets, outputs)
+        decided = metrics.decisions(logits[0])
+        values, recalls = decision_metrics(classes, decided, counts, len(self.task.classes))
+        for label, recall in zip(self.task.classes, recalls, strict=True):
+            values[f"recall/{label}"] = recall
+        known = self.names("headline") if headline else self.names("headline", "curve", "summary")
+        return {**found, **{name: value for name, value in values.items() if name in known}}
 
     def undefined_reason(self, targets: ArrayLike, outputs: ArrayLike) -> str | None:
         """Why metrics are NaN: a class without an example, a logit that is NaN."""

@@ -62,7 +62,6 @@ class Task(Frozen, ABC):
     comparisons  the constraint's comparisons that it knows
     has_label_sets       whether an example may have any number of its labels, as opposed to one
     decides_by_highest   whether an example is of the class of its highest output
-    marks_unresolved     whether tables mark rates that there are too few positives for
     arrays       "module:class" of its metrics on stored outputs (see `trainer.tasks.base`)
     tensors      "module:class" of its targets, scores and columns on a device (see `trainer.losses.columns`)
     """
@@ -73,7 +72,6 @@ class Task(Frozen, ABC):
     comparisons: ClassVar[tuple[Comparison, ...]] = ("one_vs_rest",)
     has_label_sets: ClassVar[bool] = False
     decides_by_highest: ClassVar[bool] = False
-    marks_unresolved: ClassVar[bool] = False
     arrays: ClassVar[str]
     tensors: ClassVar[str]
 

@@ -74,7 +74,6 @@ class MultiClass(Task):
     roles: ClassVar[Mapping[str, tuple[str, ...]]] = {"classes": ("classes",), "critical": ()}
     comparisons: ClassVar[tuple[Comparison, ...]] = ("one_vs_rest", "pairwise")
     decides_by_highest: ClassVar[bool] = True
-    marks_unresolved: ClassVar[bool] = True
     arrays: ClassVar[str] = "trainer.tasks.multiclass:MultiClassArrays"
     tensors: ClassVar[str] = "trainer.losses.multiclass:MultiClassTensors"
 

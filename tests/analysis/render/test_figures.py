@@ -73,12 +73,13 @@ def test_table_figure_draws_each_cell_with_a_result(golden: SweepBuilder) -> Non
     assert titles == list(frame["block"].unique())
     markers = [line for a in panels for line in a.lines if line.get_marker() == "o"]
     drawn = np.concatenate([np.asarray(line.get_xdata(), dtype=float) for line in markers])
-    assert sorted(drawn[np.isfinite(drawn)]) == pytest.approx(sorted(100 * frame["fpr_at_tpr_98"].dropna()))
+    # 20 test positives resolve no rate, so the picture shows what steers.
+    assert sorted(drawn[np.isfinite(drawn)]) == pytest.approx(sorted(frame["auc"].dropna()))
     assert png(figure).startswith(SIGNATURE)
     bars = [line for a in panels for line in a.lines if line.get_marker() == "|"]
     ends = np.concatenate([np.asarray(line.get_xdata(), dtype=float) for line in bars])
-    columns = frame[["fpr_at_tpr_98_low", "fpr_at_tpr_98_high"]].dropna()
-    assert sorted(ends) == pytest.approx(sorted(100 * columns.to_numpy().ravel()))
+    columns = frame[["auc_low", "auc_high"]].dropna()
+    assert sorted(ends) == pytest.approx(sorted(columns.to_numpy().ravel()))
     hollow = [line for line in markers if line.get_markerfacecolor() == "white"]
     assert len(hollow) < int(np.isfinite(drawn).sum())
     frame["candidates_pruned"] = 1

@@ -1,0 +1,149 @@
+"""Test metrics of trials over the same draws of examples: what intervals, tests and ties are made of."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.records import TestRecord, ensemble_outputs
+from analysis.statistics.draws import DRAWS, example_draws, seed_draws
+from analysis.statistics.intervals import (
+    MIN_SEEDS,
+    Interval,
+    Values,
+    expanded_interval,
+    percentile_interval,
+)
+from search_spaces.config import Task
+from trainer.tasks.base import TaskArrays, task_arrays
+
+# Weights of seeds in a draw, the same for all trials of so many: pairs of trials are drawn together.
+SEEDS_KEY = "replicates"
+
+
+@dataclass(frozen=True, eq=False)
+class Resampled:
+    """One trial's test metrics over draws of test examples.
+
+    ensemble     of the ensemble, by the metric's name [draws]
+    replicates   of each replicate, headline metrics alone [replicates, draws]; of fewer than `MIN_SEEDS`
+                 replicates none
+    """
+
+    ensemble: Mapping[str, Values]
+    replicates: Mapping[str, NDArray[np.float32]]
+
+    def intervals(self) -> dict[str, Interval]:
+        """Of the ensemble as the fixed classifier that it is, over test examples; by the metrics' names."""
+        return {name: percentile_interval(values) for name, values in self.ensemble.items()}
+
+    def mean_intervals(self) -> dict[str, Interval]:
+        """Of the mean over replicates, over seeds and test examples; by the names of headline metrics."""
+        return {name: mean_interval(values) for name, values in self.replicates.items()}
+
+
+def mean_interval(values: NDArray[np.floating[Any]]) -> Interval:
+    """The interval of a mean over seeds, of values [seeds, draws of examples]: seeds are drawn too.
+
+    Seeds and examples are drawn independently of each other (crossed bootstrap; Owen, "The pigeonhole
+    bootstrap", Annals of Applied Statistics 1, 2007). See `expanded_interval`.
+    """
+    seeds, draws = values.shape
+    means = np.einsum("sd,sd->d", seed_draws(seeds, draws, SEEDS_KEY), values)
+    return expanded_interval(means, seeds)
+
+
+def bootstrap_intervals(
+    task: TaskArrays,
+    targets: NDArray[Any],
+    outputs: NDArray[Any],
+    groups: NDArray[Any] | None = None,
+    *,
+    draws: int = DRAWS,
+    key: str = "",
+) -> dict[str, Interval]:
+    """Percentile intervals of those metrics of one classifier that have one, by their names.
+
+    targets   [N]; outputs [N] or [N, classes] (the ensemble's, for example)
+    groups    [N], of which whole ones are drawn; None where there are none
+
+    There are none where the metrics themselves are undefined (no positives, no negatives, a score that is
+    NaN). Raises InputError for wrong shapes or targets.
+    """
+    if task.undefined_reason(targets, outputs) is not None:
+        return {}
+    drawn: dict[str, list[Values]] = {}
+    for counts in example_draws(task.strata(targets), groups, draws=draws, key=key):
+        _extend(drawn, task.resampled(targets, outputs, counts))
+    return {name: percentile_interval(np.concatenate(parts)) for name, parts in drawn.items()}
+
+
+def resample(tests: Iterable[TestRecord], draws: int = DRAWS) -> dict[str, Resampled]:
+    """What every trial's metrics are over `draws` draws of its test examples; by the trials' ids.
+
+    Trials that were tested on the same examples meet the same draws, whatever their block. A trial whose
+    metrics are undefined has none. With 0 draws nobody has.
+    """
+    by_examples: dict[str, list[TestRecord]] = {}
+    for test in tests:
+        if test.undefined is None and draws:
+            key = examples_key(test.config.data, test.targets, test.groups)
+            by_examples.setdefault(key, []).append(test)
+    found: dict[str, Resampled] = {}
+    for key, alike in by_examples.items():
+        found |= _resampled(alike, draws, key)
+    return found
+
+
+def examples_key(task: Task, targets: NDArray[Any], groups: NDArray[Any] | None = None) -> str:
+    """The same for trials that were tested on the same examples: the key of their draws."""
+    digest = hashlib.sha256(json.dumps(task.source.model_dump(mode="json"), sort_keys=True).encode())
+    digest.update(f"{targets.shape}".encode())
+    digest.update(targets.astype(np.int64).tobytes())
+    if groups is not None:
+        digest.update("\n".join(groups.tolist()).encode())
+    return digest.hexdigest()
+
+
+def _resampled(tests: Sequence[TestRecord], draws: int, key: str) -> dict[str, Resampled]:
+    """See `resample`; all of them were tested on the same examples."""
+    first = tests[0]
+    arrays = {test.trial_id: task_arrays(test.config.data, test.rates) for test in tests}
+    strata = arrays[first.trial_id].strata(first.targets)
+    ensembles: dict[str, dict[str, list[Values]]] = {test.trial_id: {} for test in tests}
+    replicates: dict[str, list[dict[str, list[Values]]]] = {}
+    for test in tests:
+        enough = len(test.seeds) >= MIN_SEEDS
+        replicates[test.trial_id] = [{} for _ in test.seeds] if enough else []
+    for counts in example_draws(strata, first.groups, draws=draws, key=key):
+        for test in tests:
+            task = arrays[test.trial_id]
+            ensemble = ensemble_outputs(test.outputs)
+            _extend(ensembles[test.trial_id], task.resampled(test.targets, ensemble, counts))
+            for row, of_replicate in enumerate(replicates[test.trial_id]):
+                _extend(of_replicate, task.resampled(test.targets, test.outputs[row], counts, headline=True))
+    found = {}
+    for test in tests:
+        joined = {name: np.concatenate(parts) for name, parts in ensembles[test.trial_id].items()}
+        found[test.trial_id] = Resampled(joined, _stacked(replicates[test.trial_id]))
+    return found
+
+
+def _extend(drawn: dict[str, list[Values]], values: Mapping[str, Values]) -> None:
+    for name, part in values.items():
+        drawn.setdefault(name, []).append(part)
+
+
+def _stacked(replicates: Sequence[Mapping[str, list[Values]]]) -> dict[str, NDArray[np.float32]]:
+    """By name, the values of all replicates [replicates, draws]."""
+    found = {}
+    for name in replicates[0] if replicates else ():
+        rows = [np.concatenate(of_replicate[name]) for of_replicate in replicates]
+        found[name] = np.stack(rows).astype(np.float32)
+    return found

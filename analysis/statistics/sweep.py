@@ -1,0 +1,91 @@
+"""All statistics of a sweep's table, made once and handed on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from analysis.cells import Cell
+from analysis.statistics.comparison import Pair, constraint_pairs
+from analysis.statistics.draws import DRAWS
+from analysis.statistics.effect import Effect, effects
+from analysis.statistics.intervals import Interval
+from analysis.statistics.resampled import Resampled, resample
+from analysis.statistics.ties import tied_with_best
+from search_spaces.config import Metric
+
+
+@dataclass(frozen=True)
+class SweepStatistics:
+    """What the numbers of a sweep's table are worth.
+
+    draws       of the bootstrap; 0 where none was made
+    intervals   of the ensembles' metrics over test examples, by the chosen trials' ids and the metrics' names
+    means       of the mean over replicates, over seeds and test examples, likewise
+    tied        which chosen trials are the best of their block or tied with it, by block and metric
+    pairs       with against without the constraint
+    effects     the same over all pairs, per metric
+    """
+
+    draws: int = 0
+    intervals: Mapping[str, Mapping[str, Interval]] = field(default_factory=dict)
+    means: Mapping[str, Mapping[str, Interval]] = field(default_factory=dict)
+    tied: Mapping[tuple[str, str], frozenset[str]] = field(default_factory=dict)
+    pairs: tuple[Pair, ...] = ()
+    effects: tuple[Effect, ...] = ()
+
+    def interval(self, trial_id: str, metric: str) -> Interval | None:
+        """That of the ensemble's metric; None where there is none."""
+        return self.intervals.get(trial_id, {}).get(metric)
+
+    def is_best(self, block: str, metric: str, trial_id: str) -> bool:
+        """Whether a trial is the best of its block in a metric, or tied with it."""
+        return trial_id in self.tied.get((block, metric), ())
+
+
+def sweep_statistics(
+    cells: Sequence[Cell], metrics: Mapping[str, Sequence[Metric]], *, draws: int = DRAWS
+) -> SweepStatistics:
+    """Statistics of the chosen trials of all cells.
+
+    metrics   the headline metrics of a table, by the block's label
+    draws     of the bootstrap: 10,000 for the outermost quantiles; 0 for no intervals, and no tests but
+              DeLong's
+
+    Raises StoreError for trials of a block that were tested on different targets.
+    """
+    resampled = resample((cell.test for cell in cells if cell.test is not None), draws)
+    intervals, means = {}, {}
+    for trial_id, drawn in resampled.items():
+        intervals[trial_id] = drawn.intervals()
+        means[trial_id] = drawn.mean_intervals()
+    pairs = constraint_pairs(cells, metrics, resampled)
+    return SweepStatistics(
+        draws=draws,
+        intervals=intervals,
+        means=means,
+        tied=_ties(cells, metrics, resampled),
+        pairs=tuple(pairs),
+        effects=tuple(effects(pairs, resampled)),
+    )
+
+
+def _ties(
+    cells: Sequence[Cell], metrics: Mapping[str, Sequence[Metric]], resampled: Mapping[str, Resampled]
+) -> dict[tuple[str, str], frozenset[str]]:
+    """See `SweepStatistics.tied`; among cells that may be set bold."""
+    found = {}
+    for block in dict.fromkeys(cell.block for cell in cells):
+        for metric in metrics[block]:
+            gains, drawn = {}, {}
+            for cell in cells:
+                if cell.block != block or not cell.comparable or cell.test is None:
+                    continue
+                value = cell.test.metrics[metric.name]
+                if metric.name in cell.test.unresolved or value != value or metric.is_trivial(value):
+                    continue
+                gains[cell.chosen_id] = metric.gain(value)
+                if cell.chosen_id in resampled and metric.name in resampled[cell.chosen_id].ensemble:
+                    drawn[cell.chosen_id] = metric.gain(1.0) * resampled[cell.chosen_id].ensemble[metric.name]
+            found[block, metric.name] = tied_with_best(gains, drawn)
+    return found

@@ -1,0 +1,134 @@
+"""Intervals of a classifier: of which metrics, reproducible, undefined where metrics are, of their level."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from analysis.statistics.intervals import (
+    Interval,
+    expanded_interval,
+    outer_share,
+    percentile_interval,
+)
+from analysis.statistics.resampled import bootstrap_intervals
+from search_spaces.config import DEFAULT_TARGETS, Targets
+from search_spaces.errors import InputError
+from tests import reference
+from tests.analysis.stored_sweep import CIFAR, LONG_TAIL
+from trainer.metrics import binary as metrics
+from trainer.tasks.base import task_arrays
+
+BINARY = task_arrays(CIFAR, DEFAULT_TARGETS)
+METRICS = ("auroc", *(f"fpr_at_tpr_{r}" for r in (98, 95, 90)), *(f"tpr_at_fpr_{r}" for r in (1, 5, 10)))
+
+
+def intervals(
+    targets: Sequence[int], scores: Sequence[float], *, draws: int = 1000, key: str = ""
+) -> dict[str, Interval]:
+    """Those of a binary task."""
+    arrays = np.array(targets), np.array(scores, dtype=float)
+    return bootstrap_intervals(BINARY, *arrays, draws=draws, key=key)
+
+
+def made_up(positives: int, negatives: int, seed: int = 0) -> tuple[list[int], list[float]]:
+    """Targets in mixed order and scores with many ties."""
+    generator = np.random.default_rng(seed)
+    targets = generator.permutation([1] * positives + [0] * negatives)
+    scores = np.round(generator.normal(size=positives + negatives) + targets, 1)
+    return [int(y) for y in targets], [float(s) for s in scores]
+
+
+def test_ends_are_quantiles_of_the_draws() -> None:
+    draws = np.random.default_rng(0).normal(size=501)
+    for interval, share in (
+        (percentile_interval(draws), 0.025),
+        (expanded_interval(draws, 6), outer_share(6)),
+    ):
+        expected = [reference.percentile(draws.tolist(), end) for end in (share, 1 - share)]
+        assert list(interval) == pytest.approx(expected, abs=1e-12)
+    assert math.isnan(expanded_interval(draws, 5).low), "too few seeds"
+    assert math.isnan(percentile_interval(np.array([1.0, np.nan])).low)
+
+
+def test_the_same_scores_give_the_same_interval_and_another_key_another() -> None:
+    targets, scores = made_up(30, 60)
+    once, again = (intervals(targets, scores) for _ in range(2))
+    assert once == again
+    assert intervals(targets, scores, key="other") != once
+    order = np.random.default_rng(0).permutation(len(targets))
+    mixed = intervals(np.array(targets)[order], np.array(scores)[order])
+    width = once["auroc"].high - once["auroc"].low
+    assert list(mixed["auroc"]) == pytest.approx(list(once["auroc"]), abs=0.15 * width)
+
+
+def test_the_interval_holds_the_value_and_narrows_with_more_examples() -> None:
+    widths = []
+    for size in (20, 200):
+        targets, scores = made_up(size, size)
+        interval = intervals(targets, scores)["auroc"]
+        assert interval.low <= metrics.auroc(targets, scores) <= interval.high
+        widths.append(interval.high - interval.low)
+    assert widths[1] < widths[0] / 2
+
+
+def test_about_95_of_100_intervals_hold_the_truth() -> None:
+    """Normal scores one deviation apart: the AUROC of the population is known."""
+    truth = 0.5 * (1 + math.erf(1 / 2))
+    targets = np.repeat([1, 0], [60, 90])
+    held = 0
+    for draw in range(100):
+        scores = np.random.default_rng(draw).normal(size=150) + targets
+        interval = intervals(targets, scores, draws=300, key=str(draw))["auroc"]
+        held += interval.low <= truth <= interval.high
+    assert 88 <= held <= 99
+
+
+@pytest.mark.parametrize(
+    ("targets", "scores"),
+    [
+        ([0, 0, 0], [0.1, 0.2, 0.3]),
+        ([1, 1], [0.1, 0.2]),
+        ([], []),
+        ([1, 0, 1], [0.1, math.nan, 0.3]),
+    ],
+    ids=["no positives", "no negatives", "no examples", "a score is NaN"],
+)
+def test_undefined_metrics_have_no_intervals(targets: list[int], scores: list[float]) -> None:
+    assert intervals(targets, scores) == {}
+
+
+def test_infinite_scores_are_scores_like_any_other() -> None:
+    infinite = intervals([1, 1, 0, 0], [math.inf, 2.0, 1.0, -math.inf])
+    assert infinite == intervals([1, 1, 0, 0], [9.0, 2.0, 1.0, -9.0])
+
+
+def test_wrong_targets_are_an_input_error() -> None:
+    with pytest.raises(InputError, match="expected targets 0 and 1"):
+        intervals([2, 0], [0.1, 0.2])
+
+
+def test_any_rate_has_an_interval() -> None:
+    targets, scores = made_up(30, 60)
+    arrays = task_arrays(CIFAR, Targets(tpr=(0.995, 0.98), fpr=(0.2,)))
+    found = bootstrap_intervals(arrays, np.array(targets), np.array(scores), draws=1000)
+    assert set(found) == {"auroc", "fpr_at_tpr_99.5", "fpr_at_tpr_98", "tpr_at_fpr_20"}
+    assert found["fpr_at_tpr_98"] == intervals(targets, scores)["fpr_at_tpr_98"]
+    assert found["fpr_at_tpr_99.5"].high >= found["fpr_at_tpr_98"].high
+
+
+def test_several_classes_have_intervals_of_their_columns_and_of_their_decisions() -> None:
+    generator = np.random.default_rng(0)
+    targets = np.repeat([0, 1, 2], [40, 10, 20]).astype(np.int16)
+    outputs = generator.normal(size=(70, 3)) + 2 * np.eye(3)[targets]
+    arrays = task_arrays(LONG_TAIL, DEFAULT_TARGETS)
+    found = bootstrap_intervals(arrays, targets, outputs, draws=500)
+    summary = arrays.summarize(targets, outputs, decides_at_zero=False)
+    of_columns = {f"{name}/{label}" for name in METRICS for label in (8, 9)}
+    of_decisions = {"macro_f1", "accuracy", "balanced_accuracy", "recall/1", "recall/8", "recall/9"}
+    assert set(found) == {*of_columns, "critical_auroc", *of_decisions}
+    for name, interval in found.items():
+        assert interval.low <= summary[name] <= interval.high, name
