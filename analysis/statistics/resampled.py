@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -130,8 +130,11 @@ def _resampled(tests: Sequence[TestRecord], draws: int, key: str) -> dict[str, R
                 _extend(of_replicate, task.resampled(test.targets, test.outputs[row], counts, headline=True))
     found = {}
     for test in tests:
-        joined = {name: np.concatenate(parts) for name, parts in ensembles[test.trial_id].items()}
-        found[test.trial_id] = Resampled(joined, _stacked(replicates[test.trial_id]))
+        joined = {}
+        for name, parts in ensembles[test.trial_id].items():
+            if not np.isnan(test.metrics[name]):  # what the scores' loss leaves undefined
+                joined[name] = np.concatenate(parts)
+        found[test.trial_id] = Resampled(joined, _stacked(replicates[test.trial_id], joined))
     return found
 
 
@@ -140,10 +143,14 @@ def _extend(drawn: dict[str, list[Values]], values: Mapping[str, Values]) -> Non
         drawn.setdefault(name, []).append(part)
 
 
-def _stacked(replicates: Sequence[Mapping[str, list[Values]]]) -> dict[str, NDArray[np.float32]]:
-    """By name, the values of all replicates [replicates, draws]."""
+def _stacked(
+    replicates: Sequence[Mapping[str, list[Values]]], names: Container[str]
+) -> dict[str, NDArray[np.float32]]:
+    """By those of the names, the values of all replicates [replicates, draws]."""
     found = {}
     for name in replicates[0] if replicates else ():
+        if name not in names:
+            continue
         rows = [np.concatenate(of_replicate[name]) for of_replicate in replicates]
         found[name] = np.stack(rows).astype(np.float32)
     return found

@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from trainer.metrics.ranking import Floats, Integers
+from trainer.metrics.resampled import Counts
 
 
 class Decided(NamedTuple):
@@ -43,6 +44,23 @@ def decided(sets: ArrayLike, scores: ArrayLike, thresholds: ArrayLike = 0.0) -> 
         np.count_nonzero(~says & has, axis=-2),
         np.count_nonzero(~says & ~has, axis=-2),
     )
+
+
+def resampled_decisions(has: NDArray[np.bool_], says: NDArray[np.bool_], counts: Counts) -> Decided:
+    """The four counts [draws] of one label on resampled test sets.
+
+    has, says   [N], whether an example has the label, and whether it is decided for
+    counts      [N, draws], how often each example stands in a draw (see `trainer.metrics.resampled`)
+    """
+    found = []
+    for chosen in (says & has, says & ~has, ~says & has, ~says & ~has):
+        found.append(counts[chosen].sum(axis=0, dtype=np.int64))
+    return Decided(*found)
+
+
+def shares(counts: Decided) -> dict[str, Floats]:
+    """Precision, recall and F1 of counts, by name."""
+    return {"precision": precision(counts), "recall": recall(counts), "f1": f1(counts)}
 
 
 def precision(counts: Decided) -> Floats:

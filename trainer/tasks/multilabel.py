@@ -14,11 +14,20 @@ from trainer.metrics import binary as ranking
 from trainer.metrics import multilabel as metrics
 from trainer.metrics.calibration import expected_calibration_error
 from trainer.metrics.ranking import Floats
+from trainer.metrics.resampled import Counts, ranking_metrics
 from trainer.tasks.base import Column, TaskArrays
 from trainer.tasks.label_sets import Labels, label_counts
 from trainer.tasks.prevalence import keeping, whole_counts
 
 _EXAMPLES = "train_examples"
+# What is the mean over labels of which of their metrics.
+_MACRO = {
+    "mean_average_precision": "average_precision",
+    "macro_auroc": "auroc",
+    "macro_f1": "f1",
+    "macro_precision": "precision",
+    "macro_recall": "recall",
+}
 
 
 class MultiLabelArrays(TaskArrays):
@@ -157,6 +166,30 @@ class MultiLabelArrays(TaskArrays):
         found["micro_recall"] = metrics.recall(summed)
         found["micro_f1"] = metrics.f1(summed)
         return found
+
+    def resampled(
+        self, targets: NDArray[Any], outputs: NDArray[Any], counts: Counts, *, headline: bool = False
+    ) -> dict[str, Floats]:
+        """Areas, rates and what follows from decisions at score 0, of each label and over all of them."""
+        sets, logits = self._checked(targets, outputs)
+        rates = Targets(tpr=self.rates.tpr, fpr=()) if headline else self.rates
+        found, of_labels, decided = {}, [], []
+        for place, name in enumerate(self.names_of_labels):
+            has, scores = sets[:, place], logits[0, :, place]
+            values = ranking_metrics(scores, has, ~has, counts, rates, precision=True)
+            of_labels.append(values)
+            decided.append(metrics.resampled_decisions(has, scores >= 0, counts))
+            values |= metrics.shares(decided[-1])
+            found |= {f"{metric}/{name}": value for metric, value in values.items()}
+        for macro, name in _MACRO.items():
+            found[macro] = np.mean([values[name] for values in of_labels], axis=0)
+        found["critical_f1"] = np.mean([of_labels[place]["f1"] for place in self.critical], axis=0)
+        micro = metrics.shares(
+            metrics.Decided(*(np.sum(parts, axis=0) for parts in zip(*decided, strict=True)))
+        )
+        found |= {f"micro_{name}": values for name, values in micro.items()}
+        known = self.names("headline") if headline else self.names("headline", "curve", "summary")
+        return {name: value for name, value in found.items() if name in known}
 
     def undefined_reason(self, targets: ArrayLike, outputs: ArrayLike) -> str | None:
         """Why metrics are NaN: a label that no example has, or every one; a logit that is NaN."""

@@ -56,7 +56,6 @@ class MultiLabel(Task):
     ratio_key: ClassVar[str] = "imbalance_ratio"
     roles: ClassVar[Mapping[str, tuple[str, ...]]] = {"classes": ("classes",), "critical": ()}
     has_label_sets: ClassVar[bool] = True
-    marks_unresolved: ClassVar[bool] = True
     validation_per_class: ClassVar[None] = None
     test_per_class: ClassVar[None] = None
     arrays: ClassVar[str] = "trainer.tasks.multilabel:MultiLabelArrays"
