@@ -173,7 +173,8 @@ class MultiLabelArrays(TaskArrays):
         """Areas, rates and what follows from decisions at score 0, of each label and over all of them."""
         sets, logits = self._checked(targets, outputs)
         rates = Targets(tpr=self.rates.tpr, fpr=()) if headline else self.rates
-        found, of_labels, decided = {}, [], []
+        found: dict[str, Floats] = {}
+        of_labels, decided = [], []
         for place, name in enumerate(self.names_of_labels):
             has, scores = sets[:, place], logits[0, :, place]
             values = ranking_metrics(scores, has, ~has, counts, rates, precision=True)
