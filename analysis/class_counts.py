@@ -9,7 +9,7 @@ import pandas as pd
 
 from analysis.cells import Cell
 from analysis.confusion import class_names
-from search_spaces.config import PowerSampler, SamplerName, Task, number
+from search_spaces.config import LabelSetSampler, PowerSampler, SamplerName, Task, number
 from search_spaces.config.metrics import frequency_group
 from trainer.tasks.counts import drawn_shares
 
@@ -59,7 +59,9 @@ def class_counts(cells: Sequence[Cell]) -> list[ClassCounts]:
         for cell in members:
             for candidate in cell.candidates:
                 counts = counts or candidate.counts
-                samplers[candidate.config.sampler] = None
+                sampler = candidate.config.sampler
+                if not isinstance(sampler, LabelSetSampler):
+                    samplers[sampler] = None
         if counts is not None:
             found.append(ClassCounts(block, members[0].data, counts, tuple(samplers)))
     return found

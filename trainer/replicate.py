@@ -20,6 +20,7 @@ from torch import Tensor
 
 from search_spaces.config import TrainingFacts
 from search_spaces.sizes import output_count
+from trainer.data.resampling import resampled
 from trainer.data.sampler import epoch_order, share_holding, trainable_batches
 from trainer.device.capture import Captured, Lane
 from trainer.device.compiled import compiled
@@ -71,6 +72,7 @@ class Replicate:
         setup, device = self.setup, self.setup.device
         config, data = setup.config, setup.data
         self.train_indices = data.train_indices(self.seed)
+        self.sampled = resampled(config.sampler, self.train_indices, data.pool.targets, self.seed)
         drawn = data.pool.targets[self.train_indices]
         self.counts = setup.arrays.count_facts(drawn.numpy())
         target_counts = setup.tensors.target_counts(drawn)
@@ -84,7 +86,7 @@ class Replicate:
         network: Callable[[Tensor], Tensor] = self.model
         if setup.options.compile:
             network = compiled(self.model, config, data.image_shape, device)
-        self.batches = setup.examples.batches(capacity=len(self.train_indices), batch_size=config.batch_size)
+        self.batches = setup.examples.batches(capacity=len(self.sampled), batch_size=config.batch_size)
         self.step = TrainingStep(
             config, self.model, network, self.loss, self.batches, setup.tensors, self.constraint, self.lane
         )
@@ -117,7 +119,7 @@ class Replicate:
         pool_targets = setup.data.pool.targets
         order = epoch_order(
             config.sampler,
-            self.train_indices,
+            self.sampled,
             pool_targets,
             setup.generator(self.seed, f"order/{self.epoch}"),
             progress=self.epoch / max(config.epochs - 1, 1),

@@ -43,7 +43,15 @@ from search_spaces.config.losses.multiclass import (
     VectorScaling,
     WeightedCrossEntropy,
 )
-from search_spaces.config.losses.multilabel import MultiLabelBce
+from search_spaces.config.losses.multilabel import (
+    AsymmetricLoss,
+    BothTermsFocal,
+    DistributionBalanced,
+    MultiLabelBce,
+    MultiLabelFocal,
+    MultiLabelWeightedBce,
+    MultiLabelWeightedFocal,
+)
 from search_spaces.config.losses.registered import FAMILIES, LOSS_TYPES, LossConfig
 from search_spaces.config.metrics import DEFAULT_TARGETS, Metric, Targets, percent
 from search_spaces.config.models import (
@@ -59,7 +67,7 @@ from search_spaces.config.models import (
     head_weights,
 )
 from search_spaces.config.registry import Registry
-from search_spaces.config.sampling import PowerSampler, Sampler, SamplerName
+from search_spaces.config.sampling import LabelSetSampler, PowerSampler, Sampler, SamplerName
 from search_spaces.config.sources import (
     SOURCE_TYPES,
     Cifar10,
@@ -100,6 +108,7 @@ __all__ = [
     "Adam",
     "Affine",
     "AsymmetricFocal",
+    "AsymmetricLoss",
     "AsymmetricMargin",
     "AucMargin",
     "Augmentation",
@@ -107,6 +116,7 @@ __all__ = [
     "AugmentationStep",
     "Bce",
     "Binary",
+    "BothTermsFocal",
     "Cifar10",
     "Cifar10Mosaic",
     "Cifar100",
@@ -123,6 +133,7 @@ __all__ = [
     "DeferredLdam",
     "DigitMosaic",
     "Digits",
+    "DistributionBalanced",
     "Focal",
     "Frozen",
     "GroupKey",
@@ -135,6 +146,7 @@ __all__ = [
     "Imbalance",
     "Initialization",
     "Kind",
+    "LabelSetSampler",
     "Ldam",
     "LogitAdjusted",
     "Loss",
@@ -149,6 +161,9 @@ __all__ = [
     "MultiClass",
     "MultiLabel",
     "MultiLabelBce",
+    "MultiLabelFocal",
+    "MultiLabelWeightedBce",
+    "MultiLabelWeightedFocal",
     "NonNegative",
     "OptimizerConfig",
     "PartialAuc",

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, Self, TypeAlias
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
-from search_spaces.config.base import Frozen
+from search_spaces.config.base import Frozen, number
 
 # What draws as a power does has one spelling, its name.
 _NAMES = {0.5: "square_root", 1.0: "class_balanced"}
@@ -23,6 +23,33 @@ class PowerSampler(Frozen):
     exponent: float = Field(gt=0, lt=1)
 
 
+# Ways in which the training set is changed before an epoch draws from it; see `LabelSetSampler`.
+Resampling: TypeAlias = Literal["lp_ros", "ml_ros", "ml_rus", "single_label"]
+
+
+class LabelSetSampler(Frozen):
+    """Adds copies of training images, or leaves some out, so that rare labels are less rare; then shuffles.
+
+    A label is rare where its imbalance ratio, the images of the most frequent label per image of this one, is
+    above the mean of all labels' (Charte et al., Neurocomputing 2015). Each replicate draws its own.
+
+    resample   "lp_ros": copies of images of label sets that are rarer than the mean set; "ml_ros": copies of
+               images with a rare label, each label in turn until it is rare no more; "ml_rus": images without
+               a rare label are left out, each frequent label in turn until it is so no more; "single_label":
+               copies of images whose only label is a rare one, each label in turn
+    share      how many images are added, or left out at most, as a share of the training images
+    """
+
+    resample: Resampling
+    share: float = Field(default=0.25, gt=0, le=4)
+
+    @model_validator(mode="after")
+    def _some_are_left(self) -> Self:
+        if self.resample == "ml_rus" and self.share >= 1:
+            raise ValueError(f"expected a share below 1 with resample ml_rus, given {number(self.share)}")
+        return self
+
+
 SamplerName = Literal["shuffle", "class_balanced", "square_root", "progressive"]
 
 
@@ -36,4 +63,4 @@ def _named(given: Any) -> Any:
 
 
 # What each name means is told at `TrialConfig.sampler`.
-Sampler: TypeAlias = Annotated[SamplerName | PowerSampler, BeforeValidator(_named)]
+Sampler: TypeAlias = Annotated[SamplerName | PowerSampler | LabelSetSampler, BeforeValidator(_named)]

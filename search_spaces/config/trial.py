@@ -21,7 +21,7 @@ from search_spaces.config.constraint import ConstraintConfig
 from search_spaces.config.losses.registered import LOSS_TYPES, LossConfig
 from search_spaces.config.models import MODEL_TYPES, ModelConfig, ResNet10
 from search_spaces.config.registry import Registry
-from search_spaces.config.sampling import Sampler
+from search_spaces.config.sampling import LabelSetSampler, Sampler
 from search_spaces.config.sources import SOURCE_TYPES
 from search_spaces.config.tasks.registered import DataConfig
 from search_spaces.config.training import SCORED_EPOCHS, OptimizerConfig, ScoredBy, Sgd
@@ -45,7 +45,8 @@ class TrialConfig(Frozen):
     sampler        "shuffle": every example once an epoch, in random order; the others as many, drawn
                    with replacement: "class_balanced" classes equally often, "square_root" by the root of
                    their examples, "progressive" from their own shares in the first epoch to equal ones in
-                   the last (Kang et al., ICLR 2020)
+                   the last (Kang et al., ICLR 2020). Of label sets "shuffle", or a training set that is
+                   resampled before
     augmentation   how training images are augmented
     optimizer      how weights are stepped
     epochs         the most epochs that a replicate is trained
@@ -91,8 +92,10 @@ class TrialConfig(Frozen):
         if self.constraint is not None and self.constraint.comparison not in self.data.comparisons:
             known = " or ".join(self.data.comparisons)
             raise ValueError(f"constraint.comparison: expected {known}, given {self.constraint.comparison}")
-        if self.data.has_label_sets and self.sampler != "shuffle":
-            raise ValueError(f"sampler: expected one for {kind} tasks, given one of classes: {self.sampler}")
+        of_sets = isinstance(self.sampler, LabelSetSampler)
+        if self.sampler != "shuffle" and of_sets != self.data.has_label_sets:
+            whose = "label sets" if of_sets else "classes"
+            raise ValueError(f"sampler: expected one for {kind} tasks, given one of {whose}")
         return self
 
     @model_validator(mode="after")

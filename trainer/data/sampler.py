@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from search_spaces.config import PowerSampler, SamplerName
+from search_spaces.config import LabelSetSampler, PowerSampler, Sampler, SamplerName
 from trainer.tasks.counts import drawn_shares
 
 
 def epoch_order(
-    sampler: SamplerName | PowerSampler,
+    sampler: Sampler,
     train_indices: Tensor,
     targets: Tensor,
     generator: torch.Generator,
@@ -21,15 +21,16 @@ def epoch_order(
 ) -> Tensor:
     """The order of one epoch: int64 [n], values of `train_indices` [n].
 
-    train_indices   positions in the pool of the examples to train on
+    train_indices   positions in the pool of the examples to train on, some of them several times where the
+                    training set was resampled
     targets         the pool's targets [N], N >= n
     generator       a CPU generator, seeded for this epoch of this replicate
     progress        0 in the first epoch to 1 in the last
 
-    "shuffle" is a permutation. The others draw with replacement, a class by `class_shares`, then an example
-    of it with equal chances.
+    "shuffle" is a permutation, of what is resampled too. The others draw with replacement, a class by
+    `class_shares`, then an example of it with equal chances.
     """
-    if sampler == "shuffle":
+    if sampler == "shuffle" or isinstance(sampler, LabelSetSampler):
         return train_indices[torch.randperm(len(train_indices), generator=generator)]
     labels = targets[train_indices]
     _, sizes = torch.unique(labels, sorted=True, return_counts=True)

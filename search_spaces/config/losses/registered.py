@@ -27,7 +27,15 @@ from search_spaces.config.losses.multiclass import (
     VectorScaling,
     WeightedCrossEntropy,
 )
-from search_spaces.config.losses.multilabel import MultiLabelBce
+from search_spaces.config.losses.multilabel import (
+    AsymmetricLoss,
+    BothTermsFocal,
+    DistributionBalanced,
+    MultiLabelBce,
+    MultiLabelFocal,
+    MultiLabelWeightedBce,
+    MultiLabelWeightedFocal,
+)
 from search_spaces.config.registry import Registry
 
 # In the row order of the paper's tables.
@@ -53,6 +61,12 @@ LOSS_TYPES: Registry[Loss] = Registry(
     LogitAdjusted,
     VectorScaling,
     MultiLabelBce,
+    MultiLabelWeightedBce,
+    MultiLabelFocal,
+    MultiLabelWeightedFocal,
+    BothTermsFocal,
+    AsymmetricLoss,
+    DistributionBalanced,
 )
 FAMILIES = tuple(loss.family for loss in LOSS_TYPES)
 

@@ -33,7 +33,7 @@ def test_rows_stand_in_the_order_of_the_papers_tables() -> None:
 
 
 OF_CLASSES = ["CE", "FL", "W-CE", "CB-CE", "LDAM-DRW", "LA", "VS"]
-OF_LABELS = ["ML-BCE"]
+OF_LABELS = ["ML-BCE", "ML-W-BCE", "ML-FL", "ML-W-FL", "ML-FL-2", "ASL", "DB"]
 
 
 def test_what_sets_a_loss_apart() -> None:
