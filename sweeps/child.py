@@ -26,7 +26,7 @@ def ask(module: str, request: Frozen, what: str) -> dict[str, Any]:
     # A Ray worker finds our packages by its own path, which a child would not know.
     path = os.pathsep.join(filter(None, sys.path))
     done = subprocess.run(
-        [sys.executable, "-m", module],
+        [sys.executable, "-P", "-m", module],  # -P: the current folder is no place for modules
         input=request.model_dump_json(),
         capture_output=True,
         text=True,

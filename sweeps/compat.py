@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import logging
 import math
+import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -59,6 +61,44 @@ def token_headers() -> dict[str, str]:
         return dict(get_auth_headers_if_auth_enabled({}))
     finally:
         log.disabled = before
+
+
+def modules_as_here() -> Any:
+    """A job's settings by which its workers look for modules where this process does.
+
+    Ray puts the folder in which a driver was started first, for its workers alone: a `trainer.py` in it would
+    stand before our package. Its one way to be asked not to is a runtime environment with a working folder,
+    which costs more than it brings.
+    """
+    from ray.job_config import JobConfig
+
+    class AsHere(JobConfig):  # type: ignore[misc]
+        def _runtime_env_has_working_dir(self) -> bool:
+            return True
+
+    config = AsHere()
+    for folder in (os.path.dirname(os.path.realpath(sys.argv[0])), os.path.abspath(os.curdir)):
+        if folder in sys.path:
+            config._py_driver_sys_path.append(folder)
+    return config
+
+
+def end_without_asking() -> None:
+    """Let `ray.shutdown` kill the processes of the Ray that this one has started, which hear no TERM.
+
+    It would ask each of them to end by a TERM, and wait a second for that; nothing public says otherwise.
+    """
+    from ray._private import worker
+
+    node = getattr(worker, "_global_node", None)
+    if node is None:
+        return
+    kill = node.kill_all_processes
+
+    def kill_at_once(**settings: Any) -> None:
+        kill(**{**settings, "allow_graceful": False})
+
+    node.kill_all_processes = kill_at_once
 
 
 def keep_credentials_out_of_logs() -> None:

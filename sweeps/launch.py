@@ -42,6 +42,9 @@ def launch_arguments(arguments: Sequence[str], *, in_job: bool) -> list[str]:
 def main() -> None:
     """Entry point of the script."""
     try:
+        from sweeps.clash import settle_names
+
+        settle_names()
         from sweeps.cli.main import main as almsweep
     except ImportError as error:
         sys.exit(

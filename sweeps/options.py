@@ -18,7 +18,7 @@ class RunOptions(Frozen):
     `TrialOptions` says.
 
     trial            how each trial is run; a trial takes as many CPUs as it has threads
-    address          a running Ray cluster ("auto", "host:port", "ray://…"); None starts Ray on this machine
+    address          a running Ray cluster ("auto", "host:port", "ray://…"); None or "local" starts Ray here
     gpus_per_trial   share of a GPU per trial; None decides from measured memory where the cluster has any
     max_concurrent   most trials at a time; None lets resources and measured memory decide
     rule             selection rule that says which trial of a cell is best; None is that of its task
@@ -43,4 +43,5 @@ class RunOptions(Frozen):
     @property
     def cluster_address(self) -> str | None:
         """The running cluster that the sweep joins; None where it starts a Ray of its own."""
-        return self.address or os.environ.get("RAY_ADDRESS") or None
+        address = (self.address or os.environ.get("RAY_ADDRESS") or "").strip()
+        return None if address in ("", "local") else address

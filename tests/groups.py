@@ -15,6 +15,7 @@ GROUPS = {
     "faults-1": "faults in the middle of a sweep: killed processes, interrupts, the cluster",
     "faults-2": "faults in the middle of a sweep: storage and hangs",
     "faults-3": "faults in the middle of a sweep: errors and memory, once and always",
+    "kills": "a sweep that is killed again and again, at random moments",
     "search": "searches, kills, early stopping, packing, a growing cluster, real images",
     "tracking": "PostgreSQL, MLflow's server and its UI in a browser, secrets",
     "two-hosts": "ray up, ray submit and ray down over two hosts",

@@ -41,7 +41,7 @@ FLOORS = {
         ["device", "losses", "options", "patience"],
         ["data"],
         ["seeds", "tasks"],
-        ["compat", "metrics", "pace", "registry"],
+        ["compat", "metrics", "pace", "registry", "scratch"],
     ],
     "sweeps": [
         ["launch"],
@@ -49,7 +49,8 @@ FLOORS = {
         ["driver"],
         ["capacity", "search", "tracking"],
         ["cluster", "plan"],
-        ["child", "compat", "hints", "options"],
+        ["child", "compat", "hints", "limits", "options", "signals", "temp"],
+        ["clash", "orphans"],
     ],
     "analysis": [
         ["curves", "pictures"],

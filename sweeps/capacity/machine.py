@@ -11,8 +11,7 @@ from functools import cache
 from pathlib import Path
 
 from sweeps.compat import free_resources
-
-_CGROUP = Path("/sys/fs/cgroup")
+from sweeps.limits import allowed_cpus, free_memory
 
 
 @dataclass(frozen=True)
@@ -26,10 +25,7 @@ class Room:
 
 def local_room() -> Room:
     """What this machine has: CPUs that this process may use, GPUs, memory that is free now."""
-    cpus = os.cpu_count() or 1
-    if hasattr(os, "sched_getaffinity"):
-        cpus = len(os.sched_getaffinity(0))
-    return Room(float(cpus), float(len(gpu_names())), float(free_memory()))
+    return Room(float(allowed_cpus()), float(len(gpu_names())), float(free_memory()))
 
 
 def cluster_rooms() -> list[Room]:
@@ -49,28 +45,6 @@ def node_resources() -> list[dict[str, float]]:
     import ray
 
     return [node["Resources"] for node in ray.nodes() if node["Alive"]]
-
-
-def free_memory() -> int:
-    """Bytes that new processes can take here: what the machine has available, or the control group's rest."""
-    import psutil
-
-    free = int(psutil.virtual_memory().available)
-    rest = _cgroup_rest(_CGROUP)
-    return free if rest is None else min(free, rest)
-
-
-def _cgroup_rest(folder: Path) -> int | None:
-    """What a control group (version 2) still allows, reclaimable file pages not counted; None: no limit."""
-    try:
-        limit = (folder / "memory.max").read_text().strip()
-        if limit == "max":
-            return None
-        used = int((folder / "memory.current").read_text())
-        pages = dict(map(str.split, (folder / "memory.stat").read_text().splitlines()))
-        return max(int(limit) - used + int(pages.get("inactive_file", 0)), 0)
-    except (OSError, ValueError):
-        return None
 
 
 @cache

@@ -8,6 +8,7 @@ import logging
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import typer
@@ -16,6 +17,7 @@ from search_spaces.errors import AlmsweepError, Interrupted
 from search_spaces.redaction import printable, redacted
 from sweeps.cli.display import check_shown
 from sweeps.hints import running
+from sweeps.temp import own_temp
 
 INTERRUPTED = Interrupted.exit_code
 # What these print tells of their work, and their exit code of the work alone.
@@ -35,10 +37,11 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(command)
     def run(**given: Any) -> None:
         context = given[CONTEXT] if wants_context else given.pop(CONTEXT)
+        is_working = context.command.name in _WORKING
         try:
-            with running(context):
+            with running(context), own_temp() if is_working else nullcontext():
                 command(**given)
-            if context.command.name not in _WORKING:
+            if not is_working:
                 check_shown()
         except AlmsweepError as error:
             print(f"almsweep: error: {shown(str(error))}", file=sys.stderr)

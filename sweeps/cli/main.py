@@ -26,6 +26,7 @@ from sweeps.cli import (
 from sweeps.cli.display import open_streams
 from sweeps.cli.guard import ShownFilter
 from sweeps.cli.help import WholeSentences
+from sweeps.signals import interrupt_on_signals
 
 app = typer.Typer(
     name="almsweep",
@@ -69,4 +70,5 @@ def configure(
 def main(arguments: list[str] | None = None) -> None:
     """Entry point of the console command, by default with the arguments of this process."""
     open_streams()
+    interrupt_on_signals()
     app(arguments)

@@ -8,12 +8,23 @@ import secrets
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 from search_spaces.errors import AlmsweepError, InputError, RayError
 from sweeps.cluster.reach import reachable
+from sweeps.compat import end_without_asking, modules_as_here
+from sweeps.limits import allowed_cpus, free_memory
 from sweeps.options import RunOptions
+from sweeps.orphans import OWN_RAY, end_ray
+from sweeps.signals import unheard_by_children
+from sweeps.temp import ray_folder
 
 LOCAL_OBJECT_STORE_BYTES = 256 * 1024**2
+# Ray wants some to be there, whatever is free just now.
+_LEAST_MEMORY = 100 * 1024**2
+# Ray gives its node half a minute to start; on a busy machine that may be too little.
+_STARTS = 3
 _TIMED_OUT = "timed out during startup"
 # Ray repeats whole answers of a server on one line.
 _LINE_LENGTH = 300
@@ -55,23 +66,26 @@ def ray_session(options: RunOptions) -> Iterator[dict[str, float]]:
     settle_environment(address)
     if address is not None and address.startswith(("http://", "https://")):
         raise InputError(f"--address: {address} takes jobs, and no driver; submit the sweep with --job")
+    if address is None:
+        with ray_folder() as folder, _own_ray(folder) as resources:
+            yield resources
+        return
+    with _joined_ray(reachable(address)) as resources:
+        yield resources
+
+
+@contextmanager
+def _joined_ray(address: str) -> Iterator[dict[str, float]]:
+    """A connection to the cluster at this address."""
     import ray
 
-    if address is not None:
-        address = reachable(address)
+    settings: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+    if not address.startswith("ray://"):
+        settings["job_config"] = modules_as_here()
     was_connected = ray.is_initialized()
     try:
-        if address is None:
-            # Without "local" Ray would join a cluster of this machine, even one that was killed.
-            ray.init(
-                address="local",
-                include_dashboard=False,
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-                object_store_memory=LOCAL_OBJECT_STORE_BYTES,
-            )
-        else:
-            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+        with unheard_by_children():  # for Ray takes the signals' handlers away
+            ray.init(address=address, **settings)
     except Exception as error:  # whatever Ray raises, nothing was begun
         if not was_connected:
             ray.shutdown()
@@ -80,6 +94,67 @@ def ray_session(options: RunOptions) -> Iterator[dict[str, float]]:
         yield ray.cluster_resources()
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def _own_ray(folder: Path) -> Iterator[dict[str, float]]:
+    """A Ray of our own, its files in this folder; it has what this process may use of the machine.
+
+    Its processes hear no TERM and no HUP, which batch systems send to all processes of a job: the sweep ends
+    first, and then Ray. All of them are gone when the block has ended, however it ended.
+    """
+    import ray
+
+    if ray.is_initialized():
+        raise RayError("Ray did not start on this machine: this program has connected to one already")
+    try:
+        _start(folder)
+        yield ray.cluster_resources()
+    finally:
+        _end(folder)
+
+
+def _start(folder: Path) -> None:
+    """Start it, again where it took too long. Raises RayError where it does not start."""
+    for attempt in range(_STARTS):
+        try:
+            _start_once(folder)
+            return
+        except Exception as error:  # whatever Ray raises, nothing was begun
+            if _TIMED_OUT not in str(error) or attempt == _STARTS - 1:
+                raise _not_started(None, error) from error
+        _end(folder)
+
+
+def _start_once(folder: Path) -> None:
+    import ray
+
+    os.environ[OWN_RAY] = str(folder)
+    try:
+        with unheard_by_children():
+            # Without "local" Ray would join a cluster of this machine, even one that was killed.
+            ray.init(
+                address="local",
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                num_cpus=allowed_cpus(),
+                object_store_memory=LOCAL_OBJECT_STORE_BYTES,
+                job_config=modules_as_here(),
+                _memory=max(free_memory() - LOCAL_OBJECT_STORE_BYTES, _LEAST_MEMORY),
+                _temp_dir=str(folder),
+            )
+    finally:
+        del os.environ[OWN_RAY]
+
+
+def _end(folder: Path) -> None:
+    """End the Ray of this process, and what is left of it: workers and agents live on for a while."""
+    import ray
+
+    end_without_asking()
+    ray.shutdown()
+    end_ray(folder)
 
 
 def _not_started(address: str | None, error: Exception) -> AlmsweepError:

@@ -5,13 +5,12 @@ It also names trials that are given up: those of a block whose first trials all 
 
 from __future__ import annotations
 
-import signal
-import threading
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from types import FrameType
 from typing import Any
+
+from sweeps.signals import on_signals
 
 ASK_SECONDS = 1.0
 
@@ -83,25 +82,18 @@ def is_given_up(flag: Any, trial_id: str) -> bool:
 
 @contextmanager
 def stop_on_signal(on_first: Callable[[], None]) -> Iterator[None]:
-    """Call `on_first` on the first SIGINT or SIGTERM; a second one raises KeyboardInterrupt at once.
+    """Call `on_first` on the first SIGINT, SIGTERM or SIGHUP; a second one raises KeyboardInterrupt at once.
 
-    Signals reach the main thread only; elsewhere this does nothing.
+    Which signals are the same request, `sweeps.signals` says.
     """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
     seen = 0
 
-    def handle(number: int, frame: FrameType | None) -> None:
+    def handle() -> None:
         nonlocal seen
         seen += 1
         if seen > 1:
             raise KeyboardInterrupt
         on_first()
 
-    former = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
+    with on_signals(handle):
         yield
-    finally:
-        for number, handler in former.items():
-            signal.signal(number, handler)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from typing import TYPE_CHECKING, Any
 
 from search_spaces.config import TrialConfig
@@ -12,6 +10,7 @@ from sweeps.cluster.software import plugins_of, software_with
 from sweeps.compat import keep_credentials_out_of_logs
 from sweeps.driver.worker import WorkerOptions, train_trial
 from sweeps.options import RunOptions
+from trainer.scratch import own_folder, remove_folder
 
 if TYPE_CHECKING:  # they import Ray, which reads its settings then: `settle_environment` comes before
     from ray.tune import TuneConfig
@@ -70,10 +69,10 @@ def _fit(trainable: Any, space: dict[str, Any], tune_config: TuneConfig, callbac
     """Run Tune once; what it writes for itself goes to a temporary folder."""
     from ray import tune
 
-    scratch = tempfile.mkdtemp(prefix="almsweep-tune-")
+    scratch = own_folder("tune-")
     run_config = tune.RunConfig(
         name="sweep",
-        storage_path=scratch,
+        storage_path=str(scratch),
         callbacks=[callback],
         failure_config=tune.FailureConfig(max_failures=MAX_FAILURES),
         verbose=0,
@@ -81,7 +80,7 @@ def _fit(trainable: Any, space: dict[str, Any], tune_config: TuneConfig, callbac
     try:
         tune.Tuner(trainable, param_space=space, tune_config=tune_config, run_config=run_config).fit()
     finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+        remove_folder(scratch)
 
 
 def _trial_id(trial: Any) -> str:

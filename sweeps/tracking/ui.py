@@ -20,6 +20,7 @@ from typing import IO
 
 from search_spaces.errors import AlmsweepError, InputError
 from search_spaces.redaction import redacted
+from sweeps.signals import on_signals
 from sweeps.tracking.columns import results_path
 from sweeps.tracking.connection import checked_uri, default_tracking_uri, import_mlflow
 from sweeps.tracking.moved import artifact_uri, mend_database
@@ -130,9 +131,8 @@ def serve(
 
     Raises what `running_ui` raises, and AlmsweepError when the server ends by itself.
     """
-    previous = signal.signal(signal.SIGTERM, _interrupt)
     try:
-        with running_ui(output, tracking_uri, host, port) as child:
+        with on_signals(_interrupt), running_ui(output, tracking_uri, host, port) as child:
             address = f"http://{host}:{port}"
             for name, experiment_id in sorted(experiments(address).items()):
                 announce(f"sweep {name}: {address}{results_path(experiment_id)}")
@@ -141,8 +141,6 @@ def serve(
             raise AlmsweepError(f"MLflow's server ended by itself with code {code}")
     except KeyboardInterrupt:
         announce("MLflow UI ended")
-    finally:
-        signal.signal(signal.SIGTERM, previous)
 
 
 def experiments(address: str) -> dict[str, str]:
@@ -234,5 +232,5 @@ def _end(child: subprocess.Popen[bytes]) -> None:
     child.wait()
 
 
-def _interrupt(number: int, frame: object) -> None:
+def _interrupt() -> None:
     raise KeyboardInterrupt

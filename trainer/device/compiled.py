@@ -8,7 +8,6 @@ a cache a process has one of its own. What lies there is executed, so it is not 
 
 from __future__ import annotations
 
-import atexit
 import hashlib
 import importlib.util
 import os
@@ -16,7 +15,6 @@ import platform
 import shutil
 import sys
 import sysconfig
-import tempfile
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -30,6 +28,7 @@ from search_spaces.sizes import output_count
 from trainer.compat import default_compiler_folder, settle_compiler
 from trainer.data.cache import cache_folder
 from trainer.device.environment import cpuinfo
+from trainer.scratch import own_folder
 
 FOLDER_VARIABLE = "TORCHINDUCTOR_CACHE_DIR"
 # So many kinds of trials may be compiled in a process before it starts anew; torch admits 8, silently.
@@ -108,6 +107,4 @@ def _instructions() -> str:
 
 @cache
 def _own_folder() -> str:
-    folder = tempfile.mkdtemp(prefix="almsweep-compiled-")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return folder
+    return str(own_folder("compiled-"))

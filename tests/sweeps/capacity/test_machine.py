@@ -7,33 +7,13 @@ from pathlib import Path
 import psutil
 import pytest
 
-from sweeps.capacity import machine
-from sweeps.capacity.machine import free_memory, gpu_names, local_room
-
-
-def group(folder: Path, limit: str, current: int, inactive: int) -> Path:
-    (folder / "memory.max").write_text(f"{limit}\n")
-    (folder / "memory.current").write_text(f"{current}\n")
-    (folder / "memory.stat").write_text(f"anon 5\ninactive_file {inactive}\n")
-    return folder
+from sweeps.capacity.machine import gpu_names, local_room
 
 
 def test_this_machine_has_cpus_and_memory() -> None:
     room = local_room()
     assert room.cpus >= 1
     assert 0 < room.memory <= psutil.virtual_memory().total
-
-
-def test_a_control_group_limits_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machine, "_CGROUP", group(tmp_path, "100000", 70000, 20000))
-    assert free_memory() == 50000
-
-
-def test_a_group_without_limit_does_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machine, "_CGROUP", group(tmp_path, "max", 70000, 20000))
-    assert free_memory() > 50000
-    monkeypatch.setattr(machine, "_CGROUP", tmp_path / "absent")
-    assert free_memory() > 50000
 
 
 @pytest.fixture

@@ -23,8 +23,11 @@ from trainer.store import StopRequest, Store
 from trainer.trial import StopTrial
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_first_signal_asks_second_one_interrupts(number: signal.Signals) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_first_signal_asks_second_one_interrupts(
+    number: signal.Signals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sweeps.signals.REPEAT_SECONDS", 0.0)
     before = signal.getsignal(number)
     asked: list[int] = []
     with stop_on_signal(lambda: asked.append(1)):

@@ -1,0 +1,95 @@
+"""What ends a program from outside: Ctrl-C, TERM of a batch system, HUP of a terminal that was lost.
+
+TERM often comes more than once, to a process and to its group (`timeout`), with a HUP (systemd), or after a
+Ctrl-C that a wrapper passes on: within REPEAT_SECONDS it is the same request as the signal before it. A
+Ctrl-C always counts. A HUP that was ignored when the program started, as by nohup, stays ignored.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+REPEAT_SECONDS = 5.0
+_ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+# Those that a batch system or a service manager sends to every process of a job.
+_TO_ALL = frozenset({signal.SIGTERM, signal.SIGHUP})
+
+# When the last signal that counted came, in seconds of the monotonic clock.
+_counted = [float("-inf")]
+
+
+def counts(number: int) -> bool:
+    """Whether a signal that has just come is a request of its own; it is noted then."""
+    now = time.monotonic()
+    if number in _TO_ALL and now - _counted[0] < REPEAT_SECONDS:
+        return False
+    _counted[0] = now
+    return True
+
+
+def interrupt_on_signals() -> None:
+    """From now on TERM and HUP raise KeyboardInterrupt in the main thread, as Ctrl-C does."""
+    for number in _heard():
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _interrupt)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    if counts(number):
+        raise KeyboardInterrupt
+
+
+@contextmanager
+def on_signals(handle: Callable[[], None]) -> Iterator[None]:
+    """Call `handle` on each of these signals that counts, while the block runs.
+
+    Signals reach the main thread only; elsewhere this does nothing.
+    """
+    if not _is_main():
+        yield
+        return
+
+    def answer(number: int, frame: FrameType | None) -> None:
+        if counts(number):
+            handle()
+
+    former = {number: signal.signal(number, answer) for number in _heard()}
+    try:
+        yield
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def unheard_by_children() -> Iterator[None]:
+    """Processes that the block starts, and theirs, never get TERM or HUP: they end when we end them.
+
+    This process gets those that come meanwhile at the end, by the handlers that it has now.
+    """
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, _TO_ALL)
+    former: dict[int, Any] = {}
+    if _is_main():
+        former = {number: signal.getsignal(number) for number in _TO_ALL}
+    try:
+        yield
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+
+
+def _heard() -> list[signal.Signals]:
+    """The signals that end this program."""
+    is_ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    return [number for number in _ENDS if number is not signal.SIGHUP or not is_ignored]
+
+
+def _is_main() -> bool:
+    return threading.current_thread() is threading.main_thread()
