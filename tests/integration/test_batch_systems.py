@@ -24,7 +24,7 @@ grid: {loss: [baseline_BCE, baseline_s_LM_m05]}
 
 @pytest.fixture
 def scene(tmp_path: Path) -> Iterator[Scene]:
-    """A long sweep. Beside its call lies a module called like one of our packages, and a file in Ray's place."""
+    """A long sweep. Beside its call lie a module called like a package of ours, and a file in Ray's place."""
     made = Scene(tmp_path)
     made.space.write_text(LONG)
     (tmp_path / "trainer.py").write_text("raise RuntimeError('not ours')\n")

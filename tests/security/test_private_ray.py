@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -35,6 +36,7 @@ def instead_of_trials(*arguments):
         for process in family for found in process.net_connections("tcp") if found.status == "LISTEN"
     ]
     told = {"gcs": ray.get_runtime_context().gcs_address, "token": os.environ["RAY_AUTH_TOKEN"]}
+    told["sockets"] = ray._private.worker._global_node.get_sockets_dir_path()
     print(json.dumps({**told, "ports": open_ports}), flush=True)
     sys.stdin.readline()
 
@@ -82,6 +84,8 @@ def test_nobody_without_the_token_gets_into_a_sweep_s_own_ray(tmp_path: Path) ->
     try:
         assert session.stdout is not None
         told = json.loads(session.stdout.readline())
+        closed = Path(told["sockets"]).parents[2]
+        assert stat.S_IMODE(closed.stat().st_mode) == 0o700
         assert len(told["ports"]) >= 3
         assert {address for _, address in told["ports"]} <= {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
         assert "in" in enter(told["gcs"], tmp_path, RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=told["token"])
@@ -90,4 +94,5 @@ def test_nobody_without_the_token_gets_into_a_sweep_s_own_ray(tmp_path: Path) ->
     finally:
         session.communicate("\n", timeout=PATIENCE)
     assert session.returncode == 0
+    assert not closed.exists()
     assert not (tmp_path / ".ray" / "auth_token").exists()

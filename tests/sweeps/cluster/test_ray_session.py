@@ -40,6 +40,21 @@ def test_a_ray_of_our_own_that_does_not_start(
     assert raised.value.exit_code == 1
 
 
+def test_a_ray_that_takes_too_long_is_started_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    starts: list[int] = []
+
+    def init(**_: object) -> None:
+        starts.append(1)
+        if len(starts) < 3:
+            raise Exception("The current node timed out during startup.")
+
+    monkeypatch.setattr(ray, "init", init)
+    monkeypatch.setattr(ray, "cluster_resources", lambda: {"CPU": 2.0})
+    with ray_session.ray_session(RunOptions()) as resources:
+        assert resources == {"CPU": 2.0}
+    assert len(starts) == 3
+
+
 @pytest.mark.parametrize("error", [ConnectionError("away"), RuntimeError("Version mismatch:\nRay 2.9")])
 def test_a_cluster_that_does_not_take_us(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     failing(monkeypatch, error)

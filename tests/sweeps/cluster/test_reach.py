@@ -171,6 +171,21 @@ def test_an_empty_variable_names_no_cluster(monkeypatch: pytest.MonkeyPatch) -> 
     assert RunOptions().cluster_address is None
 
 
+@pytest.mark.parametrize("address", ["local", "", " "])
+def test_a_ray_of_the_sweep_s_own_is_no_cluster(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    assert RunOptions(address=address).cluster_address is None
+    monkeypatch.setenv("RAY_ADDRESS", address)
+    assert RunOptions().cluster_address is None
+
+
+def test_one_that_takes_connections_and_says_nothing_is_waited_for_no_longer() -> None:
+    with socket.socket() as mute:
+        mute.bind(("127.0.0.1", 0))
+        mute.listen()
+        assert answer_of(f"127.0.0.1:{mute.getsockname()[1]}", 0.5) in ("silent", "alone")
+
+
 def test_a_ray_is_known_by_its_node_s_process() -> None:
     address = "127.0.0.1:54321"
     command = ["raylet", "-c", f"read line; true --gcs-address={address}"]
