@@ -9,6 +9,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+import numpy as np
 import torch
 from PIL import Image
 
@@ -17,6 +18,7 @@ from benchmarks.plain import PlainSettings, PlainTrainer, tuned_settings
 from benchmarks.plain_constraint import PlainConstraint
 from benchmarks.plain_images import PlainData
 from search_spaces.errors import AlmsweepError
+from trainer.data.pixels import Pixels
 from trainer.data.task import TaskData, load_task
 from trainer.device.cpu import prepare_cpu
 from trainer.fit import fit
@@ -152,11 +154,11 @@ def plain_data(task: TaskData, seed: int) -> PlainData:
     """A task's images and labels of a seed as the usual loop takes them."""
     chosen = task.train_indices(seed)
 
-    def images(pixels: torch.Tensor) -> list[Image.Image]:
-        return [Image.fromarray(one.permute(1, 2, 0).contiguous().numpy()) for one in pixels]
+    def images(pixels: Pixels) -> list[Image.Image]:
+        return [Image.fromarray(np.ascontiguousarray(one.transpose(1, 2, 0))) for one in pixels]
 
     return PlainData(
-        images(task.pool.pixels[chosen]),
+        images(task.pool.pixels.take(chosen.numpy())),
         task.pool.targets[chosen].tolist(),
         images(task.validation.pixels),
         task.validation.targets.tolist(),

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from search_spaces.config import Task, TrialConfig
 from sweeps.driver.work import Work
 from sweeps.driver.worker import train_trial
+from trainer.data.pixels import Pixels
 from trainer.data.prepared import ClassSizes, PreparedSplits, Split
 from trainer.data.survey import Finding
 from trainer.data.task import TaskData
@@ -151,7 +152,7 @@ def _setup(config: TrialConfig, device: torch.device, *where: Any, **how: Any) -
 
 def _split(size: int) -> Split:
     targets = torch.from_numpy((np.arange(size) % 3 == 0).astype(np.uint8))
-    return Split(torch.zeros((size, 1, 1, 1), dtype=torch.uint8), targets, np.arange(size), "train")
+    return Split(Pixels(np.zeros((size, 1, 1, 1), dtype=np.uint8)), targets, np.arange(size), "train")
 
 
 def _scores(split: Split, seed: int) -> NDArray[np.float32]:

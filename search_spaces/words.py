@@ -109,3 +109,17 @@ def _likeness(one: str, other: str) -> float:
 
 def _folded(word: str) -> str:
     return word.casefold().replace("-", "_").replace(" ", "_")
+
+
+def size(number: int) -> str:
+    """Bytes in words.
+
+    >>> size(900), size(30_000), size(1_234_567_890)
+    ('900 B', '30.0 kB', '1.2 GB')
+    """
+    value = float(number)
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 1000:
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1000
+    return f"{value:.1f} TB"

@@ -6,42 +6,79 @@ JSON, which is an error's text under "error" where that came of it.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
-from typing import Any
+import threading
+from collections.abc import Callable
+from typing import IO, Any
 
 from search_spaces.config.base import Frozen
 from search_spaces.errors import InputError
 
 KILLED = 9
+# Before what a process tells while it works, on standard error.
+_TOLD = "told: "
 
 
-def ask(module: str, request: Frozen, what: str) -> dict[str, Any]:
-    """The answer of a module in a new process on this machine.
+def ask(module: str, request: Frozen, what: str, hear: Callable[[str], None] | None = None) -> dict[str, Any]:
+    """The answer of a module in a new process on this machine; `hear` is given what it tells meanwhile.
 
     Raises InputError, its text beginning with `what`, where the process gives none, or an error.
     """
     # A Ray worker finds our packages by its own path, which a child would not know.
     path = os.pathsep.join(filter(None, sys.path))
-    done = subprocess.run(
+    process = subprocess.Popen(
         [sys.executable, "-P", "-m", module],  # -P: the current folder is no place for modules
-        input=request.model_dump_json(),
-        capture_output=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        check=False,
         env={**os.environ, "PYTHONPATH": path},
     )
-    if done.returncode == -KILLED:
+    said: list[str] = []
+    listener = threading.Thread(target=_listen, args=(process.stderr, said, hear), daemon=True)
+    with process:
+        if process.stdin is None or process.stdout is None:
+            raise AssertionError("a process without pipes")
+        listener.start()
+        with contextlib.suppress(BrokenPipeError):  # its end says why
+            process.stdin.write(request.model_dump_json())
+            process.stdin.close()
+        try:
+            out = process.stdout.read()
+        except BaseException:
+            process.kill()
+            raise
+        process.wait()
+        listener.join()
+    if process.returncode == -KILLED:
         raise InputError(f"{what}: its process was killed, most likely for want of memory")
-    if done.returncode != 0:
-        lines = done.stderr.strip().splitlines() or ["no word"]
-        raise InputError(f"{what}: {lines[-1]}")
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    if process.returncode != 0:
+        raise InputError(f"{what}: {said[-1] if said else 'no word'}")
+    found: dict[str, Any] = json.loads(out.splitlines()[-1])
     if "error" in found:
         raise InputError(f"{what}: {found['error']}")
     return found
+
+
+def _listen(errors: IO[str], said: list[str], hear: Callable[[str], None] | None) -> None:
+    """Hand on what is told, and keep all other lines."""
+    for line in errors:
+        words = line.strip()
+        if words.startswith(_TOLD):
+            if hear is not None:
+                hear(words.removeprefix(_TOLD))
+        elif words:
+            said.append(words)
+
+
+def tell(words: str) -> None:
+    """Tell whoever asked how far the work is."""
+    sys.stderr.write(f"{_TOLD}{words}\n")
+    sys.stderr.flush()
 
 
 def answer(content: dict[str, Any]) -> None:

@@ -8,9 +8,13 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import warnings
 from types import ModuleType
+from typing import Any
 
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
 _BOXES = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
 _declared: list[torch.library.Library] = []  # torch forgets a declaration when its Library object goes
@@ -71,3 +75,13 @@ def import_torchvision_datasets() -> ModuleType:
         library.define(operator + _BOXES)
     _declared.append(library)
     return importlib.import_module("torchvision.datasets")
+
+
+def tensor_of_mapped(array: NDArray[Any]) -> Tensor:
+    """A tensor over an array that may not be written, such as a file mapped read-only; never write to it.
+
+    torch warns of such arrays, as it has no tensors that cannot be written.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+        return torch.from_numpy(array)

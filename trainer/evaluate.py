@@ -14,7 +14,8 @@ from search_spaces.config import Task, TrialConfig
 from search_spaces.errors import CheckpointError, InputError
 from trainer import checkpoint
 from trainer.data.augmentation import Augmenter
-from trainer.data.batches import EVALUATION_BATCH
+from trainer.data.batches import parts_of
+from trainer.data.pixels import Pixels
 from trainer.data.task import TaskData
 from trainer.losses.columns import task_tensors
 from trainer.models.scoring import build_replicate_model, logits_of
@@ -67,7 +68,7 @@ def evaluate(
 def evaluate_images(
     config: TrialConfig,
     store: Store,
-    pixels: torch.Tensor,
+    pixels: Pixels,
     targets: NDArray[np.generic],
     device: torch.device,
 ) -> Evaluation:
@@ -120,7 +121,7 @@ def _scores(
     config: TrialConfig,
     store: Store,
     done: Done,
-    pixels: torch.Tensor,
+    pixels: Pixels,
     device: torch.device,
 ) -> NDArray[np.float32]:
     weights = checkpoint.load_weights(_weights_file(store, done), trial_id=done.trial_id, seed=done.seed)
@@ -130,8 +131,10 @@ def _scores(
             f"weights of trial {done.trial_id} seed {done.seed} do not fit images of shape "
             f"{tuple(pixels.shape[1:])}: expected {len(weights.mean)} channels, found {channels}"
         )
-    model = build_replicate_model(config, pixels.shape[1:], torch.Generator()).to(device)
-    augmenter = Augmenter(pixels[:1].to(device), config.augmentation, weights.mean, weights.std)
+    shape = torch.Size(pixels.shape[1:])
+    model = build_replicate_model(config, shape, torch.Generator()).to(device)
+    one = torch.zeros((1, *shape), dtype=torch.uint8, device=device)
+    augmenter = Augmenter(one, config.augmentation, weights.mean, weights.std)
     tensors, scores = task_tensors(config, device), []
     for state in weights.models:
         try:
@@ -141,7 +144,7 @@ def _scores(
                 f"weights of trial {done.trial_id} seed {done.seed} do not fit images of shape "
                 f"{tuple(pixels.shape[1:])}: {str(error).splitlines()[-1].strip()}"
             ) from error
-        parts = (augmenter.eval_batch(part.to(device)) for part in pixels.split(EVALUATION_BATCH))
+        parts = (augmenter.eval_batch(part.to(device)) for part in parts_of(pixels))
         outputs = tensors.outputs(logits_of(model, parts, config.precision))
         scores.append(outputs.cpu().numpy())
     return mean_scores(scores)

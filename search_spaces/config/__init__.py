@@ -70,6 +70,7 @@ from search_spaces.config.registry import Registry
 from search_spaces.config.sampling import LabelSetSampler, PowerSampler, Sampler, SamplerName
 from search_spaces.config.sources import (
     SOURCE_TYPES,
+    BadFiles,
     Cifar10,
     Cifar10Mosaic,
     Cifar100,
@@ -79,6 +80,7 @@ from search_spaces.config.sources import (
     MedMnist,
     Mosaic,
     Percentiles,
+    Scaling,
     Source,
     SourceConfig,
 )
@@ -114,6 +116,7 @@ __all__ = [
     "Augmentation",
     "AugmentationConfig",
     "AugmentationStep",
+    "BadFiles",
     "Bce",
     "Binary",
     "BothTermsFocal",
@@ -177,6 +180,7 @@ __all__ = [
     "Rotation",
     "Sampler",
     "SamplerName",
+    "Scaling",
     "ScoredBy",
     "Sgd",
     "SmallCnn",

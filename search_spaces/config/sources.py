@@ -264,14 +264,20 @@ Scaling = Annotated[
 ]
 
 
+# What becomes of images that cannot be read, and of files that are missing.
+BadFiles: TypeAlias = Literal["stop", "skip"]
+
+
 class ImageFolder(Source):
     """A folder per class below `<data dir>/<folder>` (or below its `train/`, `val/`, `test/`).
 
-    folder    a path below the data directory, as its name is written there: "Chest X-Ray", "archive/scans"
-    size      images are resized to `size` x `size`
-    channels  1 (grey) or 3 (colour)
-    scaling   how values of more than 8 bits become 0..255: "full_range" takes what the file's type can hold,
-              0..65535 of 16 bits, 0..1 of floating-point numbers; or by percentiles of the training pool
+    folder     a path below the data directory, as its name is written there: "Chest X-Ray", "archive/scans"
+    size       images are resized to `size` x `size`
+    channels   1 (grey) or 3 (colour)
+    scaling    how values of more than 8 bits become 0..255: "full_range" takes what the file's type can hold,
+               0..65535 of 16 bits, 0..1 of floating-point numbers; or by percentiles of the training pool
+    bad_files  images that cannot be read: "stop" refuses the data set and names them; "skip" goes on without
+               them, counts them and names some
     """
 
     implementation: ClassVar[str] = "trainer.data.sources.folder:FolderReader"
@@ -282,6 +288,7 @@ class ImageFolder(Source):
     size: int = Field(default=32, ge=4, le=1024)
     channels: Literal[1, 3] = 3
     scaling: Annotated[Scaling, ADDED_LATER] = "full_range"
+    bad_files: Annotated[BadFiles, ADDED_LATER] = "stop"
 
     @field_validator("folder")
     @classmethod

@@ -117,8 +117,6 @@ def _evaluate_folder(
     device: Any,
 ) -> None:
     """Score the images of a folder, and say which class each of its folders stood for."""
-    import torch
-
     from trainer.data.other_images import is_scaled_by_its_pool, read_other_images
     from trainer.data.sources.paths import readable
     from trainer.data.task import load_task
@@ -130,7 +128,7 @@ def _evaluate_folder(
         _say_other_data(console, config, store, own.sha256)
         shape, limits = (own.image_shape[0], own.image_shape[1]), own.splits.limits
     images = read_other_images(folder, config.data, shape, classes, limits)
-    found = evaluate_images(config, store, torch.from_numpy(images.pixels), images.targets, device)
+    found = evaluate_images(config, store, images.pixels, images.targets, device)
     say_what(console, config)
     _say_classes(console, images, config)
     print_evaluation(console, found, readable(images.part), config)

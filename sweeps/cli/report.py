@@ -10,7 +10,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from search_spaces.words import count
+from search_spaces.words import count, size
 from sweeps.capacity.forecast import Forecast
 from sweeps.driver.progress import duration
 from sweeps.hints import advised
@@ -194,17 +194,3 @@ def device_time(seconds: float, device: str) -> str:
         return f"{seconds / 60:.3g} {device}-minutes"
     hours = seconds / 3600
     return f"{hours:,.0f} {device}-hours" if hours >= 1000 else f"{hours:.3g} {device}-hours"
-
-
-def size(number: int) -> str:
-    """Bytes in words.
-
-    >>> size(900), size(30_000), size(1_234_567_890)
-    ('900 B', '30.0 kB', '1.2 GB')
-    """
-    value = float(number)
-    for unit in ("B", "kB", "MB", "GB"):
-        if value < 1000:
-            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
-        value /= 1000
-    return f"{value:.1f} TB"

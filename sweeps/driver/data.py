@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from contextlib import nullcontext
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 
 from rich.console import Console
 from rich.text import Text
@@ -24,6 +25,27 @@ from sweeps.driver.work import Work
 from sweeps.options import RunOptions
 from sweeps.plan import make_plan
 from trainer.data.survey import Finding
+
+# Seconds between lines about progress where they are not written over each other.
+_QUIET_SECONDS = 30.0
+
+
+@contextmanager
+def shown_progress(console: Console, words: str) -> Iterator[Callable[[str], None]]:
+    """A function that shows how far something is: in place at a terminal, else as a line now and then."""
+    if console.is_terminal:
+        with console.status(words) as status:
+            yield lambda told: status.update(Text(told))
+        return
+    last = time.monotonic()
+
+    def show(told: str) -> None:
+        nonlocal last
+        if time.monotonic() - last >= _QUIET_SECONDS:
+            last = time.monotonic()
+            console.print(Text(told), soft_wrap=True)
+
+    yield show
 
 
 class RunData:
@@ -75,9 +97,8 @@ class RunData:
         """What this machine tells. Raises InputError where decoding is killed."""
         needed, compared, options = self.needed(work), self.compared(work), self._options.trial
         labels = self.labels or labels_here([*needed, *compared], options)
-        terminal = self._console.is_terminal
-        with self._console.status("looking at the data") if terminal else nullcontext():
-            return look_here(needed, compared, labels, options)
+        with shown_progress(self._console, "looking at the data") as show:
+            return look_here(needed, compared, labels, options, show)
 
     def check(self, work: Work, findings: Mapping[Task, Finding]) -> Work:
         """Say what was found, and return the work that is left. Raises DataError as `check_data` does."""

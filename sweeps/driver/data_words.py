@@ -8,14 +8,18 @@ from dataclasses import dataclass
 from search_spaces.config import HeldOutName, Task, number
 from search_spaces.errors import AlmsweepError, DataError
 from search_spaces.labels import BlockLabels
+from search_spaces.words import size
 from sweeps.driver.data_check import faults_of
 from sweeps.driver.survey import labels_here
+from trainer.data.decoding.disk import decoded_need
 from trainer.data.survey import Finding, HeldOutFacts, Survey, by_data_set
 from trainer.options import TrialOptions
 
 # Of a data set so many ratios have a line, and so many classes a number each.
 SHOWN_RATIOS = 6
 SHOWN_CLASSES = 12
+# Decoded images of fewer bytes are not worth a line.
+WORTH_SAYING = 100 * 1000**2
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,7 @@ def planned_data(tasks: Sequence[Task], options: TrialOptions) -> PlannedData:
     code = 0
     if hopeless:
         code = DataError.exit_code if len(hopeless) == len(tasks) else AlmsweepError.exit_code
-    return PlannedData([*dict.fromkeys(lines), *data_lines(told, faults)], code)
+    return PlannedData([*dict.fromkeys(lines), *data_lines(told, faults), *disk_lines(told)], code)
 
 
 def data_lines(findings: Mapping[Task, Finding], faults: Mapping[Task, str]) -> list[str]:
@@ -92,6 +96,22 @@ def _data_set_lines(told: Sequence[tuple[Task, Survey]]) -> list[str]:
     for part in survey.left_out:
         lines.append(f"  {'left out':11} {part}")
     return lines
+
+
+def disk_lines(findings: Mapping[Task, Finding]) -> list[str]:
+    """What decoded images take in this node's cache: a line per data set that takes much, or too much."""
+    lines: dict[str, None] = {}
+    for task, finding in findings.items():
+        if finding.survey is None:
+            continue
+        found = decoded_need(task.source, finding.survey.images)
+        if found is None or (found.need < WORTH_SAYING and not found.is_too_much):
+            continue
+        state = "they are there" if found.is_there else f"{size(found.free)} free"
+        lack = ": TOO LITTLE; ALMSWEEP_CACHE names another folder" if found.is_too_much else ""
+        took = f"{size(found.need)} of decoded images of {task.title} in {found.folder}"
+        lines[f"disk: {took} ({state}){lack}"] = None
+    return list(lines)
 
 
 def _groups(counts: Sequence[int]) -> str:

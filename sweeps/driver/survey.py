@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from search_spaces.config import DataConfig, Task
 from search_spaces.config.base import Frozen
-from sweeps.child import answer, ask
+from sweeps.child import answer, ask, tell
 from trainer.data.survey import Finding, files_are_missing, look_at_labels
 from trainer.options import TrialOptions
 
@@ -46,11 +46,12 @@ def look_here(
     if_there: Sequence[Task],
     labels: Mapping[Task, Finding],
     options: TrialOptions,
+    hear: Callable[[str], None] | None = None,
 ) -> dict[Task, Finding]:
     """All that is known of tasks, and of those of `if_there` whose files are there.
 
-    `labels` are the findings of `labels_here`. Where these leave nothing to decode nothing is started. Raises
-    InputError where the process that decodes is killed.
+    `labels` are the findings of `labels_here`. Where these leave nothing to decode nothing is started. `hear`
+    is told how far decoding is. Raises InputError where the process that decodes is killed.
     """
     found = dict(labels)
     hopeful = [task for task in tasks if task not in labels or labels[task].survey is not None]
@@ -65,18 +66,20 @@ def look_here(
     request = Request(
         tasks=tuple(hopeful), if_there=tuple(there), data_dir=data_dir, download=options.download
     )
-    told = Answer.model_validate_json(json.dumps(ask("sweeps.driver.survey", request, "the data")))
+    told = Answer.model_validate_json(json.dumps(ask("sweeps.driver.survey", request, "the data", hear)))
     found.update(zip((*hopeful, *there), told.findings, strict=True))
     return found
 
 
 def main() -> None:
     """Answer the request on standard input."""
+    from trainer.data.decoding.progress import heard_by
     from trainer.data.survey_pixels import look_at_data
 
     request = Request.model_validate_json(sys.stdin.read())
     data_dir = None if request.data_dir is None else Path(request.data_dir)
-    findings = look_at_data(request.tasks, request.if_there, data_dir, download=request.download)
+    with heard_by(tell):
+        findings = look_at_data(request.tasks, request.if_there, data_dir, download=request.download)
     answer(Answer(findings=tuple(findings)).model_dump(mode="json"))
 
 

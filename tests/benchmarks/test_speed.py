@@ -182,7 +182,7 @@ def test_the_usual_loop_trains_on_the_trainers_images(small_cifar: Path) -> None
     data: Any = make_contestant(case)
     chosen = task.train_indices(2)
     pixels = np.stack([np.asarray(image) for image in data.data.train_images])
-    assert np.array_equal(pixels.transpose(0, 3, 1, 2), task.pool.pixels[chosen].numpy())
+    assert np.array_equal(pixels.transpose(0, 3, 1, 2), task.pool.pixels.take(chosen.numpy()))
     assert data.data.train_labels == task.pool.targets[chosen].tolist()
     assert data.trainer.constraint.margin == 0.5
 

@@ -50,7 +50,7 @@ def write_split(config: TrialConfig, folder: Path, names: dict[int, str]) -> Non
     for position in range(len(test)):
         name = names[int(test.targets[position])]
         (folder / name).mkdir(parents=True, exist_ok=True)
-        Image.fromarray(test.pixels[position, 0].numpy()).save(folder / name / f"{position}.png")
+        Image.fromarray(test.pixels.numpy()[position, 0]).save(folder / name / f"{position}.png")
 
 
 @pytest.fixture(scope="module")

@@ -16,6 +16,7 @@ from search_spaces.presets import preset
 from tests.trainer.golden_trajectory import GOLDEN, trajectory
 from trainer import evaluate
 from trainer.checkpoint import dump_replicates, restore_replicates
+from trainer.data.pixels import Pixels
 from trainer.data.task import TaskData, load_task
 from trainer.fit import _ensemble_metrics, fit
 from trainer.replicate import Replicate
@@ -126,7 +127,7 @@ def test_the_ensemble_is_averaged_in_double_precision(monkeypatch: pytest.Monkey
     labels = np.array([0, 1], dtype=np.uint8)
     setup: Any = SimpleNamespace(validation_labels=labels, arrays=task_arrays(config().data))
     assert _ensemble_metrics(setup, rows)["ensemble/val/auroc"] == 1
-    pixels, ids = torch.zeros(2, 1, 8, 8), np.arange(2)
+    pixels, ids = Pixels(np.zeros((2, 1, 8, 8), np.uint8)), np.arange(2)
     split = SimpleNamespace(targets=torch.from_numpy(labels), pixels=pixels, ids=ids)
     done = {seed: SimpleNamespace(state="completed", seed=seed) for seed in (1, 2, 3)}
     store: Any = SimpleNamespace(replicates=SimpleNamespace(ended=lambda trial_id: done))

@@ -51,11 +51,13 @@ class Augmenter:
         mean: Sequence[float],
         std: Sequence[float],
         *,
+        rows: Tensor | None = None,
         memory_format: torch.memory_format = torch.contiguous_format,
         dtype: torch.dtype = torch.float32,
     ) -> None:
         """Take the images to augment, uint8 [N, C, H, W], and mean and std per channel in 0..1 units.
 
+        They are `rows` of `pixels`, int64 [N] on the same device; None for all, as they stand.
         Batches come in `memory_format` and `dtype`, on the device of `pixels`. Raises ValueError if
         `pixels` are not such images, or mean and std do not have C values, std positive; InputError for a
         step that cannot be imported.
@@ -68,7 +70,7 @@ class Augmenter:
         if len(mean) != channels or len(std) != channels or min(std) <= 0:
             raise ValueError(f"expected {channels} means and positive deviations, given {mean} and {std}")
         self.device = pixels.device
-        self._pixels = pixels
+        self._pixels, self._rows = pixels, rows
         self._steps: tuple[Step[Any], ...] = tuple(implementation_of(step)(step) for step in config.steps)
         self._memory_format = memory_format
         self._dtype = dtype
@@ -93,7 +95,11 @@ class Augmenter:
 
         `indices` and `draws` are on the augmenter's device; the sizes of all operations depend on B alone.
         """
-        images = self._pixels.index_select(0, indices)
+        rows = indices if self._rows is None else self._rows[indices]
+        return self.augmented(self._pixels.index_select(0, rows), draws)
+
+    def augmented(self, images: Tensor, draws: Draws) -> Tensor:
+        """Augmented, normalised images [B, C, H, W] of uint8 ones on the device, a row of `draws` each."""
         for step, drawn in zip(self._steps, draws.steps, strict=True):
             images = step.apply(images, drawn)
         return self._normalise(images)

@@ -1,7 +1,7 @@
 """Arrays prepared once per node and mapped by all its processes.
 
     <cache>/<name>/<array>.npy     mapped copy-on-write: processes share the pages as long as they only read
-                   facts.json      small values, shape, type, size and SHA-256 of every array; written last
+                   facts.json      small values; size, time of writing, SHA-256 of every array; written last
             <name>.lock            held by the process that prepares
 
 The folder is ALMSWEEP_CACHE, or `almsweep` in the user's cache directory; `off` turns the cache off.
@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 FOLDER_VARIABLE = "ALMSWEEP_CACHE"
 _FACTS = "facts.json"
-_SCHEMA = 1
+_SCHEMA = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +90,11 @@ def _wait_for(descriptor: int, what: Path) -> None:
 
 
 def load_arrays(folder: Path) -> CachedArrays | None:
-    """A cache entry, checked against its hashes; None when there is none or, logged, it is damaged."""
+    """A cache entry; None when there is none or, logged, it is damaged.
+
+    It was compared with its hashes when it was written. Here it is damaged where a file's size or time of
+    change is another than then: no array is read for it.
+    """
     try:
         content = json.loads((folder / _FACTS).read_bytes())
         if content["schema"] != _SCHEMA or content["facts_sha256"] != _facts_sha256(content["facts"]):
@@ -108,20 +112,21 @@ def load_arrays(folder: Path) -> CachedArrays | None:
 
 def _mapped(folder: Path, name: str, entry: Mapping[str, Any]) -> NDArray[Any]:
     path = folder / f"{name}.npy"
-    if path.stat().st_size != entry["bytes"]:
-        raise ValueError(f"{path.name}: expected {entry['bytes']} bytes, found {path.stat().st_size}")
+    found = path.stat()
+    if found.st_size != entry["bytes"]:
+        raise ValueError(f"{path.name}: expected {entry['bytes']} bytes, found {found.st_size}")
+    if found.st_mtime_ns != entry["mtime_ns"]:
+        raise ValueError(f"{path.name}: it was changed since it was written")
     # "c" because torch warns about arrays that may not be written; a write would stay with this process.
     mapped = np.load(path, mmap_mode="c" if entry["count"] else None, allow_pickle=False)
     array: NDArray[Any] = np.asarray(mapped)
-    if _sha256(array) != entry["sha256"]:
-        raise ValueError(f"{path.name}: its content differs from its hash")
     return array
 
 
 def save_arrays(folder: Path, content: CachedArrays) -> None:
     """Write a cache entry, replacing another of this name: beside it first, then moved into place.
 
-    Raises OSError when it cannot be written; what was begun is removed.
+    Raises OSError when it cannot be written, or reads otherwise after it; what was begun is removed.
     """
     scratch = folder.with_name(f"{folder.name}.{uuid.uuid4().hex[:8]}.tmp")
     try:
@@ -130,10 +135,15 @@ def save_arrays(folder: Path, content: CachedArrays) -> None:
         for name, array in content.arrays.items():
             path = scratch / f"{name}.npy"
             np.save(path, array, allow_pickle=False)
+            sha256 = _sha256(array)
+            if _sha256(np.load(path, mmap_mode="r" if array.size else None, allow_pickle=False)) != sha256:
+                raise OSError(5, "the disk gives back other values than were written to it")
+            found = path.stat()
             entries[name] = {
-                "bytes": path.stat().st_size,
+                "bytes": found.st_size,
+                "mtime_ns": found.st_mtime_ns,
                 "count": int(array.size),
-                "sha256": _sha256(array),
+                "sha256": sha256,
             }
         facts = {
             "schema": _SCHEMA,

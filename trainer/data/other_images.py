@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from search_spaces.config import ClassLabel, Groups, ImageFolder, Percentiles, Source, Task
 from search_spaces.errors import DataError, InputError
-from trainer.data.scaling import scaled_pixels
+from trainer.data.pixels import Pixels, pixels_of
+from trainer.data.scaling import scaled_images
 from trainer.data.sources.class_folders import class_folders, images_in, split_folders, split_of
 from trainer.data.sources.class_tree import class_tree
 from trainer.data.sources.depth import Limits
@@ -29,14 +30,14 @@ class OtherImages:
 
     part        the folder that holds the class folders: the one that was named, or the test split in it
     classes     the class of the task by the class folder's name
-    pixels      uint8 [N, C, H, W]
+    pixels      uint8, N of them
     targets     [N], as the task stores them
     left_out    what was passed over, and why
     """
 
     part: Path
     classes: Mapping[str, ClassLabel]
-    pixels: NDArray[np.uint8]
+    pixels: Pixels
     targets: NDArray[Any]
     left_out: tuple[LeftOut, ...]
 
@@ -79,12 +80,13 @@ def read_other_images(
         raise DataError(
             f"{readable(part)}: expected {limits.depth} images as the trial's, found {raw.depth} ones"
         )
+    pixels = pixels_of(raw.train.pixels)
     return OtherImages(
         part=part,
         classes=classes,
-        pixels=raw.train.pixels if limits is None else scaled_pixels(raw.train.pixels, limits),
+        pixels=pixels if limits is None else replace(scaled_images(pixels, limits), rows=pixels.rows),
         targets=task_arrays(task).targets(_positions(raw.train, task, list(classes.values()))),
-        left_out=(*raw.left_out, *_passed_over(part, found, classes)),
+        left_out=(*raw.left_out, *raw.unread, *_passed_over(part, found, classes)),
     )
 
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection, Hashable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from trainer.data.pixels import pixels_of
 from trainer.data.sources.images import Images
 
 
 def digests(images: Images) -> list[bytes]:
     """A hash of each image's pixels. All images of a data set have one shape."""
-    return [hashlib.blake2b(pixels.tobytes(), digest_size=16).digest() for pixels in images.pixels]
+    return pixels_of(images.pixels).hashes()
 
 
 def without(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,6 +23,8 @@ from trainer.data.cache import (
     locked,
     save_arrays,
 )
+from trainer.data.decoding.image_map import open_map
+from trainer.data.pixels import Pixels
 from trainer.data.preparation import PREPARATION
 from trainer.data.sources.depth import Limits
 from trainer.data.sources.images import LeftOut, Origin
@@ -32,7 +34,7 @@ from trainer.tasks.label_sets import Strata, strata
 log = logging.getLogger(__name__)
 
 # Raise it when an entry of the cache holds its splits otherwise.
-_ENTRY = 4
+_ENTRY = 5
 _SPLITS = ("pool", "validation", "test")
 
 
@@ -40,7 +42,7 @@ _SPLITS = ("pool", "validation", "test")
 class Split:
     """Images with their targets.
 
-    pixels      uint8 [N, C, H, W]
+    pixels      uint8 [N, C, H, W], which may lie in a mapped file
     targets     [N], as the task stores them: uint8, 1 = positive (critical), or int16, the class; or label
                 sets, uint8 [N, L], 1 where an example has the label
     ids         int64 [N], position in the published split; for folders str [N], path in the folder
@@ -49,7 +51,7 @@ class Split:
                 without groups
     """
 
-    pixels: Tensor
+    pixels: Pixels
     targets: Tensor
     ids: NDArray[np.int64] | NDArray[np.str_]
     origin: Origin
@@ -57,10 +59,6 @@ class Split:
 
     def __len__(self) -> int:
         return len(self.targets)
-
-    def to(self, device: torch.device | str) -> Split:
-        """The same split with pixels and targets on another device."""
-        return replace(self, pixels=self.pixels.to(device), targets=self.targets.to(device))
 
 
 @dataclass(frozen=True)
@@ -77,7 +75,7 @@ class PreparedSplits:
     """What all ratios of a data set and its roles share.
 
     strata      the pool's examples by their class or label set
-    copies      what was left out as a copy, and why
+    copies      what was left out as a copy, or as it cannot be read, and why
     limits      the values that became 0 and 255, where they are scaled by percentiles of the pool
     """
 
@@ -146,7 +144,7 @@ def _load(folder: Path, prefix: str, config: Task, data_dir: Path) -> PreparedSp
     if name is None:
         return None
     cached = load_arrays(folder / name)
-    return None if cached is None else _from_arrays(cached)
+    return None if cached is None else _from_arrays(cached, folder)
 
 
 def _digest(content: object) -> str:
@@ -155,10 +153,15 @@ def _digest(content: object) -> str:
 
 def _to_arrays(prepared: PreparedSplits) -> CachedArrays:
     arrays: dict[str, NDArray[np.generic]] = {}
-    origins = {}
+    origins: dict[str, str] = {}
+    maps: dict[str, str] = {}
     for name in _SPLITS:
         split: Split = getattr(prepared, name)
-        arrays[f"{name}_pixels"] = split.pixels.numpy()
+        if split.pixels.file is None:
+            arrays[f"{name}_pixels"] = split.pixels.numpy()
+        else:
+            arrays[f"{name}_rows"] = split.pixels.all_rows()
+            maps[name] = split.pixels.file.parent.name
         arrays[f"{name}_targets"] = split.targets.numpy()
         arrays[f"{name}_ids"] = split.ids
         if split.groups is not None:
@@ -169,6 +172,7 @@ def _to_arrays(prepared: PreparedSplits) -> CachedArrays:
             arrays[f"members_{position}"] = members
     facts = {
         "origins": origins,
+        "maps": maps,
         "mean": list(prepared.mean),
         "std": list(prepared.std),
         "sha256": prepared.sha256,
@@ -179,15 +183,22 @@ def _to_arrays(prepared: PreparedSplits) -> CachedArrays:
     return CachedArrays(arrays, facts)
 
 
-def _from_arrays(cached: CachedArrays) -> PreparedSplits:
+def _from_arrays(cached: CachedArrays, folder: Path) -> PreparedSplits | None:
+    """The splits of an entry; None where the map that their images lie in is gone."""
     facts, sizes = cached.facts, {}
+    maps = {}
+    for name in set(facts["maps"].values()):
+        found = open_map(folder, name)
+        if found is None:
+            return None
+        maps[name] = found.pixels
     for name, counts in facts["sizes"].items():
         sizes[name] = tuple(counts)
-    limits, pool = facts["limits"], _split_from(cached, "pool")
+    limits, pool = facts["limits"], _split_from(cached, "pool", maps)
     return PreparedSplits(
         pool=pool,
-        validation=_split_from(cached, "validation"),
-        test=_split_from(cached, "test"),
+        validation=_split_from(cached, "validation", maps),
+        test=_split_from(cached, "test", maps),
         mean=tuple(facts["mean"]),
         std=tuple(facts["std"]),
         sha256=facts["sha256"],
@@ -205,8 +216,12 @@ def _strata_from(cached: CachedArrays, pool: Split, count: int) -> Strata:
     return Strata(np.eye(count, dtype=np.uint8), tuple(members))
 
 
-def _split_from(cached: CachedArrays, name: str) -> Split:
-    pixels = torch.from_numpy(cached.arrays[f"{name}_pixels"])
+def _split_from(cached: CachedArrays, name: str, maps: Mapping[str, Pixels]) -> Split:
+    own = cached.facts["maps"].get(name)
+    if own is None:
+        pixels = Pixels(cached.arrays[f"{name}_pixels"])
+    else:
+        pixels = replace(maps[own], rows=np.array(cached.arrays[f"{name}_rows"]))
     targets = torch.from_numpy(cached.arrays[f"{name}_targets"])
     groups = cached.arrays.get(f"{name}_groups")
     return Split(pixels, targets, cached.arrays[f"{name}_ids"], cached.facts["origins"][name], groups)

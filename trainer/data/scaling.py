@@ -12,7 +12,10 @@ from numpy.typing import NDArray
 
 from search_spaces.config import Task
 from search_spaces.errors import DataError
+from trainer.data.decoding.image_map import changed_map
+from trainer.data.percentiles import percentiles_of
 from trainer.data.pictures import digests, without
+from trainer.data.pixels import Pixels, pixels_of
 from trainer.data.sources.depth import Limits, between
 from trainer.data.sources.images import Images
 from trainer.data.splits import Splits
@@ -32,15 +35,16 @@ def scale_by_percentiles(
     the task's metrics need.
     """
     limits = _limits(splits, percentiles, depth, config.source.title)
-    test = replace(splits.test, images=_bytes(splits.test.images, limits))
+    scaler = _Scaler(limits)
+    test = replace(splits.test, images=scaler.scaled(splits.test.images))
     taken = set(digests(test.images))
-    images, same = _parted(_bytes(splits.validation.images, limits), taken)
+    images, same = _parted(scaler.scaled(splits.validation.images), taken)
     copies = np.concatenate([splits.validation.copies, same])
     validation = replace(splits.validation, images=images, copies=copies)
     if config.validates:
         task_arrays(config).check_split("validation", images.classes, config.source.title)
     taken |= set(digests(images))
-    pool, same = _parted(_bytes(splits.pool, limits), taken)
+    pool, same = _parted(scaler.scaled(splits.pool), taken)
     copies = np.concatenate([splits.copies, same])
     return replace(splits, pool=pool, validation=validation, test=test, copies=copies), limits
 
@@ -51,7 +55,7 @@ def _limits(splits: Splits, percentiles: tuple[float, float], depth: str, data_s
             f"{data_set}: expected training images to take percentiles of, found none besides validation and "
             f"test; {len(splits.copies):,} are copies of those"
         )
-    low, high = (float(value) for value in np.percentile(splits.pool.pixels, percentiles))
+    low, high = percentiles_of(pixels_of(splits.pool.pixels), percentiles)
     names = " and ".join(f"{percentile:g}" for percentile in percentiles)
     if not low < high:
         raise DataError(
@@ -68,8 +72,35 @@ def _parted(images: Images, taken: Collection[bytes]) -> tuple[Images, NDArray[A
     return images.take(kept), np.delete(images.ids, kept)
 
 
-def _bytes(images: Images, limits: Limits) -> Images:
-    return replace(images, pixels=scaled_pixels(images.pixels, limits))
+class _Scaler:
+    """Scales the images of splits, which are rows of one array, or of a few: each of these once."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._known: dict[int, Pixels] = {}
+
+    def scaled(self, images: Images) -> Images:
+        """The images as bytes."""
+        stored = pixels_of(images.pixels)
+        if id(stored.base) not in self._known:
+            self._known[id(stored.base)] = scaled_images(stored, self._limits)
+        whole = self._known[id(stored.base)]
+        return replace(images, pixels=replace(whole, rows=stored.rows))
+
+
+def scaled_images(stored: Pixels, limits: Limits) -> Pixels:
+    """All rows of an array of values as bytes: beside the map that they lie in, else in memory."""
+    whole = replace(stored, rows=None)
+    if stored.file is not None:
+        return changed_map(
+            stored.file, whole, "scaled", list(limits), lambda chunk: scaled_pixels(chunk, limits)
+        )
+    pixels = np.empty(whole.shape, dtype=np.uint8)
+    first = 0
+    for chunk in whole.chunks():
+        pixels[first : first + len(chunk)] = scaled_pixels(chunk, limits)
+        first += len(chunk)
+    return Pixels(pixels)
 
 
 def scaled_pixels(stored: NDArray[np.float32], limits: Limits) -> NDArray[np.uint8]:

@@ -39,6 +39,7 @@ class Survey(Frozen):
     sizes       how many there are to train on: without held out ones
     left_out    what was passed over, or is a copy, and why
     groups      how many groups training, validation and test have; empty of a source without groups
+    images      how many images all splits have, those that are left out of them included
     sha256      the hash of the data, as results name it; None while nothing was decoded
     """
 
@@ -48,6 +49,7 @@ class Survey(Frozen):
     test: HeldOutFacts
     left_out: tuple[LeftOut, ...] = ()
     groups: tuple[int, ...] = ()
+    images: int = 0
     sha256: str | None = None
 
     @property
@@ -123,6 +125,7 @@ def survey_listing(listing: Listing, task: Task) -> Survey:
         test=_facts(division.test, listing.test, task),
         left_out=listing.left_out,
         groups=division.groups,
+        images=sum(len(own) for own in (listing.train, listing.validation, listing.test) if own is not None),
     )
 
 

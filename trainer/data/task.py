@@ -18,6 +18,7 @@ from search_spaces.errors import DataError
 from trainer.data.copies import copies_in
 from trainer.data.groups import hashed
 from trainer.data.held_out import count_classes
+from trainer.data.pixels import Pixels, pixels_of
 from trainer.data.prepared import ClassSizes, PreparedSplits, Split, prepare_once
 from trainer.data.scaling import scale_by_percentiles
 from trainer.data.sources.images import Images, Origin, with_left_out
@@ -67,7 +68,7 @@ class TaskData:
     @property
     def image_shape(self) -> torch.Size:
         """[C, H, W] of every image."""
-        return self.pool.pixels.shape[1:]
+        return torch.Size(self.pool.pixels.shape[1:])
 
     @property
     def label_counts(self) -> tuple[int, ...]:
@@ -116,10 +117,10 @@ def _decode(config: Task, data_dir: Path | None, download: bool) -> PreparedSpli
     if raw.percentiles is not None:
         splits, limits = scale_by_percentiles(splits, raw.percentiles, raw.depth, config)
     arrays = task_arrays(config)
-    pool = _tensors(splits.pool, "train", arrays)
-    validation = _tensors(splits.validation.images, splits.validation.origin, arrays)
-    test = _tensors(splits.test.images, splits.test.origin, arrays)
-    statistics = source_statistics(config.source) or channel_statistics(splits.pool.pixels)
+    pool = _split(splits.pool, "train", arrays)
+    validation = _split(splits.validation.images, splits.validation.origin, arrays)
+    test = _split(splits.test.images, splits.test.origin, arrays)
+    statistics = source_statistics(config.source) or channel_statistics(pool.pixels)
     return PreparedSplits(
         pool=pool,
         validation=validation,
@@ -133,26 +134,30 @@ def _decode(config: Task, data_dir: Path | None, download: bool) -> PreparedSpli
             validation=count_classes(splits.validation.images.classes, config),
             test=count_classes(splits.test.images.classes, config),
         ),
-        copies=copies_in(splits),
+        copies=(*raw.unread, *copies_in(splits)),
         limits=limits,
     )
 
 
-def _tensors(images: Images, origin: Origin, arrays: TaskArrays) -> Split:
+def _split(images: Images, origin: Origin, arrays: TaskArrays) -> Split:
     targets = torch.from_numpy(arrays.targets(images.classes))
     groups = None if images.groups is None else hashed(images.groups)
-    return Split(torch.from_numpy(images.pixels), targets, images.ids, origin, groups)
+    return Split(pixels_of(images.pixels), targets, images.ids, origin, groups)
 
 
-def channel_statistics(pixels: NDArray[np.uint8]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def channel_statistics(pixels: Pixels | NDArray[np.uint8]) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and deviation of each channel of uint8 images [N, C, H, W], in 0..1 units.
 
     The deviation is at least 1/255, so that a channel of one colour can be normalised.
     """
     values = np.arange(256) / 255
+    counts = np.zeros((pixels.shape[1], 256), dtype=np.int64)
+    for chunk in pixels_of(pixels).chunks():
+        for channel, found in enumerate(counts):
+            found += np.bincount(chunk[:, channel].reshape(-1), minlength=256)
     means, stds = [], []
-    for channel in range(pixels.shape[1]):
-        weights = np.bincount(pixels[:, channel].reshape(-1), minlength=256) / max(pixels[:, channel].size, 1)
+    for found in counts:
+        weights = found / max(int(found.sum()), 1)
         mean = float(weights @ values)
         means.append(mean)
         stds.append(max(float(np.sqrt(weights @ (values - mean) ** 2)), _SMALLEST_STD))
@@ -165,7 +170,8 @@ def _sha256(splits: Sequence[Split]) -> str:
         shape = "x".join(map(str, split.pixels.shape))
         ids = "\n".join(map(str, split.ids.tolist()))
         digest.update(f"{split.origin}\n{shape}\n{ids}\n".encode())
-        digest.update(split.pixels.numpy().tobytes())
+        for chunk in split.pixels.chunks():
+            digest.update(chunk.tobytes())
         digest.update(split.targets.numpy().tobytes())
         if split.groups is not None:
             digest.update("\n".join(split.groups.tolist()).encode())

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from search_spaces.config import ClassLabel, Source, Task
+from trainer.data.pixels import pixels_of
 from trainer.data.sources.images import Images, RawData
 from trainer.data.sources.read import list_source, read_source, source_files, source_statistics
 from trainer.tasks.label_sets import are_sets
@@ -79,7 +80,7 @@ def _example_task(config: Source) -> Task:
 
 
 def _check_images(config: Source, images: Images, classes: int, kind: type[np.generic]) -> None:
-    pixels = images.pixels
+    pixels = pixels_of(images.pixels)
     demand(pixels.dtype == kind, config, f"pixels of type {kind.__name__}, given {pixels.dtype}")
     square = pixels.ndim == 4 and pixels.shape[2] == pixels.shape[3]
     demand(square, config, f"pixels [N, C, S, S], given {pixels.shape}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from search_spaces.errors import DataError
@@ -57,6 +57,12 @@ class Faults:
         try:
             yield
         except Unreadable as fault:
+            self._by_reason.setdefault(fault.reason, []).append(fault)
+
+    def add(self, faults: Iterable[Unreadable], images: int) -> None:
+        """Take note of the faults of so many images."""
+        self._images += images
+        for fault in faults:
             self._by_reason.setdefault(fault.reason, []).append(fault)
 
     def check(self) -> None:

@@ -3,31 +3,25 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from search_spaces.config import ClassLabel, ImageFolder, Percentiles
+from search_spaces.config import ClassLabel, ImageFolder
 from search_spaces.errors import DataError
+from trainer.data.decoding.encoded import Encoded
 from trainer.data.sources.class_folders import images_in, split_folders
 from trainer.data.sources.class_tree import folders_with_images
-from trainer.data.sources.decode import decode_image, decode_values
-from trainer.data.sources.faults import Faults, Malformed
+from trainer.data.sources.decoded import DecodedSource, Wanted, decode_source, split_positions
+from trainer.data.sources.faults import Malformed
 from trainer.data.sources.folder_entries import Entry, classes_of, entries_of, groups_of
 from trainer.data.sources.groups import finder_of
 from trainer.data.sources.images import Images, Listing, Origin, Passed, RawData
 from trainer.data.sources.paths import child, composed, readable
 from trainer.data.sources.reader import Reader
-
-log = logging.getLogger(__name__)
-
-# The brightest value of 12 bits in 16 is 16.
-_DARK = 31
 
 
 class FolderReader(Reader[ImageFolder]):
@@ -46,16 +40,46 @@ class FolderReader(Reader[ImageFolder]):
         Raises DataError if the folder is missing, for an unknown class label, and about all images that
         cannot be read.
         """
-        passed = Passed()
-        train, validation, test = self._entries(asked, data_dir, passed)
-        decoding = _Decoding(self.source)
-        images = decoding.images(train)
-        own_validation = None if validation is None else decoding.images(validation)
-        own_test = None if test is None else decoding.images(test)
-        decoding.check()
-        return RawData(
-            images, own_validation, own_test, passed.left_out(), decoding.percentiles, decoding.depth
+        passed, source = Passed(), self.source
+        root = _root(source, data_dir)
+        own = self._entries(asked, data_dir, passed)
+        wanted = Wanted(
+            title=f"image folder {source.folder}",
+            part_of=["folder", str(root.absolute()), [str(label) for label in asked]],
+            channels=source.channels,
+            size=source.size,
+            scaling=source.scaling,
+            bad_files=source.bad_files,
         )
+        there = [entries for entries in own if entries is not None]
+        files = [Encoded(os.fspath(entry.path), readable(entry.path)) for part in there for entry in part]
+        decoded = decode_source(wanted, files)
+        every = [entry for part in there for entry in part]
+        positions = iter(split_positions(list(map(len, there)), decoded.kept))
+        images: list[Images | None] = []
+        for entries in own:
+            images.append(None if entries is None else self._images(every, decoded, next(positions)))
+        train, validation, test = images
+        if train is None:
+            raise AssertionError("a folder without a training split")
+        return RawData(
+            train,
+            validation,
+            test,
+            passed.left_out(),
+            wanted.percentiles,
+            decoded.depth,
+            decoded.unread,
+        )
+
+    def _images(
+        self, entries: Sequence[Entry], decoded: DecodedSource, positions: NDArray[np.int64]
+    ) -> Images:
+        """The images at these positions."""
+        chosen = [entries[position] for position in positions.tolist()]
+        ids = np.array([entry.image_id for entry in chosen], dtype=np.str_)
+        groups = None if self.source.groups is None else groups_of(chosen)
+        return Images(decoded.pixels.take(positions), classes_of(chosen), ids, groups)
 
     def listing(self, asked: Sequence[ClassLabel], data_dir: Path, *, download: bool) -> Listing:
         """See `Reader`: the files' names tell."""
@@ -101,63 +125,6 @@ class FolderReader(Reader[ImageFolder]):
         if finder is not None:
             finder.check()
         return train, own[0], own[1]
-
-
-class _Decoding:
-    """Decodes the images of all splits, and gathers what is wrong with any of them."""
-
-    def __init__(self, source: ImageFolder) -> None:
-        self._source = source
-        self._faults = Faults(f"image folder {source.folder}")
-        self._types: Counter[str] = Counter()
-        self._brightest = 0.0
-        scaling = source.scaling
-        self.percentiles = scaling.percentiles if isinstance(scaling, Percentiles) else None
-
-    @property
-    def depth(self) -> str:
-        """That of the images, after `check`."""
-        return next(iter(self._types), "8-bit")
-
-    def images(self, entries: Sequence[Entry]) -> Images:
-        """The images of one split; those that cannot be read are black."""
-        shape = (len(entries), self._source.channels, self._source.size, self._source.size)
-        pixels = np.zeros(shape, dtype=np.uint8 if self.percentiles is None else np.float32)
-        for row, entry in enumerate(entries):
-            with self._faults.of_one_image():
-                pixels[row] = self._decoded(entry)
-        self._brightest = max(self._brightest, float(pixels.max(initial=0)))
-        ids = np.array([entry.image_id for entry in entries], dtype=np.str_)
-        groups = None if self._source.groups is None else groups_of(entries)
-        return Images(pixels, classes_of(entries), ids, groups)
-
-    def _decoded(self, entry: Entry) -> NDArray[np.uint8] | NDArray[np.float32]:
-        where, channels, size = readable(entry.path), self._source.channels, self._source.size
-        if self.percentiles is None:
-            return decode_image(entry.path, where, channels, size)
-        values, name = decode_values(entry.path, where, channels, size)
-        self._types[name] += 1
-        return values
-
-    def check(self) -> None:
-        """Raise DataError for images that cannot be read, and for values that no one scale can hold.
-
-        Images that are all dark are logged as a warning: little is left of their grey levels.
-        """
-        self._faults.check()
-        if self.percentiles is None and self._brightest <= _DARK:
-            log.warning(
-                "image folder %s: no value is above %d of 255; where files hold 12 bits in 16, "
-                "scaling: {percentiles: [1, 99]} uses the whole range",
-                self._source.folder,
-                self._brightest,
-            )
-        if len(self._types) > 1:
-            found = ", ".join(f"{count:,} {name}" for name, count in self._types.most_common())
-            raise DataError(
-                f"image folder {self._source.folder}: expected images of one depth to be scaled by "
-                f"percentiles, found {found}"
-            )
 
 
 def _root(source: ImageFolder, data_dir: Path) -> Path:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from search_spaces.config import ClassLabel
 from search_spaces.errors import DataError
+from trainer.data.pixels import Pixels, pixels_of
 from trainer.tasks.label_sets import Labels
 
 Origin = Literal["train", "validation", "test"]
@@ -22,14 +23,15 @@ class Images:
 
     Where images have label sets, all of them, those with none of the asked labels too.
 
-    pixels   uint8 [N, C, H, W]; float32 while the scaling by percentiles is not known (see `RawData`)
+    pixels   uint8 [N, C, H, W]; float32 while the scaling by percentiles is not known (see `RawData`). An
+             array, or rows of a map of decoded images
     classes  int64 [N], position of the image's class among the asked classes; or, where images have label
              sets, uint8 [N, asked], 1 where an image has the label (see `trainer.tasks.label_sets`)
     ids      int64 [N], position in the split's original listing; for folders str [N], the path in the folder
     groups   str [N], which patient, say, an image is of; None of a source without groups
     """
 
-    pixels: NDArray[Any]
+    pixels: Pixels | NDArray[Any]
     classes: Labels
     ids: NDArray[np.int64] | NDArray[np.str_]
     groups: NDArray[np.str_] | None = None
@@ -38,7 +40,7 @@ class Images:
         """The images at these positions, in their order."""
         chosen = np.asarray(positions, dtype=np.int64)
         groups = None if self.groups is None else self.groups[chosen]
-        return Images(self.pixels[chosen], self.classes[chosen], self.ids[chosen], groups)
+        return Images(pixels_of(self.pixels).take(chosen), self.classes[chosen], self.ids[chosen], groups)
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,7 @@ class RawData:
 
     percentiles   those of the training pool's values that become 0 and 255; None where pixels are bytes
     depth         of values that are to be scaled so: "16-bit"
+    unread        images that cannot be read and are passed over, which decoding alone tells
     """
 
     train: Images
@@ -90,6 +93,7 @@ class RawData:
     left_out: tuple[LeftOut, ...] = ()
     percentiles: tuple[float, float] | None = None
     depth: str = "8-bit"
+    unread: tuple[LeftOut, ...] = ()
 
     def listing(self) -> Listing:
         """What its labels tell."""

@@ -104,7 +104,7 @@ class MosaicReader(Reader[Mosaic]):
         places = np.argsort(_uniform(f"places/{split}", count, _TILES), axis=1, kind="stable")
         chosen = np.take_along_axis(chosen, places, axis=1)
         channels, size = tiles.pixels.shape[1:3]
-        pixels = tiles.pixels[chosen].reshape(count, _SIDE, _SIDE, channels, size, size)
+        pixels = np.asarray(tiles.pixels)[chosen].reshape(count, _SIDE, _SIDE, channels, size, size)
         joined = pixels.transpose(0, 3, 1, 4, 2, 5).reshape(count, channels, _SIDE * size, _SIDE * size)
         return np.ascontiguousarray(joined)
 

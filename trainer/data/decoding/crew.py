@@ -1,0 +1,135 @@
+"""The processes that decode: as many as the node's CPUs allow, each a chunk at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from search_spaces.errors import DataError
+from trainer.data.decoding.encoded import Encoded, Form, Told
+
+_CPU_MAX = Path("/sys/fs/cgroup/cpu.max")
+
+
+class Chunk(NamedTuple):
+    """Neighbouring images of a map: which chunk it is, and the row of its first image."""
+
+    number: int
+    first: int
+    images: Sequence[Encoded]
+
+
+def usable_cpus() -> int:
+    """CPUs that this process may use: those that it may run on, and no more than its control group allows."""
+    cpus = os.cpu_count() or 1
+    if hasattr(os, "sched_getaffinity"):
+        cpus = len(os.sched_getaffinity(0))
+    try:
+        quota, period = _CPU_MAX.read_text().split()
+        if quota != "max":
+            cpus = min(cpus, max(1, int(quota) // int(period)))
+    except (OSError, ValueError):
+        pass
+    return cpus
+
+
+def decode_in_parallel(
+    folder: Path,
+    form: Form,
+    images: int,
+    chunks: Sequence[Chunk],
+    workers: int,
+    on_done: Callable[[Chunk, Told], None],
+) -> None:
+    """Decode chunks by so many processes into the row files of a folder for `images` images.
+
+    `on_done` is called, in any order and thread, when the pixels of a chunk are on the disk.
+    Raises DataError when a process ends before its work; the others are ended then.
+    """
+    waiting: queue.SimpleQueue[Chunk] = queue.SimpleQueue()
+    for chunk in chunks:
+        waiting.put(chunk)
+    errors: list[BaseException] = []
+    job = {"folder": str(folder), "form": asdict(form), "images": images}
+
+    def serve() -> None:
+        try:
+            with _Worker(job) as worker:
+                while not errors:
+                    chunk = waiting.get_nowait()
+                    on_done(chunk, worker.decode(chunk))
+        except queue.Empty:
+            return
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=serve, daemon=True) for _ in range(workers)]
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    except BaseException as error:  # Ctrl-C: the others end after their chunk
+        errors.append(error)
+        raise
+    if errors:
+        raise errors[0]
+
+
+class _Worker:
+    """One process, which is ended with the block."""
+
+    def __init__(self, job: dict[str, Any]) -> None:
+        # A Ray worker finds our packages by its own path, which a child would not know.
+        path = os.pathsep.join(filter(None, sys.path))
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "trainer.data.decoding.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,  # Ctrl-C is for this process, which ends the other
+            env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
+        )
+        self._job = job
+        self._begun = False
+
+    def __enter__(self) -> _Worker:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for stream in (self._process.stdin, self._process.stdout):
+            if stream is not None:
+                with contextlib.suppress(BrokenPipeError):  # it has ended before
+                    stream.close()
+        self._process.wait()
+
+    def decode(self, chunk: Chunk) -> Told:
+        """What a chunk told, once it is decoded."""
+        sent, heard = self._process.stdin, self._process.stdout
+        if sent is None or heard is None:
+            raise AssertionError("a process without pipes")
+        try:
+            if not self._begun:
+                sent.write(json.dumps(self._job) + "\n")
+                self._begun = True
+            content = {"chunk": chunk.number, "first": chunk.first, "images": list(chunk.images)}
+            sent.write(json.dumps(content) + "\n")
+            sent.flush()
+            line = heard.readline()
+        except BrokenPipeError:
+            line = ""
+        if not line:
+            raise DataError(
+                f"decoding images: a process ended with code {self._process.wait()} before its work, "
+                "most likely for want of memory; what is decoded stays for the next attempt"
+            )
+        return Told.from_json(json.loads(line)["told"])
