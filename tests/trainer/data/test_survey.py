@@ -55,7 +55,8 @@ def test_labels_tell_which_ratio_is_impossible_and_what_the_others_train_on(tmp_
     )
     assert not impossible.is_missing
     drawn = HeldOutFacts(counts=(5, 5), drawn=True)
-    assert _survey(possible) == Survey(train=(45, 9), sizes=(50, 10), validation=drawn, test=drawn)
+    told = Survey(train=(45, 9), sizes=(50, 10), validation=drawn, test=drawn, images=80)
+    assert _survey(possible) == told
     assert _survey(whole).train == (45, 9)
 
 
