@@ -24,7 +24,7 @@ from trainer.data.task import read_splits
 def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Decode in this process, which has torch already."""
 
-    def ask(module: str, request: Request, what: str) -> dict[str, Any]:
+    def ask(module: str, request: Request, what: str, hear: object) -> dict[str, Any]:
         data_dir = None if request.data_dir is None else Path(request.data_dir)
         read_splits.cache_clear()
         found = look_at_data(request.tasks, request.if_there, data_dir)
