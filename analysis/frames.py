@@ -13,9 +13,11 @@ from analysis.records import TrialRecord
 from analysis.settings import read_settings, settings_text, varying_settings
 from analysis.statistics.comparison import Comparison, Pair
 from analysis.statistics.intervals import UNDEFINED, least_p_over_seeds
+from analysis.statistics.optimism import Choice
 from analysis.statistics.sweep import SweepStatistics
 from analysis.table_columns import (
     BATCHES,
+    CHOICE_COLUMNS,
     PUBLISHED_COLUMNS,
     TAU,
     TIED,
@@ -76,6 +78,9 @@ def best_frame(
     settings              its other settings that vary in the sweep
     rule                  the selection rule
     val_<steering>        the chosen trial's value of what steers, of the ensemble on validation
+    val_rule              its value of what the rule goes by; the same where the rule goes by what steers
+    val_corrected         that value corrected for the choice among the cell's candidates
+                          (`analysis.statistics.optimism`); not for the choice of each network's epoch
     decided_by            which of the rule's criteria decided
     trial_id              the chosen trial
     note                  why the cell is incomplete, a metric undefined, or results not to be mixed
@@ -234,6 +239,7 @@ def _best_row(
         **_setting_columns(cell.chosen, names),
         "rule": cell.rule.name,
         f"val_{columns.steering.name}": _validation_value(cell.chosen, columns.steering.name),
+        **_choice_columns(statistics.choices.get(cell.chosen_id)),
         "decided_by": cell.decided_by,
         "trial_id": cell.chosen_id,
         "note": "; ".join(filter(None, remarks)),
@@ -274,6 +280,12 @@ def _test_columns(cell: Cell, columns: TableColumns, statistics: SweepStatistics
             ends = statistics.means.get(trial_id, {}).get(metric.name, UNDEFINED)
         found |= zip(mean_interval_columns(metric), ends, strict=True)
     return found
+
+
+def _choice_columns(choice: Choice | None) -> dict[str, float]:
+    if choice is None:
+        return dict.fromkeys(CHOICE_COLUMNS, math.nan)
+    return dict(zip(CHOICE_COLUMNS, (choice.value, choice.corrected), strict=True))
 
 
 def _names(metrics: Iterable[Metric]) -> str:

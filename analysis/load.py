@@ -21,6 +21,7 @@ from analysis.alignment import SplitAligner
 from analysis.records import (
     Missing,
     ReplicateSource,
+    Scored,
     TestRecord,
     TrialRecord,
     ValidationRecord,
@@ -245,7 +246,8 @@ def _validation(
     outputs: Sequence[NDArray[np.float32]],
     counts: tuple[int, ...] | None,
 ) -> ValidationRecord:
-    summary = _summary(config, rates, aligner.targets(), np.stack(outputs), counts)
+    rows = np.stack(outputs)
+    summary = _summary(config, rates, aligner.targets(), rows, counts)
     return ValidationRecord(
         trial_id=config.trial_id,
         found=len(outputs),
@@ -253,6 +255,7 @@ def _validation(
         metrics=summary.ensemble,
         mean_steering=float(summary.replicates[config.data.steers].mean()),
         undefined=summary.undefined,
+        examples=Scored(aligner.targets(), ensemble_outputs(rows), aligner.groups()),
     )
 
 

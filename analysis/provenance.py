@@ -12,6 +12,7 @@ from analysis.confusion import baselines
 from analysis.records import ReplicateSource, TrialRecord
 from analysis.select import Rule
 from analysis.statistics.intervals import LEVEL, UNDEFINED, Interval
+from analysis.statistics.optimism import Choice
 from analysis.statistics.sweep import SweepStatistics
 from analysis.table_columns import TableColumns
 from search_spaces.config import SCHEMA_VERSION
@@ -110,6 +111,7 @@ def cell_facts(
     complete         whether nothing of the cell is failed or pending
     note             why not
     mixture          in which ways its replicates were rounded differently
+    choice           the value of the rule, the same corrected for the choice (why not), among how many
     decided_by       which of the rule's criteria decided
     found            replicates of the chosen trial that completed
     expected         replicates that it wants
@@ -134,6 +136,7 @@ def cell_facts(
         "complete": cell.complete,
         "note": cell.note(),
         "mixture": cell.mixture(),
+        "choice": _choice(statistics.choices.get(cell.chosen_id)),
         "decided_by": cell.decided_by,
         "found": cell.found,
         "expected": cell.expected,
@@ -142,6 +145,14 @@ def cell_facts(
         "data_sha256": _data_hashes(cell),
         "candidates": [_candidate(t, cell.rule, labels) for t in cell.candidates],
     }
+
+
+def _choice(choice: Choice | None) -> dict[str, Any] | None:
+    if choice is None:
+        return None
+    corrected = _number(choice.corrected)
+    told: dict[str, Any] = {"candidates": choice.candidates, "value": _number(choice.value)}
+    return {**told, "corrected": corrected, **({"reason": choice.reason} if choice.reason else {})}
 
 
 def _data_hashes(cell: Cell) -> list[str]:

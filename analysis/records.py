@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -64,6 +64,20 @@ class Missing:
     pruned_by: str | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """A trial's ensemble on the examples of a split, sorted by example id.
+
+    targets   [examples], as the task has them
+    outputs   [examples] or [examples, classes] float64
+    groups    [examples], the hashed group of each; None of a source without groups
+    """
+
+    targets: NDArray[Any]
+    outputs: NDArray[np.float64]
+    groups: NDArray[np.str_] | None = None
+
+
 @dataclass(frozen=True)
 class ValidationRecord:
     """A trial on the validation examples.
@@ -71,6 +85,7 @@ class ValidationRecord:
     metrics        of the ensemble (outputs averaged over replicates), by their names in the task
     mean_steering  mean over replicates of each one's own value of the metric that steers
     undefined      why metrics are NaN, or None
+    examples       what the metrics were computed of
     """
 
     trial_id: str
@@ -79,6 +94,7 @@ class ValidationRecord:
     metrics: Mapping[str, float]
     mean_steering: float
     undefined: str | None = None
+    examples: Scored | None = field(default=None, compare=False, repr=False)
 
     @property
     def complete(self) -> bool:

@@ -13,6 +13,7 @@ from search_spaces.config.metrics import auroc
 # Of more classes than these that have a metric each, none is printed; the CSV file and a figure have them.
 MOST_PRINTED = 10
 TAU, UNRESOLVED, TIED, BATCHES = "adjusted_tau", "unresolved", "tied", "critical_batches"
+CHOICE_COLUMNS = ("val_rule", "val_corrected")
 PUBLISHED_COLUMNS = ("published_macro_f1", "published_accuracy", "published_source")
 
 

@@ -111,15 +111,17 @@ def make_tables(
     """
     if shown is None:
         shown = Targets(tpr=manifest.reading.targets.tpr, fpr=())
-    cells = build_cells(store, load_sweep(store, manifest, shown), rule)
+    records = load_sweep(store, manifest, shown)
+    cells = build_cells(store, records, rule)
     columns = {cell.block: table_columns(cell.data, shown) for cell in cells}
     headline = {block: of_block.headline for block, of_block in columns.items()}
-    statistics = sweep_statistics(cells, headline, draws=draws)
+    statistics = sweep_statistics(cells, headline, records.rates, draws=draws)
     frame = best_frame(cells, columns, manifest.reading.rows, statistics)
     settings = chosen_settings(cells, manifest.reading.rows)
     ids = short_ids(config.trial_id for config in manifest.trials)
     facts = _facts(cells, manifest, statistics)
-    document = best_document(manifest.name, facts, frame, columns, settings, ids)
+    chosen_by = {cell.block: cell.rule.metric for cell in cells if cell.rule.selects}
+    document = best_document(manifest.name, facts, frame, columns, settings, ids, chosen_by)
     return Tables(
         frame=frame,
         comparisons=comparison_frame(statistics.pairs),

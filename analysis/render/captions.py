@@ -36,7 +36,8 @@ def best_caption(columns: Iterable[TableColumns]) -> str:
         "very networks, a stratified bootstrap over test examples; "
         f"{_steering(distinct)} mean ± standard deviation (ddof 0) over replicates, in brackets the 95 % "
         f"interval of the mean over seeds and test examples, from {MIN_SEEDS} replicates on. "
-        "Candidates: complete / all."
+        "Val.: what the selection rule goes by, on validation; in brackets corrected for the choice among "
+        "the candidates, not for that of each network's epoch. Candidates: complete / all."
     )
     if any(one.adjusted for one in distinct):
         caption += f" {_ADJUSTED}"

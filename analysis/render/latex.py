@@ -68,7 +68,7 @@ def latex(document: Document) -> str:
         label = _label(document.name, table.title, used)
         shared = f" {table.shared_words}" if table.shared else ""
         caption = f"{table.title}.{shared} {document.full_caption}"
-        lines += _floats(_pieces(table), table.title, caption, label)
+        lines += _floats(_pieces(table, _caption_lines(caption)), table.title, caption, label)
     return "\n".join(lines) + "\n"
 
 
@@ -105,8 +105,7 @@ def _floats(pieces: Sequence[_Piece], title: str, caption: str, label: str) -> l
     for piece in pieces:
         if not floats or piece.height > left:
             floats.append([])
-            caption_lines = len(caption) / 65 * 1.3 if len(floats) == 1 else 2
-            left = _FLOAT_LINES - caption_lines
+            left = _FLOAT_LINES - (_caption_lines(caption) if len(floats) == 1 else 2)
         floats[-1].append(piece)
         left -= piece.height
     lines = []
@@ -123,15 +122,21 @@ def _floats(pieces: Sequence[_Piece], title: str, caption: str, label: str) -> l
     return lines
 
 
-def _pieces(table: BlockTable) -> list[_Piece]:
-    """The parts of a table, of no more rows than a page takes, then its notes."""
+def _caption_lines(caption: str) -> float:
+    """How high a caption is, in lines of a table."""
+    return len(caption) / 65 * 1.3
+
+
+def _pieces(table: BlockTable, caption_lines: float) -> list[_Piece]:
+    """The parts of a table, of no more rows than a page takes beside the caption, then its notes."""
+    most = _FLOAT_LINES - max(16, caption_lines + 4)  # 4 of the header and the rules
     measured = _measured(table)
     pieces = []
     for numbers in parts(table, [column.width for column in measured], _GAP, _TEXT_WIDTH):
         columns = [measured[number] for number in numbers]
         heights = [_row_height(columns, row) for row in range(len(table.rows))]
         of_header = max(len(column.header) for column in columns)
-        for rows in _pages(heights, _FLOAT_LINES - 16):
+        for rows in _pages(heights, most):
             height = sum(heights[row] for row in rows) + of_header + 2
             pieces.append(_Piece(tuple(_tabular(columns, rows)), height))
     for note in table.notes:

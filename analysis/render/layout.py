@@ -20,6 +20,7 @@ from analysis.render.document import CONFIGURATION, COUNTS, MISSING, TRIAL, Bloc
 from analysis.statistics.comparison import SIGNIFICANT
 from analysis.table_columns import (
     BATCHES,
+    CHOICE_COLUMNS,
     PUBLISHED_COLUMNS,
     TAU,
     TIED,
@@ -49,6 +50,7 @@ def best_document(
     columns: Mapping[str, TableColumns],
     settings: Mapping[str, Settings],
     ids: Mapping[str, str],
+    chosen_by: Mapping[str, Metric],
 ) -> Document:
     """The best-configuration tables of the sweep `name`.
 
@@ -56,8 +58,9 @@ def best_document(
     columns    the metrics that a block's table shows, by the block's label
     settings   what may differ beside loss and constraint, by the chosen trial's id
     ids        the short form of a trial's id
+    chosen_by  what the selection rule of a block goes by; nothing of blocks in which nothing is selected
     """
-    tables = block_tables(frame, columns, settings, ids)
+    tables = block_tables(frame, columns, settings, ids, chosen_by)
     title = f"Best configurations of the sweep {name}"
     document = Document(name, title, best_caption(columns.values()), facts, tables)
     if document.has_unresolved:
@@ -113,6 +116,7 @@ def block_tables(
     columns: Mapping[str, TableColumns],
     settings: Mapping[str, Settings],
     ids: Mapping[str, str],
+    chosen_by: Mapping[str, Metric],
 ) -> tuple[BlockTable, ...]:
     """The frame of `analysis.frames.best_frame`, block by block, in its order.
 
@@ -128,8 +132,9 @@ def block_tables(
             spread = f"{of_block.steering.header} mean"
         figures = _published(records)
         of_batches = [_BATCHES] if _has_batches(records) else []
-        header = ["Loss", *COUNTS, *of_metrics, spread, *of_batches, *figures, *CONFIGURATION]
-        writer = _RowWriter(of_block, records, tuple(figures.values()))
+        of_choice = [f"Val. {chosen_by[block].header}"] if block in chosen_by else []
+        header = ["Loss", *COUNTS, *of_metrics, spread, *of_choice, *of_batches, *figures, *CONFIGURATION]
+        writer = _RowWriter(of_block, records, tuple(figures.values()), chosen_by.get(block))
         rows = []
         for record in records:
             row = writer.row(record)
@@ -202,9 +207,13 @@ class _RowWriter:
     """Writes the rows of one block's table; the best final value of a column is set bold."""
 
     def __init__(
-        self, columns: TableColumns, records: Sequence[Record], published: tuple[Metric, ...]
+        self,
+        columns: TableColumns,
+        records: Sequence[Record],
+        published: tuple[Metric, ...],
+        chosen_by: Metric | None,
     ) -> None:
-        self.columns, self.published = columns, published
+        self.columns, self.published, self.chosen_by = columns, published, chosen_by
         self.has_batches = _has_batches(records)
         self.mean, self.deviation = spread_columns(columns.steering)
         self.best = {self.mean: _best(records, self.mean, columns.steering)}
@@ -221,6 +230,8 @@ class _RowWriter:
         for metric in self.columns.shown:
             entries.append(self._metric(record, metric))
         entries.append(self._mean(record))
+        if self.chosen_by is not None:
+            entries.append(_choice_entry(record, self.chosen_by))
         if self.has_batches:
             entries.append(Entry(_number(100 * record[BATCHES], ".1f")))
         for metric in self.published:
@@ -253,6 +264,16 @@ class _RowWriter:
             return Entry(MISSING)
         is_best = value == self.best[column] or column in listed(record, TIED)
         return Entry(text, bold=is_final(record) and is_best, detail=detail)
+
+
+def _choice_entry(record: Record, metric: Metric) -> Entry:
+    """The validation value of what the rule goes by; in brackets the same without its luck."""
+    value, corrected = (metric.scale * float(record[column]) for column in CHOICE_COLUMNS)
+    digits = _DIGITS[metric.scale][0]
+    if math.isnan(value):
+        return Entry(MISSING)
+    detail = "" if math.isnan(corrected) else f"({corrected:.{digits}f})"
+    return Entry(f"{value:.{digits}f}", detail=detail)
 
 
 def listed(record: Record, column: str) -> list[str]:

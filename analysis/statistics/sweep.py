@@ -10,9 +10,11 @@ from analysis.statistics.comparison import Pair, constraint_pairs
 from analysis.statistics.draws import DRAWS
 from analysis.statistics.effect import Effect, effects
 from analysis.statistics.intervals import Interval
+from analysis.statistics.optimism import DRAWS as OF_CHOICE
+from analysis.statistics.optimism import Choice, choice_of
 from analysis.statistics.resampled import Resampled, resample
 from analysis.statistics.ties import tied_with_best
-from search_spaces.config import Metric
+from search_spaces.config import Metric, Targets
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,7 @@ class SweepStatistics:
     tied        which chosen trials are the best of their block or tied with it, by block and metric
     pairs       with against without the constraint
     effects     the same over all pairs, per metric
+    choices     how each cell's trial was chosen, by the chosen trials' ids
     """
 
     draws: int = 0
@@ -33,6 +36,7 @@ class SweepStatistics:
     tied: Mapping[tuple[str, str], frozenset[str]] = field(default_factory=dict)
     pairs: tuple[Pair, ...] = ()
     effects: tuple[Effect, ...] = ()
+    choices: Mapping[str, Choice] = field(default_factory=dict)
 
     def interval(self, trial_id: str, metric: str) -> Interval | None:
         """That of the ensemble's metric; None where there is none."""
@@ -44,11 +48,16 @@ class SweepStatistics:
 
 
 def sweep_statistics(
-    cells: Sequence[Cell], metrics: Mapping[str, Sequence[Metric]], *, draws: int = DRAWS
+    cells: Sequence[Cell],
+    metrics: Mapping[str, Sequence[Metric]],
+    rates: Targets,
+    *,
+    draws: int = DRAWS,
 ) -> SweepStatistics:
     """Statistics of the chosen trials of all cells.
 
     metrics   the headline metrics of a table, by the block's label
+    rates     those at which the cells' metrics are known
     draws     of the bootstrap: 10,000 for the outermost quantiles; 0 for no intervals, and no tests but
               DeLong's
 
@@ -59,6 +68,11 @@ def sweep_statistics(
     for trial_id, drawn in resampled.items():
         intervals[trial_id] = drawn.intervals()
         means[trial_id] = drawn.mean_intervals()
+    choices = {}
+    for cell in cells:
+        choice = choice_of(cell, rates, min(draws, OF_CHOICE))
+        if choice is not None:
+            choices[cell.chosen_id] = choice
     pairs = constraint_pairs(cells, metrics, resampled)
     return SweepStatistics(
         draws=draws,
@@ -67,6 +81,7 @@ def sweep_statistics(
         tied=_ties(cells, metrics, resampled),
         pairs=tuple(pairs),
         effects=tuple(effects(pairs, resampled)),
+        choices=choices,
     )
 
 

@@ -79,7 +79,7 @@ def test_a_task_of_several_classes_has_columns_of_its_own(builder: SweepBuilder,
     complete(builder, 0.2)
     better = complete(builder, 0.5, constraint=ALM)
     made = write_tables(builder.store, builder.manifest(), tmp_path / "tables")
-    assert header(made, "cifar10")[3:-4] == HEADERS
+    assert header(made, "cifar10")[3:-5] == HEADERS
     row = made.frame.set_index("row").loc["CE + ALM"]
     (cell,) = [c for c in made.cells if c.constrained]
     assert cell.test is not None
@@ -123,7 +123,7 @@ def test_tasks_of_two_kinds_stand_in_one_document(builder: SweepBuilder, tmp_pat
     made = write_tables(builder.store, builder.manifest(), tmp_path / "tables")
     several, binary = made.columns
     assert header(made, "cifar10 1:100")[3] == "AUC"
-    assert header(made, markdown_text(several))[3:-4] == HEADERS
+    assert header(made, markdown_text(several))[3:-5] == HEADERS
     assert made.frame.set_index("block").loc[several].notna()["critical_auroc"]
     assert np.isnan(made.frame.set_index("block").loc[binary]["critical_auroc"])
     assert "(ensemble-val-auroc)" in made.text
