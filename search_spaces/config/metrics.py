@@ -233,11 +233,8 @@ def of_labels() -> tuple[Metric, ...]:
             "mAP",
             "mean average precision",
             role="headline",
-            mean_of="average_precision",
         ),
-        Metric(
-            "macro_auroc", "higher", "Macro AUC", "macro AUROC", role="headline", mean_of="auroc", trivial=0.5
-        ),
+        Metric("macro_auroc", "higher", "Macro AUC", "macro AUROC", role="headline", trivial=0.5),
         macro_f1(),
         Metric("micro_f1", "higher", "Micro F1", "micro F1", role="headline", trivial=0.0),
         Metric(

@@ -12,7 +12,7 @@ from search_spaces.config.base import Frozen, NonNegative
 from search_spaces.config.identity import ADDED_LATER
 from search_spaces.limits import LARGEST
 
-Schedule = Literal["constant", "cosine", "step"]
+Schedule = Literal["constant", "cosine", "step", "exponential"]
 DECAY = 0.1
 Milestones = Annotated[tuple[Annotated[int, Field(ge=1)], ...], ADDED_LATER]
 Decay = Annotated[float, Field(gt=0, lt=1), ADDED_LATER]
@@ -34,8 +34,10 @@ class Optimizer(Frozen):
     def _milestones_are_those_of_steps(self) -> Self:
         if self.schedule == "step" and not self.milestones:
             raise ValueError("expected milestones with schedule step, given none")
-        if self.schedule != "step" and (self.milestones or self.decay != DECAY):
-            raise ValueError(f"expected milestones and decay with schedule step alone, given {self.schedule}")
+        if self.schedule != "step" and self.milestones:
+            raise ValueError(f"expected milestones with schedule step alone, given {self.schedule}")
+        if self.schedule not in ("step", "exponential") and self.decay != DECAY:
+            raise ValueError(f"expected decay with schedule step or exponential, given {self.schedule}")
         if list(self.milestones) != sorted(set(self.milestones)):
             raise ValueError(f"expected rising milestones, given {list(self.milestones)}")
         return self
@@ -53,6 +55,8 @@ class Optimizer(Frozen):
         if self.schedule == "cosine":
             through = (epoch - warmup) / (epochs - warmup)
             return self.learning_rate * 0.5 * (1 + math.cos(math.pi * through))
+        if self.schedule == "exponential":
+            return self.learning_rate * self.decay ** (epoch - warmup)
         passed = sum(1 for milestone in self.milestones if epoch >= milestone)
         return self.learning_rate * self.decay**passed
 
@@ -64,10 +68,11 @@ class Sgd(Optimizer):
     momentum        share of the last step that is taken again
     weight_decay    weight of half the squared norm of all weights
     schedule        of the step: "constant"; "cosine", which falls to 0 after the last epoch; "step", times
-                    `decay` from each of `milestones` on
+                    `decay` from each of `milestones` on; "exponential", times `decay` after every epoch
     milestones      epochs (from 0, rising), with schedule "step" alone
-    decay           by what the step is multiplied at each milestone
-    warmup_epochs   so many first epochs the step rises linearly to `learning_rate`; a cosine begins behind
+    decay           by what the step is multiplied at each milestone, or after every epoch
+    warmup_epochs   so many first epochs the step rises linearly to `learning_rate`; behind them a cosine, or
+                    a decay after every epoch, begins
     nesterov        momentum that looks ahead, as torch has it
     """
 
@@ -94,10 +99,11 @@ class Adam(Optimizer):
     learning_rate   the step; with a schedule the highest one
     weight_decay    weight of half the squared norm of all weights, as torch's Adam adds it to the gradient
     schedule        of the step: "constant"; "cosine", which falls to 0 after the last epoch; "step", times
-                    `decay` from each of `milestones` on
+                    `decay` from each of `milestones` on; "exponential", times `decay` after every epoch
     milestones      epochs (from 0, rising), with schedule "step" alone
-    decay           by what the step is multiplied at each milestone
-    warmup_epochs   so many first epochs the step rises linearly to `learning_rate`; a cosine begins behind
+    decay           by what the step is multiplied at each milestone, or after every epoch
+    warmup_epochs   so many first epochs the step rises linearly to `learning_rate`; behind them a cosine, or
+                    a decay after every epoch, begins
     """
 
     name: Literal["adam"] = "adam"

@@ -18,6 +18,7 @@ from search_spaces.config import DEFAULT_TARGETS, Metric, Targets, Task
 from search_spaces.config.metrics import auroc
 from trainer.metrics.ranking import Floats
 from trainer.metrics.resampled import Counts, ranking_metrics
+from trainer.metrics.thresholds import LabelThreshold, ThresholdRule
 from trainer.registry import resolve
 from trainer.tasks.label_sets import Labels
 
@@ -112,6 +113,25 @@ class TaskArrays(ABC):
     @abstractmethod
     def columns(self, targets: ArrayLike, outputs: ArrayLike) -> tuple[Column, ...]:
         """What ROC curves and operating points are read of: one column per critical class."""
+
+    def label_thresholds(
+        self, targets: ArrayLike, outputs: ArrayLike, rule: ThresholdRule, *, shrink: float = 0.0
+    ) -> dict[str, LabelThreshold]:
+        """The threshold of each label, by its name, that a rule chooses on validation outputs.
+
+        `outputs` are those of each replicate, [replicates, N, L]; `shrink` is that of
+        `trainer.metrics.thresholds.label_thresholds`. Empty of a task without label sets.
+        """
+        return {}
+
+    def at_thresholds(
+        self, targets: ArrayLike, outputs: ArrayLike, thresholds: Mapping[str, float]
+    ) -> dict[str, float]:
+        """What deciding for labels at these thresholds, by the labels' names, comes to.
+
+        `outputs` are one row. The names are those of `summarize`. Empty of a task without label sets.
+        """
+        return {}
 
     def confusion(self, targets: ArrayLike, outputs: ArrayLike) -> NDArray[np.int64] | None:
         """How many examples of each class are taken for each class, [K, K], a row per true one.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from trainer.metrics import multilabel as metrics
 from trainer.metrics.calibration import expected_calibration_error
 from trainer.metrics.ranking import Floats
 from trainer.metrics.resampled import Counts, ranking_metrics
+from trainer.metrics.thresholds import LabelThreshold, ThresholdRule, label_thresholds
 from trainer.tasks.base import Column, TaskArrays
 from trainer.tasks.label_sets import Labels, label_counts
 from trainer.tasks.prevalence import keeping, whole_counts
@@ -123,6 +125,7 @@ class MultiLabelArrays(TaskArrays):
         values = self._ranking_metrics(sets, logits[defined])
         if decides_at_zero:
             values.update(self._decision_metrics(sets, logits[defined]))
+            values.update(self._calibration(sets, logits[defined]))
         for name, value in values.items():
             found[name][defined] = value
         return found
@@ -143,16 +146,25 @@ class MultiLabelArrays(TaskArrays):
         found["mean_average_precision"] = np.mean(precisions, axis=0)
         return found
 
-    def _decision_metrics(self, sets: NDArray[np.bool_], logits: Floats) -> dict[str, Floats]:
-        """What deciding at score 0 comes to, of rows [rows, N, L]: of each label, and over all of them."""
+    def _calibration(self, sets: NDArray[np.bool_], logits: Floats) -> dict[str, Floats]:
+        """Of the decisions at score 0, of each label, and the mean over labels."""
+        errors = _calibration_errors(sets, logits)
+        found = {"calibration_error": errors.mean(axis=1)}
+        for place, name in enumerate(self.names_of_labels):
+            found[f"calibration_error/{name}"] = errors[:, place]
+        return found
+
+    def _decision_metrics(
+        self, sets: NDArray[np.bool_], logits: Floats, thresholds: ArrayLike = 0.0
+    ) -> dict[str, Floats]:
+        """What deciding comes to, of rows [rows, N, L]: of each label, and over all of them."""
         found: dict[str, Floats] = {}
-        counts = metrics.decided(sets, logits)
+        counts = metrics.decided(sets, logits, thresholds)
         of_labels = {
             **{field: values.astype(np.float64) for field, values in counts._asdict().items()},
             "precision": metrics.precision(counts),
             "recall": metrics.recall(counts),
             "f1": metrics.f1(counts),
-            "calibration_error": _calibration_errors(sets, logits),
         }
         for place, name in enumerate(self.names_of_labels):
             for metric, values in of_labels.items():
@@ -160,12 +172,33 @@ class MultiLabelArrays(TaskArrays):
         for metric in ("precision", "recall", "f1"):
             found[f"macro_{metric}"] = of_labels[metric].mean(axis=1)
         found["critical_f1"] = of_labels["f1"][:, self.critical].mean(axis=1)
-        found["calibration_error"] = of_labels["calibration_error"].mean(axis=1)
         summed = counts.summed()
         found["micro_precision"] = metrics.precision(summed)
         found["micro_recall"] = metrics.recall(summed)
         found["micro_f1"] = metrics.f1(summed)
         return found
+
+    def label_thresholds(
+        self, targets: ArrayLike, outputs: ArrayLike, rule: ThresholdRule, *, shrink: float = 0.0
+    ) -> dict[str, LabelThreshold]:
+        """See `TaskArrays`."""
+        sets, logits = self._checked(targets, outputs)
+        chosen = label_thresholds(sets, logits, rule, shrink=shrink)
+        return dict(zip(self.names_of_labels, chosen, strict=True))
+
+    def at_thresholds(
+        self, targets: ArrayLike, outputs: ArrayLike, thresholds: Mapping[str, float]
+    ) -> dict[str, float]:
+        """See `TaskArrays`: counts, precision, recall and F1.
+
+        A label whose threshold is NaN is never decided for. Of outputs with a NaN they are NaN.
+        """
+        sets, logits = self._checked(targets, outputs)
+        values = [thresholds[name] for name in self.names_of_labels]
+        found = self._decision_metrics(sets, logits[:1], values)
+        if np.isnan(logits[0]).any():
+            return dict.fromkeys(found, math.nan)
+        return {name: float(row[0]) for name, row in found.items()}
 
     def resampled(
         self, targets: NDArray[Any], outputs: NDArray[Any], counts: Counts, *, headline: bool = False

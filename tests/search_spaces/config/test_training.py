@@ -35,12 +35,18 @@ def test_steps_multiply_from_their_milestone_on() -> None:
     assert [found[epoch] for epoch in (159, 160, 179, 180, 199)] == pytest.approx([1, 1e-2, 1e-2, 1e-4, 1e-4])
 
 
+def test_exponential_multiplies_after_every_epoch() -> None:
+    assert rates(4, schedule="exponential") == pytest.approx([1.0, 0.1, 0.01, 0.001])
+    assert rates(4, schedule="exponential", decay=0.5, warmup_epochs=2) == pytest.approx([0.5, 1.0, 1.0, 0.5])
+
+
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
         ({"schedule": "step"}, "expected milestones with schedule step, given none"),
         ({"milestones": (3,)}, "with schedule step alone, given constant"),
-        ({"decay": 0.5, "schedule": "cosine"}, "with schedule step alone, given cosine"),
+        ({"milestones": (3,), "schedule": "exponential"}, "with schedule step alone, given exponential"),
+        ({"decay": 0.5, "schedule": "cosine"}, "with schedule step or exponential, given cosine"),
         ({"schedule": "step", "milestones": (5, 3)}, r"expected rising milestones, given \[5, 3\]"),
         ({"schedule": "step", "milestones": (3, 3)}, r"expected rising milestones, given \[3, 3\]"),
         ({"nesterov": True, "momentum": 0}, "expected a momentum above 0 with nesterov, given 0"),
