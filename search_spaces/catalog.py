@@ -11,6 +11,7 @@ from search_spaces.spaces.demo import demo
 from search_spaces.spaces.histopathology import histopathology
 from search_spaces.spaces.longtail import longtail, longtail_cifar, longtail_cifar_published
 from search_spaces.spaces.multiclass import digits_multiclass
+from search_spaces.spaces.multilabel import digits_multilabel, multilabel
 from search_spaces.spaces.paper import paper, paper_published, paper_search
 from search_spaces.spaces.two_stage import TWO_STAGE, paper_two_stage
 from search_spaces.yaml.space import read_space
@@ -26,6 +27,8 @@ NAMED_SPACES: dict[str, Callable[[], SearchSpace]] = {
     "longtail-cifar": longtail_cifar,
     "longtail-cifar-published": longtail_cifar_published,
     "histopathology": histopathology,
+    "digits-multilabel": digits_multilabel,
+    "multilabel": multilabel,
 }
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from search_spaces.config import Task
 from search_spaces.errors import SpaceError, unknown_name
 from search_spaces.longtail import presets as longtail
+from search_spaces.multilabel import presets as multilabel
 from search_spaces.paper import presets as paper
 
 # The task of each preset. Without a ratio every class keeps all its training examples.
-TASKS: dict[str, Task] = {**paper.TASKS, **longtail.TASKS}
+TASKS: dict[str, Task] = {**paper.TASKS, **longtail.TASKS, **multilabel.TASKS}
 
 # Fields of TrialConfig by data set.
-PRESETS: dict[str, dict[str, object]] = {**paper.PRESETS, **longtail.PRESETS}
+PRESETS: dict[str, dict[str, object]] = {**paper.PRESETS, **longtail.PRESETS, **multilabel.PRESETS}
 
 
 def preset(name: str, ratio: float | None = None) -> dict[str, object]:

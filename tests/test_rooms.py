@@ -25,7 +25,7 @@ FLOORS = {
         ["axis", "published", "rows"],
         ["labels", "names", "paths", "settings"],
         ["classes", "presets"],
-        ["keys", "longtail", "paper", "policies"],
+        ["keys", "longtail", "multilabel", "paper", "policies"],
         ["problem"],
         ["config"],
         ["errors"],
@@ -76,6 +76,7 @@ MAY_NAME_TASKS = {
     "search_spaces/config/tasks/multilabel.py",
     "search_spaces/config/tasks/registered.py",
     "search_spaces/longtail/presets.py",
+    "search_spaces/multilabel/presets.py",
     "search_spaces/paper/presets.py",
 }
 

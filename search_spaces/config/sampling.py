@@ -43,6 +43,11 @@ class LabelSetSampler(Frozen):
     resample: Resampling
     share: float = Field(default=0.25, gt=0, le=4)
 
+    @property
+    def name(self) -> str:
+        """What rows call it: how training images are resampled, whatever the share."""
+        return self.resample
+
     @model_validator(mode="after")
     def _some_are_left(self) -> Self:
         if self.resample == "ml_rus" and self.share >= 1:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from search_spaces.config import HeldOutName, Task, number
+from search_spaces.config import ClassLabel, HeldOutName, Task, number
 from search_spaces.errors import AlmsweepError, DataError
 from search_spaces.labels import BlockLabels
 from search_spaces.words import size
@@ -120,7 +120,7 @@ def _groups(counts: Sequence[int]) -> str:
 
 
 def _held_out(name: HeldOutName, facts: HeldOutFacts, task: Task) -> str:
-    words, drawn = per_class(task, facts.counts), task.drawn(name)
+    words, drawn = per_class(task, facts.counts, images=facts.images), task.drawn(name)
     if not facts.drawn or drawn is None:
         return f"{words}: the data set's own {name} split"
     if any(facts.counts):
@@ -133,16 +133,21 @@ def _held_out(name: HeldOutName, facts: HeldOutFacts, task: Task) -> str:
 
 
 def _training(task: Task, survey: Survey) -> str:
-    given = per_class(task, survey.train, survey.sizes)
+    given = per_class(task, survey.train, survey.sizes, images=survey.drawn)
     share = "" if task.train_share == 1 else f" (train_share {number(task.train_share)})"
     return f"{task.ratio_words()}: {given}{share}"
 
 
-def per_class(task: Task, counts: Sequence[int], sizes: Sequence[int] | None = None) -> str:
+def per_class(
+    task: Task, counts: Sequence[int], sizes: Sequence[int] | None = None, images: int | None = None
+) -> str:
     """Counts of classes in words: "benign 40, malignant 9", "20 of each of 10 classes".
 
-    With `sizes` each is told as one of so many: "benign 36 of 40".
+    With `sizes` each is told as one of so many: "benign 36 of 40". With `images`, how many there are in all
+    of a task with label sets, each has its share: "300 images: hernia 6 (2.0 %), mass 17 (5.7 %)".
     """
+    if images is not None:
+        return f"{images:,} images: {_per_label(task, counts, sizes, images)}"
     if sizes is None and len(counts) > 2 and len(set(counts)) == 1:
         return f"{counts[0]:,} of each of {len(counts)} classes"
     if len(counts) > SHOWN_CLASSES and len(set(counts)) == 1:
@@ -151,12 +156,29 @@ def per_class(task: Task, counts: Sequence[int], sizes: Sequence[int] | None = N
         return f"{min(counts):,} to {max(counts):,} of each of {len(counts)} classes, {sum(counts):,} in all"
     parts = []
     for position, label in enumerate(task.labels):
-        name = task.source.classes_told.name(label)
-        if name == str(label) and not isinstance(label, str):
-            name = f"class {label}:"
         of_all = "" if sizes is None else f" of {sizes[position]:,}"
-        parts.append(f"{name} {counts[position]:,}{of_all}")
+        parts.append(f"{_name(task, label, 'class')} {counts[position]:,}{of_all}")
     return ", ".join(parts)
+
+
+def _per_label(task: Task, counts: Sequence[int], sizes: Sequence[int] | None, images: int) -> str:
+    """How many of the images have each label, and which share that is; of many labels the two ends."""
+    shares = [f"{100 * count / max(images, 1):.1f} %" for count in counts]
+    if len(counts) > SHOWN_CLASSES:
+        told = list(zip(counts, shares, strict=True))
+        (least, few), (most, many) = min(told), max(told)
+        return f"{least:,} ({few}) to {most:,} ({many}) with each of {len(counts)} labels"
+    parts = []
+    for position, label in enumerate(task.labels):
+        of_all = "" if sizes is None else f" of {sizes[position]:,}"
+        parts.append(f"{_name(task, label, 'label')} {counts[position]:,}{of_all} ({shares[position]})")
+    return ", ".join(parts)
+
+
+def _name(task: Task, label: ClassLabel, what: str) -> str:
+    """What a class is called: its name, or "class 8:"."""
+    name = task.source.classes_told.name(label)
+    return f"{what} {label}:" if name == str(label) and not isinstance(label, str) else name
 
 
 def _by_reason(tasks: Sequence[Task], faults: Mapping[Task, str], names: BlockLabels) -> dict[str, list[str]]:

@@ -34,6 +34,8 @@ DIGESTS = {
     "longtail-cifar": "5ccc2efc08de9b17d732e3e9d03e7c71776e0fbddad5ad49282687e3fa511fcb",
     "longtail-cifar-published": "b96808e739bd0cf6011f8bdb2134ff5d6aadb4e0c29dac4cfbb8076a33aa4606",
     "histopathology": "cd3fa4ad84b187752b8e82862c36bdf8994aed6dff11566a9a3dcbcb501492d3",
+    "digits-multilabel": "38d27ba5df421f754c7173010801d5447970108b36df6b17fe10ee198ec50828",
+    "multilabel": "1bfbd621e7c318bd8d0f16a7d5b48f69aa3c7203d697c80df98cff6a41095d01",
     # Of the first of its two stages.
     "paper-two-stage": "45263c47b3d664583d5e896f1ffa7c3736fb421eb1a9ce66d4934b7ce714c080",
     # Of a search: the points that it starts with.
@@ -93,7 +95,8 @@ def test_unknown_space_lists_the_known_ones() -> None:
         load_space("papers")
     known = (
         "demo, paper-published, paper, paper-two-stage, paper-search, digits-multiclass, longtail, "
-        "longtail-cifar, longtail-cifar-published, histopathology, or a path that ends in .yaml or .yml"
+        "longtail-cifar, longtail-cifar-published, histopathology, digits-multilabel, "
+        "multilabel, or a path that ends in .yaml or .yml"
     )
     assert str(caught.value) == f"unknown search space 'papers'; known: {known}; did you mean paper?"
 

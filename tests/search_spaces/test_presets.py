@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from search_spaces.config import Bce, CrossEntropy, ResNet10, Sgd, TrialConfig
+from search_spaces.config import Bce, CrossEntropy, MultiLabelBce, ResNet10, Sgd, TrialConfig
 from search_spaces.errors import SpaceError
 from search_spaces.presets import PRESETS, TASKS, preset
 from trainer.metrics.binary import positives_needed
@@ -15,7 +15,7 @@ from trainer.metrics.binary import positives_needed
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_a_preset_lacks_only_the_loss(name: str) -> None:
-    loss = Bce() if TASKS[name].kind in Bce.tasks else CrossEntropy()
+    loss = next(loss for loss in (Bce(), CrossEntropy(), MultiLabelBce()) if loss.fits(TASKS[name].kind))
     trial = TrialConfig.model_validate({**preset(name.upper(), 20), "loss": loss})
     assert trial.data.ratio == 20
     assert trial.data.source == TASKS[name].source
@@ -78,7 +78,8 @@ def test_unknown_data_set_lists_the_known_ones() -> None:
     with pytest.raises(
         SpaceError,
         match=r"^unknown data set 'mnist'; known: cifar10, .*, digits, digits-critical, "
-        r"digits-longtail, cifar50-longtail, .*, cifar100-longtail-published, breast-histopathology$",
+        r"digits-longtail, cifar50-longtail, .*, cifar100-longtail-published, breast-histopathology, "
+        r"digits-multilabel, cifar10-multilabel$",
     ):
         preset("mnist")
 

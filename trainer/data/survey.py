@@ -25,11 +25,13 @@ class HeldOutFacts(Frozen):
     counts      of each class
     drawn       whether they are drawn from the training images, as opposed to the data set's own split
     replaced    how many images the data set's own split has that is left out for it; None where it has none
+    images      how many images it has, of a task with label sets, whose counts overlap; None of others
     """
 
     counts: tuple[int, ...]
     drawn: bool
     replaced: int | None = None
+    images: int | None = None
 
 
 class Survey(Frozen):
@@ -40,6 +42,7 @@ class Survey(Frozen):
     left_out    what was passed over, or is a copy, and why
     groups      how many groups training, validation and test have; empty of a source without groups
     images      how many images all splits have, those that are left out of them included
+    drawn       how many images a seed draws, of a task with label sets, whose counts overlap; None of others
     sha256      the hash of the data, as results name it; None while nothing was decoded
     """
 
@@ -50,6 +53,7 @@ class Survey(Frozen):
     left_out: tuple[LeftOut, ...] = ()
     groups: tuple[int, ...] = ()
     images: int = 0
+    drawn: int | None = None
     sha256: str | None = None
 
     @property
@@ -118,14 +122,16 @@ def survey_listing(listing: Listing, task: Task) -> Survey:
     """What labels tell of a task. Raises DataError where they tell that it cannot be trained."""
     division = divide_listing(listing, task)
     pool = strata(listing.train[division.pool], len(task.labels))
+    counts = train_counts(division.class_sizes, pool, task)
     return Survey(
-        train=of_strata(pool.sets, train_counts(division.class_sizes, pool, task)),
+        train=of_strata(pool.sets, counts),
         sizes=division.class_sizes,
         validation=_facts(division.validation, listing.validation, task),
         test=_facts(division.test, listing.test, task),
         left_out=listing.left_out,
         groups=division.groups,
         images=sum(len(own) for own in (listing.train, listing.validation, listing.test) if own is not None),
+        drawn=sum(counts) if task.has_label_sets else None,
     )
 
 
@@ -147,4 +153,5 @@ def _facts(taken: Taken, own: Sized | None, task: Task) -> HeldOutFacts:
         counts=count_classes(taken.classes, task),
         drawn=drawn,
         replaced=len(own) if drawn and own is not None else None,
+        images=len(taken.positions) if task.has_label_sets else None,
     )

@@ -64,13 +64,17 @@ def _with_pixels(survey: Survey | None, data: TaskData) -> Survey:
     for part in (splits.pool, splits.validation, splits.test):
         if part.groups is not None:
             groups.append(len(np.unique(part.groups)))
-    validation = survey.validation.model_copy(update={"counts": splits.sizes.validation})
+    sets = data.task.has_label_sets
+    held_out = {}
+    for name in ("validation", "test"):
+        its = {"counts": getattr(splits.sizes, name), "images": len(getattr(splits, name)) if sets else None}
+        held_out[name] = getattr(survey, name).model_copy(update=its)
     return survey.model_copy(
         update={
             "train": data.label_counts,
             "sizes": of_strata(splits.strata.sets, splits.strata.sizes),
-            "validation": validation,
-            "test": survey.test.model_copy(update={"counts": splits.sizes.test}),
+            **held_out,
+            "drawn": sum(data.counts) if sets else None,
             # Listed just now; a cached entry does not know of files that are no images.
             "left_out": (*survey.left_out, *splits.copies),
             "groups": tuple(groups),

@@ -1,0 +1,1 @@
+"""Images with several labels: the third document's prevalences and recipe."""
