@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from search_spaces.config import DEFAULT_TARGETS, Frozen, NonNegative, Targets
+from trainer.data.where import ImagesWhere
 
 KeepWeights = Literal["selected", "all", "none"]
 
@@ -33,6 +34,8 @@ class TrialOptions(Frozen):
     compile             whether the network is compiled for training (`trainer.device.compiled`)
     changed_data        whether seeds whose results are of other data than there are now are trained again;
                         without it they are an error
+    images              whether images stay on the device, "resident", or are read batch by batch, "streamed";
+                        "auto": they stay where they fit (`trainer.data.residency`). No number depends on it
     targets             the rates at which ROC curves are read, every epoch and at the end
     """
 
@@ -44,4 +47,5 @@ class TrialOptions(Frozen):
     hang_seconds: Annotated[float, Field(gt=0)] | None = None
     compile: bool = False
     changed_data: bool = False
+    images: ImagesWhere = "auto"
     targets: Targets = DEFAULT_TARGETS

@@ -90,7 +90,9 @@ class Replicate:
         self.step = TrainingStep(
             config, self.model, network, self.loss, self.batches, setup.tensors, self.constraint, self.lane
         )
-        self._validate = Captured(self._fill_validation_logits, self.lane)
+        self._validate: Callable[[], None] = self._fill_validation_logits
+        if not setup.examples.streams:  # what waits for a disk cannot be captured
+            self._validate = Captured(self._fill_validation_logits, self.lane)
         self._validation_logits = torch.zeros((len(data.validation), output_count(config)), device=device)
         self.validation_outputs = np.zeros(0, np.float32)
         self._next_batch = 0
@@ -182,6 +184,7 @@ class Replicate:
         """
         with suppress(RuntimeError):  # a broken device must not hide the error that came before
             self.lane.wait()
+        self.batches.close()
         self.step.forget_captures()
         self._validate = Captured(_nothing, self.lane)
         self.lane.close()

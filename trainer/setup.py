@@ -10,7 +10,8 @@ import torch
 from numpy.typing import NDArray
 
 from search_spaces.config import Model, TrialConfig
-from trainer.data.batches import ResidentExamples
+from trainer.data.batches import Examples
+from trainer.data.examples import make_examples
 from trainer.data.task import TaskData, load_task
 from trainer.device.capture import capture_wanted
 from trainer.losses.columns import task_tensors
@@ -40,7 +41,7 @@ class TrialSetup:
         device: torch.device,
         options: TrialOptions = DEFAULTS,
         *,
-        examples: ResidentExamples | None = None,
+        examples: Examples | None = None,
         capture: bool | None = None,
     ) -> None:
         self.config, self.data, self.device, self.options = config, data, device, options
@@ -48,10 +49,11 @@ class TrialSetup:
         self.memory_format = memory_format(config.model, device)
         self.arrays = task_arrays(config.data, options.targets)
         self.tensors = task_tensors(config, device)
-        self.examples = examples or ResidentExamples(
+        self.examples = examples or make_examples(
             data,
             config.augmentation,
             device,
+            options.images,
             target_dtype=self.tensors.target_dtype,
             memory_format=self.memory_format,
         )
@@ -77,7 +79,7 @@ def memory_format(model: Model, device: torch.device) -> torch.memory_format:
 class _Held:
     key: tuple[object, ...]
     data: TaskData
-    examples: ResidentExamples
+    examples: Examples
 
 
 # The last one only: trials are ordered by block, and memory on a GPU is shared with other processes.
@@ -91,7 +93,8 @@ def held_setup(config: TrialConfig, device: torch.device, options: TrialOptions)
     Raises what `load_task` raises.
     """
     global _held
-    key = (config.data, config.augmentation, config.model, config.precision, options.data_dir, device)
+    kind = (config.data, config.augmentation, config.model, config.precision)
+    key = (*kind, options.data_dir, options.images, device)
     held = _held
     if held is not None and held.key == key:
         return TrialSetup(config, held.data, device, options, examples=held.examples)

@@ -60,6 +60,7 @@ class TrainingStep:
 
     def run(self, size: int, *, constrained: bool) -> None:
         """Train on the epoch's next `size` examples, with the constraint's term or without."""
+        self.batches.load(size)
         key = (size, constrained)
         if key not in self._steps:
             self._steps[key] = Captured(partial(self._step, size, constrained), self.lane)

@@ -231,8 +231,10 @@ def _kind(config: TrialConfig) -> str:
 
 
 def _key(config: TrialConfig, trial: TrialOptions) -> str:
-    """The name of a measurement: kind of trial, threads, the kind of this machine, whether compiled."""
+    """The name of a measurement: kind of trial and machine, threads, whether compiled, where images are."""
     words: list[str | int] = [_kind(config), trial.threads, machine_kind()]
     if trial.compile:
         words.append("compiled")
+    if trial.images != "auto":
+        words.append(trial.images)
     return hashlib.sha256(json.dumps(words).encode()).hexdigest()[:16]

@@ -125,6 +125,15 @@ ChangedData = Annotated[
 ]
 
 
+ImagesOption = Annotated[
+    str,
+    typer.Option(
+        "--images",
+        help="Images while training: auto (on the device where they fit), resident, streamed from the disk.",
+    ),
+]
+
+
 class ForTrain:
     """Options of `train`: how its trial is run.
 
@@ -135,6 +144,7 @@ class ForTrain:
     download: Download = False
     threads: Threads = 1
     compile: Compile = False
+    images: ImagesOption = "auto"
     changed_data: ChangedData = False
 
 
@@ -157,6 +167,7 @@ class ForPlan:
         ),
     ] = None
     compile: Compile = False
+    images: ImagesOption = "auto"
     keep_weights: Annotated[
         str,
         typer.Option("--keep-weights", help="Weights to keep: selected (best trial per cell), all, none."),

@@ -34,7 +34,7 @@ def test_options_are_those_of_the_run(
     cli: InProcess, asked: list[RunOptions], tmp_path: Path, command: list[str]
 ) -> None:
     of_trials = ["--data-dir", "data", "--download", "--cpus-per-trial", "3", "--compile"]
-    of_trials += ["--keep-weights", "all", "--hang-seconds", "900"]
+    of_trials += ["--images", "streamed", "--keep-weights", "all", "--hang-seconds", "900"]
     of_runs = ["--gpus-per-trial", "0.5", "--max-concurrent", "2", "--take-over", "--no-tracking"]
     of_runs += ["--address", "auto", "--rule", "mean-val-auroc", "--tracking-uri", "sqlite:///x.db"]
     for given in ([], [*of_trials, *of_runs]):
@@ -47,6 +47,7 @@ def test_options_are_those_of_the_run(
         download=True,
         threads=3,
         compile=True,
+        images="streamed",
         keep_weights="all",
         hang_seconds=900.0,
     )
