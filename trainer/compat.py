@@ -51,30 +51,36 @@ def never_warn_of_capture(adam: torch.optim.Adam) -> None:
     adam._warned_capturable_if_run_uncaptured = True
 
 
-def import_torchvision_datasets() -> ModuleType:
-    """The module `torchvision.datasets`, also where its compiled part does not fit the installed torch.
+def import_torchvision(part: str) -> ModuleType:
+    """A module of torchvision, such as "datasets", also where its compiled part does not fit the torch here.
 
     One built for CUDA beside a CPU build of torch cannot load that part, and then fails on import with
-    `operator torchvision::nms does not exist`. This project needs its data sets' download only, which is pure
-    Python. So the two schemas that the import asks for are declared, without an implementation, and the
-    import is tried again. Detection operators and `torchvision.io` do not work then. No module of this
-    project imports torchvision at its top: the import takes more than a second.
+    `operator torchvision::nms does not exist`. This project needs its data sets' download and its networks
+    for classification, which are pure Python. So the two schemas that the import asks for are declared,
+    without an implementation, and the import is tried again. Detection operators and `torchvision.io` do not
+    work then. The import takes more than a second: nothing imports torchvision before it is needed.
 
     Raises ImportError if torchvision is not installed, RuntimeError if it cannot be loaded for another reason
     than the missing compiled operators.
     """
+    name = f"torchvision.{part}"
     try:
-        return importlib.import_module("torchvision.datasets")
+        return importlib.import_module(name)
     except RuntimeError as error:
         if "torchvision::nms" not in str(error) or _declared:
             raise
-    for name in [name for name in sys.modules if name.split(".")[0] == "torchvision"]:
-        del sys.modules[name]
+    for loaded in [loaded for loaded in sys.modules if loaded.split(".")[0] == "torchvision"]:
+        del sys.modules[loaded]
     library = torch.library.Library("torchvision", "FRAGMENT")
     for operator in ("nms", "qnms"):
         library.define(operator + _BOXES)
     _declared.append(library)
-    return importlib.import_module("torchvision.datasets")
+    return importlib.import_module(name)
+
+
+def import_torchvision_datasets() -> ModuleType:
+    """The module `torchvision.datasets`."""
+    return import_torchvision("datasets")
 
 
 def tensor_of_mapped(array: NDArray[Any]) -> Tensor:

@@ -26,6 +26,7 @@ from trainer.device.capture import Captured, Lane
 from trainer.device.compiled import compiled
 from trainer.losses.build import make_loss
 from trainer.losses.constraint import Constraint
+from trainer.models.first_weights import take_first_weights
 from trainer.models.scoring import build_replicate_model, logits_of
 from trainer.patience import epochs_without_gain
 from trainer.scored import ScoredEpochs, mean_scores
@@ -79,6 +80,7 @@ class Replicate:
         ratio = config.data.ratio or setup.tensors.ratio_of(target_counts)
         self.loss = make_loss(config.loss, TrainingFacts(target_counts, ratio, len(drawn)), device)
         self.model = build_replicate_model(config, data.image_shape, setup.generator(self.seed, "weights"))
+        take_first_weights(self.model, config.model, setup.options.data_dir, download=setup.options.download)
         self.model.to(device).to(memory_format=setup.memory_format)  # type: ignore[call-overload]
         self.constraint = self._make_constraint()
         self.scored = ScoredEpochs(config.scored)

@@ -54,17 +54,24 @@ from search_spaces.config.losses.multilabel import (
 )
 from search_spaces.config.losses.registered import FAMILIES, LOSS_TYPES, LossConfig
 from search_spaces.config.metrics import DEFAULT_TARGETS, Metric, Targets, percent
-from search_spaces.config.models import (
+from search_spaces.config.models.base import (
     COSINE_SCALE,
-    MODEL_TYPES,
+    Drawn,
+    FirstWeights,
     Head,
     Initialization,
     Model,
-    ModelConfig,
-    ResNet10,
-    ResNet32,
-    SmallCnn,
     head_weights,
+)
+from search_spaces.config.models.own import ResNet10, ResNet32, SmallCnn
+from search_spaces.config.models.registered import MODEL_TYPES, ModelConfig
+from search_spaces.config.models.torchvision import (
+    ConvNeXtTiny,
+    DenseNet121,
+    EfficientNetB0,
+    ResNet18,
+    ResNet50,
+    TorchvisionModel,
 )
 from search_spaces.config.registry import Registry
 from search_spaces.config.sampling import LabelSetSampler, PowerSampler, Sampler, SamplerName
@@ -130,13 +137,18 @@ __all__ = [
     "ColorJitter",
     "Comparison",
     "ConstraintConfig",
+    "ConvNeXtTiny",
     "CrossEntropy",
     "CutMix",
     "DataConfig",
     "DeferredLdam",
+    "DenseNet121",
     "DigitMosaic",
     "Digits",
     "DistributionBalanced",
+    "Drawn",
+    "EfficientNetB0",
+    "FirstWeights",
     "Focal",
     "Frozen",
     "GroupKey",
@@ -176,7 +188,9 @@ __all__ = [
     "RandomErasing",
     "Registry",
     "ResNet10",
+    "ResNet18",
     "ResNet32",
+    "ResNet50",
     "Rotation",
     "Sampler",
     "SamplerName",
@@ -190,6 +204,7 @@ __all__ = [
     "SymmetricMargin",
     "Targets",
     "Task",
+    "TorchvisionModel",
     "TrainingFacts",
     "TrialConfig",
     "VectorScaling",

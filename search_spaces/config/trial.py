@@ -19,7 +19,8 @@ from search_spaces.config.augmentation import AUGMENTATION_TYPES, AugmentationCo
 from search_spaces.config.base import Frozen
 from search_spaces.config.constraint import ConstraintConfig
 from search_spaces.config.losses.registered import LOSS_TYPES, LossConfig
-from search_spaces.config.models import MODEL_TYPES, ModelConfig, ResNet10
+from search_spaces.config.models.own import ResNet10
+from search_spaces.config.models.registered import MODEL_TYPES, ModelConfig
 from search_spaces.config.registry import Registry
 from search_spaces.config.sampling import LabelSetSampler, Sampler
 from search_spaces.config.sources import SOURCE_TYPES

@@ -76,6 +76,7 @@ def train(
 
     The options describe it, or it is one of a space.
     """
+    from trainer.models.first_weights import check_first_weights
     from trainer.store import Store, layout
     from trainer.trial import run_trial
 
@@ -94,6 +95,8 @@ def train(
     console = Console()
     say_what(console, config)
     _say_data(console, config, options, store)
+    if not set(config.seeds) <= store.replicates.ended(config.trial_id).keys():
+        check_first_weights([config.model], options.data_dir, download=options.download)
     run_trial(
         config,
         store,

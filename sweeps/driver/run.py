@@ -84,6 +84,7 @@ def run_sweep(
         is_looked_at = data.is_looked_at_here(work)
         if is_looked_at:
             work = data.check(work, data.look(work))
+            _check_first_weights(work, options)
         training = Training(work, options, console, lease, data)
         plan, interrupted, stopped = work.plan, False, None
         if work.is_any or not is_looked_at:
@@ -109,6 +110,15 @@ def _check(sweep: OpenedSweep, options: RunOptions) -> None:
     check_rule(options.rule, sweep.tasks, reading.targets)
     _check_scheduler(sweep, options)
     sweep.store.check_trial_schema(sweep.name)
+
+
+def _check_first_weights(work: Work, options: RunOptions) -> None:
+    """Raise DataError where this machine trains, and networks are to begin with files that are not here."""
+    wanted = [config.model for config in work.configs() if config.model.first_weights is not None]
+    if wanted and options.cluster_address is None:
+        from trainer.models.first_weights import check_first_weights
+
+        check_first_weights(wanted, options.trial.data_dir, download=options.trial.download)
 
 
 def _check_not_replaced(sweep: OpenedSweep) -> None:

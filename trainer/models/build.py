@@ -13,10 +13,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from search_spaces.config import Head, Initialization, Model
+from search_spaces.config import Drawn, Head, Model
 from search_spaces.errors import InputError
 from trainer.models.heads import make_head
 from trainer.registry import implementation_of
+
+# Deviation of truncated normal weights (Liu et al., CVPR 2022).
+_TRUNCATED = 0.02
 
 
 def build_model(
@@ -59,12 +62,12 @@ def model_on_meta(
 
 
 @torch.no_grad()
-def initialise(module: nn.Module, generator: torch.Generator, convolutions: Initialization) -> None:
+def initialise(module: nn.Module, generator: torch.Generator, convolutions: Drawn) -> None:
     """Fill one module's own parameters and buffers, not those of the modules in it.
 
-    Convolutions: as `convolutions` says. Linear: torch's default, uniform within 1 / sqrt(fan-in).
-    Normalisation: 1 and 0. A module with other parameters fills them in a method `initialise(generator)` of
-    its own; without one it is a TypeError.
+    Convolutions: as `convolutions` says. Linear: torch's default, uniform within 1 / sqrt(fan-in); with
+    "truncated_normal" as convolutions. Normalisation: 1 and 0. A module with other parameters fills them in
+    a method `initialise(generator)` of its own; without one it is a TypeError.
 
     With "torch" these are the numbers of torch's own `reset_parameters`, drawn in the same order from
     `generator` in place of the global random state.
@@ -73,6 +76,10 @@ def initialise(module: nn.Module, generator: torch.Generator, convolutions: Init
     match module:
         case _ if callable(own):
             own(generator)
+        case nn.Conv2d() | nn.Linear() if convolutions == "truncated_normal":
+            nn.init.trunc_normal_(module.weight, std=_TRUNCATED, generator=generator)
+            if module.bias is not None:
+                module.bias.zero_()
         case nn.Conv2d() if convolutions != "torch":
             mode: Any = convolutions.removeprefix("he_")
             nn.init.kaiming_normal_(module.weight, mode=mode, nonlinearity="relu", generator=generator)

@@ -70,7 +70,8 @@ def _check_network(config: Model, sizes: dict[str, Any]) -> None:
         demand(outputs.dtype == torch.float32, config, f"outputs in float32 in {precision}, by its head")
         outputs.square().sum().backward()
         for name, parameter in model.named_parameters():
-            demand(parameter.grad is not None, config, f"a gradient of {name}")
+            wanted = "a gradient" if parameter.requires_grad else "no gradient, as it is frozen,"
+            demand((parameter.grad is not None) == parameter.requires_grad, config, f"{wanted} of {name}")
             if parameter.grad is not None:
                 demand(bool(parameter.grad.isfinite().all()), config, f"a finite gradient of {name}")
     model.eval()

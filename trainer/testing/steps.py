@@ -32,7 +32,8 @@ META, CPU = torch.device("meta"), torch.device("cpu")
 def check_step(config: TrialConfig) -> None:
     """Demand that a trial can take training steps, in both precisions, on a CPU and on the meta device.
 
-    Its source need not be there: images are made up, of the shape that it says.
+    Its source need not be there: images are made up, of the shape that it says, or larger where the model
+    takes none so small.
     """
     for precision in ("float32", "bf16"):
         trial = config.model_copy(update={"precision": precision})
@@ -71,6 +72,12 @@ def _training_step(config: TrialConfig, device: torch.device) -> TrainingStep:
     return step
 
 
+def image_sizes(config: TrialConfig) -> tuple[int, int]:
+    """Channels and side length of made-up images: those of its source, at least what its model takes."""
+    channels, size = image_shape(config.data.source)
+    return channels, max(size, config.model.smallest_image)
+
+
 def example_targets(config: TrialConfig) -> Tensor:
     """Targets of POOL examples, every class of the task in turn, or many label sets, an empty one first."""
     position, count = np.arange(POOL, dtype=np.int64), len(config.data.labels)
@@ -81,7 +88,7 @@ def example_targets(config: TrialConfig) -> Tensor:
 
 
 def _batches(config: TrialConfig, targets: Tensor, generator: torch.Generator) -> ResidentBatches:
-    channels, size = image_shape(config.data.source)
+    channels, size = image_sizes(config)
     pixels = torch.randint(0, 256, (POOL, channels, size, size), dtype=torch.uint8, generator=generator)
     device = targets.device
     middle = (0.5,) * channels
@@ -93,6 +100,6 @@ def _batches(config: TrialConfig, targets: Tensor, generator: torch.Generator) -
 
 
 def _model(config: TrialConfig, device: torch.device, generator: torch.Generator) -> nn.Module:
-    channels, size = image_shape(config.data.source)
+    channels, size = image_sizes(config)
     model = build_replicate_model(config, torch.Size((channels, size, size)), generator).to(device)
     return model.to(memory_format=memory_format(config.model, device))  # type: ignore[call-overload,no-any-return]

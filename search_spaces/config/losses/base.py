@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from search_spaces.config.kinds import Absent, Kind
-from search_spaces.config.models import Head
+from search_spaces.config.models.base import Head
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from search_spaces.config.losses.base import Loss, TrainingFacts
-from search_spaces.config.models import Head
+from search_spaces.config.models.base import Head
 
 
 class _OfExamples(Loss):

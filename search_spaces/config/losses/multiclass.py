@@ -13,7 +13,7 @@ from pydantic import Field
 
 from search_spaces.config.base import NonNegative
 from search_spaces.config.losses.base import Loss, TrainingFacts
-from search_spaces.config.models import Head
+from search_spaces.config.models.base import Head
 
 
 class _OfClasses(Loss):

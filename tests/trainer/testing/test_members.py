@@ -21,9 +21,12 @@ from search_spaces.config import (
     Cifar100,
     ColorJitter,
     ConstraintConfig,
+    ConvNeXtTiny,
     CutMix,
+    DenseNet121,
     DigitMosaic,
     Digits,
+    EfficientNetB0,
     Focal,
     Groups,
     HorizontalFlip,
@@ -36,7 +39,9 @@ from search_spaces.config import (
     RandomCrop,
     RandomErasing,
     ResNet10,
+    ResNet18,
     ResNet32,
+    ResNet50,
     Rotation,
     SmallCnn,
     Source,
@@ -60,6 +65,15 @@ MODELS: list[Model] = [
     SmallCnn(width=2),
     SmallCnn(width=2, blocks=3),
     ResNet32(width=2),
+]
+# Of torchvision, in full size: their contract takes a minute each.
+PUBLISHED: list[Model] = [
+    ResNet18(),
+    ResNet50(),
+    DenseNet121(),
+    EfficientNetB0(),
+    EfficientNetB0(weights="IMAGENET1K_V1", frozen_stages=5),
+    ConvNeXtTiny(),
 ]
 AUGMENTATIONS: list[Augmentation] = [
     RandomCrop(padding=2),
@@ -105,6 +119,16 @@ def test_models(model: Model) -> None:
     check_model(model)
 
 
+@pytest.mark.group(name="models")
+@pytest.mark.parametrize("model", PUBLISHED, ids=str)
+def test_models_of_torchvision(model: Model) -> None:
+    check_model(model)
+
+
+def test_steps_of_a_network_with_noise_and_frozen_stages() -> None:
+    check_step(example_trial(model=EfficientNetB0(weights="IMAGENET1K_V1", frozen_stages=5)))
+
+
 @pytest.mark.parametrize("augmentation", AUGMENTATIONS, ids=str)
 def test_augmentations(augmentation: Augmentation) -> None:
     check_augmentation(augmentation)
@@ -136,7 +160,7 @@ def test_sources(source: Source, data_dir: Path) -> None:
 
 
 def test_none_is_forgotten() -> None:
-    assert {type(model) for model in MODELS} == set(MODEL_TYPES)
+    assert {type(model) for model in (*MODELS, *PUBLISHED)} == set(MODEL_TYPES)
     assert {type(source) for source in SOURCES} == set(SOURCE_TYPES)
     assert {type(augmentation) for augmentation in AUGMENTATIONS} == set(AUGMENTATION_TYPES)
 

@@ -1,55 +1,13 @@
-"""The networks as configuration, told apart by `name`. They are built in `trainer.models`."""
+"""The small networks of this package, scaled by a width."""
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from search_spaces.config.identity import ADDED_LATER
-from search_spaces.config.kinds import Absent, Kind
-from search_spaces.config.registry import Registry
-from search_spaces.errors import InputError
-
-# How the first weights of convolutions are drawn (see `ResNet10`).
-Initialization = Literal["torch", "he_fan_out", "he_fan_in"]
-# The output layer: linear with a bias, or cosines between features and one vector per output, in [-1, 1] or
-# times COSINE_SCALE (that of LDAM's code).
-Head = Literal["linear", "cosine", "scaled_cosine"]
-COSINE_SCALE = 30.0
-
-
-class Model(Kind):
-    """What every network says of itself.
-
-    The implementation is a function `(config, *, channels, image_size, head) -> nn.Module` that builds the
-    network without weights (see `trainer.models.build`); `head(features)` makes its output layer.
-
-    smallest_image   the least side length of the images that it takes
-    """
-
-    kind: ClassVar[str] = "model"
-    group: ClassVar[str] = "almsweep.models"
-    smallest_image: ClassVar[int] = 8
-
-    @property
-    def convolutions(self) -> Initialization:
-        """How the first weights of its convolutions are drawn."""
-        return "torch"
-
-    @property
-    def narrowest(self) -> int:
-        """The fewest channels between two of its layers; 0 where that is not known."""
-        return 0
-
-    @abstractmethod
-    def weight_count(self, *, channels: int, image_size: int, outputs: int, head: Head) -> int:
-        """Number of trained weights, for images of `channels` x `image_size` x `image_size`."""
-
-    @abstractmethod
-    def map_size(self, image_size: int) -> int:
-        """Numbers in the largest feature map of one image."""
+from search_spaces.config.models.base import Head, Initialization, Model, head_weights
 
 
 class _Convolutional(Model):
@@ -158,36 +116,6 @@ class ResNet32(_Convolutional):
         return weights + head_weights(inputs, outputs, head)
 
 
-def head_weights(features: int, outputs: int, head: Head) -> int:
-    """Number of trained weights of an output layer.
-
-    >>> head_weights(512, 1, "linear"), head_weights(512, 2, "cosine")
-    (513, 1024)
-    """
-    biases = outputs if head == "linear" else 0
-    return features * outputs + biases
-
-
 def _normed_convolution(inputs: int, outputs: int) -> int:
     """Weights of a 3 x 3 convolution without bias and of the batch norm behind it."""
     return 9 * inputs * outputs + 2 * outputs
-
-
-class AbsentModel(Absent, Model):
-    """A model whose plug-in is not installed here. Its sizes are not known: to ask is an InputError."""
-
-    def weight_count(self, *, channels: int, image_size: int, outputs: int, head: Head) -> int:
-        """Raises InputError."""
-        raise InputError(self.lack)
-
-    def map_size(self, image_size: int) -> int:
-        """Raises InputError."""
-        raise InputError(self.lack)
-
-
-MODEL_TYPES: Registry[Model] = Registry(Model, AbsentModel, ResNet10, SmallCnn, ResNet32)  # type: ignore[type-abstract]
-
-if TYPE_CHECKING:
-    ModelConfig: TypeAlias = Model
-else:
-    ModelConfig = MODEL_TYPES.annotation()

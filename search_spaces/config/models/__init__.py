@@ -1,0 +1,1 @@
+"""The networks as configuration: one type each, and one type of field for all."""
