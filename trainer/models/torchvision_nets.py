@@ -116,7 +116,8 @@ def _replace_noise(network: nn.Module) -> None:
 def _take_channels(network: nn.Module, channels: int) -> None:
     """Give the first convolution, which takes three colours, another number of channels."""
     convolutions = ((name, one) for name, one in network.named_modules() if isinstance(one, nn.Conv2d))
-    name, module = next(convolutions)
+    name, found = next(convolutions)
+    module: Any = found
     if channels == module.in_channels:
         return
     first = nn.Conv2d(
