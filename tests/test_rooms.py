@@ -32,6 +32,7 @@ FLOORS = {
         ["limits", "words"],
     ],
     "trainer": [
+        ["export"],
         ["evaluate", "testing", "trial", "trial_probe"],
         ["resume"],
         ["changed_data", "fit", "probe", "results", "trial_needs"],

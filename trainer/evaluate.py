@@ -82,7 +82,7 @@ def evaluate_images(
             f"trial {config.trial_id}: expected stored weights of a finished trial below "
             f"{store.storage.path(layout.TRIALS)}, found none"
         )
-    scores = {seed: _scores(config, store, done[seed], pixels, device) for seed in sorted(done)}
+    scores = {seed: replicate_outputs(config, store, done[seed], pixels, device) for seed in sorted(done)}
     arrays, at_zero = task_arrays(config.data), config.loss.decides_at_zero
     mean: NDArray[np.float64] = np.mean(list(scores.values()), axis=0, dtype=np.float64)
     replicates = {}
@@ -117,14 +117,18 @@ def _check_task(trained: Task, given: Task) -> None:
         )
 
 
-def _scores(
+def replicate_outputs(
     config: TrialConfig,
     store: Store,
     done: Done,
     pixels: Pixels,
     device: torch.device,
 ) -> NDArray[np.float32]:
-    weights = checkpoint.load_weights(_weights_file(store, done), trial_id=done.trial_id, seed=done.seed)
+    """What one replicate's stored weights say of images uint8 [N, C, H, W], in the configuration's precision.
+
+    Averaged over its scored epochs. Raises CheckpointError as `evaluate` does.
+    """
+    weights = checkpoint.load_weights(weights_file(store, done), trial_id=done.trial_id, seed=done.seed)
     channels = pixels.shape[1]
     if len(weights.mean) != channels:
         raise CheckpointError(
@@ -150,7 +154,8 @@ def _scores(
     return mean_scores(scores)
 
 
-def _weights_file(store: Store, done: Done) -> bytes:
+def weights_file(store: Store, done: Done) -> bytes:
+    """The stored weights of a replicate. Raises CheckpointError where they were not kept."""
     if not store.replicates.has_weights(done):
         raise CheckpointError(f"trial {done.trial_id} seed {done.seed}: its weights were not kept")
     return store.replicates.read_file(done, "weights")

@@ -16,6 +16,7 @@ from sweeps.cli.guard import guarded
 from sweeps.cli.one_device import Device, chosen_device
 from sweeps.cli.one_trial import one_id
 from sweeps.cli.options import DEFAULT_OUTPUT, DataDir, Download, Output, Threads, folder
+from sweeps.cli.threshold_report import print_thresholds
 from sweeps.cli.trial_report import print_evaluation, say_what
 from sweeps.hints import advised
 
@@ -76,8 +77,8 @@ def evaluate(
             "--data: expected neither --dataset nor --split, as all of the folder's images are scored"
         )
     store = Store(output)
-    config = _as_called(store, _stored_config(store, trial))
-    _check_weights(store, config)
+    config = as_called(store, stored_config(store, trial))
+    check_weights(store, config)
     console = Console()
     place = chosen_device(device, threads)
     if data is not None:
@@ -94,6 +95,7 @@ def evaluate(
     if dataset is None:
         _say_other_data(console, config, store, task.sha256)
     print_evaluation(console, found, split, config)
+    print_thresholds(console, config, store, found)
 
 
 def _say_other_data(console: Console, config: TrialConfig, store: Store, sha256: str) -> None:
@@ -132,6 +134,7 @@ def _evaluate_folder(
     say_what(console, config)
     _say_classes(console, images, config)
     print_evaluation(console, found, readable(images.part), config)
+    print_thresholds(console, config, store, found)
 
 
 def _say_classes(console: Console, images: OtherImages, config: TrialConfig) -> None:
@@ -162,7 +165,8 @@ def _given_classes(texts: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def _stored_config(store: Store, trial: str) -> TrialConfig:
+def stored_config(store: Store, trial: str) -> TrialConfig:
+    """The one stored trial whose id starts with `trial`. Raises InputError and CheckpointError."""
     from trainer.store import layout
 
     wanted = f"{store.uri}: expected one stored trial whose id starts with {trial!r}"
@@ -174,7 +178,7 @@ def _stored_config(store: Store, trial: str) -> TrialConfig:
     return config
 
 
-def _as_called(store: Store, config: TrialConfig) -> TrialConfig:
+def as_called(store: Store, config: TrialConfig) -> TrialConfig:
     """The trial with what a sweep of the store calls its data, where one has a label for them."""
     for name in store.sweep_names():
         with suppress(StoreError):  # a sweep that cannot be read is not needed
@@ -184,7 +188,7 @@ def _as_called(store: Store, config: TrialConfig) -> TrialConfig:
     return config
 
 
-def _check_weights(store: Store, config: TrialConfig) -> None:
+def check_weights(store: Store, config: TrialConfig) -> None:
     """Raise CheckpointError where weights of the trial were not kept, with what trains them again."""
     from trainer.evaluate import without_weights
 

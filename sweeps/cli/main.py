@@ -17,6 +17,7 @@ from rich.logging import RichHandler
 from sweeps.cli import (
     cluster_commands,
     evaluate_command,
+    export_command,
     plan_commands,
     plugin_commands,
     result_commands,
@@ -43,6 +44,7 @@ result_commands.register(app)
 cluster_commands.register(app)
 train_command.register(app)
 evaluate_command.register(app)
+export_command.register(app)
 plugin_commands.register(app)
 
 

@@ -57,9 +57,9 @@ def print_result(console: Console, config: TrialConfig, store: Store) -> bool:
     columns = table_columns(config.data, Targets(tpr=DEFAULT_TARGETS.tpr, fpr=()))
     row = best_frame([cell], {cell.block: columns}, DEFAULT_ROWS, SweepStatistics()).iloc[0]
     steering = column_name(columns.steering)
-    headers = [_header(metric) for metric in columns.shown]
-    values = [_value(metric, row[column_name(metric)]) for metric in columns.shown]
-    header, spread = f"{_header(columns.steering)} mean", f"{row[f'{steering}_mean']:.4f}"
+    headers = [header_words(metric) for metric in columns.shown]
+    values = [value_words(metric, row[column_name(metric)]) for metric in columns.shown]
+    header, spread = f"{header_words(columns.steering)} mean", f"{row[f'{steering}_mean']:.4f}"
     deviation = row[f"{steering}_std"]
     if not math.isnan(deviation):  # of a single replicate there is none
         header, spread = f"{header} ± sd", f"{spread} ± {deviation:.4f}"
@@ -92,9 +92,9 @@ def print_evaluation(console: Console, found: Evaluation, where: str, config: Tr
         ends = []
         for metric in metrics:
             interval = intervals.get(metric.name)
-            ends.append(MISSING if interval is None else _ends(metric, interval.low, interval.high))
+            ends.append(MISSING if interval is None else interval_words(metric, interval.low, interval.high))
         rows.append(["95 % interval", *ends])
-    console.print(_table(["weights", *map(_header, metrics)], rows))
+    console.print(_table(["weights", *map(header_words, metrics)], rows))
     if found.undefined is not None:
         console.print(Text(f"{MISSING}: {found.undefined}"), soft_wrap=True)
 
@@ -110,21 +110,23 @@ def _table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
 
 
 def _values(metrics: Sequence[Metric], values: Mapping[str, float]) -> list[str]:
-    return [_value(metric, values[metric.name]) for metric in metrics]
+    return [value_words(metric, values[metric.name]) for metric in metrics]
 
 
-def _header(metric: Metric) -> str:
+def header_words(metric: Metric) -> str:
     """A metric's header without its unit, which stands with each value."""
     return metric.header.removesuffix(" (%)")
 
 
-def _ends(metric: Metric, low: float, high: float) -> str:
+def interval_words(metric: Metric, low: float, high: float) -> str:
+    """The two ends of an interval, with the unit."""
     if metric.scale == 100:
         return f"{100 * low:.1f}–{100 * high:.1f} %"
     return f"{low:.4f}–{high:.4f}"
 
 
-def _value(metric: Metric, value: float) -> str:
+def value_words(metric: Metric, value: float) -> str:
+    """A metric's value with its unit; a dash where it is undefined."""
     if math.isnan(value):
         return MISSING
     return f"{100 * value:.1f} %" if metric.scale == 100 else f"{value:.4f}"

@@ -20,11 +20,12 @@ ROOT = Path(__file__).resolve().parents[2]
 SOURCES = [
     "README.md",
     "docs/cluster.md",
+    "docs/export.md",
     "docker/cluster.yaml",
     "docker/cluster-aws.yaml",
     "docker/compose.yaml",
 ]
-COMMANDS = "run|retry|status|logs|cancel|plan|tables|ui|reconcile|train|evaluate"
+COMMANDS = "run|retry|status|logs|cancel|plan|tables|ui|reconcile|train|evaluate|export|predict"
 OURS = re.compile(rf"(?:almsweep-entrypoint|\balmsweep|launch\.py(?: --)?) ((?:{COMMANDS})\b.*)$")
 
 
