@@ -9,7 +9,7 @@ QUICK := $(PYTEST) --dist worksteal
 # Tests of one file, which may share a server, stay in one process.
 SLOW := $(PYTEST) --dist loadscope
 
-.PHONY: install demo pictures reference test test-sweeps test-group test-all faults lint format bench \
+.PHONY: install demo pictures reference test test-sweeps test-group test-all test-containers faults lint format bench \
 	bench-orchestration clean
 
 install: $(VENV)/.installed
@@ -44,6 +44,10 @@ test-group: install
 
 test-all: test
 	$(SLOW) -m slow
+
+# The image and the compose stack with a real container engine; BUILD are options of `docker build`.
+test-containers: install
+	ALMSWEEP_TEST_BUILD="$(BUILD)" $(BIN)/python -m pytest -m containers -s -x tests/containers
 
 # Every fault of the matrix in the middle of a small sweep, and a table of what came of each; takes a while.
 faults: install

@@ -8,14 +8,18 @@
 #   mps                    starts NVIDIA MPS if it is wanted, and returns
 #   COMMAND [ARGUMENTS]    any other command, with the secrets in its environment
 #
+# A head that is told to stop ends its sweeps as `almsweep cancel` does, and Ray after them.
 # Secrets come from the environment, or from the file that NAME_FILE names; they are never arguments and never
 # printed. RAY_AUTH_TOKEN_PATH is read by Ray itself. docs/cluster.md lists the variables.
 set -euo pipefail
 
 run_dir=${ALMSWEEP_RUN_DIR:-/tmp/almsweep}
 own_mps=0
+role=
 child=
 stopping=0
+
+readable="where the secrets are the compose stack's, run: docker/make-secrets.sh \"\$ALMSWEEP_SECRETS\""
 
 say() { printf 'almsweep-entrypoint: %s\n' "$*" >&2; }
 
@@ -30,7 +34,8 @@ load_secret() {
   file=${!file_name:-}
   [[ -n $file ]] || return 0
   [[ -z ${!name:-} ]] || fail "expected $name or $file_name, given both"
-  [[ -f $file && -r $file ]] || fail "$file_name: cannot read $file"
+  [[ -f $file ]] || fail "$file_name: there is no file $file"
+  [[ -r $file ]] || fail "$file_name: user $(id -u) cannot read $file; $readable"
   value=$(<"$file")
   [[ -n $value ]] || fail "$file_name: $file is empty"
   export "$name=$value"
@@ -50,6 +55,7 @@ require_ray_token() {
   fi
   [[ -z ${RAY_AUTH_TOKEN:-} ]] || return 0
   local file=${RAY_AUTH_TOKEN_PATH:-$HOME/.ray/auth_token}
+  [[ ! -f $file || -r $file ]] || fail "no Ray token: user $(id -u) cannot read $file; $readable"
   [[ -r $file && -s $file ]] \
     || fail "no Ray token: set RAY_AUTH_TOKEN_PATH to a readable file with the cluster's token (looked at $file)"
 }
@@ -112,7 +118,13 @@ wait_for_child() {
   ((last == 127)) || status=$last
 }
 
-# serve_node RAY START OPTIONS: a Ray node until it ends or TERM comes; then Ray stops first and MPS after it.
+# Lets the sweeps that are driven in this container end well: their Ray is still whole.
+end_sweeps() {
+  almsweep cancel --here --within "${ALMSWEEP_SWEEP_SECONDS:-90}" >&2 || say "not all sweeps ended in time"
+}
+
+# serve_node RAY START OPTIONS: a Ray node until it ends or TERM comes. Then the sweeps of a head end first, Ray after
+# them, and MPS last.
 serve_node() {
   local address
   local -a options=("$@")
@@ -123,7 +135,11 @@ serve_node() {
   unset RAY_ADDRESS # it would override --address
   ulimit -n 65536 2>/dev/null || true
   ! mps_wanted "${ALMSWEEP_GPUS_PER_TRIAL:-}" || start_mps
-  trap 'forward TERM' TERM INT
+  if [[ $role == head ]]; then
+    trap 'stopping=1; end_sweeps; forward TERM' TERM INT
+  else
+    trap 'forward TERM' TERM INT
+  fi
   ray start --block "--node-ip-address=$address" --dashboard-agent-listen-port=52365 "${options[@]}" &
   child=$!
   wait_for_child
@@ -142,9 +158,22 @@ serve_head() {
   serve_node --head --port=6379 --ray-client-server-port=10001 "--dashboard-host=$dashboard" --dashboard-port=8265 "$@"
 }
 
+# Waits until the head listens: nodes start in any order, and a head may come back.
+await_head() {
+  local host=${ALMSWEEP_HEAD%:*} port=${ALMSWEEP_HEAD##*:} tries=0
+  trap 'exit 0' TERM INT
+  # shellcheck disable=SC2016
+  while ! timeout 5 bash -c 'exec 3<>"/dev/tcp/$0/$1"' "$host" "$port" 2>/dev/null; do
+    ((tries++ % 30)) || say "waiting for the head at $ALMSWEEP_HEAD"
+    sleep 1
+  done
+}
+
 serve_worker() {
   require_ray_token
-  [[ -n ${ALMSWEEP_HEAD:-} ]] || fail "ALMSWEEP_HEAD: expected the head's address as host:port, given nothing"
+  [[ ${ALMSWEEP_HEAD:-} =~ ^.+:[0-9]+$ ]] \
+    || fail "ALMSWEEP_HEAD: expected the head's address as host:port, given '${ALMSWEEP_HEAD:-}'"
+  await_head
   serve_node "--address=$ALMSWEEP_HEAD" "$@"
 }
 
@@ -209,7 +238,7 @@ run_sweep() {
 
 main() {
   (($#)) || fail "expected a role (head, worker, mlflow, run, mps) or a command, given nothing"
-  local role=$1
+  role=$1
   shift
   (umask 077 && mkdir -p "$run_dir")
   case $role in head | worker | mlflow) printf '%s' "$role" >"$run_dir/role" ;; esac

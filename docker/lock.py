@@ -5,9 +5,9 @@
     python docker/lock.py --keep     # only what pyproject.toml or `EXTRA` changed
 
 Three files come out. `requirements.txt`: all but PyTorch, with hashes. `requirements-cuda.txt`: PyTorch and
-NVIDIA's libraries, with hashes. `requirements-cpu.txt`: PyTorch from its CPU index, which publishes other
-builds of the same versions; their hashes are not known here. uv is told to ignore local configuration, so
-that no path of this machine gets into a lock; `tests/docker/test_locks.py` checks it.
+NVIDIA's libraries, with hashes. `requirements-cpu.txt`: PyTorch's CPU builds of the same versions, whose
+hashes are not known here; Dockerfile and setup-node.sh say which index has them. uv is told to ignore local
+configuration, so that no path of this machine gets into a lock; `tests/docker/test_locks.py` checks it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 # Needed by the image and the hosts, not by the package: the MLflow server behind a password, S3, the build.
 EXTRA = ("mlflow[auth]", "boto3", "setuptools>=77", "wheel")
-CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 TORCH = re.compile(r"(torch|torchvision|triton|nvidia-.*|cuda-.*)$")
 
 
@@ -54,7 +53,7 @@ def resolve(previous: str) -> str:
 
 def cpu_lock(cuda: dict[str, str]) -> str:
     """PyTorch's CPU builds of the versions in the CUDA lock."""
-    lines = [f"--index-url {CPU_INDEX}\n"]
+    lines = []
     for name in ("torch", "torchvision"):
         version = cuda[name].split("==")[1].split()[0]
         lines.append(f"{name}=={version}+cpu\n")

@@ -48,7 +48,8 @@ if [[ ! -r $base/stamp || $(<"$base/stamp") != "$stamp" ]]; then
   if [[ $flavour == cuda ]]; then
     "${install[@]}" --require-hashes -r "$stage/requirements-cuda.txt"
   else
-    "${install[@]}" -r "$stage/requirements-cpu.txt"
+    "${install[@]}" --index-url "${ALMSWEEP_CPU_INDEX:-https://download.pytorch.org/whl/cpu}" \
+      -r "$stage/requirements-cpu.txt"
   fi
   "${install[@]}" --no-index "$stage"/*.whl
   printf '%s\n' "$stamp" >"$base/stamp"

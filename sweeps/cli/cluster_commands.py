@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from search_spaces.errors import AlmsweepError, InputError
 from sweeps.cli.given import given_arguments
 from sweeps.cli.guard import INTERRUPTED, guarded
 from sweeps.hints import advised
@@ -65,16 +66,54 @@ def logs(
         raise typer.Exit(ended.code())
 
 
-def cancel(context: typer.Context, sweep: Sweep = None, address: Address = None) -> None:
+def cancel(
+    context: typer.Context,
+    sweep: Sweep = None,
+    address: Address = None,
+    here: Annotated[
+        bool,
+        typer.Option(
+            "--here", help="Every sweep that you drive on this machine, as a Ray job or not; no Ray is asked."
+        ),
+    ] = False,
+    within: Annotated[float, typer.Option("--within", min=0, help="Seconds to wait for the end.")] = 630.0,
+) -> None:
     """Interrupt a sweep that runs as a Ray job, and wait for its end. A relaunch goes on from there."""
+    console = Console(soft_wrap=True, highlight=False)
+    if here:
+        _cancel_here(context, sweep, address, within, console)
+        return
     jobs = _jobs(context, address)
     job = jobs.find(sweep, running=True)
-    console = Console(soft_wrap=True, highlight=False)
     console.print(Text(f"stopping sweep {job.sweep} (job {job.job_id})"))
-    ended = jobs.stop(job.job_id)
+    ended = jobs.stop(job.job_id, within)
     console.print(
         Text(f"sweep {job.sweep}: {ended.status.lower()}; the same launch goes on from its results")
     )
+
+
+def _cancel_here(
+    context: typer.Context, sweep: str | None, address: str | None, within: float, console: Console
+) -> None:
+    """Interrupt the sweeps that are driven on this machine. Raises AlmsweepError where one goes on."""
+    from sweeps.cluster.drivers import drivers_here, end
+
+    if address is not None:
+        raise InputError("--here: expected no --address beside it, for it asks no Ray")
+    root: Any = context.find_root().command
+    drivers = drivers_here(root.commands, sweep)
+    if not drivers:
+        what = "no sweep" if sweep is None else f"no sweep {sweep}"
+        console.print(Text(f"{what} runs on this machine"))
+    for driver in drivers:
+        console.print(Text(f"stopping {driver.words}"))
+    left = end(drivers, within)
+    for driver in drivers:
+        if driver not in left:
+            console.print(Text(f"{driver.words}: ended; the same launch goes on from its results"))
+    if left:
+        still = ", ".join(driver.words for driver in left)
+        raise AlmsweepError(f"told to stop and still running after {within:.0f} s: {still}")
 
 
 def submit(

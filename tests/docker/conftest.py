@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -45,7 +46,7 @@ if name == "nvidia-cuda-mps-control":
 if name == "hostname":
     print("10.9.8.7 fd00::7")
     sys.exit(0)
-waits = (name == "ray" and "--block" in argv) or name == "almsweep"
+waits = (name == "ray" and "--block" in argv) or (name == "almsweep" and argv[:1] != ["cancel"])
 if waits and "FAKE_EXIT" not in os.environ:
     wait()
 if argv[:2] == ["-m", "venv"]:
@@ -83,6 +84,13 @@ class Container:
             "ALMSWEEP_RUN_DIR": str(folder / "run"),
         }
         self.children: list[subprocess.Popen[str]] = []
+        self.listening: list[socket.socket] = []
+
+    def head(self) -> str:
+        """The address of a head that listens."""
+        listener = socket.create_server(("127.0.0.1", 0))
+        self.listening.append(listener)
+        return f"127.0.0.1:{listener.getsockname()[1]}"
 
     def secret(self, name: str, value: str) -> Path:
         """A file with a secret in it, as a container finds one."""
@@ -147,6 +155,8 @@ class Container:
 def container(tmp_path: Path) -> Any:
     made = Container(tmp_path)
     yield made
+    for listener in made.listening:
+        listener.close()
     for child in made.children:
         if child.poll() is None:
             os.killpg(child.pid, signal.SIGKILL)

@@ -138,14 +138,39 @@ def test_ray_nodes_need_the_token(stack: dict[str, Any]) -> None:
 def test_services_wait_for_healthy_ones(stack: dict[str, Any], docker: Path) -> None:
     waits = {name: service.get("depends_on", {}) for name, service in stack["services"].items()}
     healthy = {"condition": "service_healthy"}
+    # What depends on another is stopped before it: the head ends its sweeps while the workers are there.
     assert waits == {
         "postgres": {},
+        "worker": {},
         "mlflow": {"postgres": healthy},
-        "head": {"mlflow": healthy},
-        "worker": {"head": healthy},
+        "head": {"mlflow": healthy, "worker": {"condition": "service_started"}},
     }
     assert "healthcheck" in stack["services"]["postgres"]
     assert "HEALTHCHECK" in (docker / "Dockerfile").read_text()
+
+
+def test_head_has_the_time_to_end_its_sweeps(stack: dict[str, Any]) -> None:
+    head = stack["services"]["head"]
+    grace = int(head["stop_grace_period"].removesuffix("s"))
+    ray_stops = 15
+    assert int(head["environment"]["ALMSWEEP_SWEEP_SECONDS"]) + ray_stops < grace
+
+
+def test_build_takes_what_the_image_declares(docker: Path) -> None:
+    settings = {
+        "ALMSWEEP_UID": "4321",
+        "ALMSWEEP_PYTHON_IMAGE": "mirror/python:1",
+        "ALMSWEEP_PIP_INDEX": "http://pypi.local",
+        "ALMSWEEP_CPU_INDEX": "http://cpu.local",
+        "ALMSWEEP_DEBIAN_MIRROR": "http://debian.local",
+        "ALMSWEEP_COMMIT": "abc",
+    }
+    services = load(docker, ALMSWEEP_POSTGRES_IMAGE="mirror/postgres:1", **settings)["services"]
+    given = services["worker"]["build"]["args"]
+    assert {str(value) for value in given.values()} == set(settings.values())
+    declared = set(re.findall(r"^ARG (\w+)", (docker / "Dockerfile").read_text(), re.MULTILINE))
+    assert set(given) <= declared
+    assert services["postgres"]["image"] == "mirror/postgres:1"
 
 
 def test_mlflow_serves_artifacts_to_the_names_it_is_called_by(stack: dict[str, Any]) -> None:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import socket
 from typing import Any
 
 import pytest
+
+from sweeps.tracking.ui import free_port
+from tests.processes import PATIENCE
 
 TOKEN = "token-1d0c9b3a7e"
 
@@ -14,7 +19,7 @@ TOKEN = "token-1d0c9b3a7e"
 def node(container: Any) -> Any:
     """A container that knows the cluster's token and its head."""
     container.env["RAY_AUTH_TOKEN_PATH"] = str(container.secret("ray_token", TOKEN))
-    container.env["ALMSWEEP_HEAD"] = "head:6379"
+    container.env["ALMSWEEP_HEAD"] = container.head()
     return container
 
 
@@ -49,15 +54,33 @@ def test_head_binds_its_dashboard_to_the_private_address_when_told(node: Any) ->
 
 def test_worker_joins_the_head_with_its_resources(node: Any) -> None:
     call = started(node, "worker", ALMSWEEP_NUM_CPUS="4", ALMSWEEP_NUM_GPUS="2", RAY_ADDRESS="elsewhere:1")
-    assert {"--address=head:6379", "--num-cpus=4", "--num-gpus=2"} <= set(call["argv"])
+    assert {f"--address={node.env['ALMSWEEP_HEAD']}", "--num-cpus=4", "--num-gpus=2"} <= set(call["argv"])
     assert "--head" not in call["argv"]
     assert "RAY_ADDRESS" not in call["env"]
 
 
-def test_worker_without_a_head_is_an_error(node: Any) -> None:
-    done = node.run("entrypoint.sh", "worker", ALMSWEEP_HEAD="")
+@pytest.mark.parametrize("head", ["", "head", "head:", ":6379"])
+def test_worker_without_a_head_is_an_error(node: Any, head: str) -> None:
+    done = node.run("entrypoint.sh", "worker", ALMSWEEP_HEAD=head)
     assert done.returncode == 64
-    assert "ALMSWEEP_HEAD" in done.stderr
+    assert f"expected the head's address as host:port, given '{head}'" in done.stderr
+    assert node.calls("ray") == []
+
+
+def test_worker_waits_until_its_head_listens(node: Any) -> None:
+    port = free_port()
+    child = node.start("entrypoint.sh", "worker", ALMSWEEP_HEAD=f"127.0.0.1:{port}")
+    assert child.stderr.readline().strip().endswith(f"waiting for the head at 127.0.0.1:{port}")
+    assert node.calls("ray") == []
+    with socket.create_server(("127.0.0.1", port)):
+        node.wait_for("ray", "ready")
+    assert node.stop(child, signal.SIGTERM) == 0
+
+
+def test_worker_that_waits_for_its_head_can_be_stopped(node: Any) -> None:
+    child = node.start("entrypoint.sh", "worker", ALMSWEEP_HEAD=f"127.0.0.1:{free_port()}")
+    child.stderr.readline()
+    assert node.stop(child, signal.SIGTERM) == 0
     assert node.calls("ray") == []
 
 
@@ -70,6 +93,18 @@ def test_no_node_starts_without_a_token(node: Any, role: str) -> None:
         done = node.run("entrypoint.sh", role, RAY_AUTH_TOKEN_PATH=path)
         assert done.returncode == 64
         assert "no Ray token" in done.stderr
+    assert node.calls("ray") == []
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads every file")
+def test_unreadable_secret_tells_the_line_to_type(node: Any) -> None:
+    secret = node.secret("closed", "abc")
+    secret.chmod(0)
+    for name in ("RAY_AUTH_TOKEN_PATH", "MLFLOW_TRACKING_PASSWORD_FILE"):
+        done = node.run("entrypoint.sh", "head", **{name: str(secret)})
+        assert done.returncode == 64
+        assert f"user {os.geteuid()} cannot read {secret}" in done.stderr
+        assert 'run: docker/make-secrets.sh "$ALMSWEEP_SECRETS"' in done.stderr
     assert node.calls("ray") == []
 
 
@@ -105,6 +140,28 @@ def test_stop_ends_ray_first_and_mps_after_it(node: Any, number: signal.Signals)
         ("ray", "stop"),
         ("nvidia-cuda-mps-control", "quit"),
     ]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_head_ends_its_sweeps_while_its_ray_is_whole(node: Any, number: signal.Signals) -> None:
+    child = node.start("entrypoint.sh", "head", ALMSWEEP_SWEEP_SECONDS="7")
+    node.wait_for("ray", "ready")
+    assert node.stop(child, number) == 0
+    assert node.events() == [("ray", "ready"), ("almsweep", "cancel"), ("ray", "SIGTERM"), ("ray", "stop")]
+    assert node.calls("almsweep")[0]["argv"] == ["cancel", "--here", "--within", "7"]
+
+
+def test_head_whose_sweeps_go_on_stops_all_the_same(node: Any) -> None:
+    (node.bin / "almsweep").unlink()
+    (node.bin / "almsweep").write_text("#!/bin/bash\nexit 1\n")
+    (node.bin / "almsweep").chmod(0o755)
+    child = node.start("entrypoint.sh", "head")
+    node.wait_for("ray", "ready")
+    child.send_signal(signal.SIGTERM)
+    _, err = child.communicate(timeout=PATIENCE)
+    assert child.returncode == 0
+    assert "not all sweeps ended in time" in err
+    assert node.events()[-2:] == [("ray", "SIGTERM"), ("ray", "stop")]
 
 
 def test_node_that_dies_by_itself_is_reported_and_cleaned_up(node: Any) -> None:

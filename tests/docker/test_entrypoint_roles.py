@@ -83,7 +83,7 @@ def test_mlflow_refuses_a_password_in_the_uri(container: Any) -> None:
 
 @pytest.mark.parametrize(
     ("content", "direct", "message"),
-    [("", "", "is empty"), (None, "", "cannot read"), ("in-file", "in-env", "given both")],
+    [("", "", "is empty"), (None, "", "there is no file"), ("in-file", "in-env", "given both")],
 )
 def test_bad_secret_files_are_named_not_shown(
     container: Any, content: str | None, direct: str, message: str
@@ -174,7 +174,7 @@ def test_nothing_to_do_is_an_error(container: Any) -> None:
 def test_health_check_asks_the_role(container: Any, role: str, env: dict[str, str], url: str) -> None:
     token = str(container.secret("ray_token", "abc"))
     done = container.run(
-        "entrypoint.sh", role, FAKE_EXIT="0", RAY_AUTH_TOKEN_PATH=token, ALMSWEEP_HEAD="h:1", **env
+        "entrypoint.sh", role, FAKE_EXIT="0", RAY_AUTH_TOKEN_PATH=token, ALMSWEEP_HEAD=container.head(), **env
     )
     assert done.returncode == 0
     assert container.run("healthcheck.sh", **env).returncode == 0

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
+import stat
 import subprocess
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +25,7 @@ def test_secrets_are_random_private_and_kept(container: Any) -> None:
     assert set(values) == {"ray_token", "postgres_password", "mlflow_password", "mlflow_session_key"}
     assert len(set(values.values())) == 4
     assert all(re.fullmatch(r"[0-9a-f]{64}", value) for value in values.values())
-    assert all(path.stat().st_mode & 0o077 == 0 for path in (folder, *folder.iterdir()))
+    assert_guarded_by_the_folder(folder)
     (folder / "ray_token").unlink()
     second = container.run("make-secrets.sh", str(folder))
     again = {path.name: path.read_text() for path in folder.iterdir()}
@@ -32,8 +35,49 @@ def test_secrets_are_random_private_and_kept(container: Any) -> None:
     assert not any(value in printed for value in values.values())
 
 
+def assert_guarded_by_the_folder(folder: Path) -> None:
+    """Nobody else passes the folder; a container, which sees a file alone, may be any user."""
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o444}
+
+
+def test_secrets_of_before_become_readable_for_containers(container: Any) -> None:
+    folder = container.folder / "secrets"
+    folder.mkdir(mode=0o755)
+    (folder / "ray_token").write_text("kept")
+    (folder / "ray_token").chmod(0o600)
+    (folder / "mlflow_password").touch(mode=0o444)  # left empty by a full disk
+    assert container.run("make-secrets.sh", str(folder)).returncode == 0
+    assert (folder / "ray_token").read_text() == "kept"
+    assert len((folder / "mlflow_password").read_text()) == 64
+    assert_guarded_by_the_folder(folder)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="becomes other users: needs root")
+@pytest.mark.parametrize("owner", [1000, 4321])
+def test_secrets_are_readable_as_another_user_beyond_the_folder_only(container: Any, owner: int) -> None:
+    other = {"user": 2345, "group": 2345, "capture_output": True, "timeout": PATIENCE}
+    with tempfile.TemporaryDirectory() as place:  # not below pytest's folders, which are closed to others
+        Path(place).chmod(0o755)
+        folder = Path(place, "secrets")
+        folder.mkdir()
+        os.chown(folder, owner, owner)
+        assert container.run("make-secrets.sh", str(folder)).returncode == 0
+        closed = subprocess.run(["cat", str(folder / "ray_token")], **other)
+        assert b"denied" in closed.stderr
+        # As a container sees it: the file without its folder.
+        beyond = Path(place, "ray_token")
+        os.link(folder / "ray_token", beyond)
+        seen = subprocess.run(["cat", str(beyond)], **other)
+        assert seen.stdout.decode() == beyond.read_text()
+
+
 def test_secrets_need_a_folder(container: Any) -> None:
     assert container.run("make-secrets.sh").returncode == 64
+    (container.folder / "file" / "ray_token").mkdir(parents=True)
+    done = container.run("make-secrets.sh", str(container.folder / "file"))
+    assert done.returncode == 64
+    assert "expected a file, found a folder" in done.stderr
 
 
 @pytest.fixture
@@ -85,7 +129,7 @@ def test_setup_installs_the_lock_once(host: Any, flavour: str) -> None:
     assert done.returncode == 0, done.stderr
     torch = {
         "cuda": ["--require-hashes", "-r", "requirements-cuda.txt"],
-        "cpu": ["-r", "requirements-cpu.txt"],
+        "cpu": ["--index-url", "cpu", "-r", "requirements-cpu.txt"],
     }
     expected = [
         ["--require-hashes", "-r", "requirements.txt"],
@@ -98,6 +142,14 @@ def test_setup_installs_the_lock_once(host: Any, flavour: str) -> None:
     (host.folder / "stage" / "almsweep-0-py3-none-any.whl").write_text("changed")
     assert host.run(host.setup, *options).returncode == 0
     assert installs(host) == expected * 2
+
+
+def test_setup_takes_the_cpu_builds_from_a_mirror(host: Any) -> None:
+    done = host.run(
+        host.setup, "--flavour", "cpu", *OPTIONS[2:], ALMSWEEP_CPU_INDEX="http://mirror.local/wheels"
+    )
+    assert done.returncode == 0, done.stderr
+    assert ["--index-url", "wheels", "-r", "requirements-cpu.txt"] in installs(host)
 
 
 def test_setup_that_failed_is_done_again(host: Any) -> None:

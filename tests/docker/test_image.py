@@ -77,6 +77,35 @@ def test_image_holds_no_secret_and_only_locked_packages(docker: Path) -> None:
         assert "--require-hashes" in install or "--no-index" in install or "requirements-cpu.txt" in install
 
 
+def test_everything_fetched_can_come_from_elsewhere(docker: Path) -> None:
+    text = (docker / "Dockerfile").read_text()
+    assert "# syntax=" not in text, "a registry would be asked for it"
+    given = re.search(r"^ARG PYTHON_IMAGE=(\S+)$", text, re.MULTILINE)
+    assert given is not None
+    images = set(re.findall(r"^FROM (\S+)", text, re.MULTILINE))
+    stages = set(re.findall(r"^FROM \S+ AS (\S+)$", text, re.MULTILINE))
+    assert images - stages == {"${PYTHON_IMAGE}"}
+    assert "ARG PIP_INDEX_URL" in stage(text, "dependencies")
+    assert '--index-url "$CPU_INDEX"' in stage(text, "dependencies-cpu")
+    assert "$DEBIAN_MIRROR" in stage(text, "runtime")
+
+
+def test_debian_mirror_takes_the_place_of_debians_servers(docker: Path, tmp_path: Path) -> None:
+    text = (docker / "Dockerfile").read_text()
+    (program,) = re.findall(r'sed -i -E "(.*)" \{\}', text)
+    program = program.replace("$DEBIAN_MIRROR", "http://mirror.local:8080/d")
+    sources = tmp_path / "debian.sources"
+    sources.write_text(
+        "URIs: http://deb.debian.org/debian\nURIs: http://deb.debian.org/debian-security\n"
+        "deb https://security.debian.org/debian-security bookworm-security main\n"
+    )
+    subprocess.run(["sed", "-i", "-E", program, str(sources)], check=True, timeout=PATIENCE)
+    assert sources.read_text() == (
+        "URIs: http://mirror.local:8080/d/debian\nURIs: http://mirror.local:8080/d/debian-security\n"
+        "deb http://mirror.local:8080/d/debian-security bookworm-security main\n"
+    )
+
+
 def test_build_context_has_what_is_copied_and_nothing_else(docker: Path) -> None:
     root = docker.parent
     lines = (docker / "Dockerfile.dockerignore").read_text().splitlines()

@@ -54,8 +54,7 @@ def test_locks_carry_no_path_and_no_unknown_place(docker: Path, name: str) -> No
             continue
         assert re.fullmatch(
             r"[A-Za-z0-9._-]+(\[[a-z,]+\])?==[^\s/]+( ; [^/@]+?)?( \\)?"
-            r"|    --hash=sha256:[0-9a-f]{64}( \\)?"
-            r"|--index-url https://download\.pytorch\.org/whl/cpu",
+            r"|    --hash=sha256:[0-9a-f]{64}( \\)?",
             line,
         ), line
 
@@ -77,6 +76,14 @@ def test_both_flavours_have_one_torch(docker: Path) -> None:
     assert not set(common) & set(cuda)
 
 
+def test_image_and_hosts_take_cpu_builds_from_one_index(docker: Path) -> None:
+    index = "https://download.pytorch.org/whl/cpu"
+    for name in ("Dockerfile", "compose.yaml", "setup-node.sh"):
+        assert set(re.findall(r"https://[^\s\"}]+/whl/[^\s\"}]*", (docker / name).read_text())) == {index}, (
+            name
+        )
+
+
 def test_lock_script_splits_what_uv_writes(lock: ModuleType) -> None:
     text = (
         "# header\n"
@@ -89,8 +96,4 @@ def test_lock_script_splits_what_uv_writes(lock: ModuleType) -> None:
     assert list(found) == ["numpy", "torch", "torchvision"]
     assert found["numpy"].count("numpy==") == 2
     assert "".join(found.values()) == text.removeprefix("# header\n")
-    assert lock.cpu_lock(found).splitlines() == [
-        "--index-url https://download.pytorch.org/whl/cpu",
-        "torch==2.13.0+cpu",
-        "torchvision==0.28.0+cpu",
-    ]
+    assert lock.cpu_lock(found).splitlines() == ["torch==2.13.0+cpu", "torchvision==0.28.0+cpu"]

@@ -53,13 +53,14 @@ def test_ray_parses_what_the_entry_point_says(container: Any, role: str) -> None
         "ALMSWEEP_NUM_GPUS": "1",
         "ALMSWEEP_OBJECT_STORE_BYTES": "90000000",
     }
+    head = container.head()
     done = container.run(
-        "entrypoint.sh", role, FAKE_EXIT="0", RAY_AUTH_TOKEN_PATH=token, ALMSWEEP_HEAD="h:6379", **resources
+        "entrypoint.sh", role, FAKE_EXIT="0", RAY_AUTH_TOKEN_PATH=token, ALMSWEEP_HEAD=head, **resources
     )
     assert done.returncode == 0, done.stderr
     start, stop = container.calls("ray")
     values = parsed(ray_command("start"), start["argv"][1:])
-    assert (values["head"], values["address"]) == ((True, None) if role == "head" else (False, "h:6379"))
+    assert (values["head"], values["address"]) == ((True, None) if role == "head" else (False, head))
     assert (values["num_cpus"], values["num_gpus"], values["object_store_memory"]) == (4, 1, 90_000_000)
     assert values["block"] is True
     assert values["dashboard_host"] == "127.0.0.1"
