@@ -30,6 +30,12 @@ from tests.processes import wait_until
 ROOT = Path(__file__).resolve().parents[2]
 NAME = f"almsweep-test-{os.getpid()}"
 SERVICES = ("postgres", "mlflow", "head", "worker")
+# Counts the living nodes that have a CPU to give.
+NODES = """
+import ray
+ray.init("auto", logging_level="ERROR")
+print(sum(1 for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU", 0) > 0))
+"""
 BUILD_SECONDS = 3600.0
 COMMAND_SECONDS = 1200.0
 
@@ -124,10 +130,14 @@ class Stack:
         return subprocess.Popen(command, env=self.environment, text=True, stdin=subprocess.DEVNULL, **more)
 
     def up(self) -> None:
-        """Start what does not run, and wait until all is healthy."""
+        """Start what does not run, and wait until all is healthy and both workers are nodes of the cluster.
+
+        A head that was killed knows no node when it comes back; workers need half a minute to notice that.
+        """
         words = ["up", "--detach", "--no-build", "--scale", "worker=2"]
         self.compose(*words, *(["--wait"] if self._waits else []))
         wait_until("the stack is healthy", lambda: self.health() == ["healthy"] * 5)
+        wait_until("two nodes take trials", lambda: self.nodes() == 2)
 
     def containers(self, service: str) -> list[str]:
         """Ids of a service's containers, those that have ended too."""
@@ -145,10 +155,10 @@ class Stack:
         states = [container["State"] for service in SERVICES for container in self.inspected(service)]
         return [state["Health"]["Status"] for state in states if state["Running"]]
 
-    def almsweep(self, *words: str, check: bool = True) -> str:
-        """What a command prints on the head."""
-        done = self.compose("exec", "-T", "head", "almsweep-entrypoint", "almsweep", *words, check=check)
-        return done.stdout
+    def nodes(self) -> int:
+        """How many nodes of the cluster take trials."""
+        told = self.compose("exec", "-T", "head", "python", "-c", NODES, check=False).stdout.split()
+        return int(told[-1]) if told else 0
 
     def reads(self, path: str) -> str:
         """A file of the volume `results`; empty where there is none."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -58,4 +59,20 @@ def _given(source: Source, data_dir: Path | None) -> Path:
         raise DataError(f"data set {source.name}: expected a data directory (--data-dir), given none")
     # Readers look at its name, too, which "." and ".." do not tell.
     standing = data_dir.absolute()
+    if _is_closed(standing):
+        raise DataError(
+            f"data set {source.name}: expected a data directory (--data-dir) that user {os.geteuid()} "
+            f"may read, given {standing}: permission denied"
+        )
     return standing.resolve() if ".." in standing.parts else standing
+
+
+def _is_closed(folder: Path) -> bool:
+    """Whether a folder is there into which this user may not look."""
+    try:
+        folder.stat()
+    except PermissionError:
+        return True
+    except OSError:  # it is missing, of which readers tell
+        return False
+    return not os.access(folder, os.R_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids)

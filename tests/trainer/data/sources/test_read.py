@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +20,8 @@ from tests.trainer.image_files import (
     write_npz,
 )
 from trainer.data.sources.read import list_source, read_source, source_files
+
+NOBODY = 65534
 
 
 def test_digits_are_scaled_to_bytes() -> None:
@@ -62,3 +67,30 @@ def test_the_folder_itself_may_be_where_one_stands(tmp_path: Path, monkeypatch: 
             assert len(read_source(source, (0, 1), here, download=False).train.ids) == count
             assert len(list_source(source, (0, 1), here, download=False).train) == count
             assert all(path.is_file() for path in source_files(source, here))
+
+
+@pytest.fixture
+def as_nobody() -> Iterator[None]:
+    """Not root, who may read everything."""
+    before = os.geteuid()
+    if before == 0:
+        os.seteuid(NOBODY)
+    yield
+    os.seteuid(before)
+
+
+@pytest.mark.parametrize("source", [Cifar10(), ImageFolder(folder="scans", size=8, channels=1)])
+@pytest.mark.parametrize("below", ["", "inside"])
+def test_closed_data_directory_is_told(source: Source, below: str, as_nobody: None) -> None:
+    # Not below pytest's folders, which are closed to others.
+    with tempfile.TemporaryDirectory() as place:
+        closed = Path(place, "data")
+        (closed / "inside").mkdir(parents=True)
+        closed.chmod(0)
+        try:
+            with pytest.raises(DataError, match=r"that user \d+ may read, given .*: permission denied"):
+                list_source(source, (0, 1), closed / below, download=False)
+            with pytest.raises(DataError, match="permission denied"):
+                source_files(source, closed / below)
+        finally:
+            closed.chmod(0o700)
