@@ -50,8 +50,9 @@ def documented(text: str) -> list[str]:
     found = []
     for line in lines:
         match = OURS.search(line.partition(" #")[0])
-        if match:
-            found.append(match[1].replace("…", "").strip())
+        command = match[1].replace("…", "").strip() if match else ""
+        if " " in command:  # else a command is named, not shown
+            found.append(command)
     return found
 
 
