@@ -241,6 +241,7 @@ class _RowWriter:
 
     def _metric(self, record: Record, metric: Metric) -> Entry:
         value, (digits, of_interval) = metric.scale * record[column_name(metric)], _DIGITS[metric.scale]
+        digits = 0 if metric.counts else digits
         detail = _interval(record, metric, of_interval)
         if metric in self.columns.adjusted[:1]:
             detail = f"(τ={record[TAU]:g})"

@@ -31,6 +31,7 @@ class Metric:
              an objective; "curve" per epoch of each replicate, and at the end; "summary" at the end
     tabled   whether tables show it though it is no headline one
     mean_of  of which metric of its task's columns it is the mean ("auroc"); "" for none
+    counts   whether it is a number of examples, which is written as a whole one
     trivial  what scores that know nothing reach, or one answer for all examples; None where that depends on
              the data
     """
@@ -44,6 +45,7 @@ class Metric:
     tabled: bool = False
     mean_of: str = ""
     trivial: float | None = None
+    counts: bool = False
 
     @property
     def family(self) -> str:
@@ -266,7 +268,9 @@ def decision_metrics(*, of: str, role: Role) -> tuple[Metric, ...]:
     counts = []
     for name, (header, better) in COUNTED.items():
         words = f"{name.replace('_', ' ')}{which}"
-        counts.append(Metric(_of_column(name, of), better, f"{header}{which}", words, tabled=True))
+        counts.append(
+            Metric(_of_column(name, of), better, f"{header}{which}", words, tabled=True, counts=True)
+        )
     return (*shares, *counts)
 
 

@@ -129,4 +129,6 @@ def value_words(metric: Metric, value: float) -> str:
     """A metric's value with its unit; a dash where it is undefined."""
     if math.isnan(value):
         return MISSING
+    if metric.counts:
+        return f"{value:.0f}"
     return f"{100 * value:.1f} %" if metric.scale == 100 else f"{value:.4f}"

@@ -60,6 +60,9 @@ def test_a_table_has_means_over_labels_and_columns_of_each(builder: SweepBuilder
     assert row["f1/3"] == pytest.approx(f1_score(sets[:, 1], decided[:, 1]))
     assert row["true_positives/8"] + row["false_negatives/8"] == 30
     assert row["rule"] == "ensemble-val-mean_average_precision"
+    line = next(line for line in made.markdown.splitlines() if line.startswith("| ML-BCE + ALM"))
+    cells = [cell.strip(" *") for cell in line.split("|")]
+    assert {f"{row[f'{name}/8']:.0f}" for name in ("true_positives", "true_negatives")} <= set(cells)
     for text in ("mAP", "Macro F1", "Critical F1", "F1 of 8", "TP of 1", "FPR@90 of 8 (%)", "AP of 3"):
         assert text in made.markdown
     assert row["mean_average_precision"] > made.frame.set_index("row").loc["ML-BCE"]["mean_average_precision"]

@@ -30,6 +30,8 @@ def keeping(sets: NDArray[np.uint8], sizes: Sequence[int], shares: Mapping[int, 
     """
     weights = np.ones(len(sets))
     counts = np.asarray(sizes, dtype=np.float64)
+    if not counts.any():
+        return None
     for _ in range(_ROUNDS):
         farthest = 0.0
         for position, share in shares.items():
@@ -55,7 +57,7 @@ def whole_counts(sets: NDArray[np.uint8], wanted: Sequence[float], sizes: Sequen
     all, nearer to what is wanted of the sets so far.
 
     >>> whole_counts(np.array([[1, 0], [1, 1], [0, 1]], dtype=np.uint8), [1.5, 1.5, 1.5], [3, 3, 3])
-    (2, 1, 2)
+    (1, 2, 1)
     """
     counts = [0] * len(wanted)
     labels = np.hstack([sets.astype(np.float64), np.ones((len(sets), 1))])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections import Counter
 
 import numpy as np
@@ -12,11 +13,18 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from search_spaces.config import LabelSetSampler, MultiLabel, MultiLabelBce, SmallCnn, TrialConfig
+from search_spaces.config import (
+    ConstraintConfig,
+    LabelSetSampler,
+    MultiLabel,
+    MultiLabelBce,
+    SmallCnn,
+    TrialConfig,
+)
 from search_spaces.config.sampling import Resampling
 from trainer.data.resampling import imbalance_ratios, rare_labels, resampled
 from trainer.data.task import load_task
-from trainer.fit import fit
+from trainer.fit import fit, train_epoch
 from trainer.replicate import Replicate
 from trainer.setup import TrialSetup
 
@@ -116,6 +124,30 @@ def test_a_replicate_trains_on_what_is_resampled(method: Resampling) -> None:
     assert first.counts["train_examples"] == 160
     rounds = list(fit([first, second]))
     assert all(np.isfinite(one.ensemble["ensemble/val/mean_average_precision"]) for one in rounds)
+
+
+def test_a_replicate_that_goes_on_from_a_checkpoint_has_the_same_examples_and_outputs() -> None:
+    config = TrialConfig(
+        data=MultiLabel.example(),
+        model=SmallCnn(width=2),
+        loss=MultiLabelBce(),
+        constraint=ConstraintConfig(penalty=1e-2),
+        sampler=LabelSetSampler(resample="ml_ros", share=0.5),
+        epochs=2,
+        batch_size=16,
+        seeds=(1,),
+    )
+    setup = TrialSetup(config, load_task(config.data, None), torch.device("cpu"))
+    whole, resumed = Replicate(setup, 1), Replicate(setup, 1)
+    train_epoch([whole])
+    resumed.load_state_dict(copy.deepcopy(whole.state_dict()))
+    for replicate in (whole, resumed):
+        train_epoch([replicate])
+    assert resumed.sampled.equal(whole.sampled)
+    assert np.array_equal(resumed.validation_outputs, whole.validation_outputs)
+    assert whole.constraint is not None
+    assert whole.constraint.multipliers.shape == (160, 2)
+    assert whole.constraint.multipliers.max() > 0
 
 
 def test_leaving_out_everything_is_refused() -> None:

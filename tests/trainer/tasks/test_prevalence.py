@@ -61,3 +61,4 @@ def test_labels_have_the_asked_shares_and_at_least_one_set_is_kept_whole(
 def test_shares_that_no_choice_of_examples_has_are_none(shares: dict[int, float]) -> None:
     sets: Any = np.array([[0, 1], [0, 1]], np.uint8)
     assert keeping(sets, [5, 5], shares) is None
+    assert keeping(sets[:0], [], shares) is None
