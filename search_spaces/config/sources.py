@@ -301,6 +301,63 @@ class ImageFolder(Source):
         return self.channels, self.size
 
 
+class Manifest(Source):
+    """A table of images, CSV or Parquet, below the data directory: a row per image.
+
+    An image is a file, or in Parquet the bytes of one. Its labels stand in one of three ways: a class in the
+    column `label`, a list in the column `labels`, or a column per label, named as `classes` of the task names
+    them, with 0 or 1.
+
+    file       the table, `scans/labels.csv` or `scans/labels.parquet`; or a folder with Parquet files of
+               splits, `train.parquet` or `train-00000-of-00005.parquet` and so on, as Hugging Face has them
+    folder     the folder that the paths of images start from, below the data directory; that of the table
+    image      the column with the path of an image, or its bytes
+    label      the column with the class of an image, text or a whole number
+    labels     the column with its labels: a list, or text with a separator between them
+    separator  that of the text
+    split      the column with its split, called as folders of splits are; without it all images are training
+               ones
+    size       images are resized to `size` x `size`
+    channels   1 (grey) or 3 (colour)
+    scaling    how values of more than 8 bits become 0..255, as of image folders
+    bad_files  images that are missing or cannot be read: "stop" refuses the data set and names them; "skip"
+               goes on without them, counts them and names some
+    """
+
+    implementation: ClassVar[str] = "trainer.data.sources.manifest:ManifestReader"
+    title_field: ClassVar[str | None] = "file"
+    label_sets: ClassVar[bool] = True
+    group_keys: ClassVar[tuple[GroupKey, ...]] = ("column", "pattern")
+    name: Literal["manifest"] = "manifest"
+    file: str = Field(min_length=1)
+    folder: str | None = None
+    image: str = Field(default="image", min_length=1)
+    label: str | None = Field(default=None, min_length=1)
+    labels: str | None = Field(default=None, min_length=1)
+    separator: str = Field(default="|", min_length=1)
+    split: str | None = Field(default=None, min_length=1)
+    size: int = Field(default=32, ge=4, le=1024)
+    channels: Literal[1, 3] = 3
+    scaling: Scaling = "full_range"
+    bad_files: BadFiles = "stop"
+
+    @field_validator("file", "folder")
+    @classmethod
+    def _lies_below(cls, given: str | None) -> str | None:
+        return None if given is None else _path_below(given)
+
+    @model_validator(mode="after")
+    def _labels_stand_in_one_way(self) -> Self:
+        if self.label is not None and self.labels is not None:
+            raise ValueError(f"expected label or labels, given both: {self.label} and {self.labels}")
+        return self
+
+    @property
+    def image_shape(self) -> tuple[int, int]:
+        """As the fields say."""
+        return self.channels, self.size
+
+
 # Characters that let a name be shown in another order than it has.
 _WRITING_DIRECTION = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 
@@ -326,7 +383,16 @@ class AbsentSource(Absent, Source):
 
 
 SOURCE_TYPES: Registry[Source] = Registry(
-    Source, AbsentSource, Cifar10, Cifar100, Digits, MedMnist, ImageFolder, DigitMosaic, Cifar10Mosaic
+    Source,
+    AbsentSource,
+    Cifar10,
+    Cifar100,
+    Digits,
+    MedMnist,
+    ImageFolder,
+    Manifest,
+    DigitMosaic,
+    Cifar10Mosaic,
 )
 
 if TYPE_CHECKING:

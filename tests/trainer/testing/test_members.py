@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from search_spaces.config import (
@@ -32,6 +34,7 @@ from search_spaces.config import (
     HorizontalFlip,
     ImageFolder,
     Loss,
+    Manifest,
     MedMnist,
     Mixup,
     Model,
@@ -95,6 +98,8 @@ SOURCES: list[Source] = [
     ImageFolder(folder="birds", size=8, scaling=Percentiles(percentiles=(1, 99))),
     ImageFolder(folder="birds", size=8, groups=Groups(pattern="^(..)")),
     ImageFolder(folder="flocks", size=8, groups=Groups(level=1)),
+    Manifest(file="birds/birds.csv", label="kind", size=8),
+    Manifest(file="birds/sets.parquet", size=8, channels=1, groups=Groups(column="flock")),
     Cifar10(groups=Groups(column="patient")),
     MedMnist(subset="some", groups=Groups(column="patient")),
     MedMnist(subset="several"),
@@ -149,6 +154,11 @@ def data_dir(tmp_path: Path) -> Path:
     several = {name: (pixels, np.eye(12, 3, dtype=np.uint8)) for name, (pixels, _) in splits.items()}
     write_npz(tmp_path / "several.npz", several, patients)
     write_class_folders(tmp_path / "birds", {"0": random_images(3), "1": random_images(4)})
+    names = [f"{label}/{number:03d}.png" for label in (0, 1) for number in range(3)]
+    rows = [f"{name},{name[0]}" for name in names]
+    (tmp_path / "birds" / "birds.csv").write_text("\n".join(["image,kind", *rows]))
+    sets = {"image": names, "0": [1, 0, 1, 0, 0, 1], "1": [0, 1, 1, 0, 1, 0], "flock": list("aabbcc")}
+    pq.write_table(pa.table(sets), tmp_path / "birds" / "sets.parquet")
     for flock in ("north", "south"):
         write_class_folders(tmp_path / "flocks" / flock, {"0": random_images(2), "1": random_images(2)})
     return tmp_path

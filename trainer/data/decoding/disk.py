@@ -6,7 +6,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from search_spaces.config import ImageFolder, Percentiles, Source
+from search_spaces.config import ImageFolder, Manifest, Percentiles, Source
 from trainer.data.cache import cache_folder
 from trainer.data.decoding.encoded import Form
 from trainer.data.decoding.rows import PIXELS
@@ -47,6 +47,6 @@ def decoded_need(source: Source, images: int) -> DecodedNeed | None:
 
 def form_of(source: Source) -> Form | None:
     """What the images of a source of files are decoded to; None of other sources."""
-    if not isinstance(source, ImageFolder):
+    if not isinstance(source, ImageFolder | Manifest):
         return None
     return Form(source.channels, source.size, raw=isinstance(source.scaling, Percentiles))

@@ -129,9 +129,8 @@ class Decoder:
         if self._held[0] != key:
             try:
                 with pq.ParquetFile(image.path, memory_map=True) as file:
-                    column = file.read_row_group(image.group, columns=[image.column])
-                    name = image.column.partition(".")[0]
-                    self._held = (key, column[name].to_pylist())
+                    table = file.read_row_group(image.group, columns=[image.column])
+                    self._held = (key, table.column(0).to_pylist())
             except Exception as error:  # a damaged file may raise nearly anything
                 raise Unreadable(
                     image.where, "of a Parquet file that could not be read", str(error)
