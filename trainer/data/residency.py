@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -12,7 +13,8 @@ from trainer.data.where import ImagesWhere
 
 # What of the memory of a GPU, or of the machine, the images of one trial may take.
 SHARE = 0.25
-_CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
+_CGROUPS = Path("/sys/fs/cgroup")
+_OWN_CGROUPS = Path("/proc/self/cgroup")
 
 
 def streams(data: TaskData, device: torch.device, where: ImagesWhere) -> bool:
@@ -32,8 +34,24 @@ def memory_of(device: torch.device) -> int:
     if device.type == "cuda":
         return int(torch.cuda.get_device_properties(device).total_memory)
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return min([memory, *_limits()])
+
+
+def _limits() -> list[int]:
+    """The limits of memory of the control groups that hold this process, of either version."""
+    files = [_CGROUPS / "memory.max", _CGROUPS / "memory" / "memory.limit_in_bytes"]
     try:
-        limit = _CGROUP_LIMIT.read_text().strip()
+        lines = _OWN_CGROUPS.read_text().splitlines()
     except OSError:
-        return memory
-    return memory if limit == "max" else min(memory, int(limit))
+        lines = []
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        if "memory" in controllers.split(","):
+            files.append(_CGROUPS / "memory" / path.strip("/") / "memory.limit_in_bytes")
+        elif not controllers:
+            files.append(_CGROUPS / path.strip("/") / "memory.max")
+    found = []
+    for file in files:
+        with contextlib.suppress(OSError, ValueError):  # not there, or "max"
+            found.append(int(file.read_text()))
+    return found
