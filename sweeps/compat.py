@@ -29,13 +29,16 @@ def free_resources() -> dict[str, dict[str, float]]:
 
 
 def current_cluster() -> str | None:
-    """The address that the last `ray start` of this machine wrote down; None where there is none.
+    """The address that the last `ray start` of this machine wrote down; None where there is none to be read.
 
     `ray.init` reads it for "auto", and tells it to nobody.
     """
     from ray._private.utils import read_ray_address
 
-    return read_ray_address() or None
+    try:
+        return read_ray_address() or None
+    except OSError:  # another user's
+        return None
 
 
 def seen_by_ray(address: str) -> str:

@@ -7,6 +7,7 @@ import signal
 import stat
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -103,20 +104,36 @@ def test_another_user_s_leftover_is_none_of_ours(tmp_path: Path) -> None:
     assert (folder / OWNER).exists()
 
 
+ANOTHER_USER = """
+import os, sys
+os.setgid(65534)
+os.setuid(65534)
+acts = [os.listdir, lambda f: os.mkdir(f + "/x"), lambda f: os.rename(f, f + "x"), os.rmdir]
+for folder in sys.argv[1:]:
+    for act in acts:
+        try:
+            act(folder)
+            print("in")
+        except PermissionError:
+            print("out")
+"""
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
-def test_another_user_gets_in_nowhere(tmp_path: Path) -> None:
-    process, folder = start(tmp_path, "input()")
-    for place in (tmp_path, *tmp_path.parents):
-        if place.stat().st_uid == os.geteuid() and place.name.startswith(("pytest", "test")):
-            place.chmod(0o755)
-    code = (
-        "import os, sys; os.setgid(65534); os.setuid(65534)\n"
-        "for act in (os.listdir, os.rmdir, lambda f: os.mkdir(f + '/x'), lambda f: os.rename(f, f + 'x')):\n"
-        "    try: act(sys.argv[1]); print('in')\n"
-        "    except PermissionError: print('out')"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code, folder], capture_output=True, text=True, check=True, cwd="/"
-    )
-    assert done.stdout.split() == ["out"] * 4
-    end(process)
+def test_another_user_gets_in_nowhere() -> None:
+    with tempfile.TemporaryDirectory(dir="/tmp") as shared:
+        os.chmod(shared, 0o1777)
+        process, folder = start(Path(shared), "input()")
+        opened = Path(shared, "open")
+        opened.mkdir()
+        os.chmod(opened, 0o777)
+        done = subprocess.run(
+            [sys.executable, "-c", ANOTHER_USER, folder, opened],
+            capture_output=True,
+            text=True,
+            check=True,
+            cwd="/",
+        )
+        end(process)
+    # Into a folder that is open it gets; the place's sticky bit keeps it from renaming and removing that one.
+    assert done.stdout.split() == ["out"] * 4 + ["in", "in", "out", "out"]

@@ -19,6 +19,7 @@ from click.testing import Result
 from search_spaces.errors import InputError
 from sweeps.cluster import reach
 from sweeps.cluster.reach import LocalRay, answer_of, local_rays, reachable
+from sweeps.compat import current_cluster
 from sweeps.options import RunOptions
 
 
@@ -177,6 +178,12 @@ def test_a_ray_of_the_sweep_s_own_is_no_cluster(monkeypatch: pytest.MonkeyPatch,
     assert RunOptions(address=address).cluster_address is None
     monkeypatch.setenv("RAY_ADDRESS", address)
     assert RunOptions().cluster_address is None
+
+
+def test_an_address_that_cannot_be_read_is_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
+    (tmp_path / "ray" / "ray_current_cluster").mkdir(parents=True)  # in the way of root, too
+    assert current_cluster() is None
 
 
 def test_one_that_takes_connections_and_says_nothing_is_waited_for_no_longer() -> None:
