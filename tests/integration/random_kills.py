@@ -105,7 +105,7 @@ def play(folder: Path, kills: int, *, say: Callable[[str], object] = lambda text
             if outcome.kills.total() == before:
                 break  # it has ended before a kill
         with _counted_driver(scene, outcome) as driver:
-            outcome.last_code = driver.wait(PATIENCE)
+            outcome.last_code = driver.wait(4 * PATIENCE)  # all that the kills have left to do
         outcome.processes = scene.processes_left()
         outcome.temp = sorted(path.name for path in temp.iterdir())
         outcome.table = compare(undisturbed, scene.tables())
