@@ -33,6 +33,7 @@ class ReplicateSource:
     threads          the number of CPU threads
     compiled         whether its network was compiled for training
     counts           training examples per class (`TaskArrays.drawn_counts`); None where the result has none
+    seconds          its share of the time that training took; None where the result does not say
     """
 
     seed: int
@@ -49,6 +50,7 @@ class ReplicateSource:
     threads: int | None = None
     compiled: bool = False
     counts: tuple[int, ...] | None = None
+    seconds: float | None = None
 
 
 @dataclass(frozen=True)

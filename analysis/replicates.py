@@ -42,6 +42,7 @@ def replicate_source(store: Store, config: TrialConfig, done: Done, origin: str)
         threads=_whole(result, "threads"),
         compiled=result.get("compiled") is True,
         counts=task_arrays(config.data).drawn_counts(result.get("counts") or {}),
+        seconds=_seconds(result),
     )
 
 
@@ -112,3 +113,8 @@ def _failure_reason(failure: Mapping[str, Any]) -> str:
 def _front(text: str) -> str:
     """The text; of a long one the front, where the cause stands."""
     return text if len(text) <= _REASON_LENGTH else text[: _REASON_LENGTH - 1] + "…"
+
+
+def _seconds(result: Mapping[str, Any]) -> float | None:
+    value = result.get("wall_seconds")
+    return float(value) if isinstance(value, int | float) else None

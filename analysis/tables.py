@@ -210,7 +210,7 @@ def _facts(cells: Sequence[Cell], manifest: SweepManifest, statistics: SweepStat
     if rows != DEFAULT_ROWS:
         facts.append(f"Rows: {', '.join(rows)}.")
     facts += _pruning_facts(cells)
-    facts += [effect.words() for effect in statistics.effects]
+    facts += [one.words() for one in statistics.effects if not one.metric.is_of_one_class]
     facts.append(_drawn_fact(cells, statistics))
     facts.append(f"Commits: {', '.join(commits(cells)) or 'none'}.")
     return tuple(facts)

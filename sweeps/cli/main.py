@@ -18,6 +18,7 @@ from sweeps.cli import (
     cluster_commands,
     evaluate_command,
     export_command,
+    explain_command,
     plan_commands,
     plugin_commands,
     result_commands,
@@ -45,6 +46,7 @@ cluster_commands.register(app)
 train_command.register(app)
 evaluate_command.register(app)
 export_command.register(app)
+explain_command.register(app)
 plugin_commands.register(app)
 
 
