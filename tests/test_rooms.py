@@ -54,7 +54,7 @@ FLOORS = {
         ["clash", "orphans"],
     ],
     "analysis": [
-        ["curves", "pictures"],
+        ["curves", "explain", "pictures"],
         ["tables"],
         ["frames", "provenance", "render"],
         ["class_counts"],
