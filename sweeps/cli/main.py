@@ -17,8 +17,8 @@ from rich.logging import RichHandler
 from sweeps.cli import (
     cluster_commands,
     evaluate_command,
-    export_command,
     explain_command,
+    export_command,
     plan_commands,
     plugin_commands,
     result_commands,
