@@ -69,13 +69,21 @@ class Cell:
 
     @property
     def complete(self) -> bool:
-        """True when the chosen trial is complete and no candidate has a failed or pending replicate.
+        """True when the chosen trial is complete and no candidate lacks what a relaunch would train.
 
         Divergence and pruning of other candidates are final and leave the cell complete: the choice stands.
         """
-        if self.chosen is None or not self.chosen.complete:
+        if self.chosen is None or not self.chosen.complete or self._damage:
             return False
         return all(candidate.final for candidate in self.candidates)
+
+    @property
+    def damaged(self) -> int:
+        """Number of replicates, of all candidates, of which a file is known to be damaged."""
+        damaged = int(self._damage is not None)
+        for candidate in self.candidates:
+            damaged += sum(missing.state == "damaged" for missing in candidate.missing)
+        return damaged
 
     @property
     def candidates_pruned(self) -> int:
@@ -99,6 +107,8 @@ class Cell:
         parts = []
         if self.chosen.missing:
             parts.append(f"{self.found}/{self.expected} replicates: {shortfall(self.chosen.missing)}")
+        if self._damage:
+            parts.append(f"damaged: {self._damage}")
         others = [c for c in self.candidates if c is not self.chosen and not c.final]
         if others:
             told = shortfall(_missing(others))
@@ -106,6 +116,11 @@ class Cell:
         if self.candidates_pruned:
             parts.append(f"{self.candidates_pruned} of {of_all} candidates pruned")
         return "; ".join(parts)
+
+    @property
+    def _damage(self) -> str | None:
+        """What is damaged of the chosen trial beside its scores."""
+        return None if self.test is None else self.test.damage
 
     def _reasons(self) -> list[str]:
         """Why no candidate can be ranked."""

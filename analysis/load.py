@@ -18,21 +18,20 @@ from numpy.typing import NDArray
 
 from analysis.adjusted import Adjusted, adjusted_decisions, is_adjustable
 from analysis.alignment import SplitAligner
+from analysis.found import Found, find_results, name_of, origin_of, told_markers
 from analysis.records import (
-    Missing,
-    ReplicateSource,
     Scored,
     TestRecord,
     TrialRecord,
     ValidationRecord,
     ensemble_outputs,
 )
-from analysis.replicates import missing_replicates, replicate_source, trial_standing
+from analysis.replicates import missing_replicates, told_damage, trial_standing
 from search_spaces.config import Targets, TrialConfig
-from search_spaces.errors import MixedDataError, StoreError
-from search_spaces.labels import block_key, trial_label
+from search_spaces.errors import DamagedError, MixedDataError, StoreError
+from search_spaces.labels import block_key
 from search_spaces.reading import Reading
-from trainer.store import Done, Standing, Store, SweepManifest, wanted_seeds
+from trainer.store import Damage, Done, Store, SweepManifest, wanted_seeds
 from trainer.tasks.base import task_arrays
 
 _MOST_NAMES = 5
@@ -68,24 +67,26 @@ def load_sweep(
     """Read a sweep's stored results, `workers` trials at a time.
 
     `more` are rates at which metrics are wanted besides the sweep's own. Only replicates that completed and
-    that the manifest wants count as found. Raises MixedDataError when replicates of a block are of different
-    data, StoreError when they differ in example ids or targets, or a file is damaged.
+    that the manifest wants count as found; one of which a file is damaged is missing, and says so. Raises
+    MixedDataError when replicates of a block are of different data, StoreError when they differ in example
+    ids or targets.
     """
     trials = sorted(manifest.trials, key=lambda config: config.trial_id)
     wanted = wanted_seeds(trials)
     if len(wanted) != len(trials):
         repeated = len(trials) - len(wanted)
         raise StoreError(f"sweep {manifest.name}: expected each trial once, found {repeated} repeated")
-    done = store.all_replicates(wanted)
+    damage: Damage = {}
+    done = store.all_replicates(wanted, damage)
     blocks = {block_key(config.data): _Block() for config in trials}
     rates = manifest.reading.targets
     if more is not None:
         rates = rates.joined(more)
 
-    def find(config: TrialConfig) -> _Found:
-        return _find(store, config, done.get(config.trial_id, {}))
+    def find(config: TrialConfig) -> Found:
+        return find_results(store, config, done.get(config.trial_id, {}), told_markers(store, damage, config))
 
-    def load(found: _Found) -> TrialRecord:
+    def load(found: Found) -> TrialRecord:
         return _load_trial(store, found, blocks[block_key(found.config.data)], rates)
 
     with ThreadPoolExecutor(max_workers=workers) as pool:
@@ -102,9 +103,10 @@ def load_trial(
 
     `rates` are those at which its metrics are wanted. Raises StoreError as `load_sweep` does.
     """
+    damage: Damage = {}
     if done is None:
-        done = store.all_replicates(wanted_seeds([config])).get(config.trial_id, {})
-    found = _find(store, config, done)
+        done = store.all_replicates(wanted_seeds([config]), damage).get(config.trial_id, {})
+    found = find_results(store, config, done, told_markers(store, damage, config))
     _check_data_hashes([found])
     return _load_trial(store, found, _Block(), rates)
 
@@ -117,13 +119,14 @@ def read_test(store: Store, trial: TrialRecord, rates: Targets) -> TestRecord | 
     if not trial.done:
         return None
     aligner, tables = SplitAligner("test"), []
-    name = _name(trial.config)
+    name = name_of(trial.config)
     rows = []
     for done in trial.done:
         tables.append(store.replicates.read_scores(done))
-        rows.append(aligner.align(tables[-1], _origin(name, done)))
+        rows.append(aligner.align(tables[-1], origin_of(name, done)))
     outputs = np.stack(rows)
     summary = _summary(trial.config, rates, aligner.targets(), outputs, trial.counts)
+    batches, damage = _critical_batches(store, trial)
     return TestRecord(
         config=trial.config,
         rates=rates,
@@ -133,22 +136,29 @@ def read_test(store: Store, trial: TrialRecord, rates: Targets) -> TestRecord | 
         metrics=summary.ensemble,
         replicates=summary.replicates,
         undefined=summary.undefined,
-        batches=_critical_batches(store, trial),
+        batches=batches,
+        damage=damage,
         adjusted=_adjusted(trial, tables, (aligner.targets(), ensemble_outputs(outputs))),
         groups=aligner.groups(),
     )
 
 
-def _critical_batches(store: Store, trial: TrialRecord) -> float | None:
-    """The share of a constrained trial's batches that hold a critical example; None where none is told."""
+def _critical_batches(store: Store, trial: TrialRecord) -> tuple[float | None, str | None]:
+    """The share of a constrained trial's batches that hold a critical example; None where none is told.
+
+    And why curves cannot be read; None where they can.
+    """
     if trial.config.constraint is None:
-        return None
+        return None, None
     shares: list[float] = []
     for done in trial.done:
-        epochs = store.replicates.read_epochs(done)
+        try:
+            epochs = store.replicates.read_epochs(done)
+        except DamagedError as error:
+            return None, told_damage(store, error)
         if _CRITICAL_BATCHES in epochs.column_names:
             shares += epochs[_CRITICAL_BATCHES].drop_null().to_pylist()
-    return math.fsum(shares) / len(shares) if shares else None
+    return math.fsum(shares) / len(shares) if shares else None, None
 
 
 def _adjusted(
@@ -157,9 +167,9 @@ def _adjusted(
     """The ensemble's adjusted decisions on test; None where they make no sense."""
     if not is_adjustable(trial.config):
         return None
-    aligner, name, rows = SplitAligner("val"), _name(trial.config), []
+    aligner, name, rows = SplitAligner("val"), name_of(trial.config), []
     for done, table in zip(trial.done, tables, strict=True):
-        rows.append(aligner.align(table, _origin(name, done)))
+        rows.append(aligner.align(table, origin_of(name, done)))
     validation = aligner.targets(), ensemble_outputs(np.stack(rows))
     return adjusted_decisions(trial.config, trial.counts, validation, test)
 
@@ -188,53 +198,30 @@ def _summary(
     return _Summary(ensemble, replicates, arrays.undefined_reason(targets, rows))
 
 
-@dataclass(frozen=True)
-class _Found:
-    """What there is of a trial before its scores are read.
-
-    name        what errors call it
-    missing     its wanted replicates without a score, and why
-    completed   its replicates with one, by ascending seed
-    sources     what each of these was trained on, and by what
-    """
-
-    config: TrialConfig
-    name: str
-    standing: Standing
-    missing: tuple[Missing, ...]
-    completed: tuple[Done, ...]
-    sources: tuple[ReplicateSource, ...]
-
-
-def _find(store: Store, config: TrialConfig, done: Mapping[int, Done]) -> _Found:
-    standing, failure = trial_standing(store, config, done)
-    missing = missing_replicates(store, standing, done, failure)
-    completed = tuple(done[s] for s in sorted(config.seeds) if standing.states[s] == "completed")
-    name, sources = _name(config), []
-    for replicate in completed:
-        sources.append(replicate_source(store, config, replicate, _origin(name, replicate)))
-    return _Found(config, name, standing, missing, completed, tuple(sources))
-
-
-def _load_trial(store: Store, found: _Found, block: _Block, rates: Targets) -> TrialRecord:
+def _load_trial(store: Store, found: Found, block: _Block, rates: Targets) -> TrialRecord:
     config, rows = found.config, []
-    for replicate in found.completed:
-        origin = _origin(found.name, replicate)
-        table = store.replicates.read_scores(replicate)
+    for seed in list(found.sources):
+        origin = origin_of(found.name, found.done[seed])
+        try:
+            table = store.replicates.read_scores(found.done[seed])
+        except DamagedError as error:
+            found.leave_out(store, seed, error)
+            continue
         if config.data.validates:
             rows.append(block.validation.align(table, origin))
         block.test.align(table, origin)
     validation = None
     if rows:
-        counts = found.sources[0].counts
+        counts = next(iter(found.sources.values())).counts
         validation = _validation(config, rates, block.validation, rows, counts)
+    standing, failure = trial_standing(store, config, found.done, found.damage)
     return TrialRecord(
         config=config,
         trial_id=config.trial_id,
-        standing=found.standing,
-        done=found.completed,
-        sources=found.sources,
-        missing=found.missing,
+        standing=standing,
+        done=tuple(found.done[seed] for seed in found.sources),
+        sources=tuple(found.sources.values()),
+        missing=missing_replicates(store, standing, found.done, failure, found.damage),
         validation=validation,
     )
 
@@ -259,12 +246,12 @@ def _validation(
     )
 
 
-def _check_data_hashes(trials: Sequence[_Found]) -> None:
+def _check_data_hashes(trials: Sequence[Found]) -> None:
     """Raises MixedDataError when replicates of one block were trained on different data."""
     blocks: dict[str, dict[str, set[str]]] = {}
     for trial in trials:
         hashes = blocks.setdefault(block_key(trial.config.data), {})
-        for source in trial.sources:
+        for source in trial.sources.values():
             hashes.setdefault(source.data_sha256, set()).add(trial.name)
     for hashes in blocks.values():
         if len(hashes) > 1:
@@ -281,13 +268,3 @@ def _few(names: Sequence[str]) -> str:
     if len(names) > _MOST_NAMES:
         told += f" and {len(names) - _MOST_NAMES} more"
     return told
-
-
-def _name(config: TrialConfig) -> str:
-    """What errors call a trial."""
-    return f"{config.trial_id} ({trial_label(config)})"
-
-
-def _origin(trial: str, replicate: Done) -> str:
-    """What errors call a replicate of the trial of that name."""
-    return f"trial {trial} seed {replicate.seed}"

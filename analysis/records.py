@@ -55,7 +55,7 @@ class ReplicateSource:
 
 @dataclass(frozen=True)
 class Missing:
-    """A wanted replicate without a score: "diverged", "pruned", "failed" or "pending", and why.
+    """A wanted replicate without a score: "diverged", "pruned", "failed", "damaged" or "pending", and why.
 
     `pruned_by` is the metric by which a pruned one fell behind ("val/auroc"); None where none is stored.
     """
@@ -116,6 +116,7 @@ class TestRecord:
     undefined   why metrics are NaN, or None
     batches     share of training batches that hold a critical example, mean over epochs and replicates; None
                 without a constraint, and of results that do not tell it
+    damage      which of its curves are damaged; None where none is
     adjusted    of the ensemble after post-hoc logit adjustment, where that makes sense
     groups      [examples], the hashed group of each, a patient for one; None of a source without groups
     """
@@ -131,6 +132,7 @@ class TestRecord:
     replicates: Mapping[str, NDArray[np.float64]]
     undefined: str | None = None
     batches: float | None = None
+    damage: str | None = None
     adjusted: Adjusted | None = None
     groups: NDArray[np.str_] | None = None
 
@@ -224,7 +226,7 @@ def ensemble_outputs(outputs: NDArray[np.float32]) -> NDArray[np.float64]:
 def shortfall(missing: Sequence[Missing]) -> str:
     """Why replicates are missing, in words: "2 diverged (loss is nan), 1 failed (out of memory)"."""
     parts = []
-    for state in ("diverged", "pruned", "failed", "pending"):
+    for state in ("diverged", "pruned", "failed", "damaged", "pending"):
         alike = [m for m in missing if m.state == state]
         if alike:
             reasons = sorted({m.reason for m in alike if m.reason})

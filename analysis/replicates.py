@@ -7,7 +7,7 @@ from typing import Any
 
 from analysis.records import Missing, ReplicateSource
 from search_spaces.config import TrialConfig
-from search_spaces.errors import StoreError
+from search_spaces.errors import DamagedError, StoreError
 from search_spaces.words import cause
 from trainer.store import Done, Standing, Store, standing, states_of
 from trainer.tasks.base import task_arrays
@@ -18,8 +18,10 @@ _REASON_LENGTH = 300
 def replicate_source(store: Store, config: TrialConfig, done: Done, origin: str) -> ReplicateSource:
     """Where a completed replicate's numbers come from; `origin` names it in errors.
 
-    Raises StoreError for a result that does not tell its data, or that is damaged.
+    Raises StoreError for a result that does not tell its data, DamagedError where a file is damaged.
     """
+    if "scores" not in done.files:
+        raise DamagedError(f"{origin}: its DONE marker lists no scores")
     result = store.replicates.read_result(done)
     data_sha256 = result.get("data_sha256")
     if not isinstance(data_sha256, str) or not data_sha256:
@@ -46,33 +48,47 @@ def replicate_source(store: Store, config: TrialConfig, done: Done, origin: str)
     )
 
 
+def told_damage(store: Store, error: DamagedError) -> str:
+    """What is damaged, by its path in the output folder: tables hold no path of a machine."""
+    return str(error).replace(store.storage.where(""), "")
+
+
 def trial_standing(
-    store: Store, config: TrialConfig, done: Mapping[int, Done]
+    store: Store, config: TrialConfig, done: Mapping[int, Done], damage: Mapping[int, str]
 ) -> tuple[Standing, Mapping[str, Any]]:
     """How a trial stands, and what its last attempt failed of where replicates are missing since; else {}.
 
-    `done` are the DONE markers of its ended replicates by seed.
+    `done` are the DONE markers of its sound replicates by seed, and `damage` tells of the others that ended:
+    they count as failed.
     """
-    found = standing(config.seeds, states_of(done))
+    states = states_of(done)
+    missing = standing(config.seeds, states).missing
     failure = None
-    if found.missing:
+    if set(missing) - set(damage):
         failure = store.notes.read_failure(config.trial_id)
-    if failure is None:
-        return found, {}
-    failed_seeds = failure.get("seeds") or ()
-    return standing(config.seeds, states_of(done), failed=True, failed_seeds=failed_seeds), failure
+    failed = set(damage)
+    if failure is not None:
+        failed.update(failure["seeds"] or missing)
+    found = standing(config.seeds, states, failed=bool(failed), failed_seeds=failed)
+    return found, failure or {}
 
 
 def missing_replicates(
-    store: Store, found: Standing, done: Mapping[int, Done], failure: Mapping[str, Any]
+    store: Store,
+    found: Standing,
+    done: Mapping[int, Done],
+    failure: Mapping[str, Any],
+    damage: Mapping[int, str],
 ) -> tuple[Missing, ...]:
-    """Wanted replicates without a score: how each ended, else the trial's failure, else pending."""
+    """Wanted replicates without a score: how each ended, its damage, the trial's failure, or pending."""
     missing = []
     for seed, state in sorted(found.states.items()):
         if state == "completed":
             continue
         reason, pruned_by = "", None
-        if state == "failed":
+        if state == "failed" and seed in damage:
+            state, reason = "damaged", damage[seed]
+        elif state == "failed":
             reason = _failure_reason(failure)
         elif seed in done:  # not a pruned trial's other seeds, which never ended
             result = store.replicates.read_result(done[seed])

@@ -10,6 +10,7 @@
     ├── OutputError             1   what a command prints could not be written
     ├── Interrupted           130   the user asked to stop; checkpoints were written
     ├── StoreError              3   the result store cannot be read or written, or contradicts itself
+    │   ├── DamagedError        3   a stored file is missing, or not what was written
     │   ├── MixedDataError      3   results of one block are of different data
     │   └── TrialSchemaError    3   what is stored is of another trial schema than this version trains
     └── LeaseError              4   another driver is running the same sweep
@@ -68,6 +69,10 @@ class StoreError(AlmsweepError):
     """The result store cannot be read or written, or what it holds contradicts itself."""
 
     exit_code = 3
+
+
+class DamagedError(StoreError):
+    """A stored file is missing though another lists it, or its content is not what was written."""
 
 
 class MixedDataError(StoreError):

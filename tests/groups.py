@@ -11,6 +11,7 @@ import sys
 
 GROUPS = {
     "benchmarks": "every benchmark on a small scale",
+    "damage": "bytes of a finished store damaged in turn, and mended",
     "compiled": "torch.compile, in a trial and in a sweep",
     "faults-1": "faults in the middle of a sweep: killed processes, interrupts, the cluster",
     "faults-2": "faults in the middle of a sweep: storage and hangs",

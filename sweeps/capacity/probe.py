@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Protocol, TypeVar
 
 from search_spaces.config import TrialConfig
-from search_spaces.errors import AlmsweepError
+from search_spaces.errors import AlmsweepError, DamagedError
 from search_spaces.labels import trial_label
 from search_spaces.sizes import output_count
 from sweeps.capacity.machine import machine_kind
@@ -21,7 +22,10 @@ from sweeps.options import RunOptions
 from sweeps.plan import PlannedTrial
 from trainer.options import TrialOptions
 from trainer.store import Store, layout
+from trainer.store.seal import check_seal, sealed
 from trainer.trial_needs import TrialNeeds
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -169,6 +173,7 @@ def measured(store_uri: str, request: Request) -> TrialNeeds:
     threads    of the processor, per trial
     trial      the trial that was measured, in words
     compiled   whether its network went through `torch.compile`
+    sha256     of the rest
     """
     store, key = Store(store_uri), _key(request.config, request.trial)
     cached = _cached(store, key)
@@ -181,7 +186,7 @@ def measured(store_uri: str, request: Request) -> TrialNeeds:
         "trial": trial_label(request.config),
         "compiled": request.trial.compile,
     }
-    store.storage.write_json(layout.probe(key), {**facts, **asdict(found)})
+    store.storage.write_json(layout.probe(key), sealed({**facts, **asdict(found)}))
     return found
 
 
@@ -193,12 +198,20 @@ def _tells(cached: TrialNeeds, request: Request) -> bool:
 
 
 def _cached(store: Store, key: str) -> TrialNeeds | None:
-    content = store.storage.read_json(layout.probe(key))
-    if content is None:
+    try:
+        content = store.storage.read_json(layout.probe(key))
+        if content is None:
+            return None
+        check_seal(content, store.storage.where(layout.probe(key)))
+    except DamagedError as error:
+        log.info("%s; it is measured again", error)
         return None
     # The file holds other facts too; a measurement of an earlier version lacks what was not measured then.
     known = {field.name for field in fields(TrialNeeds)}
-    return TrialNeeds(**{name: value for name, value in content.items() if name in known})
+    try:
+        return TrialNeeds(**{name: value for name, value in content.items() if name in known})
+    except TypeError:  # something else lies in its place
+        return None
 
 
 def _lacks_bf16(needs: TrialNeeds, asked: Probes | Request) -> bool:

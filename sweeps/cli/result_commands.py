@@ -184,6 +184,7 @@ def write_tables_of(
         console.print(Text(f"{manifest.name}: {_why_no_table(made)}"), soft_wrap=True)
     else:
         console.print(Text(made.printed(console.width)), soft_wrap=True)
+    _say_damage(console, made, manifest.name)
     if unwritten is None and not is_empty:
         console.print(Text(f"tables: {root / 'tables' / manifest.name}/"), soft_wrap=True)
     elif unwritten is not None and isinstance(unwritten.__cause__, OSError):
@@ -191,6 +192,17 @@ def write_tables_of(
             raise unwritten
         console.print(Text(f"not written, as these results may only be read: {unwritten}"), soft_wrap=True)
     return not is_empty and bool(made.frame["complete"].all())
+
+
+def _say_damage(console: Console, made: Tables, sweep: str) -> None:
+    """How many replicates are damaged, and what trains them again; nothing where none is."""
+    damaged = 0
+    for cell in made.cells:
+        damaged += cell.damaged
+    if damaged:
+        again = advised("retry", "--failed", space=sweep)
+        words = f"damaged in the store: {count(damaged, 'replicate')}; trained again by: {again}"
+        console.print(Text(words), soft_wrap=True)
 
 
 def _write(made: Tables, sweep: str, root: Path) -> StoreError | None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from search_spaces.catalog import is_file, load_space
 from search_spaces.config import Absent, Task, members_of
-from search_spaces.errors import InputError, SpaceError, StoreError
+from search_spaces.errors import DamagedError, InputError, SpaceError, StoreError
 from search_spaces.labels import relabelled
 from search_spaces.paths import given_path
 from search_spaces.search import Search
@@ -19,6 +20,8 @@ from sweeps.driver.change import SpaceChange, space_change
 from sweeps.driver.two_stage import continued, is_first_stage
 from sweeps.hints import advised
 from trainer.store import Store, SweepManifest, stored_space
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,7 @@ def open_sweep(
     except InputError:
         if space not in store.sweep_names():
             raise
-        opened = _of_store(store.read_sweep(space), store)
+        opened = _of_store(_read(space, store), store)
     else:
         opened = _of_space(found, store)
     if opened.search is None:
@@ -99,14 +102,14 @@ def open_stored(space: str, store: Store, replicates: int | None = None) -> Open
     """
     names = store.sweep_names()
     if space in names:
-        return _as_asked(_of_store(store.read_sweep(space), store), replicates)
+        return _as_asked(_of_store(_read(space, store), store), replicates)
     try:
         found = load_space(space)
     except SpaceError as error:
         return _as_asked(_of_store(_without_plugin(space, store, error), store), replicates)
     if found.name not in names:
         return _as_asked(_of_space(found, store), replicates)
-    stored = store.read_sweep(found.name)
+    stored = _read(found.name, store)
     if is_file(space):
         _check_same(space, found, stored, store)
     return _as_asked(_of_store(_read_by(found, stored), store), replicates)
@@ -159,7 +162,7 @@ def _without_plugin(path: str, store: Store, error: SpaceError) -> SweepManifest
     name = space_name(given_path(path)) if is_file(path) else None
     if name is None or name not in store.sweep_names():
         raise error
-    stored = store.read_sweep(name)
+    stored = _read(name, store)
     for member in members_of(stored.trials):
         if isinstance(member, Absent) and member.name in str(error):
             return stored
@@ -179,6 +182,14 @@ def _check_same(path: str, space: SearchSpace, stored: SweepManifest, store: Sto
     )
 
 
+def _read(name: str, store: Store) -> SweepManifest:
+    """A stored sweep. Raises DamagedError, with what mends it, where its manifest is damaged."""
+    try:
+        return store.read_sweep(name)
+    except DamagedError as error:
+        raise DamagedError(f"{error}; `almsweep run` with the sweep's space writes it again") from error
+
+
 def _of_store(stored: SweepManifest, store: Store) -> OpenedSweep:
     """A stored sweep, as it was last run."""
     return OpenedSweep(store, stored, known=stored.space)
@@ -196,13 +207,18 @@ def _of_space(space: SearchSpace, store: Store) -> OpenedSweep:
     """A space's sweep; what the store knows of its search, or of its second stage, is in it."""
     store.check_trial_schema(space.name)
     manifest = SweepManifest(space.name, space.trials, reading=space.reading, space=space.fingerprint)
+    samples = None if space.search is None else space.search.samples
+    new = OpenedSweep(store, replace(manifest, samples=samples), space.search)
     if space.name not in store.sweep_names():
-        samples = None if space.search is None else space.search.samples
-        return OpenedSweep(store, replace(manifest, samples=samples), space.search)
-    known = stored_space(store.storage, space.name)
-    if known == space.fingerprint and space.search is None and space.name != TWO_STAGE:
-        return OpenedSweep(store, manifest, known=known)
-    stored = store.read_sweep(space.name)
+        return new
+    try:
+        known = stored_space(store.storage, space.name)
+        if known == space.fingerprint and space.search is None and space.name != TWO_STAGE:
+            return OpenedSweep(store, manifest, known=known)
+        stored = store.read_sweep(space.name)
+    except DamagedError as error:
+        log.warning("%s; a run writes it again from the space", error)
+        return new
     change = space_change(store, stored, space)
     if space.search is not None:
         manifest = _searched(manifest, _read_by(space, stored), space.search, change)

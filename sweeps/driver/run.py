@@ -15,7 +15,14 @@ from rich.console import Console
 from analysis.cells import check_seeds
 from analysis.select import check_rule
 from search_spaces.config import Targets, check_installed
-from search_spaces.errors import AlmsweepError, InputError, Interrupted, LeaseError, SweepStopped
+from search_spaces.errors import (
+    AlmsweepError,
+    DamagedError,
+    InputError,
+    Interrupted,
+    LeaseError,
+    SweepStopped,
+)
 from sweeps.driver.data import RunData
 from sweeps.driver.lease import Lease
 from sweeps.driver.opened import OpenedSweep
@@ -123,7 +130,10 @@ def _check_first_weights(work: Work, options: RunOptions) -> None:
 
 def _check_not_replaced(sweep: OpenedSweep) -> None:
     """Raise LeaseError where another driver ran another space under this name since the sweep was opened."""
-    found = stored_space(sweep.store.storage, sweep.name)
+    try:
+        found = stored_space(sweep.store.storage, sweep.name)
+    except DamagedError:  # was told of when the sweep was opened; it is written again
+        return
     if found not in (None, sweep.known, sweep.manifest.space):
         raise LeaseError(
             f"sweep {sweep.name!r} was run with another space by another driver while this one waited; "

@@ -11,6 +11,7 @@ from analysis.load import load_trial
 from analysis.records import TrialRecord
 from analysis.select import rule_of
 from search_spaces.config import TrialConfig
+from search_spaces.errors import DamagedError, TrialSchemaError
 from search_spaces.rows import CellKey, cell_key
 from trainer.store import Store, SweepManifest
 
@@ -20,8 +21,9 @@ log = logging.getLogger(__name__)
 class WeightKeeper:
     """Deletes a trial's weights as soon as another trial of its cell is preferred by the selection rule.
 
-    Weights of trials that another sweep of the same store expects too are left alone. The store is read and
-    weights are deleted by a thread, one trial after another, until `close`.
+    Weights of trials that another sweep of the same store expects too are left alone, and all where it is not
+    known what one expects. The store is read and weights are deleted by a thread, one trial after another,
+    until `close`.
     """
 
     def __init__(
@@ -34,9 +36,17 @@ class WeightKeeper:
         """Keep the weights of a sweep, of which these trials have ended already."""
         self.store, self.reading, self.rule = store, manifest.reading, rule
         self.shared: set[str] = set()
-        for name, other in store.read_sweeps().items():
-            if name != manifest.name:
-                self.shared.update(config.trial_id for config in other.trials)
+        self._knows_shared = True
+        for name in store.sweep_names():
+            if name == manifest.name:
+                continue
+            try:
+                self.shared.update(config.trial_id for config in store.read_sweep(name).trials)
+            except TrialSchemaError:  # no trial of theirs is of this one
+                continue
+            except DamagedError as error:
+                log.warning("%s; until that is mended, no weights are deleted", error)
+                self._knows_shared = False
         self.kept: dict[CellKey, list[TrialConfig]] = {}
         self._records: dict[str, TrialRecord] = {}
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="weights")
@@ -76,7 +86,7 @@ class WeightKeeper:
     def _forget(self, record: TrialRecord) -> None:
         """Delete the weights of a trial, unless another sweep expects it too."""
         self._records.pop(record.trial_id, None)
-        if record.trial_id not in self.shared:
+        if self._knows_shared and record.trial_id not in self.shared:
             for done in record.done:
                 self.store.replicates.delete_weights(done)
 

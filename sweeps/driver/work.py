@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.text import Text
 
 from search_spaces.config import Task, TrialConfig
 from search_spaces.errors import CheckpointError
 from sweeps.driver.opened import OpenedSweep
 from sweeps.plan import STATUSES, Plan, PlannedTrial, make_plan
-from trainer.store import Store, SweepManifest
+from trainer.store import Damage, Store, SweepManifest, find_damage, wanted_seeds
 
 if TYPE_CHECKING:
     from sweeps.search.study import SearchStudy
@@ -28,6 +29,7 @@ class Work:
     plan      the sweep's trials and how they stand
     wanted    the trials to be run
     again     those of them that had ended: to be reopened once the cluster is known to be able to run them
+    damage    why replicates that ended are to be trained again, by trial id and seed
     study     of a search: suggests more trials
     """
 
@@ -38,6 +40,7 @@ class Work:
     wanted: Sequence[PlannedTrial]
     again: Sequence[PlannedTrial]
     study: SearchStudy | None = None
+    damage: Damage = field(default_factory=dict)
 
     @property
     def manifest(self) -> SweepManifest:
@@ -68,7 +71,7 @@ class Work:
         return found
 
     def reopen(self) -> None:
-        """Forget that replicates of trials ended, unless they completed; and useless checkpoints."""
+        """Forget that replicates ended that did not complete or are damaged; and useless checkpoints."""
         for trial in self.again:
             failure = self.store.notes.read_failure(trial.trial_id) or {}
             if failure.get("error") == CheckpointError.__name__:
@@ -76,6 +79,8 @@ class Work:
             for seed, done in self.store.replicates.ended(trial.trial_id).items():
                 if seed in trial.config.seeds and done.state != "completed":
                     self.store.reopen(trial.trial_id, seed)
+            for seed in self.damage.get(trial.trial_id, {}):
+                self.store.reopen(trial.trial_id, seed)
 
 
 def find_work(
@@ -85,7 +90,8 @@ def find_work(
 
     With `only_changed` what it lacks is left out: trials of other data are to be run, which the data tell.
 
-    Every DONE marker is listed, whatever the store's index says.
+    Every DONE marker is listed, whatever the store's index says. With "failed" in `retry` every result is
+    read too: those that are damaged are to be trained again.
     """
     store, manifest, study = sweep.store, sweep.manifest, None
     if sweep.search is not None:
@@ -99,6 +105,25 @@ def find_work(
             highlight=False,
         )
     plan = make_plan(manifest.name, manifest.trials, store, trust_index=False)
+    damage: Damage = {}
+    if "failed" in retry:
+        damage = find_damage(store.storage, store.replicates, wanted_seeds(manifest.trials))
+        plan = _with_damage(plan, damage)
+        for told in damage.values():
+            for reason in told.values():
+                console.print(Text(f"damaged: {reason}"), soft_wrap=True)
     again = plan.of(*retry)
     wanted = again if retry or only_changed else plan.to_run()
-    return Work(store, manifest, sweep.tasks, plan, wanted, again, study)
+    return Work(store, manifest, sweep.tasks, plan, wanted, again, study, damage)
+
+
+def _with_damage(plan: Plan, damage: Damage) -> Plan:
+    """The plan in which trials with damaged replicates have failed, which are missing."""
+    trials = []
+    for trial in plan.trials:
+        lost = damage.get(trial.trial_id, {})
+        if lost:
+            missing = tuple(s for s in trial.config.seeds if s in trial.missing or s in lost)
+            trial = replace(trial, status="failed", missing=missing)
+        trials.append(trial)
+    return replace(plan, trials=tuple(trials))

@@ -30,7 +30,7 @@ from typing import Any
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
 from search_spaces.config import Metric, TrialConfig
-from search_spaces.errors import StoreError
+from search_spaces.errors import DamagedError, StoreError
 from search_spaces.labels import block_key
 from search_spaces.rows import DEFAULT_ROWS, cell_key
 from search_spaces.search import Search, objective_name
@@ -186,7 +186,12 @@ def make_scheduler(
     lacking = []
     for trial_id, done in store.all_replicates(wanted_seeds(known.values())).items():
         config = known[trial_id]
-        objective, curves = scheduler.objective(config), sorted(ensemble_curves(store, done).items())
+        try:
+            points = ensemble_curves(store, done)
+        except DamagedError as error:
+            log.warning("%s: nothing is learned from this trial", error)
+            continue
+        objective, curves = scheduler.objective(config), sorted(points.items())
         for epoch, point in curves:
             scheduler.observe(config, epoch, point.get(objective, math.nan), ended=True)
         if curves and not any(objective in point for _, point in curves):

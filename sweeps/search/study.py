@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from search_spaces.config import TrialConfig
 from search_spaces.domains import share
-from search_spaces.errors import StoreError, TrialSchemaError
+from search_spaces.errors import DamagedError, StoreError, TrialSchemaError
 from search_spaces.fingerprint import search_fingerprint
 from search_spaces.problem import Problem
 from search_spaces.search import Point, Search
@@ -48,6 +48,9 @@ def stored_configs(store: Store) -> dict[str, TrialConfig]:
         try:
             return store.read_config(trial_id)
         except TrialSchemaError:
+            return None
+        except DamagedError as error:
+            log.warning("%s: nothing is learned from this trial", error)
             return None
 
     with ThreadPoolExecutor(max_workers=16) as pool:

@@ -5,16 +5,20 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 from search_spaces.config import TrialConfig
-from search_spaces.errors import StoreError
+from search_spaces.errors import DamagedError, StoreError
 from search_spaces.search import Point, Search
 from sweeps.search.advisor import from_json, settled, to_json
 from trainer.store import Store, layout
+from trainer.store.seal import check_seal, sealed
+
+log = logging.getLogger(__name__)
 
 STUDY_SCHEMA = 1
 _READERS = 16
@@ -39,23 +43,19 @@ class Suggestion:
 def read_suggestions(store: Store, name: str, search: Search) -> tuple[dict[str, Suggestion], int]:
     """Earlier suggestions of the sweep `name` by trial id, in order, and the number of the next one.
 
-    Those that the search has no more, since it was changed, are left out. Raises StoreError for a file that
-    holds no suggestion.
+    Those that the search has no more, since it was changed, are left out; damaged ones, too, and are told of.
     """
-    paths = sorted(store.storage.list_files(layout.study(name), recursive=False))
-    with ThreadPoolExecutor(max_workers=_READERS) as pool:
-        contents = [content for content in pool.map(store.storage.read_json, paths) if content is not None]
+    paths = []
+    for path in sorted(store.storage.list_files(layout.study(name), recursive=False)):
+        if (layout.name_of(path) or "").isdecimal():
+            paths.append(path)
     found: dict[str, Suggestion] = {}
-    number = 0
-    try:
-        for content in sorted(contents, key=lambda content: int(content["number"])):
-            number = int(content["number"]) + 1
-            read = _suggestion(content, name, search)
+    with ThreadPoolExecutor(max_workers=_READERS) as pool:
+        for read in pool.map(lambda path: _read(store, path, name, search), paths):
             if read is not None:
                 found.setdefault(read.config.trial_id, read)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise StoreError(f"study {name}: a file holds no suggestion: {error!r}") from error
-    return found, number
+    last = max((int(layout.name_of(path) or 0) for path in paths), default=-1)
+    return found, last + 1
 
 
 def write_suggestion(store: Store, name: str, search: Search, suggestion: Suggestion) -> None:
@@ -66,6 +66,7 @@ def write_suggestion(store: Store, name: str, search: Search, suggestion: Sugges
     trial_id   the trial that it makes
     origin     "start", "random" or "sampler": from where its values come
     values     by key, as they were drawn
+    sha256     of the rest
     """
     content = {
         "schema": STUDY_SCHEMA,
@@ -74,7 +75,21 @@ def write_suggestion(store: Store, name: str, search: Search, suggestion: Sugges
         "origin": suggestion.origin,
         "values": to_json(search, suggestion.drawn),
     }
-    store.storage.write_json(layout.suggestion(name, suggestion.number), content)
+    store.storage.write_json(layout.suggestion(name, suggestion.number), sealed(content))
+
+
+def _read(store: Store, path: str, name: str, search: Search) -> Suggestion | None:
+    """The suggestion in a file, or None for one that the search has no more, or that is damaged."""
+    where = store.storage.where(path)
+    try:
+        content = store.storage.read_json(path)
+        if content is None:
+            return None
+        check_seal(content, where)
+        return _suggestion(content, name, search)
+    except (DamagedError, KeyError, TypeError, ValueError, AttributeError) as error:
+        log.warning("%s: holds no suggestion, so that the search goes on without it: %s", where, error)
+        return None
 
 
 def _suggestion(content: Mapping[str, Any], name: str, search: Search) -> Suggestion | None:

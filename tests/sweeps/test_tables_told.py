@@ -9,7 +9,7 @@ import pytest
 from click.testing import Result
 
 from search_spaces.config import Bce
-from sweeps.driver.opened import open_stored, open_sweep
+from sweeps.driver.opened import open_sweep
 from tests.analysis.stored_sweep import SweepBuilder, score_table, trial, with_column
 from tests.sweeps.data.runs import (
     RATIOS,
@@ -30,15 +30,13 @@ def test_a_sweep_that_cannot_be_read_keeps_no_other_from_its_table(cli: Cli, tmp
         sweep = open_sweep(str(space(tmp_path, text)), store)
         write_trial(store, sweep.manifest.trials[0])
         store.write_sweep(sweep.manifest)
-    broken = open_stored("b", store).manifest.trials[0].trial_id
-    (file,) = (tmp_path / "out" / "trials" / broken).glob("replicates/1/scores.*")
-    file.write_bytes(b"damaged")
+    (tmp_path / "out" / "sweeps" / "b.json").write_bytes(b"damaged")
     done = cli("tables", tmp_path / "out")
     assert done.exit_code == 3
     for name in ("a", "c"):
         assert (tmp_path / "out" / "tables" / name / "best.csv").is_file()
     (line,) = done.stderr.strip().splitlines()
-    assert line.startswith("almsweep: error: sweep b: ")
+    assert line.startswith(f"almsweep: error: {tmp_path / 'out' / 'sweeps' / 'b.json'}: expected JSON")
 
 
 @pytest.mark.parametrize("without", [0, 3], ids=["the same examples", "other examples"])

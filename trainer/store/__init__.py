@@ -1,6 +1,7 @@
 """The result store. `Store` is the door and `layout` says where everything lies."""
 
 from trainer.store import layout
+from trainer.store.damage import Damage, find_damage
 from trainer.store.manifest import SweepManifest, stored_space
 from trainer.store.markers import Done, StoredFile, new_attempt, states_of
 from trainer.store.notes import StopRequest
@@ -12,6 +13,7 @@ from trainer.store.store import Store, wanted_seeds
 
 __all__ = [
     "STORE_SCHEMA",
+    "Damage",
     "Done",
     "Retry",
     "Standing",
@@ -21,6 +23,7 @@ __all__ = [
     "StoredFile",
     "SweepManifest",
     "TrialFiles",
+    "find_damage",
     "layout",
     "new_attempt",
     "standing",

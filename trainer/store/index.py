@@ -2,22 +2,26 @@
 
 An entry under `index/` repeats a trial's DONE markers and results in one object, whose name tells the
 states: `c1-8_10.d9` says that seeds 1 to 8 and 10 completed and seed 9 diverged. Entries are written when a
-trial ends and may be missing; the markers are the truth.
+trial ends and may be missing or damaged; the markers are the truth.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 import trainer.store.layout as layout
-from search_spaces.errors import StoreError
+from search_spaces.errors import DamagedError
 from trainer.store.markers import Done, done_of, marker_content, states_of
 from trainer.store.replicates import Replicates
-from trainer.store.schema import STORE_SCHEMA, check_store_schema
+from trainer.store.schema import STORE_SCHEMA
+from trainer.store.seal import check_seal, sealed
 from trainer.store.storage import Storage
+
+log = logging.getLogger(__name__)
 
 # File systems take names of 255 bytes; a trial whose seeds need more has no entry and is listed instead.
 LONGEST_NAME = 200
@@ -66,17 +70,21 @@ class Index:
         return found
 
     def read(self, entry: IndexEntry) -> dict[int, Done]:
-        """The markers in an entry, by seed; none when it was deleted in the meantime."""
-        content = self._storage.read_json(entry.path)
-        if content is None:
+        """The markers in an entry, by seed; none when it was deleted in the meantime, or is damaged."""
+        try:
+            content = self._storage.read_json(entry.path)
+            if content is None:
+                return {}
+            check_seal(content, self._storage.where(entry.path))
+            copies = content.get("replicates")
+            trial_id, found = layout.trial_of(entry.path), {}
+            for seed, state in entry.states.items():
+                copy = copies.get(str(seed)) if isinstance(copies, dict) else None
+                found[seed] = done_of(trial_id, seed, state, copy)
+        except DamagedError as error:
+            log.info("%s; the markers tell", error)
             return {}
-        where = self._storage.where(entry.path)
-        check_store_schema(content, where)
-        copies = content.get("replicates")
-        if not isinstance(copies, dict) or not all(seed.isdecimal() for seed in copies):
-            raise StoreError(f"{where}: expected an index entry with markers by seed")
-        trial_id = layout.trial_of(entry.path)
-        return {int(seed): done_of(trial_id, int(seed), copy) for seed, copy in copies.items()}
+        return found
 
     def write(self, trial_id: str) -> None:
         """Copy the DONE markers and results of a trial into its entry, replacing an earlier one.
@@ -84,6 +92,7 @@ class Index:
         schema       of the store's files
         trial_id     the trial
         replicates   by seed: its DONE marker, and its `result` as text
+        sha256       of the rest
         """
         ended = self._replicates.ended(trial_id)
         old = self._storage.list_files(layout.index_folder(trial_id), recursive=False)
@@ -97,7 +106,7 @@ class Index:
                 copies[str(seed)] = {**marker_content(done), "result": result}
             content = {"schema": STORE_SCHEMA, "trial_id": trial_id, "replicates": copies}
             # A copy of what lasts.
-            self._storage.write_bytes(path, json.dumps(content).encode(), lasting=False)
+            self._storage.write_bytes(path, json.dumps(sealed(content)).encode(), lasting=False)
         for other in old:
             if other != path:
                 self._storage.delete(other)

@@ -23,6 +23,7 @@ that one listing tells every state.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from trainer.store.state import STATES, TrialFiles
@@ -33,6 +34,7 @@ TRIALS = "trials"
 INDEX = "index"
 
 _SUFFIX = {"epochs": "parquet", "scores": "parquet", "result": "json", "weights": "pt"}
+_ATTEMPT = re.compile(r"([a-z]+)\.([A-Za-z0-9_-]+)\.([a-z]+)")
 _CHECKPOINT = "checkpoint.pt"
 _FAILURE = "failure.json"
 
@@ -124,6 +126,18 @@ def attempt_name(kind: str, attempt: str) -> str:
     'scores.0a1b2c3d.parquet'
     """
     return f"{kind}.{attempt}.{_SUFFIX[kind]}"
+
+
+def attempt_of(kind: object, name: object) -> str | None:
+    """The attempt that wrote a file of this name; None where no attempt writes such a one of this kind.
+
+    >>> attempt_of("scores", "scores.0a1b2c3d.parquet"), attempt_of("scores", "result.0a1b2c3d.json")
+    ('0a1b2c3d', None)
+    """
+    match = _ATTEMPT.fullmatch(name) if isinstance(name, str) else None
+    if match is None or match[1] != kind or match[3] != _SUFFIX.get(match[1]):
+        return None
+    return match[2]
 
 
 def name_of(path: str) -> str | None:

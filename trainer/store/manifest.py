@@ -9,6 +9,7 @@ space          fingerprint of the space that it was last run with
 tpr_targets    how its results are read, where that is not the default; likewise the next two
 fpr_targets    false positive rates
 rows           what makes a row of the table
+sha256         of the rest
 labels         what a person calls the data of a block, where that was said: `label`, `data`
 """
 
@@ -22,10 +23,11 @@ from pydantic import BaseModel
 import trainer.store.layout as layout
 import trainer.store.schema as schema
 from search_spaces.config import DataConfig, TrialConfig
-from search_spaces.errors import StoreError
+from search_spaces.errors import DamagedError
 from search_spaces.labels import relabelled
 from search_spaces.problem import Problem
 from search_spaces.reading import DEFAULT_READING, Reading, parse_reading
+from trainer.store.seal import check_seal, sealed
 from trainer.store.storage import Storage, json_object
 
 _REASON_LENGTH = 300
@@ -89,22 +91,23 @@ def dump_manifest(manifest: SweepManifest) -> bytes:
             labels.append({**said, "data": data.model_dump(mode="json")})
     if labels:
         content["labels"] = labels
-    return json.dumps(schema.labelled(content)).encode()
+    return json.dumps(sealed(schema.labelled(content))).encode()
 
 
 def load_manifest(data: bytes, name: str, where: str) -> SweepManifest:
     """The manifest of a sweep from its file's content; `where` names the file.
 
-    Raises TrialSchemaError when it is of another trial schema, StoreError when it is no manifest.
+    Raises TrialSchemaError when it is of another trial schema, DamagedError when it is no manifest.
     """
     content = json_object(data, where)
+    check_seal(content, where)
     schema.check_store_schema(content, where)
     schema.check_trial_schema(content, where)
     try:
         found = _Content.model_validate_json(data)
         reading = parse_reading(content)
     except (ValueError, Problem) as error:
-        raise StoreError(f"{where}: not a sweep's trials: {short_reason(error)}") from error
+        raise DamagedError(f"{where}: not a sweep's trials: {short_reason(error)}") from error
     tasks = []
     for one in found.labels:
         tasks.append(one.data.model_copy(update={"label": one.label, "replace_splits": one.replace_splits}))
@@ -115,9 +118,12 @@ def load_manifest(data: bytes, name: str, where: str) -> SweepManifest:
 def stored_space(storage: Storage, name: str) -> str | None:
     """The fingerprint of the space that a stored sweep was run with, without reading its trials.
 
-    None where the sweep does not say it, or is not stored.
+    None where the sweep does not say it, or is not stored. Raises DamagedError for a file that is no
+    manifest.
     """
-    space = (storage.read_json(layout.sweep(name)) or {}).get("space")
+    content = storage.read_json(layout.sweep(name)) or {}
+    check_seal(content, storage.where(layout.sweep(name)))
+    space = content.get("space")
     return space if isinstance(space, str) else None
 
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from search_spaces.errors import StoreError
-from search_spaces.names import is_plain_name
+import trainer.store.layout as layout
+from search_spaces.errors import DamagedError
 from trainer.store.schema import STORE_SCHEMA
 
 
@@ -66,23 +66,37 @@ def marker_content(done: Done) -> dict[str, Any]:
     }
 
 
-def done_of(trial_id: str, seed: int, content: Mapping[str, Any]) -> Done:
+def done_of(trial_id: str, seed: int, state: str, content: Any) -> Done:
     """The marker whose file, or whose copy in the index, holds this content.
 
-    Raises StoreError where it is no marker's, or names a file elsewhere than beside the marker: what a
-    marker lists is read, and weights that are not kept are deleted.
+    Raises DamagedError where it is no marker's of this replicate in this state, or names files that no
+    attempt writes: what a marker lists is read, and weights that are not kept are deleted.
     """
+    what = f"trial {trial_id} seed {seed}: not a DONE marker's content"
     try:
-        files = {str(kind): StoredFile(**entry) for kind, entry in content["files"].items()}
-        result = content.get("result")
-        copy = None if result is None else str(result).encode()
-        done = Done(trial_id, seed, str(content["state"]), str(content["attempt"]), files, copy)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise StoreError(f"trial {trial_id} seed {seed}: not a DONE marker's content: {error!r}") from error
-    for entry in files.values():
-        if not is_plain_name(entry.name):
-            raise StoreError(
-                f"trial {trial_id} seed {seed}: expected names of files beside the DONE marker, "
-                f"found {entry.name!r}"
+        told = {key: content[key] for key in ("schema", "trial_id", "seed", "state")}
+        attempt, result = content["attempt"], content.get("result")
+        files = {kind: _stored_file(entry) for kind, entry in content["files"].items()}
+        copy = None if result is None else result.encode()
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise DamagedError(f"{what}: {error!r}") from error
+    expected = {"schema": STORE_SCHEMA, "trial_id": trial_id, "seed": seed, "state": state}
+    for key, value in expected.items():
+        if told[key] != value:
+            raise DamagedError(f"{what}: expected {key} {value!r}, found {told[key]!r}")
+    for kind, entry in files.items():
+        # Weights that were trained again are of another attempt.
+        by = layout.attempt_of(kind, entry.name)
+        if by is None or (by != attempt and kind != "weights"):
+            raise DamagedError(
+                f"{what}: expected names of files beside the DONE marker, found {entry.name!r} as {kind!r}"
             )
-    return done
+    return Done(trial_id, seed, state, attempt, files, copy)
+
+
+def _stored_file(entry: Any) -> StoredFile:
+    """A file as a marker lists it. Raises KeyError, TypeError or ValueError for what is none."""
+    file = StoredFile(**entry)
+    if not isinstance(file.sha256, str) or not isinstance(file.bytes, int):
+        raise ValueError(f"expected a hash and a size, found {entry!r}")
+    return file

@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import trainer.store.layout as layout
+from search_spaces.errors import DamagedError
 from search_spaces.redaction import redacted
 from trainer.store.retry import ONCE
 from trainer.store.storage import Storage
+
+PEAK_MEMORY = "peak_memory_bytes"
 
 
 @dataclass(frozen=True)
@@ -55,8 +58,27 @@ class Notes:
         self._storage.write_json(layout.failure(trial_id), safe)
 
     def read_failure(self, trial_id: str) -> dict[str, Any] | None:
-        """Why the trial's last attempt failed, or None."""
-        return self._storage.read_json(layout.failure(trial_id))
+        """Why the trial's last attempt failed, as `write_failure` was given it, or None.
+
+        Of a damaged file that it is.
+        """
+        try:
+            content = self._storage.read_json(layout.failure(trial_id))
+        except DamagedError as error:
+            return {"error": DamagedError.__name__, "message": str(error), "traceback": [], "seeds": []}
+        if content is None:
+            return None
+        failure = {"error": str(content.get("error", "")), "message": str(content.get("message", ""))}
+        lists = {}
+        for name, kind in (("traceback", str), ("seeds", int)):
+            found = content.get(name)
+            if isinstance(found, str):
+                found = found.splitlines()
+            listed = found if isinstance(found, list) else []
+            lists[name] = [item for item in listed if isinstance(item, kind)]
+        peak = content.get(PEAK_MEMORY)
+        numbers = {PEAK_MEMORY: peak} if isinstance(peak, int) else {}
+        return {**failure, **lists, **numbers}
 
     def clear_failure(self, trial_id: str) -> None:
         """Forget a failed attempt."""
@@ -72,8 +94,11 @@ class Notes:
         self._storage.write_json(layout.stop_request(trial_id), content, lasting=False)
 
     def stop_request(self, trial_id: str) -> StopRequest | None:
-        """Why a trial is to be stopped, or None where nobody asked for it."""
-        content = self._storage.read_json(layout.stop_request(trial_id))
+        """Why a trial is to be stopped, or None where nobody asked for it in words that can be read."""
+        try:
+            content = self._storage.read_json(layout.stop_request(trial_id))
+        except DamagedError:
+            return None
         if content is None:
             return None
         metric = content.get("metric")

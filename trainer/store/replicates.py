@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import logging
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -13,11 +14,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 import trainer.store.layout as layout
-from search_spaces.errors import StoreError
+from search_spaces.errors import DamagedError, StoreError
 from trainer.store.markers import Done, StoredFile, done_of, marker_content
-from trainer.store.schema import check_store_schema
 from trainer.store.state import STATES
 from trainer.store.storage import Storage
+
+log = logging.getLogger(__name__)
+
+# What else a marker lists, weights, is no part of a result.
+RESULT_FILES = ("epochs", "scores", "result")
 
 
 class Replicates:
@@ -27,12 +32,19 @@ class Replicates:
         self._storage = storage
 
     def ended(self, trial_id: str) -> dict[int, Done]:
-        """DONE markers of a trial's ended replicates, by seed."""
+        """DONE markers of a trial's ended replicates, by seed.
+
+        One that is damaged is told of, and its replicate has not ended.
+        """
         paths = self._storage.list_files(layout.replicates(trial_id), recursive=True)
         found: dict[int, Done] = {}
         for files in layout.trial_files(paths).values():
             for seed, state in files.replicates.items():
-                done = self.read_done(trial_id, seed, state)
+                try:
+                    done = self.read_done(trial_id, seed, state)
+                except DamagedError as error:
+                    log.warning("%s: this replicate counts as not trained", error)
+                    continue
                 if done is not None:
                     found[done.seed] = done
         return found
@@ -72,19 +84,24 @@ class Replicates:
         return done
 
     def read_done(self, trial_id: str, seed: int, state: str) -> Done | None:
-        """The DONE marker of a replicate that ended in this state, or None when it is not there."""
+        """The DONE marker of a replicate that ended in this state, or None when it is not there.
+
+        Raises DamagedError for a file that is none.
+        """
         relative = layout.marker(trial_id, seed, state)
         content = self._storage.read_json(relative)
         if content is None:
             return None
-        check_store_schema(content, self._storage.where(relative))
-        return done_of(trial_id, seed, content)
+        try:
+            return done_of(trial_id, seed, state, content)
+        except DamagedError as error:
+            raise DamagedError(f"{self._storage.where(relative)}: {error}") from error
 
     def read_file(self, done: Done, kind: str) -> bytes:
-        """A file that a DONE marker lists, its hash checked. Raises StoreError when missing or changed."""
+        """A file that a DONE marker lists, its hash checked. Raises DamagedError when missing or changed."""
         entry = done.files.get(kind)
         if entry is None:
-            raise StoreError(
+            raise DamagedError(
                 f"trial {done.trial_id} seed {done.seed}: no {kind} were stored (state: {done.state})"
             )
         copy = done.result if kind == "result" else None
@@ -94,9 +111,9 @@ class Replicates:
         data = self._storage.read_bytes(relative)
         where = self._storage.where(relative)
         if data is None:
-            raise StoreError(f"{where}: missing, though its DONE marker lists it")
-        if hashlib.sha256(data).hexdigest() != entry.sha256:
-            raise StoreError(f"{where}: content differs from the hash in its DONE marker")
+            raise DamagedError(f"{where}: missing, though its DONE marker lists it")
+        if len(data) != entry.bytes or hashlib.sha256(data).hexdigest() != entry.sha256:
+            raise DamagedError(f"{where}: content differs from the hash in its DONE marker")
         return data
 
     def read_scores(self, done: Done) -> pa.Table:
@@ -111,6 +128,19 @@ class Replicates:
         """A replicate's summary: state, metrics, scored epochs, seconds, device, versions, commit, data."""
         content: dict[str, Any] = json.loads(self.read_file(done, "result"))
         return content
+
+    def damage(self, done: Done) -> str | None:
+        """What is wrong with the files of a replicate's result, which are all read; None where nothing is.
+
+        Weights are left out: they are no part of it.
+        """
+        try:
+            for kind in RESULT_FILES:
+                if kind in done.files or kind != "scores":
+                    self.read_file(done, kind)
+        except DamagedError as error:
+            return str(error)
+        return None
 
     def has_weights(self, done: Done) -> bool:
         """Whether a replicate's weights are there; those of a trial that is not selected are not."""

@@ -20,7 +20,7 @@ import pyarrow as pa
 from pyarrow import fs
 
 import trainer.store.local as local
-from search_spaces.errors import InputError, StoreError
+from search_spaces.errors import DamagedError, InputError, StoreError
 from search_spaces.paths import check_is_folder, given_path
 from search_spaces.redaction import has_credentials
 from trainer.store.retry import Retry, is_denied, is_missing_bucket
@@ -221,7 +221,7 @@ class Storage:
         return bool(info.type == fs.FileType.File)
 
     def read_json(self, relative: str) -> dict[str, Any] | None:
-        """A JSON object's content, or None when there is no such object. Raises StoreError when malformed."""
+        """A JSON object's content, or None when there is none. Raises DamagedError when malformed."""
         data = self.read_bytes(relative)
         return None if data is None else json_object(data, self.where(relative))
 
@@ -256,11 +256,11 @@ def _folder(given: str) -> Path:
 
 
 def json_object(data: bytes, where: str) -> dict[str, Any]:
-    """The JSON object in a file called `where`. Raises StoreError where its content is none."""
+    """The JSON object in a file called `where`. Raises DamagedError where its content is none."""
     try:
         content = json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise StoreError(f"{where}: expected JSON: {error}") from error
+        raise DamagedError(f"{where}: expected JSON: {error}") from error
     if not isinstance(content, dict):
-        raise StoreError(f"{where}: expected a JSON object, found {type(content).__name__}")
+        raise DamagedError(f"{where}: expected a JSON object, found {type(content).__name__}")
     return content

@@ -11,6 +11,7 @@ one: `check_trial_schema` is asked before a command reads or adds anything (see 
 from __future__ import annotations
 
 import json
+import logging
 import re
 import secrets
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -21,16 +22,20 @@ from pathlib import Path
 import trainer.store.layout as layout
 import trainer.store.schema as schema
 from search_spaces.config import TrialConfig
-from search_spaces.errors import InputError, StoreError, TrialSchemaError
+from search_spaces.errors import DamagedError, InputError, TrialSchemaError
 from search_spaces.names import is_plain_name
+from trainer.store.damage import Damage
 from trainer.store.index import Index, IndexEntry
 from trainer.store.manifest import SweepManifest, dump_manifest, load_manifest, short_reason
 from trainer.store.markers import Done
 from trainer.store.notes import Notes
 from trainer.store.replicates import Replicates
 from trainer.store.retry import Retry
+from trainer.store.seal import check_seal, sealed
 from trainer.store.state import TrialFiles
 from trainer.store.storage import Storage
+
+log = logging.getLogger(__name__)
 
 _READERS = 16
 # From this many trials without an index entry on, one listing of everything costs less than one of each.
@@ -69,17 +74,27 @@ class Store:
         return self.storage.uri
 
     def identity(self) -> str:
-        """A random name of 8 hexadecimal digits, which the store gets when it is first asked for it."""
-        if self.storage.read_json(layout.IDENTITY) is None:
-            content = {"schema": schema.STORE_SCHEMA, "id": secrets.token_hex(4)}
-            self.storage.write_json(layout.IDENTITY, content)
-        # Of two that wrote it at once the later one counts.
-        content = self.storage.read_json(layout.IDENTITY) or {}
+        """A random name of 8 hexadecimal digits, which the store gets when it is first asked for it.
+
+        Raises DamagedError where the file that holds it is none.
+        """
         where = self.storage.where(layout.IDENTITY)
+        try:
+            if self.storage.read_json(layout.IDENTITY) is None:
+                content = sealed({"schema": schema.STORE_SCHEMA, "id": secrets.token_hex(4)})
+                self.storage.write_json(layout.IDENTITY, content)
+            # Of two that wrote it at once the later one counts.
+            content = self.storage.read_json(layout.IDENTITY) or {}
+            check_seal(content, where)
+            identity = content.get("id")
+            if not isinstance(identity, str) or not re.fullmatch(r"[0-9a-f]{8}", identity):
+                raise DamagedError(f"{where}: expected an id, given {identity!r}")
+        except DamagedError as error:
+            raise DamagedError(
+                f"{error}; delete {where} and another is made: MLflow then keeps the sweeps of this output "
+                "in experiments of other names"
+            ) from error
         schema.check_store_schema(content, where)
-        identity = content.get("id")
-        if not isinstance(identity, str) or not re.fullmatch(r"[0-9a-f]{8}", identity):
-            raise StoreError(f"{where}: expected an id, given {identity!r}")
         return identity
 
     # Sweeps
@@ -102,7 +117,8 @@ class Store:
     def read_sweep(self, name: str) -> SweepManifest:
         """Which trials a sweep expects.
 
-        Raises InputError when the store knows no such sweep, TrialSchemaError when it is of another schema.
+        Raises InputError when the store knows no such sweep, TrialSchemaError when it is of another schema,
+        and DamagedError for a file that is none.
         """
         data = None
         if is_plain_name(name):
@@ -113,22 +129,27 @@ class Store:
         return load_manifest(data, name, self.storage.where(layout.sweep(name)))
 
     def read_sweeps(self) -> dict[str, SweepManifest]:
-        """Every sweep by name, without those of another trial schema: no trial of theirs is of this one."""
+        """Every sweep by name, without those of another trial schema: no trial of theirs is of this one.
+
+        Those that are damaged are left out, too, and told of.
+        """
         found = {}
         for name in self.sweep_names():
-            with suppress(TrialSchemaError):
-                found[name] = self.read_sweep(name)
+            try:
+                with suppress(TrialSchemaError):
+                    found[name] = self.read_sweep(name)
+            except DamagedError as error:
+                log.warning("%s", error)
         return found
 
     def check_trial_schema(self, sweep: str | None = None) -> None:
         """Raise TrialSchemaError where the store cannot take this sweep, or else one more trial.
 
         A sweep that the store knows must be of this program's trial schema. A new sweep, or a trial without
-        one, needs a store of which nothing is of another.
+        one, needs a store of which nothing is of another. Damaged files tell nothing.
         """
         names = self.sweep_names()
-        if sweep in names:
-            self._check_schema_of(layout.sweep(sweep))
+        if sweep in names and self._check_schema_of(layout.sweep(sweep)):
             return
         for name in names:
             self._check_schema_of(layout.sweep(name))
@@ -138,11 +159,16 @@ class Store:
                 break
 
     def _check_schema_of(self, relative: str) -> bool:
-        """Check a file's trial schema; returns whether there is such a file."""
-        content = self.storage.read_json(relative)
-        if content is None:
+        """Check a file's trial schema; returns whether there is such a file, and it tells it."""
+        where = self.storage.where(relative)
+        try:
+            content = self.storage.read_json(relative)
+            if content is None:
+                return False
+            check_seal(content, where)
+        except DamagedError:
             return False
-        schema.check_trial_schema(content, self.storage.where(relative))
+        schema.check_trial_schema(content, where)
         return True
 
     # Trials
@@ -154,7 +180,7 @@ class Store:
     def read_config(self, trial_id: str) -> TrialConfig | None:
         """A trial's configuration with default seeds, None where there is none.
 
-        Raises StoreError for a file that is no configuration, or another trial's, and TrialSchemaError for
+        Raises DamagedError for a file that is no configuration, or another trial's, and TrialSchemaError for
         one of another schema.
         """
         content = self.storage.read_json(layout.config(trial_id))
@@ -166,9 +192,9 @@ class Store:
         try:
             config = TrialConfig.model_validate_json(json.dumps(content))
         except ValueError as error:
-            raise StoreError(f"{where}: not a trial's configuration: {short_reason(error)}") from error
+            raise DamagedError(f"{where}: not a trial's configuration: {short_reason(error)}") from error
         if config.trial_id != trial_id:
-            raise StoreError(f"{where}: it is that of trial {config.trial_id}")
+            raise DamagedError(f"{where}: it is that of trial {config.trial_id}")
         return config
 
     def write_config(self, config: TrialConfig) -> None:
@@ -201,11 +227,13 @@ class Store:
                 scanned[trial_id] = TrialFiles(dict(entry.states))
         return {**scanned, **self._listed(unknown)}
 
-    def all_replicates(self, wanted: Wanted | None = None) -> dict[str, dict[int, Done]]:
+    def all_replicates(
+        self, wanted: Wanted | None = None, damage: Damage | None = None
+    ) -> dict[str, dict[int, Done]]:
         """DONE markers of many trials, by trial id and seed, read concurrently.
 
         Without argument of all trials. Given the `wanted` seeds by trial id, the index answers for trials
-        whose wanted replicates have ended.
+        whose wanted replicates have ended. Damaged markers are left out, and told in `damage`.
         """
         found: dict[str, dict[int, Done]] = {}
         with ThreadPoolExecutor(max_workers=_READERS) as pool:
@@ -219,10 +247,20 @@ class Store:
             markers = []
             for trial_id, files in listed.items():
                 markers += [(trial_id, seed, state) for seed, state in files.replicates.items()]
-            for done in pool.map(lambda marker: self.replicates.read_done(*marker), markers):
-                if done is not None:
-                    found.setdefault(done.trial_id, {})[done.seed] = done
+            for marker, done in zip(markers, pool.map(self._marker, markers), strict=True):
+                trial_id, seed, _ = marker
+                if isinstance(done, Done):
+                    found.setdefault(trial_id, {})[seed] = done
+                elif done is not None and damage is not None:
+                    damage.setdefault(trial_id, {})[seed] = str(done)
         return found
+
+    def _marker(self, place: tuple[str, int, str]) -> Done | DamagedError | None:
+        """The marker of a trial's seed in a state, or what is wrong with it; None where it is gone."""
+        try:
+            return self.replicates.read_done(*place)
+        except DamagedError as error:
+            return error
 
     def _copies(self, pool: ThreadPoolExecutor, entries: Sequence[IndexEntry]) -> dict[str, dict[int, Done]]:
         """The markers in index entries by trial id and seed, without entries that are gone."""

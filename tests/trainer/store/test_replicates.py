@@ -5,7 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from search_spaces.errors import StoreError
+from search_spaces.errors import DamagedError, StoreError
 from trainer.store import Done, Store, new_attempt
 
 EPOCHS = pa.table({"epoch": pa.array([0, 1], pa.int32()), "val/auroc": [0.5, 0.75]})
@@ -88,8 +88,9 @@ def test_another_schema_is_refused(store: Store) -> None:
     write(store)
     path = f"trials/{TRIAL}/replicates/1/DONE"
     store.storage.write_json(path, {**(store.storage.read_json(path) or {}), "schema": 99})
-    with pytest.raises(StoreError, match="expected store schema 1, found 99"):
-        store.replicates.ended(TRIAL)
+    with pytest.raises(DamagedError, match="expected schema 1, found 99"):
+        store.replicates.read_done(TRIAL, 1, "completed")
+    assert store.replicates.ended(TRIAL) == {}
 
 
 def test_weights_are_deleted_once(store: Store) -> None:
