@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from analysis.tables import write_tables
 from search_spaces.config import Binary, ImageFolder, MedMnist, TrialConfig
-from search_spaces.errors import DataError, InputError, SpaceError, StoreError
+from search_spaces.errors import DamagedError, DataError, InputError, SpaceError, StoreError
 from search_spaces.space import SearchSpace
 from search_spaces.yaml.space import read_space
 from sweeps.search.study import SearchStudy
@@ -125,10 +125,10 @@ def test_marker_that_names_a_file_elsewhere_is_damaged(name: str, tmp_path: Path
     precious = tmp_path / "precious"
     precious.write_text("thesis")
     hostile_marker(store, config, name)
-    with pytest.raises(StoreError, match="expected names of files beside the DONE marker"):
-        store.replicates.delete_weights(store.replicates.ended(config.trial_id)[1])
-    with pytest.raises(StoreError, match="expected names of files beside the DONE marker"):
-        store.all_replicates()
+    with pytest.raises(DamagedError, match="expected names of files beside the DONE marker"):
+        store.replicates.read_done(config.trial_id, 1, "completed")
+    assert store.replicates.ended(config.trial_id) == {}
+    assert store.all_replicates() == {}
     assert precious.read_text() == "thesis"
 
 
@@ -139,9 +139,10 @@ def test_index_entry_that_names_a_file_elsewhere_is_damaged(tmp_path: Path) -> N
     (path,) = store.storage.list_files("index", recursive=True)
     content = json.loads(store.storage.read_bytes(path) or b"")
     content["replicates"]["1"]["files"]["scores"]["name"] = "../../x"
+    del content["sha256"]
     store.storage.write_json(path, content)
-    with pytest.raises(StoreError, match="expected names of files beside the DONE marker"):
-        store.all_replicates({config.trial_id: config.seeds})
+    (done,) = store.all_replicates({config.trial_id: config.seeds})[config.trial_id].values()
+    assert done.files["scores"].name == "scores.0123abcd.parquet", "the marker's own"
 
 
 def test_links_in_the_place_of_files_are_replaced_not_followed(tmp_path: Path) -> None:
