@@ -9,6 +9,7 @@ import logging
 import math
 import os
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -137,6 +138,58 @@ def autoscaler_config() -> Path | None:
 def database_engine(client: Any) -> Any:
     """The SQLAlchemy engine of an MLflow client that works on a database; None of one that asks a server."""
     return getattr(getattr(getattr(client, "_tracking_client", None), "store", None), "engine", None)
+
+
+def create_tables(uri: str) -> None:
+    """Create MLflow's tables in an empty database, as its first use of one does.
+
+    MLflow's own way to create them, `mlflow server` or a client, opens the database for use as well, and
+    keeps that connection.
+    """
+    import sqlalchemy as sql
+    from mlflow.store.db.utils import _initialize_tables
+
+    engine = sql.create_engine(uri)
+    try:
+        _initialize_tables(engine)
+    finally:
+        engine.dispose()
+
+
+def bound_answers(most_bytes: int, seconds: float) -> None:
+    """Let an answer of MLflow's server be of so many bytes at most, and come within about so many seconds.
+
+    MLflow makes its sessions itself, once, with an adapter of its own, and has no setting for either: the
+    time-out that it has is that of a single read. Raises `requests.ConnectionError` where an answer is more.
+    """
+    from mlflow.utils import request_utils
+
+    adapter: Any = request_utils.TCPKeepAliveHTTPAdapter
+
+    class Bounded(adapter):  # type: ignore[misc]
+        def send(self, request: Any, stream: bool = False, **options: Any) -> Any:
+            response = super().send(request, stream=stream, **options)
+            if not stream:
+                response._content = _whole_answer(response, most_bytes, time.monotonic() + seconds)
+                response._content_consumed = True
+            return response
+
+    if adapter.__name__ != Bounded.__name__:
+        request_utils.TCPKeepAliveHTTPAdapter = Bounded
+
+
+def _whole_answer(response: Any, most_bytes: int, deadline: float) -> bytes:
+    """The body of an answer that was not read yet."""
+    import requests
+
+    content = bytearray()
+    for part in response.iter_content(16_384):
+        content += part
+        if len(content) > most_bytes or time.monotonic() > deadline:
+            response.close()
+            told = f"{len(content):,} bytes and no end" if len(content) > most_bytes else "too slow"
+            raise requests.ConnectionError(f"MLflow's answer is no answer: {told}")
+    return bytes(content)
 
 
 def artifact_folders(engine: Any) -> dict[str, str]:

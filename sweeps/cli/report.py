@@ -170,6 +170,10 @@ def print_outcome(console: Console, outcome: SweepOutcome) -> None:
         print_advice(console, "run them again", advised("retry", "--failed", space=outcome.plan.name))
     if outcome.stopped is not None:
         console.print(Text(f"stopped early: {outcome.stopped}", style="red"), soft_wrap=True)
+
+
+def print_untracked(console: Console, outcome: SweepOutcome) -> None:
+    """How many trials MLflow does not show yet, and what brings it level; nothing where it shows all."""
     if outcome.untracked:
         console.print(f"not in MLflow yet: {count(outcome.untracked, 'trial')}", highlight=False)
         print_advice(console, "bring it level", advised("reconcile", space=outcome.plan.name))

@@ -17,6 +17,7 @@ from sweeps.cli.result_commands import write_tables_of
 
 if TYPE_CHECKING:
     from sweeps.driver.opened import OpenedSweep
+    from sweeps.driver.run import SweepOutcome
     from sweeps.options import RunOptions
     from sweeps.plan import Plan
 
@@ -35,27 +36,48 @@ def train_sweep(
     from sweeps.driver.run import run_sweep
 
     console = Console()
-    outcome = run_sweep(sweep, options, console, retry=retry)
-    report.print_outcome(console, outcome)
-    only_again = retry or options.trial.changed_data
-    if not (only_again or outcome.interrupted or outcome.stopped):
-        later = _second_stage(console, sweep, outcome.plan, options.rule)
-        if later is not None:
-            outcome = run_sweep(later, options, console)
-            report.print_outcome(console, outcome)
-    if sweep.search is not None:
-        report.print_samples(console, outcome.manifest)
-    try:
-        write_tables_of(console, sweep.store, outcome.manifest, options.rule)
-    except StoreError as error:  # half of the trials may be of other data than the rest
-        if not outcome.interrupted:
-            raise
-        console.print(Text(f"no table: {error}"), soft_wrap=True)
+    shown = _Shown(console, sweep, options, is_last=bool(retry or options.trial.changed_data))
+    outcome = run_sweep(sweep, options, console, retry=retry, show=shown)
+    report.print_untracked(console, outcome)
+    if shown.later is not None:
+        outcome = run_sweep(
+            shown.later, options, console, show=_Shown(console, shown.later, options, is_last=True)
+        )
+        report.print_untracked(console, outcome)
     if outcome.interrupted:
         raise typer.Exit(INTERRUPTED)
     counts = outcome.plan.counts()
     if counts["done"] + counts["pruned"] < len(outcome.plan.trials):
         raise typer.Exit(1)
+
+
+class _Shown:
+    """Tells how a run went, and writes and prints its table, unless another stage follows.
+
+    later   the sweep with the second stage that follows; None where none does
+    """
+
+    def __init__(self, console: Console, sweep: OpenedSweep, options: RunOptions, *, is_last: bool) -> None:
+        self._console, self._sweep, self._options, self._is_last = console, sweep, options, is_last
+        self.later: OpenedSweep | None = None
+
+    def __call__(self, outcome: SweepOutcome) -> None:
+        from sweeps.cli import report
+
+        console, sweep, rule = self._console, self._sweep, self._options.rule
+        report.print_outcome(console, outcome)
+        if not (self._is_last or outcome.interrupted or outcome.stopped):
+            self.later = _second_stage(console, sweep, outcome.plan, rule)
+            if self.later is not None:
+                return
+        if sweep.search is not None:
+            report.print_samples(console, outcome.manifest)
+        try:
+            write_tables_of(console, sweep.store, outcome.manifest, rule)
+        except StoreError as error:  # half of the trials may be of other data than the rest
+            if not outcome.interrupted:
+                raise
+            console.print(Text(f"no table: {error}"), soft_wrap=True)
 
 
 def _second_stage(console: Console, sweep: OpenedSweep, plan: Plan, rule: str | None) -> OpenedSweep | None:

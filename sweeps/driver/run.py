@@ -7,8 +7,8 @@ Ray's own state is scratch and goes to a temporary folder.
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
 
 from rich.console import Console
 
@@ -61,8 +61,12 @@ def run_sweep(
     console: Console,
     *,
     retry: Collection[str] = (),
+    show: Callable[[SweepOutcome], None] = lambda outcome: None,
 ) -> SweepOutcome:
     """Run the trials of a sweep that have replicates missing.
+
+    `show` is called with the outcome once the results are there, before MLflow is told what it has not been
+    told yet: a slow one holds nothing back, and is waited for no longer than TRACKING_SECONDS.
 
     With `retry` only its trials of these statuses are run ("failed", "pruned"), and their replicates that did
     not complete are trained again too. A search's study takes the place of the manifest's trials, and makes
@@ -94,20 +98,30 @@ def run_sweep(
             _check_first_weights(work, options)
         training = Training(work, options, console, lease, data)
         plan, interrupted, stopped = work.plan, False, None
-        if work.is_any or not is_looked_at:
-            interrupted, stopped = train(training)
-            work = training.work
-            plan = make_plan(sweep.name, work.manifest.trials, sweep.store)
-        else:
-            data.note(work)
-        return SweepOutcome(
-            manifest=work.manifest,
-            plan=plan,
-            started=len(training.started),
-            interrupted=interrupted,
-            untracked=_bring_tracking_level(work, options),
-            stopped=stopped,
-        )
+        try:
+            if work.is_any or not is_looked_at:
+                interrupted, stopped = train(training)
+                work = training.work
+                plan = make_plan(sweep.name, work.manifest.trials, sweep.store)
+            else:
+                data.note(work)
+            outcome = SweepOutcome(
+                manifest=work.manifest,
+                plan=plan,
+                started=len(training.started),
+                interrupted=interrupted,
+                untracked=0,
+                stopped=stopped,
+            )
+        except BaseException:
+            training.close_tracking()
+            raise
+        try:
+            show(outcome)
+        finally:
+            seconds = training.close_tracking()
+            untracked = _bring_tracking_level(work, options, seconds)
+        return replace(outcome, untracked=untracked)
 
 
 def _check(sweep: OpenedSweep, options: RunOptions) -> None:
@@ -173,15 +187,18 @@ def train(training: Training) -> tuple[bool, str | None]:
     return False, None
 
 
-def _bring_tracking_level(work: Work, options: RunOptions) -> int:
-    """Make MLflow say what the store says; returns the number of trials for which it could not be done."""
+def _bring_tracking_level(work: Work, options: RunOptions, seconds: float) -> int:
+    """Make MLflow say what the store says; returns the number of trials for which it could not be done.
+
+    That takes a little longer than `seconds` at most.
+    """
     if options.no_tracking:
         return 0
-    from sweeps.tracking.reconcile import reconcile
+    from sweeps.tracking.reconcile import reconcile_in_time
 
     try:
-        counts = reconcile(work.store, work.manifest, options.tracking_uri)
+        counts = reconcile_in_time(work.store, work.manifest, options.tracking_uri, seconds)
     except AlmsweepError as error:
         log.warning("MLflow is not level with the store: %s", error)
         return len(work.manifest.trials)
-    return counts.failed
+    return counts.untold

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,8 @@ if TYPE_CHECKING:  # they import Ray, which reads its settings then: `settle_env
 
 # How long the end of a run waits for MLflow; what it has not taken by then, `reconcile` brings later.
 TRACKING_SECONDS = 60.0
+# Of that, at least, for what the tracker could not tell.
+LEAST_RECONCILE_SECONDS = 10.0
 HURRIED_TRACKING_SECONDS = 5.0
 
 
@@ -59,6 +62,7 @@ class Training:
         self._data = data
         self._keeper: WeightKeeper | None = None
         self._tracker: Tracker | None = None
+        self._hurried = False
 
     def run(self) -> None:
         """Train the wanted trials.
@@ -114,14 +118,13 @@ class Training:
             check=self.lease.check,
             started=self.started,
         )
-        hurried = False
         try:
             self._tune(packing, callback, progress)
         except KeyboardInterrupt:
-            hurried = True
+            self._hurried = True
             raise
         finally:
-            self._close(progress, hurried=hurried)
+            self._close(progress)
 
     def _on_done(self, config: TrialConfig) -> None:
         """A trial's replicates have ended, in whatever way."""
@@ -191,14 +194,20 @@ class Training:
             self.work.study, self.work.configs(), self.configs, is_over=lambda: callback.is_stopping
         )
 
-    def _close(self, progress: SweepProgress, *, hurried: bool) -> None:
+    def _close(self, progress: SweepProgress) -> None:
         if self._keeper is not None:
-            self._keeper.close(hurried=hurried)
+            self._keeper.close(hurried=self._hurried)
+        # A sweep that was taken over runs on elsewhere, in the same MLflow runs.
+        if self._tracker is not None and self.lease.is_ours:
+            for trial_id in progress.running_ids():
+                self._tracker.trial_interrupted(self.configs[trial_id])
+
+    def close_tracking(self) -> float:
+        """Have MLflow told what it was not told yet; returns what is left of TRACKING_SECONDS."""
+        begun = time.monotonic()
         if self._tracker is not None:
-            if self.lease.is_ours:  # a sweep that was taken over runs on elsewhere, in the same MLflow runs
-                for trial_id in progress.running_ids():
-                    self._tracker.trial_interrupted(self.configs[trial_id])
-            self._tracker.close(HURRIED_TRACKING_SECONDS if hurried else TRACKING_SECONDS)
+            self._tracker.close(HURRIED_TRACKING_SECONDS if self._hurried else TRACKING_SECONDS)
+        return max(TRACKING_SECONDS - (time.monotonic() - begun), LEAST_RECONCILE_SECONDS)
 
 
 def _check_compiler() -> None:

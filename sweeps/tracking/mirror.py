@@ -18,7 +18,9 @@ from sweeps.compat import database_engine
 from sweeps.tracking.artifacts import ArtifactPlace
 from sweeps.tracking.columns import LEFT_TAG, RunsTable
 from sweeps.tracking.connection import (
+    check_answers,
     checked_uri,
+    create_database,
     creation_lock,
     default_tracking_uri,
     import_mlflow,
@@ -96,7 +98,9 @@ class SweepRuns:
         if self._client is not None:
             return
         mlflow = import_mlflow()
+        check_answers(self.tracking_uri)
         with creation_lock(self.tracking_uri):
+            create_database(self.tracking_uri)
             client = mlflow.MlflowClient(self.tracking_uri)
             self._experiment_id = open_experiment(
                 client, self.sweep_name, self._store_id(), self._artifact_folder, self._table

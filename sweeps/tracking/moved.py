@@ -11,7 +11,9 @@ import os
 from pathlib import Path
 from typing import Any
 
+from search_spaces.errors import AlmsweepError
 from sweeps.compat import artifact_folders, move_artifacts
+from sweeps.tracking.connection import is_damaged
 from sweeps.tracking.uris import folder_uri, local_folder, sqlite_path
 
 log = logging.getLogger(__name__)
@@ -38,13 +40,21 @@ def mend(engine: Any, tracking_uri: str, experiment_id: str, wanted: str) -> Non
 
 
 def mend_database(tracking_uri: str, wanted: str) -> None:
-    """Mend a results folder's own database, where it can be written; else say what is missing."""
+    """Mend a results folder's own database, where it can be written; else say what is missing.
+
+    Raises AlmsweepError for one that is damaged.
+    """
     import sqlalchemy
 
     engine = sqlalchemy.create_engine(tracking_uri)
     try:
         mend_all(engine, wanted)
     except sqlalchemy.exc.SQLAlchemyError as error:
+        if is_damaged(error):
+            raise AlmsweepError(
+                f"{sqlite_path(tracking_uri)}: MLflow's database is damaged: {error.__cause__ or error}; "
+                "delete it, then `almsweep reconcile` with the sweep's name writes it again"
+            ) from error
         log.warning(
             "MLflow's paths of artifacts could not be brought up to date: %s", error.__cause__ or error
         )

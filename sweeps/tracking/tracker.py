@@ -15,7 +15,7 @@ from typing import Any
 from search_spaces.config import Task, TrialConfig
 from search_spaces.errors import AlmsweepError
 from search_spaces.redaction import redacted
-from sweeps.tracking.connection import first_line, import_mlflow
+from sweeps.tracking.connection import import_mlflow, what_went_wrong
 from sweeps.tracking.mirror import sweep_runs
 from sweeps.tracking.queue import TrackingQueue, Work
 from sweeps.tracking.state import read_trial_state
@@ -165,9 +165,8 @@ class Tracker:
         self.failures[kind] = self.failures.get(kind, 0) + 1
         if self.failures[kind] == 1:
             where = redacted(self._runs.tracking_uri)
-            log.warning(
-                "MLflow at %s: %s: %s (further ones are only counted)", where, kind, first_line(error)
-            )
+            told = what_went_wrong(error, self._runs.tracking_uri, self._runs.sweep_name)
+            log.warning("MLflow at %s: %s (further ones are only counted)", where, told)
         self._runs.disconnect()
         if code in _AWAY_CODES:
             self._away_until = time.monotonic() + AWAY_SECONDS

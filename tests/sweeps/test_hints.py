@@ -32,7 +32,9 @@ def failed_run(monkeypatch: pytest.MonkeyPatch) -> None:
         failure = {"error": "DataError", "message": "no image", "traceback": [], "seeds": [1, 2, 3]}
         store.notes.write_failure(trials[0].trial_id, failure)
         manifest = synthetic.manifest()
-        return SweepOutcome(manifest, make_plan("demo", trials, store), 4, False, untracked=1)
+        outcome = SweepOutcome(manifest, make_plan("demo", trials, store), 4, False, untracked=1)
+        rest["show"](outcome)  # type: ignore[operator]
+        return outcome
 
     monkeypatch.setattr("sweeps.driver.run.run_sweep", run_sweep)
 

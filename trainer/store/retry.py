@@ -37,6 +37,8 @@ _DENIED = re.compile(
     r"ACCESS_DENIED|INVALID_ACCESS_KEY|SIGNATURE_DOES_NOT_MATCH|UNRECOGNIZED_CLIENT|INVALID_CLIENT_TOKEN"
     r"|MISSING_AUTHENTICATION_TOKEN|PERMISSION_DENIED|UNAUTHENTICATED|HTTP status 40[13]"
 )
+# pyarrow's word for a folder where a file is expected, without a number.
+_FOLDER = re.compile(r"is a directory", re.IGNORECASE)
 _NO_BUCKET = re.compile(r"NO_SUCH_BUCKET|Bucket '[^']*' not found|HTTP status 404")
 
 T = TypeVar("T")
@@ -45,6 +47,11 @@ T = TypeVar("T")
 def is_denied(error: OSError) -> bool:
     """Whether the storage refused access."""
     return error.errno in (errno.EACCES, errno.EPERM) or bool(_DENIED.search(str(error)))
+
+
+def is_folder(error: OSError) -> bool:
+    """Whether there is a folder where a file was expected."""
+    return error.errno == errno.EISDIR or bool(_FOLDER.search(str(error)))
 
 
 def is_missing_bucket(error: OSError) -> bool:
@@ -56,7 +63,7 @@ def is_transient(error: OSError) -> bool:
     """Whether the same call may succeed later: a full disk, a timeout, throttling, a lost connection."""
     if error.errno is not None:
         return error.errno not in _PERMANENT
-    return not is_denied(error) and not is_missing_bucket(error)
+    return not (is_denied(error) or is_missing_bucket(error) or is_folder(error))
 
 
 def _seconds_from_environment() -> float:

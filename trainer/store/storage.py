@@ -23,7 +23,7 @@ import trainer.store.local as local
 from search_spaces.errors import DamagedError, InputError, StoreError
 from search_spaces.paths import check_is_folder, given_path
 from search_spaces.redaction import has_credentials
-from trainer.store.retry import Retry, is_denied, is_missing_bucket
+from trainer.store.retry import Retry, is_denied, is_folder, is_missing_bucket
 
 T = TypeVar("T")
 
@@ -103,6 +103,8 @@ class Storage:
             raise self._error(verb, where, error) from error
 
     def _error(self, verb: str, where: str, error: OSError) -> StoreError:
+        if is_folder(error):
+            return DamagedError(f"{where}: expected a file, found a folder")
         if is_missing_bucket(error):
             return StoreError(f"{self.uri}: no such bucket, or it is not there yet: {error}")
         if is_denied(error):

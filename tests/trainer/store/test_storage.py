@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from search_spaces.errors import InputError, StoreError
+from search_spaces.errors import DamagedError, InputError, StoreError
 from tests.failing_storage import make_failing
 from tests.s3_server import ACCESS_DENIED, SLOW_DOWN, S3Server
 from trainer.store import Retry, Storage, Store
@@ -177,3 +177,19 @@ def test_a_password_in_the_uri_is_refused_and_not_repeated() -> None:
         Storage("s3://key:geheim@bucket/x")
     assert "geheim" not in str(caught.value)
     assert "key" not in str(caught.value).partition("given ")[2]
+
+
+def test_a_folder_in_a_files_place_is_no_outage(tmp_path: Path) -> None:
+    """It is told at once, and not tried again for a minute."""
+    slept: list[float] = []
+    storage = Storage(tmp_path, retry=Retry(sleep=slept.append))
+    (tmp_path / "sweeps" / "a.json").mkdir(parents=True)
+    with pytest.raises(DamagedError, match=r"a\.json: expected a file, found a folder"):
+        storage.read_bytes("sweeps/a.json")
+    for change in (
+        lambda: storage.write_bytes("sweeps/a.json", b""),
+        lambda: storage.delete("sweeps/a.json"),
+    ):
+        with pytest.raises(StoreError, match=r"a\.json"):
+            change()
+    assert not slept
