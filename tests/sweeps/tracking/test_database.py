@@ -66,7 +66,7 @@ def test_a_damaged_one_says_what_mends_it(output: Store, damage: str) -> None:
     with pytest.raises(AlmsweepError, match=MENDS):
         reconcile(output, synthetic.manifest())
     if damage == "no database":
-        with pytest.raises(AlmsweepError, match="is damaged: .*delete it, then `almsweep reconcile`"):
+        with pytest.raises(AlmsweepError, match=r"is damaged: .*delete it, then `almsweep reconcile`"):
             mend_database(sqlite_uri(path), artifact_uri(output.storage.root))
 
 

@@ -6,7 +6,7 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -102,8 +102,9 @@ def test_the_ui_mends_what_it_may(tmp_path: Path, database: Path, caplog: pytest
     uri = default_tracking_uri(Store(moved))
     mend_database(uri, artifact_uri(moved))
     check_artifacts(uri, moved)
-    (moved / "mlflow.db").write_bytes(b"no database at all, but as long as its header is" * 3)
-    mend_database(uri, artifact_uri(moved))
+    with closing(sqlite3.connect(moved / "mlflow.db")) as other:  # who writes, and keeps us from it
+        other.execute("begin exclusive")
+        mend_database(f"{uri}?timeout=0.1", artifact_uri(tmp_path / "elsewhere"))
     assert "could not be brought up to date" in caplog.text
 
 

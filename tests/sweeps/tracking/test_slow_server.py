@@ -44,7 +44,7 @@ def server(answer: Answer) -> Iterator[str]:
             except OSError:  # the client has left
                 return
 
-        do_GET = do_POST = _answer  # noqa: N815, as http.server has it
+        do_GET = do_POST = _answer
 
         def log_message(self, *words: object) -> None:
             """Nothing."""
