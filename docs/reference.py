@@ -54,6 +54,7 @@ from search_spaces.presets import PRESETS
 from search_spaces.problem import models_in
 from search_spaces.words import count
 from sweeps.capacity.probe import measured
+from sweeps.driver.claim import Claimant
 from sweeps.driver.lease import Lease
 from sweeps.search.suggestions import write_suggestion
 from sweeps.tracking.mirror import sweep_runs
@@ -278,6 +279,7 @@ def _files() -> Iterator[str]:
         "scores.ATTEMPT.parquet": trainer.store.outputs,
         "failure.json": Notes.write_failure,
         "stop.json": Notes.request_stop,
+        "claim.json": Claimant.claim,
         "sweeps/NAME.lease": Lease._write,
         "studies/NAME/NUMBER.json": write_suggestion,
         "index/TRIAL/STATES.json": Index.write,

@@ -12,9 +12,10 @@ from ray import tune
 from search_spaces.config import TrialConfig
 from search_spaces.errors import Interrupted, StoreError, SweepStopped
 from search_spaces.redaction import redacted
+from sweeps.driver.claim import Claimant
 from sweeps.driver.progress import SweepProgress
 from sweeps.driver.same_error import SameErrors
-from sweeps.driver.worker import GIVEN_UP, OUT_OF_MEMORY, PEAK_MEMORY
+from sweeps.driver.worker import ELSEWHERE, GIVEN_UP, OUT_OF_MEMORY, PEAK_MEMORY
 from sweeps.tracking.tracker import Tracker
 from trainer.store import Store
 
@@ -32,7 +33,9 @@ class SweepCallback(tune.Callback):  # type: ignore[misc]
     A block is given up whose first trials all fail with one error: its other trials end without being begun,
     and when no other block is left the sweep stops.
 
-    After a run, `starved` lists the trials that ended for want of memory, or whose process was lost.
+    After a run, `starved` lists the trials that ended for want of memory, or whose process was lost, and
+    `elsewhere` those that another sweep was training. `claimant` is for whom workers claim trials; None: for
+    nobody.
     """
 
     def __init__(
@@ -55,6 +58,8 @@ class SweepCallback(tune.Callback):  # type: ignore[misc]
         self.check = check
         self.started = started
         self.starved: list[TrialConfig] = []
+        self.elsewhere: list[TrialConfig] = []
+        self.claimant: Claimant | None = None
         self.is_last_pass = False
         self.is_stopping = False
         self._finishing: set[str] | None = None
@@ -122,6 +127,13 @@ class SweepCallback(tune.Callback):  # type: ignore[misc]
         if state == GIVEN_UP:
             self.progress.stopped(config)
             return
+        if state == ELSEWHERE:
+            self.elsewhere.append(config)
+            self.started.discard(config.trial_id)
+            if self.tracker is not None:
+                self.tracker.trial_interrupted(config)
+            self.progress.stopped(config)
+            return
         if state == OUT_OF_MEMORY and not self.is_last_pass:
             self._put_off(config)
             return
@@ -138,6 +150,8 @@ class SweepCallback(tune.Callback):  # type: ignore[misc]
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial has failed for good: an exception, or a lost process, once more than is retried."""
         config = self._config(trial)
+        if self.claimant is not None:  # the worker could not give it back
+            self.claimant.release(self.store, config.trial_id)
         failure = _lost_worker(trial.get_error(), (trial.last_result or {}).get(PEAK_MEMORY))
         try:
             known = self.store.notes.read_failure(config.trial_id)

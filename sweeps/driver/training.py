@@ -16,6 +16,7 @@ from search_spaces.words import count
 from sweeps.capacity.packing import Packing
 from sweeps.cluster.ray_session import ray_session
 from sweeps.driver.admission import admit
+from sweeps.driver.claim import Claimant
 from sweeps.driver.data import RunData
 from sweeps.driver.lease import Lease
 from sweeps.driver.progress import SweepProgress
@@ -118,6 +119,8 @@ class Training:
             check=self.lease.check,
             started=self.started,
         )
+        if self.lease.store.storage.absolute_uri == self.work.store.storage.absolute_uri:
+            callback.claimant = Claimant(self.lease.name, self.lease.token)
         try:
             self._tune(packing, callback, progress)
         except KeyboardInterrupt:
@@ -132,7 +135,10 @@ class Training:
             self._keeper.trial_done(config)
 
     def _tune(self, packing: Packing, callback: SweepCallback, progress: SweepProgress) -> None:
-        """Train; trials that ran out of memory, or lost their process, again at the end, one at a time."""
+        """Train; at the end trials that another sweep trained meanwhile, of which little is left to do.
+
+        Then those that ran out of memory, or lost their process, again, one at a time.
+        """
         from sweeps.driver.tuning import tune_trials
 
         def on_first_signal() -> None:
@@ -143,6 +149,10 @@ class Training:
         scheduler, searcher = self._scheduler(), self._searcher(callback)
         with progress, stop_on_signal(on_first_signal):
             tune_trials(self.configs, options, packing, callback, scheduler, searcher)
+            if callback.elsewhere and not callback.is_stopping:
+                theirs = {config.trial_id: config for config in callback.elsewhere}
+                self.console.print(f"waiting for {count(len(theirs), 'trial')} that another sweep trains")
+                tune_trials(theirs, options, packing, callback, scheduler, None, waits=True)
             if callback.starved and not callback.is_stopping:
                 alone = {config.trial_id: config for config in callback.starved}
                 self.console.print(

@@ -30,10 +30,13 @@ def tune_trials(
     callback: SweepCallback,
     scheduler: TrialScheduler | None,
     searcher: StudySearcher | None,
+    *,
+    waits: bool = False,
 ) -> None:
     """Train trials on the connected Ray: those of `configs` by id, or those that the searcher suggests.
 
-    Every trial asks for the packing's resources. An actor trains one trial after another.
+    Every trial asks for the packing's resources. An actor trains one trial after another. Trials that another
+    sweep trains just now are left, or waited for where it `waits` or a search is to learn from them.
     """
     from ray import tune
 
@@ -47,6 +50,8 @@ def tune_trials(
         use_gpu=packing.gpus > 0,
         stoppable=scheduler is not None,
         software=expected,
+        claimant=callback.claimant,
+        waits=waits or searcher is not None,
     )
     texts = {trial_id: config.model_dump_json() for trial_id, config in configs.items()}
     trainable = tune.with_parameters(train_trial, configs=texts, options=worker, stop_flag=callback.stop_flag)

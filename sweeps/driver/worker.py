@@ -6,7 +6,7 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from search_spaces.config import TrialConfig
 from search_spaces.errors import AlmsweepError, InputError, Interrupted
 from search_spaces.redaction import redacted
+from sweeps.driver.claim import Claimant
 from sweeps.driver.stop import StopQuestion, is_given_up
 from sweeps.driver.watchdog import Watchdog
 
@@ -27,6 +28,9 @@ log = logging.getLogger(__name__)
 HUNG_EXIT_CODE = 70
 OUT_OF_MEMORY = "out of memory"
 GIVEN_UP = "given up"
+ELSEWHERE = "trained elsewhere"
+# Between two looks at a trial that another sweep trains.
+CLAIM_SECONDS = 5.0
 PEAK_MEMORY = "peak_memory_bytes"
 
 
@@ -40,6 +44,8 @@ class WorkerOptions:
     report_seconds  least time between two reports to Ray
     stoppable       whether a scheduler may ask for a trial's end; every epoch is reported then
     software        what `sweeps.cluster.software` says on the driver; another one fails the trial
+    claimant        for whom trials are claimed in the store; None: for nobody
+    waits           whether a trial that another sweep trains just now is waited for, or left
     """
 
     output: str
@@ -48,6 +54,8 @@ class WorkerOptions:
     report_seconds: float = 1.0
     stoppable: bool = False
     software: Mapping[str, str] | None = None
+    claimant: Claimant | None = None
+    waits: bool = False
 
 
 def train_trial(
@@ -75,10 +83,31 @@ def train_trial(
     reporter = _Reporter(0.0 if options.stoppable else options.report_seconds)
     outcome = {"state": GIVEN_UP}
     if not is_given_up(stop_flag, config.trial_id):
-        outcome = _attempt(config, store, options, reporter, watchdog, StopQuestion(stop_flag))
+        should_stop = StopQuestion(stop_flag)
+        left = _claim(config, Store(options.output), options, should_stop)
+        outcome = {"state": left or ""}
+        if left is None:
+            try:
+                outcome = _attempt(config, store, options, reporter, watchdog, should_stop)
+            finally:
+                if options.claimant is not None:
+                    options.claimant.release(Store(options.output), config.trial_id)
     if outcome["state"] == OUT_OF_MEMORY:  # not before: the error's traceback held all that took memory
         _free_memory()
     tune.report({"records": reporter.take(), **outcome, **reporter.latest, "done": True})
+
+
+def _claim(
+    config: TrialConfig, store: Store, options: WorkerOptions, should_stop: Callable[[], bool]
+) -> str | None:
+    """Claim a trial. None where that worked, else in which state it is left: ELSEWHERE, or "interrupted"."""
+    while options.claimant is not None and options.claimant.claim(store, config.trial_id) is not None:
+        if not options.waits:
+            return ELSEWHERE
+        if should_stop():
+            return "interrupted"
+        time.sleep(CLAIM_SECONDS)
+    return None
 
 
 def _attempt(

@@ -9,6 +9,7 @@
                                checkpoint.pt             while running: all replicates under way
                                failure.json              the last failed attempt: error, traceback's tail
                                stop.json                 a scheduler's request to stop, until that is done
+                               claim.json                which driver trains it, while it is trained
                                replicates/<seed>/DONE    written last: state and hashes of the files beside it
                                                  epochs.<attempt>.parquet
                                                  scores.<attempt>.parquet
@@ -92,6 +93,11 @@ def failure(trial_id: str) -> str:
 def stop_request(trial_id: str) -> str:
     """A request to stop a trial."""
     return f"{trial(trial_id)}/stop.json"
+
+
+def claim(trial_id: str) -> str:
+    """Which driver trains a trial just now."""
+    return f"{trial(trial_id)}/claim.json"
 
 
 def replicates(trial_id: str) -> str:
