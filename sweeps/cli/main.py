@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.logging import RichHandler
 
 from sweeps.cli import (
+    clean_command,
     cluster_commands,
     evaluate_command,
     explain_command,
@@ -48,6 +49,7 @@ evaluate_command.register(app)
 export_command.register(app)
 explain_command.register(app)
 plugin_commands.register(app)
+clean_command.register(app)
 
 
 def _print_version(asked: bool) -> None:

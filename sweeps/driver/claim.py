@@ -39,7 +39,7 @@ class Claimant:
         try:
             with store.storage.alone_in(layout.trial(trial_id)):
                 other = _read(store, path)
-                if other is not None and other != self and other._lives(store):
+                if other is not None and other != self and other.is_alive(store):
                     return other.sweep
                 store.storage.write_json(path, {"sweep": self.sweep, "token": self.token}, lasting=False)
         except StoreError as error:
@@ -56,10 +56,22 @@ class Claimant:
         except StoreError as error:  # it ends with the driver
             log.warning("the claim of trial %s could not be given back: %s", trial_id, error)
 
-    def _lives(self, store: Store) -> bool:
+    def is_alive(self, store: Store) -> bool:
         """Whether the driver still holds its sweep's lease, and lives."""
         holder = holder_of(store, self.sweep)
         return holder is not None and holder.token == self.token and holder.is_alive
+
+
+def busy_trials(store: Store) -> set[str]:
+    """Ids of the trials that a living driver trains just now."""
+    busy = set()
+    for path in store.storage.list_files(layout.TRIALS, recursive=True):
+        trial_id = layout.trial_of(path)
+        if path == layout.claim(trial_id):
+            claimant = _read(store, path)
+            if claimant is not None and claimant.is_alive(store):
+                busy.add(trial_id)
+    return busy
 
 
 def _read(store: Store, path: str) -> Claimant | None:

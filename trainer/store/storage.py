@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
@@ -33,6 +34,15 @@ _QUERY_DEFAULTS = {
     "gs": {"retry_limit_seconds": "20"},
     "gcs": {"retry_limit_seconds": "20"},
 }
+
+
+@dataclass(frozen=True)
+class StoredObject:
+    """An object as it is listed: path below the root, bytes, and when it changed, in seconds since 1970."""
+
+    path: str
+    bytes: int
+    changed: float
 
 
 class Storage:
@@ -239,12 +249,25 @@ class Storage:
         """Paths of the folders in a folder, relative to the store's root."""
         return [path for path, kind in self._list(relative, False) if kind == fs.FileType.Directory]
 
+    def list_objects(self, relative: str) -> list[StoredObject]:
+        """All objects below a folder, with their sizes and ages; none without such a folder."""
+        found = []
+        for info in self._infos(relative, recursive=True):
+            if info.type == fs.FileType.File:
+                path = info.path[len(self.root) + 1 :]
+                found.append(StoredObject(path, info.size, info.mtime_ns / 1e9))
+        return found
+
     def _list(self, relative: str, recursive: bool) -> list[tuple[str, Any]]:
+        infos = self._infos(relative, recursive)
+        return [(info.path[len(self.root) + 1 :], info.type) for info in infos]
+
+    def _infos(self, relative: str, recursive: bool) -> list[Any]:
         selector = fs.FileSelector(self.path(relative), recursive=recursive, allow_not_found=True)
-        infos = self._call("listed", relative, lambda: self.filesystem.get_file_info(selector))
+        infos: list[Any] = self._call("listed", relative, lambda: self.filesystem.get_file_info(selector))
         if not infos:
             self._check_bucket()
-        return [(info.path[len(self.root) + 1 :], info.type) for info in infos]
+        return infos
 
 
 def _folder(given: str) -> Path:
