@@ -1,7 +1,7 @@
 """Our packages are found as ours, though a module of the user's is called like one of them.
 
 `trainer.py` or a folder `analysis/` beside a call stands before ours where PYTHONPATH or `python -m` names
-the folder. This module imports nothing of ours, and is loaded by its path (`almsweep_command.py`).
+the folder. This module imports nothing of ours, and is loaded by its path (`sweeps/command`).
 """
 
 from __future__ import annotations

@@ -45,7 +45,7 @@ FLOORS = {
         ["compat", "metrics", "pace", "registry", "scratch"],
     ],
     "sweeps": [
-        ["launch"],
+        ["command", "launch"],
         ["cli"],
         ["driver"],
         ["capacity", "search", "tracking"],

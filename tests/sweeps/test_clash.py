@@ -12,7 +12,8 @@ import pytest
 from tests.processes import PATIENCE
 
 ROOT = Path(__file__).resolve().parents[2]
-AS_INSTALLED = f"import sys; sys.path.append({str(ROOT)!r}); import almsweep_command; almsweep_command.main()"
+COMMAND = ROOT / "sweeps" / "command"
+AS_INSTALLED = f"import sys; sys.path += [{str(ROOT)!r}, {str(COMMAND)!r}]; import almsweep; almsweep.main()"
 SPACE = "fixed: {dataset: digits, model.width: 2, epochs: 1, seeds: [1]}\ngrid: {loss: [baseline_BCE]}\n"
 
 

@@ -1,9 +1,14 @@
-"""The command `almsweep`. It stands beside our packages, and finds them whatever else is called like them."""
+"""The command `almsweep`: a package of its own, which finds ours whatever else is called like them.
+
+It is installed beside our packages, and stands in `sweeps/command` in a checkout.
+"""
 
 from __future__ import annotations
 
 import importlib.util
 from pathlib import Path
+
+__all__ = ["main"]
 
 
 def main() -> None:
@@ -15,8 +20,10 @@ def main() -> None:
 
 
 def _settle_names() -> None:
-    """Call `sweeps.clash.settle_names`, of the file beside this one, whatever `sweeps` means as yet."""
-    path = Path(__file__).resolve().parent / "sweeps" / "clash.py"
+    """Call `sweeps.clash.settle_names` by its file, whatever `sweeps` means as yet."""
+    here = Path(__file__).resolve().parent
+    in_checkout, installed = here.parents[1] / "clash.py", here.parent / "sweeps" / "clash.py"
+    path = in_checkout if in_checkout.is_file() else installed
     spec = importlib.util.spec_from_file_location("almsweep_clash", path)
     if spec is None or spec.loader is None:
         raise ImportError(f"expected a module, found none at {path}")
