@@ -6,7 +6,7 @@ It is installed beside our packages, and stands in `sweeps/command` in a checkou
 from __future__ import annotations
 
 import importlib.util
-from pathlib import Path
+import pathlib
 
 __all__ = ["main"]
 
@@ -21,7 +21,7 @@ def main() -> None:
 
 def _settle_names() -> None:
     """Call `sweeps.clash.settle_names` by its file, whatever `sweeps` means as yet."""
-    here = Path(__file__).resolve().parent
+    here = pathlib.Path(__file__).resolve().parent
     in_checkout, installed = here.parents[1] / "clash.py", here.parent / "sweeps" / "clash.py"
     path = in_checkout if in_checkout.is_file() else installed
     spec = importlib.util.spec_from_file_location("almsweep_clash", path)
