@@ -17,6 +17,7 @@ from rich.logging import RichHandler
 from sweeps.cli import (
     clean_command,
     cluster_commands,
+    data_command,
     evaluate_command,
     explain_command,
     export_command,
@@ -41,6 +42,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 plan_commands.register(app)
+data_command.register(app)
 run_commands.register(app)
 result_commands.register(app)
 cluster_commands.register(app)

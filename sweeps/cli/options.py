@@ -134,11 +134,18 @@ ImagesOption = Annotated[
 ]
 
 
-class ForTrain:
-    """Options of `train`: how its trial is run.
+class ForData:
+    """Options of `data`: where its images are.
 
     Here and in the classes below an option has the name of its field in TrialOptions or RunOptions.
     """
+
+    data_dir: DataDir = None
+    download: Download = False
+
+
+class ForTrain:
+    """Options of `train`: how its trial is run."""
 
     data_dir: DataDir = None
     download: Download = False

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from search_spaces.config import ClassLabel, HeldOutName, Task, number
+from search_spaces.config import HeldOutName, Task, number
 from search_spaces.errors import AlmsweepError, DataError
 from search_spaces.labels import BlockLabels
 from search_spaces.words import size
 from sweeps.driver.data_check import faults_of
 from sweeps.driver.survey import labels_here
 from trainer.data.decoding.disk import decoded_need
-from trainer.data.survey import Finding, HeldOutFacts, Survey, by_data_set
+from trainer.data.survey import Finding, HeldOutFacts, Survey, by_data_set, class_name
 from trainer.options import TrialOptions
 
 # Of a data set so many ratios have a line, and so many classes a number each.
@@ -53,16 +53,28 @@ def planned_data(tasks: Sequence[Task], options: TrialOptions) -> PlannedData:
     return PlannedData([*dict.fromkeys(lines), *data_lines(told, faults), *disk_lines(told)], code)
 
 
-def data_lines(findings: Mapping[Task, Finding], faults: Mapping[Task, str]) -> list[str]:
-    """What was found of tasks, data set by data set; `faults` say why some cannot be trained."""
+def data_lines(
+    findings: Mapping[Task, Finding],
+    faults: Mapping[Task, str],
+    details: Mapping[Task, Sequence[str]] | None = None,
+) -> list[str]:
+    """What was found of tasks, data set by data set; `faults` say why some cannot be trained.
+
+    `details` are further lines of a data set, by the first of its tasks.
+    """
     lines, names = [], BlockLabels(findings)
+    details = details or {}
     data_sets = list(by_data_set(list(findings)))
     # Its tasks differ in their share alone.
     titles = BlockLabels(tasks[0].with_ratio(None) for _, tasks in data_sets)
     for _, tasks in data_sets:
         told = [(task, survey) for task in tasks if (survey := findings[task].survey) is not None]
+        more = details.get(tasks[0], ())
+        if told or more:
+            lines.append(f"data {titles.data_set(tasks[0])}")
         if told:
-            lines += [f"data {titles.data_set(tasks[0])}", *_data_set_lines(told)]
+            lines += _data_set_lines(told)
+        lines += more
         for reason, blocks in _by_reason(tasks, faults, names).items():
             lines.append(f"cannot be trained: {', '.join(blocks)}: {reason}")
     return lines
@@ -155,9 +167,9 @@ def per_class(
     if len(counts) > SHOWN_CLASSES:
         return f"{min(counts):,} to {max(counts):,} of each of {len(counts)} classes, {sum(counts):,} in all"
     parts = []
-    for position, label in enumerate(task.labels):
+    for position in range(len(task.labels)):
         of_all = "" if sizes is None else f" of {sizes[position]:,}"
-        parts.append(f"{_name(task, label, 'class')} {counts[position]:,}{of_all}")
+        parts.append(f"{_name(task, position)} {counts[position]:,}{of_all}")
     return ", ".join(parts)
 
 
@@ -169,16 +181,16 @@ def _per_label(task: Task, counts: Sequence[int], sizes: Sequence[int] | None, i
         (least, few), (most, many) = min(told), max(told)
         return f"{least:,} ({few}) to {most:,} ({many}) with each of {len(counts)} labels"
     parts = []
-    for position, label in enumerate(task.labels):
+    for position in range(len(task.labels)):
         of_all = "" if sizes is None else f" of {sizes[position]:,}"
-        parts.append(f"{_name(task, label, 'label')} {counts[position]:,}{of_all} ({shares[position]})")
+        parts.append(f"{_name(task, position)} {counts[position]:,}{of_all} ({shares[position]})")
     return ", ".join(parts)
 
 
-def _name(task: Task, label: ClassLabel, what: str) -> str:
-    """What a class is called: its name, or "class 8:"."""
-    name = task.source.classes_told.name(label)
-    return f"{what} {label}:" if name == str(label) and not isinstance(label, str) else name
+def _name(task: Task, place: int) -> str:
+    """What a class is called before a number: its name, or "class 8:"."""
+    name = class_name(task, place)
+    return name if name == task.source.classes_told.name(task.labels[place]) else f"{name}:"
 
 
 def _by_reason(tasks: Sequence[Task], faults: Mapping[Task, str], names: BlockLabels) -> dict[str, list[str]]:

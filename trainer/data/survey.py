@@ -135,6 +135,15 @@ def survey_listing(listing: Listing, task: Task) -> Survey:
     )
 
 
+def class_name(task: Task, place: int) -> str:
+    """What the class or label at a place is called: its name, else "class 8", "label 8"."""
+    label = task.labels[place]
+    name = task.source.classes_told.name(label)
+    if name != str(label) or isinstance(label, str):
+        return name
+    return f"label {label}" if task.has_label_sets else f"class {label}"
+
+
 def files_are_missing(task: Task, data_dir: Path | None) -> bool:
     """Whether a task's source needs files and finds none, or is of a plug-in that is not installed."""
     if not task.source.needs_files:

@@ -77,6 +77,10 @@ class TaskArrays(ABC):
         """
 
     @abstractmethod
+    def positives(self, counts: Sequence[int]) -> dict[str, int]:
+        """How many positives each column has, by its name, of so many examples of each class or label."""
+
+    @abstractmethod
     def count_facts(self, targets: NDArray[np.generic]) -> dict[str, int]:
         """The training targets [N] of a replicate, counted, by the names under which a result has them."""
 

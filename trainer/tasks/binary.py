@@ -91,6 +91,10 @@ class BinaryArrays(TaskArrays):
             counts[index] = min(available[index], (asked - sum(counts)) // (len(order) - done))
         return counts
 
+    def positives(self, counts: Sequence[int]) -> dict[str, int]:
+        """Those of all positive classes."""
+        return {"positive": sum(counts[len(self.task.negative) :])}
+
     def count_facts(self, targets: NDArray[np.generic]) -> dict[str, int]:
         """The training set's negatives and positives."""
         positives = int(np.count_nonzero(targets))

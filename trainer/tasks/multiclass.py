@@ -73,6 +73,10 @@ class MultiClassArrays(TaskArrays):
                 every = task.source.classes_told.every
                 return [every.index(label) / (len(every) - 1) for label in task.classes]
 
+    def positives(self, counts: Sequence[int]) -> dict[str, int]:
+        """The examples of each critical class."""
+        return {str(self.task.classes[place]): counts[place] for place in self.critical}
+
     def count_facts(self, targets: NDArray[np.generic]) -> dict[str, int]:
         """The training set's examples of each class: "train/8"."""
         names = [f"train/{label}" for label in self.task.classes]

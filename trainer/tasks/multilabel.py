@@ -87,6 +87,11 @@ class MultiLabelArrays(TaskArrays):
             f"{share:g} of label {self.task.classes[place]!r}" for place, share in shares.items()
         )
 
+    def positives(self, counts: Sequence[int]) -> dict[str, int]:
+        """The examples with each critical label."""
+        names = self.task.columns("one_vs_rest")
+        return {name: counts[place] for name, place in zip(names, self.critical, strict=True)}
+
     def count_facts(self, targets: NDArray[np.generic]) -> dict[str, int]:
         """The training set's examples with each label, "train/8", and in all."""
         names = [f"train/{label}" for label in self.task.classes]

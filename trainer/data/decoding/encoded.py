@@ -96,35 +96,16 @@ class Told:
         return cls(faults, Counter(content["depths"]), float(content["brightest"]))
 
 
-class Decoder:
-    """Decodes images of one form. It holds the last row group of a Parquet file, whose images follow."""
+class Contents:
+    """What images are decoded from. It holds the last row group of a Parquet file, whose images follow."""
 
-    def __init__(self, form: Form) -> None:
-        self.form = form
+    def __init__(self) -> None:
         self._held: tuple[object, list[Any]] = (None, [])
 
-    def decode(self, images: Sequence[Encoded], first: int) -> tuple[NDArray[Any], NDArray[np.uint8], Told]:
-        """Pixels [n, C, H, W], digests [n, 16], and what they tell; the first image is row `first`."""
-        pixels = np.zeros((len(images), *self.form.shape), dtype=self.form.dtype)
-        told = Told()
-        for position, image in enumerate(images):
-            try:
-                pixels[position] = self._one(image, told)
-            except Unreadable as fault:
-                told.faults.append((first + position, fault.where, fault.reason, fault.detail))
-        told.brightest = float(pixels.max(initial=0))
-        digests = b"".join(image_digest(one) for one in pixels)
-        return pixels, np.frombuffer(digests, np.uint8).reshape(len(images), -1), told
-
-    def _one(self, image: Encoded, told: Told) -> NDArray[Any]:
-        data: Path | bytes = self._cell(image) if image.column else Path(image.path)
-        if not self.form.raw:
-            return decode_image(data, image.where, self.form.channels, self.form.size)
-        values, depth = decode_values(data, image.where, self.form.channels, self.form.size)
-        told.depths[depth] += 1
-        return values
-
-    def _cell(self, image: Encoded) -> bytes:
+    def of(self, image: Encoded) -> Path | bytes:
+        """The file, or the bytes of a cell. Raises Unreadable for a cell that cannot be read, or is empty."""
+        if not image.column:
+            return Path(image.path)
         key = (image.path, image.group, image.column)
         if self._held[0] != key:
             try:
@@ -140,6 +121,35 @@ class Decoder:
         if data is None:
             raise Unreadable(image.where, WITHOUT_BYTES)
         return bytes(data)
+
+
+class Decoder:
+    """Decodes images of one form."""
+
+    def __init__(self, form: Form) -> None:
+        self.form = form
+        self._contents = Contents()
+
+    def decode(self, images: Sequence[Encoded], first: int) -> tuple[NDArray[Any], NDArray[np.uint8], Told]:
+        """Pixels [n, C, H, W], digests [n, 16], and what they tell; the first image is row `first`."""
+        pixels = np.zeros((len(images), *self.form.shape), dtype=self.form.dtype)
+        told = Told()
+        for position, image in enumerate(images):
+            try:
+                pixels[position] = self._one(image, told)
+            except Unreadable as fault:
+                told.faults.append((first + position, fault.where, fault.reason, fault.detail))
+        told.brightest = float(pixels.max(initial=0))
+        digests = b"".join(image_digest(one) for one in pixels)
+        return pixels, np.frombuffer(digests, np.uint8).reshape(len(images), -1), told
+
+    def _one(self, image: Encoded, told: Told) -> NDArray[Any]:
+        data = self._contents.of(image)
+        if not self.form.raw:
+            return decode_image(data, image.where, self.form.channels, self.form.size)
+        values, depth = decode_values(data, image.where, self.form.channels, self.form.size)
+        told.depths[depth] += 1
+        return values
 
 
 def identity(form: Form, images: Sequence[Encoded]) -> str:

@@ -126,13 +126,13 @@ def _what_it_is_instead(data: bytes | Path) -> str:
 
 def _check_whole(image: Image.Image, where: str) -> None:
     """Raise Unreadable for what Pillow would read in part: some of the bits, the first of several pages."""
-    if image.mode not in DEEP_MODES and _bits(image) > 8:
+    if image.mode not in DEEP_MODES and bits_per_channel(image) > 8:
         raise Unreadable(where, _DEEP_COLOUR)
     if _has_further_pages(image):
         raise Unreadable(where, _SEVERAL)
 
 
-def _bits(image: Image.Image) -> int:
+def bits_per_channel(image: Image.Image) -> int:
     """Bits per channel as the file has them; 8 where they are no more."""
     if image.format == "TIFF":
         return int(max(image.tag_v2.get(_BITS_PER_SAMPLE, (1,))))  # type: ignore[attr-defined]
@@ -163,12 +163,16 @@ def _has_further_pages(image: Image.Image) -> bool:
 
 def _upright(image: Image.Image) -> Image.Image:
     """The image turned as its EXIF says. Pillow has turned a TIFF by itself, and forgotten its tag."""
-    try:
-        orientation = image.getexif().get(_ORIENTATION, 1)
-    except Exception:  # EXIF that cannot be read says nothing
-        return image
-    turn = _TURNS.get(orientation)
+    turn = turn_of(image)
     return image if turn is None else image.transpose(turn)
+
+
+def turn_of(image: Image.Image) -> Image.Transpose | None:
+    """What puts a picture upright that its EXIF says lies on a side; None where nothing is to be done."""
+    try:
+        return _TURNS.get(image.getexif().get(_ORIENTATION, 1))
+    except Exception:  # EXIF that cannot be read says nothing
+        return None
 
 
 def _bytes(image: Image.Image, channels: int, size: int | None) -> NDArray[np.uint8]:

@@ -52,8 +52,7 @@ class FolderReader(Reader[ImageFolder]):
             bad_files=source.bad_files,
         )
         there = [entries for entries in own if entries is not None]
-        files = [Encoded(os.fspath(entry.path), readable(entry.path)) for part in there for entry in part]
-        decoded = decode_source(wanted, files)
+        decoded = decode_source(wanted, _encoded(there))
         every = [entry for part in there for entry in part]
         positions = iter(split_positions(list(map(len, there)), decoded.kept))
         images: list[Images | None] = []
@@ -71,6 +70,11 @@ class FolderReader(Reader[ImageFolder]):
             decoded.depth,
             decoded.unread,
         )
+
+    def encoded(self, asked: Sequence[ClassLabel], data_dir: Path) -> list[Encoded]:
+        """See `Reader`: the files of the asked classes."""
+        own = self._entries(asked, data_dir, Passed())
+        return _encoded([entries for entries in own if entries is not None])
 
     def _images(
         self, entries: Sequence[Entry], decoded: DecodedSource, positions: NDArray[np.int64]
@@ -125,6 +129,10 @@ class FolderReader(Reader[ImageFolder]):
         if finder is not None:
             finder.check()
         return train, own[0], own[1]
+
+
+def _encoded(parts: Sequence[Sequence[Entry]]) -> list[Encoded]:
+    return [Encoded(os.fspath(entry.path), readable(entry.path)) for part in parts for entry in part]
 
 
 def _root(source: ImageFolder, data_dir: Path) -> Path:

@@ -78,6 +78,11 @@ class ManifestReader(Reader[Manifest]):
             decoded.unread,
         )
 
+    def encoded(self, asked: Sequence[ClassLabel], data_dir: Path) -> list[Encoded]:
+        """See `Reader`: the rows of the asked classes whose images are there."""
+        splits, _ = self._splits(asked, data_dir)
+        return [image for origin in _in_order(splits) for image in splits[origin].images]
+
     def listing(self, asked: Sequence[ClassLabel], data_dir: Path, *, download: bool) -> Listing:
         """See `Reader`: the table tells."""
         splits, left_out = self._splits(asked, data_dir)

@@ -9,6 +9,7 @@ from typing import Any
 
 from search_spaces.config import ClassLabel, Source
 from search_spaces.errors import DataError
+from trainer.data.decoding.encoded import Encoded
 from trainer.data.sources.images import Listing, RawData
 from trainer.data.sources.reader import Reader, Statistics
 from trainer.registry import implementation_of
@@ -42,6 +43,15 @@ def source_files(source: Source, data_dir: Path | None) -> list[Path]:
     if not source.needs_files:
         return []
     return _reader(source).files(_given(source, data_dir))
+
+
+def source_images(source: Source, asked: Sequence[ClassLabel], data_dir: Path | None) -> list[Encoded]:
+    """The encoded images of the asked classes; none of a source that holds images as arrays.
+
+    Errors as `read_source`.
+    """
+    folder = _given(source, data_dir) if source.needs_files else Path()
+    return _reader(source).encoded(asked, folder)
 
 
 def source_statistics(source: Source) -> Statistics | None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from search_spaces.config import ClassLabel, Source
+from trainer.data.decoding.encoded import Encoded
 from trainer.data.sources.images import Listing, RawData
 
 S = TypeVar("S", bound=Source)
@@ -40,6 +41,13 @@ class Reader(ABC, Generic[S]):
 
         By them a decoded copy is known to be up to date; without any the source is decoded by every process.
         Raises DataError if they are missing.
+        """
+        return []
+
+    def encoded(self, asked: Sequence[ClassLabel], data_dir: Path) -> list[Encoded]:
+        """The encoded images that `read` would decode; none of a source that holds them as arrays.
+
+        Raises DataError for what labels tell, as `read` does.
         """
         return []
 
