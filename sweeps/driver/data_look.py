@@ -115,21 +115,26 @@ def _write_sheets(
     from analysis.tables import write_whole
     from trainer.data.sheet import augmented
 
-    versions = [(title, f"{title}: training images", rows)]
+    versions = [(_file_name(title), f"{title}: training images", rows)]
     for policy in policies:
         name = policy_name(policy)
-        versions.append((f"{title}-{name}", f"{title}: {name}", augmented(rows, policy)))
+        versions.append((_file_name(title, name), f"{title}: {name}", augmented(rows, policy)))
     files: list[str] = []
     for name, head, its in versions:
         named = []
         for row in its:
             words = _WITHOUT if row.place is None else task.source.classes_told.name(task.labels[row.place])
             named.append(SheetRow(words, row.pixels))
-        path = folder / f"{_NO_NAME.sub('-', name)[:_LONGEST].strip('-')}.png"
+        path = folder / f"{name}.png"
         if str(path) in files:  # names that differ in what no file is called by
             path = path.with_stem(f"{path.stem}-{len(files)}")
         files.append(str(write_whole(path, png(contact_sheet(named, title=head)))))
     return files
+
+
+def _file_name(*words: str) -> str:
+    """Words as a file's name: letters, digits and few signs."""
+    return "-".join(_NO_NAME.sub("-", word).strip("-") for word in words)[:_LONGEST]
 
 
 def main() -> None:

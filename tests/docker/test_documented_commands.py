@@ -21,11 +21,12 @@ SOURCES = [
     "README.md",
     "docs/cluster.md",
     "docs/export.md",
+    "docs/your-data.md",
     "docker/cluster.yaml",
     "docker/cluster-aws.yaml",
     "docker/compose.yaml",
 ]
-COMMANDS = "run|retry|status|logs|cancel|plan|tables|ui|reconcile|train|evaluate|export|predict"
+COMMANDS = "run|retry|status|logs|cancel|plan|tables|ui|reconcile|train|evaluate|export|predict|data"
 OURS = re.compile(rf"(?:almsweep-entrypoint|\balmsweep|launch\.py(?: --)?) ((?:{COMMANDS})\b.*)$")
 
 
