@@ -195,8 +195,8 @@ def bootstrap_p(draws: Values) -> float:
     >>> bootstrap_p(np.array([1.0, 2.0, 3.0]))
     0.5
     """
-    below = 1 + np.count_nonzero(draws <= 0)
-    above = 1 + np.count_nonzero(draws >= 0)
+    below = 1 + int(np.count_nonzero(draws <= 0))
+    above = 1 + int(np.count_nonzero(draws >= 0))
     return min(1.0, 2 * min(below, above) / (len(draws) + 1))
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from search_spaces.config import HeldOutName, Task, number
 from search_spaces.errors import AlmsweepError, DataError
 from search_spaces.labels import BlockLabels
-from search_spaces.words import size
+from search_spaces.words import count, size
 from sweeps.driver.data_check import faults_of
 from sweeps.driver.survey import labels_here
 from trainer.data.decoding.disk import decoded_need
@@ -159,7 +159,7 @@ def per_class(
     of a task with label sets, each has its share: "300 images: hernia 6 (2.0 %), mass 17 (5.7 %)".
     """
     if images is not None:
-        return f"{images:,} images: {_per_label(task, counts, sizes, images)}"
+        return f"{count(images, 'image')}: {_per_label(task, counts, sizes, images)}"
     if sizes is None and len(counts) > 2 and len(set(counts)) == 1:
         return f"{counts[0]:,} of each of {len(counts)} classes"
     if len(counts) > SHOWN_CLASSES and len(set(counts)) == 1:

@@ -176,7 +176,7 @@ def test_wrong_products(factors: list[Any], message: str) -> None:
         ({"model": 3, "model.width": 3}, "model.width: expected a mapping in which to set it, given 3"),
         (
             {"optimizer.schedule": "steep"},
-            "optimizer.schedule: expected 'constant', 'cosine' or 'step', given \"steep\"",
+            "optimizer.schedule: expected 'constant', 'cosine', 'step' or 'exponential', given \"steep\"",
         ),
     ],
 )

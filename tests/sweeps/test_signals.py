@@ -56,7 +56,7 @@ def test_children_hear_nothing_and_we_hear_it_afterwards(clock: list[float]) -> 
         with unheard_by_children():
             signal.signal(signal.SIGTERM, signal.SIG_DFL)  # as Ray does
             child = subprocess.Popen(["sleep", "100"])
-            os.kill(os.getpid(), signal.SIGTERM)
+            signal.raise_signal(signal.SIGTERM)
             assert heard == []
         assert heard == [1]
     for number in (signal.SIGTERM, signal.SIGHUP):

@@ -47,7 +47,7 @@ def test_tables_at_other_rates_from_stored_scores(cli: InProcess, tmp_path: Path
     after = pd.read_csv(tmp_path / "tables" / "demo" / "best.csv")
     assert list(before["trial_id"]) == list(after["trial_id"])
     assert list(before["fpr_at_tpr_98"]) == list(after["fpr_at_tpr_98"])
-    assert (after["fpr_at_tpr_99.5_low"] <= after["fpr_at_tpr_99.5"]).all()
+    assert after["fpr_at_tpr_99.5_low"].isna().all(), "its test positives do not resolve that rate"
     assert (after["tpr_at_fpr_5_high"] >= after["tpr_at_fpr_5"]).all()
     assert "fpr_at_tpr_95" not in after
 

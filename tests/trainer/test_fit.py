@@ -131,7 +131,7 @@ def test_the_ensemble_is_averaged_in_double_precision(monkeypatch: pytest.Monkey
     split = SimpleNamespace(targets=torch.from_numpy(labels), pixels=pixels, ids=ids)
     done = {seed: SimpleNamespace(state="completed", seed=seed) for seed in (1, 2, 3)}
     store: Any = SimpleNamespace(replicates=SimpleNamespace(ended=lambda trial_id: done))
-    monkeypatch.setattr(evaluate, "_scores", lambda config, store, done, *others: rows[done.seed - 1])
+    monkeypatch.setattr(evaluate, "replicate_outputs", lambda config, store, done, *_: rows[done.seed - 1])
     scored: Any = SimpleNamespace(task=config().data, validation=split, test=split)
     assert evaluate.evaluate(config(), store, scored, CPU).ensemble["auroc"] == 1
 

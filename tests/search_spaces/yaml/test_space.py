@@ -235,9 +235,9 @@ BROKEN = {
         'given "shufle"; did you mean shuffle?',
     ),
     "unknown type of a part": (
-        BASE + "grid: {model: [resnet18]}",
-        'grid.model[0].name: expected one of resnet10, small_cnn, resnet32, given "resnet18"; '
-        "did you mean resnet10?",
+        BASE + "grid: {model: [resnet11]}",
+        "grid.model[0].name: expected one of resnet10, small_cnn, resnet32, resnet18, resnet50, "
+        'densenet121, efficientnet_b0, convnext_tiny, given "resnet11"; did you mean resnet18 or resnet10?',
     ),
     "part without a type": (
         BASE + "choices: [{optimizer: {learning_rate: 1}}]",

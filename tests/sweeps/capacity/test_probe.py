@@ -15,6 +15,7 @@ from search_spaces.presets import preset
 from sweeps.capacity import probe as probing
 from sweeps.capacity.measure import Request, measure
 from sweeps.capacity.probe import Probes, estimate, kinds, probe
+from sweeps.child import ask
 from sweeps.plan import make_plan
 from trainer.options import TrialOptions
 from trainer.store import Store
@@ -70,11 +71,13 @@ def test_what_goes_wrong_in_the_process_is_told(tmp_path: Path) -> None:
         measure(request(absent, tmp_path))
 
 
-def test_a_killed_process_means_want_of_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Killed:
-        returncode, stdout, stderr = -9, "", ""
-
-    monkeypatch.setattr("sweeps.child.subprocess.run", lambda *a, **k: Killed())
+def test_a_killed_process_means_want_of_memory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A module that ends its own process so, in place of the one that measures."""
+    (tmp_path / "killed.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(
+        "sweeps.capacity.measure.ask", lambda module, request, what: ask("killed", request, what)
+    )
     with pytest.raises(InputError, match="was killed, most likely for want of memory"):
         measure(request(config()))
 
