@@ -1,8 +1,8 @@
 """A store of this schema that an earlier version wrote: done, and its tables say the same to the byte.
 
 `schema_2/store` holds `schema_2/stored.yaml`, trained when there were none but binary tasks, and one
-trial that was interrupted after two of its four epochs; `schema_2/tables` is what its results come to: what is
-chosen and measured is as that version wrote it, intervals and tests are of later ones.
+trial that was interrupted after two of its four epochs; `schema_2/tables` is what its results come to: what
+is chosen and measured is as that version wrote it, intervals and tests are of later ones.
 """
 
 from __future__ import annotations
