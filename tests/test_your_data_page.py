@@ -100,7 +100,7 @@ TOLD = {
         "1 of them not readable",
     ],
     "npz.yaml": [
-        "trained as  9 x 9, colour, 8-bit, as they are stored",
+        "trained as  9 x 9, colour, 8-bit\n  duplicates",
         "class 2        20          20    20",
     ],
     "patients.yaml": ["groups      6 in training, 2 in validation, 2 in test", "sizes       10 x 10 (100)"],

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from search_spaces.config import AugmentationConfig, DataConfig, Task
 from search_spaces.config.base import Frozen
+from search_spaces.errors import InputError, StoreError
 from search_spaces.labels import BlockLabels
 from search_spaces.policies import policy_name
 from sweeps.child import answer, ask, tell
@@ -82,7 +83,7 @@ def look_long(
 
 
 def look(request: Request) -> Answer:
-    """What a request asks for. Raises StoreError where a sheet cannot be written."""
+    """What a request asks for. Raises InputError where a sheet cannot be written."""
     from trainer.data.sheet import example_rows
     from trainer.data.survey_pixels import look_at_data
     from trainer.data.task import read_splits
@@ -128,7 +129,10 @@ def _write_sheets(
         path = folder / f"{name}.png"
         if str(path) in files:  # names that differ in what no file is called by
             path = path.with_stem(f"{path.stem}-{len(files)}")
-        files.append(str(write_whole(path, png(contact_sheet(named, title=head)))))
+        try:
+            files.append(str(write_whole(path, png(contact_sheet(named, title=head)))))
+        except StoreError as error:  # no result store is at fault
+            raise InputError(f"--sheets: {error}") from None
     return files
 
 

@@ -73,8 +73,7 @@ def _image_lines(look: Look) -> Iterator[str]:
     if look.shape is not None:
         channels, high, wide = look.shape
         colours = "grey" if channels == 1 else "colour"
-        stored = ", as they are stored" if look.headers is None else ""
-        yield _line("trained as", f"{wide} x {high}, {colours}, 8-bit{stored}")
+        yield _line("trained as", f"{wide} x {high}, {colours}, 8-bit")
     if look.repeated:
         repeated = zip(("training", "validation", "test"), look.repeated, strict=True)
         words = [f"{number:,} in {split}" for split, number in repeated if number]

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from click.testing import Result
 from PIL import Image
@@ -16,6 +17,12 @@ from tests.sweeps.data.runs import SCANS, space, write_scans
 from trainer.data.task import read_splits
 
 Cli = Callable[..., Result]
+SEARCH = """search:
+  samples: 2
+  domains:
+    loss: {choice: [baseline_BCE, baseline_LDAM]}
+  objectives: [val/auroc]
+"""
 OWN = "\n".join(line for line in SCANS.splitlines() if "_per_class" not in line)
 
 
@@ -122,8 +129,10 @@ def test_a_sheet_that_cannot_be_written_is_one_line(cli: Cli, tmp_path: Path) ->
     write_scans(tmp_path / "scans", 60, 40)
     (tmp_path / "look").write_text("a file")
     done = look(cli, tmp_path, SCANS)
-    assert done.exit_code != 0
-    assert "could not be written" in done.stderr + str(done.exception or "")
+    assert done.exit_code == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("almsweep: error: --sheets: ")
+    assert "could not be written" in line
 
 
 def test_the_command_looks_in_a_process_of_its_own(
@@ -131,6 +140,46 @@ def test_the_command_looks_in_a_process_of_its_own(
 ) -> None:
     done = almsweep("data", "digits-multilabel", "-o", tmp_path / "out", "--sheets", tmp_path / "look")
     assert done.returncode == 0, done.stderr
-    assert "trained as  16 x 16, grey, 8-bit, as they are stored" in done.stdout
+    assert "  trained as  16 x 16, grey, 8-bit" in done.stdout.splitlines()
     (sheet,) = (tmp_path / "look").iterdir()
     assert f"  examples    {sheet}" in done.stdout.splitlines()
+
+
+def test_values_of_16_bits_are_seen_as_they_train(cli: Cli, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for name, count in (("benign", 40), ("malignant", 30)):
+        (tmp_path / "scans" / name).mkdir(parents=True)
+        for number in range(count):
+            values = rng.integers(0, 4096, (8, 8), dtype=np.uint16)
+            Image.fromarray(values).save(tmp_path / "scans" / name / f"{number}.png")
+    text = SCANS.replace("size: 8}", "size: 8, channels: 1, scaling: {percentiles: [1, 99]}}")
+    done = look(cli, tmp_path, text.replace("ratio: [2, 5], ", ""), "--augmented")
+    assert done.exit_code == 0, done.output
+    assert "  modes       PNG, grey, 16-bit (70)" in done.stdout.splitlines()
+    with Image.open(tmp_path / "look" / "scans-malignant-vs-benign.png") as image:
+        inside = np.asarray(image.convert("L"))[120:-40, -400:-40]
+    assert inside.min() < 10, "the lowest percentile is black"
+    assert 90 < np.median(inside) < 190, "and values fill the range, as they do not by that of 16 bits"
+    assert len(list((tmp_path / "look").iterdir())) == 2
+
+
+def test_data_sets_that_differ_in_size_have_sheets_of_their_own(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_scans(tmp_path / "scans", 60, 40)
+    text = SCANS.replace("grid: {ratio: [2, 5], ", "grid: {data.source.size: [8, 12], ")
+    done = cli("data", space(tmp_path, text), "-o", tmp_path / "out", "--data-dir", tmp_path)
+    assert done.exit_code == 0, done.output
+    assert "  trained as  8 x 8, colour, 8-bit" in done.stdout.splitlines()
+    assert "  trained as  12 x 12, colour, 8-bit" in done.stdout.splitlines()
+    assert len(list((tmp_path / "scans-data").iterdir())) == 2
+
+
+def test_a_search_without_a_trial_has_no_policy_yet(cli: Cli, tmp_path: Path) -> None:
+    write_scans(tmp_path / "scans", 60, 40)
+    text = SCANS.replace("grid: {ratio: [2, 5], loss: [baseline_BCE]}", SEARCH)
+    done = look(cli, tmp_path, text, "--augmented")
+    assert done.exit_code == 0, done.output
+    assert done.stdout.splitlines()[-1] == "no trial is chosen yet, and so no augmentation policy"
+    assert len(list((tmp_path / "look").iterdir())) == 1
