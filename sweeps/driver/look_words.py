@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from rich.cells import cell_len
+
 from search_spaces.config import Task
 from search_spaces.config.metrics import Rate
 from search_spaces.words import count
@@ -58,13 +60,18 @@ def _published_lines(task: Task, look: Look) -> list[str]:
 def _table(task: Task, columns: Mapping[str, Sequence[int]]) -> list[str]:
     what = "label" if task.has_label_sets else "class"
     names = [class_name(task, place) for place in range(len(task.labels))]
-    wide = max(len(name) for name in (what, *names))
+    wide = max(cell_len(name) for name in (what, *names))
     heads = "  ".join(columns)
-    lines = [f"  {'counts':11} {what:{wide}}  {heads}"]
+    lines = [f"  {'counts':11} {_padded(what, wide)}  {heads}"]
     for place, name in enumerate(names):
         cells = "  ".join(f"{counts[place]:>{len(head)},}" for head, counts in columns.items())
-        lines.append(f"  {'':11} {name:{wide}}  {cells}")
+        lines.append(f"  {'':11} {_padded(name, wide)}  {cells}")
     return lines
+
+
+def _padded(name: str, columns: int) -> str:
+    """A name with blanks behind it, so many columns of a terminal wide."""
+    return name + " " * (columns - cell_len(name))
 
 
 def _image_lines(look: Look) -> Iterator[str]:

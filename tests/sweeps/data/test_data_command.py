@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 from click.testing import Result
 from PIL import Image
+from rich.cells import cell_len
 
 from sweeps.driver import data_look
 from tests.sweeps.data.runs import SCANS, space, write_scans
+from tests.trainer.image_files import random_images, write_class_folders
 from trainer.data.task import read_splits
 
 Cli = Callable[..., Result]
@@ -183,3 +185,14 @@ def test_a_search_without_a_trial_has_no_policy_yet(cli: Cli, tmp_path: Path) ->
     assert done.exit_code == 0, done.output
     assert done.stdout.splitlines()[-1] == "no trial is chosen yet, and so no augmentation policy"
     assert len(list((tmp_path / "look").iterdir())) == 1
+
+
+def test_counts_stand_below_each_other_whatever_letters_classes_have(cli: Cli, tmp_path: Path) -> None:
+    names = {"良性": random_images(40, (3, 8, 8)), "bösartig": random_images(30, (3, 8, 8), 1)}
+    write_class_folders(tmp_path / "scans", names)
+    text = SCANS.replace("[benign]", "[良性]").replace("[malignant]", "[bösartig]")
+    done = look(cli, tmp_path, text.replace("ratio: [2, 5], ", ""))
+    assert done.exit_code == 0, done.output
+    rows = [line for line in done.stdout.splitlines() if line.startswith((" " * 12, "  counts"))]
+    assert len(rows) == 3
+    assert len({cell_len(row) for row in rows}) == 1
