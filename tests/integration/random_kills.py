@@ -56,8 +56,13 @@ class Outcome:
 
 
 def _worker(driver: psutil.Process) -> None:
-    """One of the processes that train, or any other of Ray's workers."""
-    found = [child for child in driver.children(recursive=True) if child.name().startswith("ray::")]
+    """One of the processes that train, or another of Ray's workers; no agent, without which its node ends."""
+    found = []
+    for child in driver.children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            name = child.name()
+            if name.startswith("ray::") and not name.endswith("Agent"):
+                found.append(child)
     random.choice(found or [driver]).kill()
 
 
