@@ -108,7 +108,7 @@ def _numbers(cell: Cell, columns: TableColumns, statistics: SweepStatistics) -> 
         return
     yield "test, ensemble:"
     for metric in columns.shown:
-        if metric in columns.adjusted:
+        if metric in columns.ruled:
             continue
         value = test.metrics[metric.name]
         unresolved = "  not resolved" if metric.name in test.unresolved else ""

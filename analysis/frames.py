@@ -57,6 +57,8 @@ def best_frame(
     <metric>_low          lower end of its 95 % interval over test examples; empty where it has none
     <metric>_high         upper end
     adjusted_<metric>     of the ensemble after post-hoc logit adjustment (`analysis.adjusted`)
+    tuned_<metric>        of the ensemble at a threshold of each label, chosen on validation for the highest
+                          F1 (`analysis.tuned`); of tasks with label sets
     adjusted_tau          by how much its logits are lowered for frequent classes; chosen on validation
     unresolved            metrics at a true positive rate for which there are too few test positives; these
                           have no interval
@@ -253,19 +255,18 @@ def _test_columns(cell: Cell, columns: TableColumns, statistics: SweepStatistics
     unresolved: frozenset[str] = frozenset()
     mean = deviation = math.nan
     if test is not None:
-        values, unresolved = dict(test.metrics), test.unresolved
-        if test.adjusted is not None:
-            values |= {**test.adjusted.metrics, TAU: test.adjusted.tau}
+        values, unresolved = test.every_metric, test.unresolved
         mean, deviation = test.steering_mean, test.steering_std
     found: dict[str, Any] = {}
     for metric in columns.known:
         found[column_name(metric)] = values.get(metric.name, math.nan)
-    if columns.adjusted:
-        found[TAU] = values.get(TAU, math.nan)
+    if cell.data.decides_by_highest:
+        adjusted = None if test is None else test.adjusted
+        found[TAU] = math.nan if adjusted is None else adjusted.tau
     tied = []
     for metric in columns.known:
         ends = UNDEFINED
-        if metric.name not in unresolved and metric not in columns.adjusted:
+        if metric.name not in unresolved:
             ends = statistics.interval(trial_id, metric.name) or UNDEFINED
         found |= zip(interval_columns(metric), ends, strict=True)
         if statistics.is_best(cell.block, metric.name, trial_id):

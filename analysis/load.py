@@ -27,6 +27,7 @@ from analysis.records import (
     ensemble_outputs,
 )
 from analysis.replicates import missing_replicates, told_damage, trial_standing
+from analysis.tuned import Tuned, tuned_decisions
 from search_spaces.config import Targets, TrialConfig
 from search_spaces.errors import DamagedError, MixedDataError, StoreError
 from search_spaces.labels import block_key
@@ -126,6 +127,7 @@ def read_test(store: Store, trial: TrialRecord, rates: Targets) -> TestRecord | 
         rows.append(aligner.align(tables[-1], origin_of(name, done)))
     outputs = np.stack(rows)
     summary = _summary(trial.config, rates, aligner.targets(), outputs, trial.counts)
+    test = aligner.targets(), ensemble_outputs(outputs)
     batches, damage = _critical_batches(store, trial)
     return TestRecord(
         config=trial.config,
@@ -138,7 +140,8 @@ def read_test(store: Store, trial: TrialRecord, rates: Targets) -> TestRecord | 
         undefined=summary.undefined,
         batches=batches,
         damage=damage,
-        adjusted=_adjusted(trial, tables, (aligner.targets(), ensemble_outputs(outputs))),
+        adjusted=_adjusted(trial, tables, test),
+        tuned=_tuned(trial, tables, test),
         groups=aligner.groups(),
     )
 
@@ -167,11 +170,28 @@ def _adjusted(
     """The ensemble's adjusted decisions on test; None where they make no sense."""
     if not is_adjustable(trial.config):
         return None
+    targets, outputs = _validation_outputs(trial, tables)
+    validation = targets, ensemble_outputs(outputs)
+    return adjusted_decisions(trial.config, trial.counts, validation, test)
+
+
+def _tuned(
+    trial: TrialRecord, tables: Sequence[pa.Table], test: tuple[NDArray[Any], NDArray[np.float64]]
+) -> Tuned | None:
+    """The ensemble's decisions at chosen thresholds on test; None where they make no sense."""
+    if not trial.config.data.has_label_sets:
+        return None
+    return tuned_decisions(trial.config, _validation_outputs(trial, tables), test)
+
+
+def _validation_outputs(
+    trial: TrialRecord, tables: Sequence[pa.Table]
+) -> tuple[NDArray[Any], NDArray[np.float32]]:
+    """Targets, and outputs of each replicate, of the validation split; out of its tables of scores."""
     aligner, name, rows = SplitAligner("val"), name_of(trial.config), []
     for done, table in zip(trial.done, tables, strict=True):
         rows.append(aligner.align(table, origin_of(name, done)))
-    validation = aligner.targets(), ensemble_outputs(np.stack(rows))
-    return adjusted_decisions(trial.config, trial.counts, validation, test)
+    return aligner.targets(), np.stack(rows)
 
 
 class _Summary(NamedTuple):

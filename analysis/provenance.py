@@ -15,6 +15,7 @@ from analysis.statistics.intervals import LEVEL, UNDEFINED, Interval
 from analysis.statistics.optimism import Choice
 from analysis.statistics.sweep import SweepStatistics
 from analysis.table_columns import TableColumns
+from analysis.tuned import Tuned
 from search_spaces.config import SCHEMA_VERSION
 from search_spaces.labels import BlockLabels
 from trainer.store import STORE_SCHEMA, SweepManifest
@@ -95,9 +96,10 @@ def drawn_words(cells: Sequence[Cell]) -> str:
     has_groups = {cell.test.groups is not None for cell in cells if cell.test is not None}
     if has_groups == {True}:
         return "groups of test examples, such as patients"
+    of_each = "" if all(cell.data.has_label_sets for cell in cells) else " of each class"
     if True in has_groups:
-        return "test examples of each class; where the data have groups, whole ones"
-    return "test examples of each class"
+        return f"test examples{of_each}; where the data have groups, whole ones"
+    return f"test examples{of_each}"
 
 
 def cell_facts(
@@ -126,6 +128,7 @@ def cell_facts(
     unresolved       metrics at a true positive rate for which there are too few test positives
     mean_intervals   of headline metrics, of the mean over replicates, over seeds and test examples
     adjusted         metrics and tau of its adjusted decisions; only of tasks that have such
+    tuned            the rule and thresholds of its labels, chosen on validation; likewise
     data_sha256      hashes of the candidates' data: one
     candidates       per trial: id, label, replicates, the value of the rule, what is missing
     """
@@ -188,7 +191,7 @@ def _test(cell: Cell, columns: TableColumns, statistics: SweepStatistics) -> dic
         return {"test": None, "test_intervals": None}
     intervals = {}
     for metric in columns.known:
-        if metric not in columns.adjusted:
+        if metric not in columns.ruled:
             found = statistics.interval(test.trial_id, metric.name)
             is_told = found is not None and metric.name not in test.unresolved
             intervals[metric.name] = found if found is not None and is_told else UNDEFINED
@@ -204,7 +207,22 @@ def _test(cell: Cell, columns: TableColumns, statistics: SweepStatistics) -> dic
     }
     if test.adjusted is not None:
         told["adjusted"] = {"tau": test.adjusted.tau, **_numbers(test.adjusted.metrics)}
+    if test.tuned is not None:
+        told["tuned"] = {"rule": test.tuned.rule.name, "thresholds": _thresholds(test.tuned)}
     return told
+
+
+def _thresholds(tuned: Tuned) -> dict[str, dict[str, Any]]:
+    """By label the threshold that was chosen, and how well it is known."""
+    found = {}
+    for label, one in tuned.thresholds.items():
+        found[label] = {
+            "value": _number(one.value),
+            "interval": [_number(one.low), _number(one.high)],
+            "positives": one.positives,
+            "unresolved": one.unresolved,
+        }
+    return found
 
 
 def _config(trial: TrialRecord) -> dict[str, Any]:

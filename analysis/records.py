@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.adjusted import Adjusted
+from analysis.tuned import Tuned
 from search_spaces.config import Targets, TrialConfig
 from search_spaces.config.metrics import fpr_at_tpr
 from trainer.metrics.resolution import positives_to_resolve
@@ -118,6 +119,7 @@ class TestRecord:
                 without a constraint, and of results that do not tell it
     damage      which of its curves are damaged; None where none is
     adjusted    of the ensemble after post-hoc logit adjustment, where that makes sense
+    tuned       of the ensemble at thresholds of each label, of a task with label sets
     groups      [examples], the hashed group of each, a patient for one; None of a source without groups
     """
 
@@ -134,12 +136,23 @@ class TestRecord:
     batches: float | None = None
     damage: str | None = None
     adjusted: Adjusted | None = None
+    tuned: Tuned | None = None
     groups: NDArray[np.str_] | None = None
 
     @property
     def trial_id(self) -> str:
         """The trial's id."""
         return self.config.trial_id
+
+    @property
+    def every_metric(self) -> dict[str, float]:
+        """Those of the ensemble, and of its decisions by other rules."""
+        values = dict(self.metrics)
+        if self.adjusted is not None:
+            values |= self.adjusted.metrics
+        if self.tuned is not None:
+            values |= self.tuned.metrics
+        return values
 
     @property
     def steering(self) -> NDArray[np.float64]:

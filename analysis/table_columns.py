@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from analysis.adjusted import adjusted_metrics
+from analysis.tuned import with_tuned
 from search_spaces.config import Metric, Targets, Task
 from search_spaces.config.metrics import auroc
 
@@ -24,13 +25,13 @@ class TableColumns:
     steering   the metric that steers; of it the mean over replicates is shown too
     shown      those of the ensemble that are printed, in their order
     listed     further ones, which stand in the CSV file only
-    adjusted   which of the shown ones are of adjusted decisions (`analysis.adjusted`)
+    ruled      which of them are of other decisions than the plain ones (`analysis.adjusted`, `.tuned`)
     """
 
     steering: Metric
     shown: tuple[Metric, ...]
     listed: tuple[Metric, ...] = ()
-    adjusted: tuple[Metric, ...] = ()
+    ruled: tuple[Metric, ...] = ()
 
     @property
     def known(self) -> tuple[Metric, ...]:
@@ -40,7 +41,7 @@ class TableColumns:
     @property
     def headline(self) -> tuple[Metric, ...]:
         """The headline metrics: those that rows are compared in."""
-        return tuple(m for m in self.known if m.role == "headline" and m not in self.adjusted)
+        return tuple(m for m in self.known if m.role == "headline" and m not in self.ruled)
 
 
 def table_columns(task: Task, shown: Targets) -> TableColumns:
@@ -55,17 +56,22 @@ def table_columns(task: Task, shown: Targets) -> TableColumns:
     for metric in task.metrics(shown):
         if metric in headline or metric.tabled or metric not in at_no_fpr:
             columns.append(metric)
-    adjusted: tuple[Metric, ...] = ()
+    ruled: tuple[Metric, ...] = ()
+    of_all = tuple(metric for metric in columns if not metric.is_of_one_class)
+    of_each = tuple(metric for metric in columns if metric.is_of_one_class)
     if task.decides_by_highest:
-        adjusted = adjusted_metrics(tuple(columns))
-    of_all = [metric for metric in columns if not metric.is_of_one_class]
-    of_each = [metric for metric in columns if metric.is_of_one_class]
+        ruled = adjusted_metrics(tuple(columns))
+        of_all = (*of_all, *ruled)
+    if task.has_label_sets:
+        of_all, of_means = with_tuned(of_all)
+        of_each, of_labels = with_tuned(of_each)
+        ruled = (*of_means, *of_labels)
     printed, listed = _apart(of_each)
     return TableColumns(
         steering=task.steering_metric,
-        shown=(*of_all, *adjusted, *printed),
+        shown=(*of_all, *printed),
         listed=tuple(listed),
-        adjusted=adjusted,
+        ruled=ruled,
     )
 
 

@@ -5,6 +5,7 @@
     comparisons.csv, comparisons.md   with against without the constraint, in every headline metric
     provenance.json    where every number comes from
     confusion-<trial>.csv   of several classes: what each is taken for (`analysis.confusion`)
+    labels.csv         of label sets: each label at 0.5 and at its chosen threshold (`analysis.labels`)
     classes.csv        of several classes: how often each occurs, and is drawn (`analysis.class_counts`)
 
 The same results give the same bytes: no time, host or path is written.
@@ -25,6 +26,7 @@ from analysis.cells import Cell, build_cells
 from analysis.class_counts import class_counts, class_frame
 from analysis.confusion import confusions
 from analysis.frames import best_frame, chosen_settings, comparison_frame
+from analysis.labels import label_frame
 from analysis.load import load_sweep
 from analysis.provenance import commits, drawn_words, provenance
 from analysis.render.document import Document
@@ -45,7 +47,7 @@ from trainer.store.local import write_below
 
 # Digits of an id in a table, which the command line takes for it.
 _SHORTEST_ID = 8
-_OF_CLASSES = re.compile(r"confusion-[0-9a-f]{16}\.csv|classes\.csv")
+_OF_CLASSES = re.compile(r"confusion-[0-9a-f]{16}\.csv|classes\.csv|labels\.csv")
 
 
 @dataclass(frozen=True)
@@ -180,6 +182,9 @@ def _of_classes(cells: Sequence[Cell]) -> dict[str, str]:
     contents = {}
     for confusion in confusions(cells):
         contents[f"confusion-{confusion.cell.chosen_id}.csv"] = csv(confusion.frame())
+    of_labels = label_frame(cells)
+    if len(of_labels):
+        contents["labels.csv"] = csv(of_labels)
     counted = class_counts(cells)
     if counted:
         contents["classes.csv"] = csv(class_frame(counted))

@@ -23,6 +23,7 @@ from pydantic import BaseModel
 import analysis.class_counts
 import analysis.confusion
 import analysis.frames
+import analysis.labels
 import analysis.pictures
 import analysis.provenance
 import analysis.tables
@@ -306,6 +307,8 @@ def _files() -> Iterator[str]:
     yield _entries(analysis.confusion.Confusion.frame, ("column", "meaning"))
     yield "### `classes.csv`"
     yield _entries(analysis.class_counts.class_frame, ("column", "meaning"))
+    yield "### `labels.csv`"
+    yield _entries(analysis.labels.label_frame, ("column", "meaning"))
     yield "### `provenance.json`"
     yield _entries(analysis.provenance.provenance)
     yield "#### An entry of its `cells`"

@@ -57,14 +57,14 @@ FLOORS = {
         ["curves", "explain", "pictures"],
         ["tables"],
         ["frames", "provenance", "render"],
-        ["class_counts"],
+        ["class_counts", "labels"],
         ["confusion", "settings", "statistics", "table_columns"],
         ["cells"],
         ["load", "mixture", "select"],
         ["alignment", "found"],
         ["replicates"],
         ["records"],
-        ["adjusted"],
+        ["adjusted", "tuned"],
     ],
 }
 # Where the kinds of task are told apart; presets and named spaces are data.

@@ -17,6 +17,9 @@ _ADJUSTED = (
     "one of 0 to 2 with the highest macro F1 on validation; of no trial whose loss or sampler makes up for "
     "rare classes itself."
 )
+_TUNED = (
+    "Tuned: decided at a threshold of each label, chosen on validation for its highest F1; all else at 0.5."
+)
 BATCHES_CAPTION = (
     "Critical batches: of a row with the constraint, the share of training batches that hold a critical "
     "example."
@@ -39,8 +42,11 @@ def best_caption(columns: Iterable[TableColumns]) -> str:
         "Val.: what the selection rule goes by, on validation; in brackets corrected for the choice among "
         "the candidates, not for that of each network's epoch. Candidates: complete / all."
     )
-    if any(one.adjusted for one in distinct):
+    ruled = [metric.name for one in distinct for metric in one.ruled]
+    if any(name.startswith("adjusted_") for name in ruled):
         caption += f" {_ADJUSTED}"
+    if any(name.startswith("tuned_") for name in ruled):
+        caption += f" {_TUNED}"
     return caption
 
 

@@ -243,7 +243,7 @@ class _RowWriter:
         value, (digits, of_interval) = metric.scale * record[column_name(metric)], _DIGITS[metric.scale]
         digits = 0 if metric.counts else digits
         detail = _interval(record, metric, of_interval)
-        if metric in self.columns.adjusted[:1]:
+        if metric in self.columns.ruled[:1] and not math.isnan(record.get(TAU, math.nan)):
             detail = f"(τ={record[TAU]:g})"
         entry = self._number(record, column_name(metric), f"{value:.{digits}f}", detail)
         if entry.text != MISSING and column_name(metric) in listed(record, UNRESOLVED):

@@ -12,7 +12,7 @@ from analysis.render.escape import single_line, text_width
 from analysis.render.folding import folded
 from analysis.render.parts import parts
 
-STAR_MEANING = "* best complete cell of a column"
+STAR_MEANING = "* best complete cell of a column, and those that the test examples cannot tell from it"
 
 _GAP = "  "
 _LEAST = 10  # a column of text is folded to no less

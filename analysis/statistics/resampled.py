@@ -20,6 +20,7 @@ from analysis.statistics.intervals import (
     expanded_interval,
     percentile_interval,
 )
+from analysis.tuned import tuned_name
 from search_spaces.config import Task
 from trainer.tasks.base import TaskArrays, task_arrays
 
@@ -126,13 +127,17 @@ def _resampled(tests: Sequence[TestRecord], draws: int, key: str) -> dict[str, R
             task = arrays[test.trial_id]
             ensemble = ensemble_outputs(test.outputs)
             _extend(ensembles[test.trial_id], task.resampled(test.targets, ensemble, counts))
+            if test.tuned is not None:
+                values = task.resampled(test.targets, ensemble, counts, thresholds=test.tuned.values)
+                tuned = {tuned_name(name): of_draws for name, of_draws in values.items()}
+                _extend(ensembles[test.trial_id], tuned)
             for row, of_replicate in enumerate(replicates[test.trial_id]):
                 _extend(of_replicate, task.resampled(test.targets, test.outputs[row], counts, headline=True))
     found = {}
     for test in tests:
         joined = {}
         for name, parts in ensembles[test.trial_id].items():
-            if not np.isnan(test.metrics[name]):  # what the scores' loss leaves undefined
+            if not np.isnan(test.metrics.get(name, 0.0)):  # what the scores' loss leaves undefined
                 joined[name] = np.concatenate(parts)
         found[test.trial_id] = Resampled(joined, _stacked(replicates[test.trial_id], joined))
     return found

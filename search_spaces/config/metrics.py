@@ -6,7 +6,7 @@ sweep, `Targets`: no part of a trial's identity, as stored scores give any of th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
@@ -251,7 +251,10 @@ def of_labels() -> tuple[Metric, ...]:
 
 
 def decision_metrics(*, of: str, role: Role) -> tuple[Metric, ...]:
-    """What deciding for a label comes to: F1, of that role, precision, recall, and the four counts."""
+    """What deciding for a label comes to: F1, of that role, precision, recall, and the four counts.
+
+    Tables show F1 alone; a file of its own holds all of each label (`analysis.labels`).
+    """
     which = _of_words(of)
     shares = (
         Metric(_of_column("f1", of), "higher", f"F1{which}", f"F1{which}", 1.0, role, True, trivial=0.0),
@@ -261,16 +264,13 @@ def decision_metrics(*, of: str, role: Role) -> tuple[Metric, ...]:
             header=f"Precision{which} (%)",
             words=f"precision{which}",
             scale=100.0,
-            tabled=True,
         ),
-        recall(of=of, role="summary"),
+        replace(recall(of=of, role="summary"), tabled=False),
     )
     counts = []
     for name, (header, better) in COUNTED.items():
         words = f"{name.replace('_', ' ')}{which}"
-        counts.append(
-            Metric(_of_column(name, of), better, f"{header}{which}", words, tabled=True, counts=True)
-        )
+        counts.append(Metric(_of_column(name, of), better, f"{header}{which}", words, counts=True))
     return (*shares, *counts)
 
 

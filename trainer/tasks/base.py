@@ -149,13 +149,20 @@ class TaskArrays(ABC):
         """Positions of the examples of each stratum, from which a stratified bootstrap draws."""
 
     def resampled(
-        self, targets: NDArray[Any], outputs: NDArray[Any], counts: Counts, *, headline: bool = False
+        self,
+        targets: NDArray[Any],
+        outputs: NDArray[Any],
+        counts: Counts,
+        *,
+        headline: bool = False,
+        thresholds: Mapping[str, float] | None = None,
     ) -> dict[str, Floats]:
         """Metrics of one row of outputs on resampled test sets: a value [draws] for each name.
 
         Those of the columns' ranking, and their means; with `headline` those alone that are shown everywhere.
 
-        counts   [N, draws], how often each example stands in a draw (see `trainer.metrics.resampled`)
+        counts       [N, draws], how often each example stands in a draw (see `trainer.metrics.resampled`)
+        thresholds   at which labels are decided for, by their names; None is 0 (p = 0.5) of each
         """
         known = self.names("headline") if headline else self.names("headline", "curve", "summary")
         rates = Targets(tpr=self.rates.tpr, fpr=()) if headline else self.rates

@@ -165,7 +165,13 @@ class MultiClassArrays(TaskArrays):
         return found
 
     def resampled(
-        self, targets: NDArray[Any], outputs: NDArray[Any], counts: Counts, *, headline: bool = False
+        self,
+        targets: NDArray[Any],
+        outputs: NDArray[Any],
+        counts: Counts,
+        *,
+        headline: bool = False,
+        thresholds: Mapping[str, float] | None = None,
     ) -> dict[str, Floats]:
         """Those of the columns, and what follows from decisions."""
         found = super().resampled(targets, outputs, counts, headline=headline)

@@ -206,9 +206,16 @@ class MultiLabelArrays(TaskArrays):
         return {name: float(row[0]) for name, row in found.items()}
 
     def resampled(
-        self, targets: NDArray[Any], outputs: NDArray[Any], counts: Counts, *, headline: bool = False
+        self,
+        targets: NDArray[Any],
+        outputs: NDArray[Any],
+        counts: Counts,
+        *,
+        headline: bool = False,
+        thresholds: Mapping[str, float] | None = None,
     ) -> dict[str, Floats]:
-        """Areas, rates and what follows from decisions at score 0, of each label and over all of them."""
+        """Areas, rates and what follows from decisions, of each label and over all of them."""
+        at = dict.fromkeys(self.names_of_labels, 0.0) if thresholds is None else thresholds
         sets, logits = self._checked(targets, outputs)
         rates = Targets(tpr=self.rates.tpr, fpr=()) if headline else self.rates
         found: dict[str, Floats] = {}
@@ -217,7 +224,7 @@ class MultiLabelArrays(TaskArrays):
             has, scores = sets[:, place], logits[0, :, place]
             values = ranking_metrics(scores, has, ~has, counts, rates, precision=True)
             of_labels.append(values)
-            decided.append(metrics.resampled_decisions(has, scores >= 0, counts))
+            decided.append(metrics.resampled_decisions(has, scores >= at[name], counts))
             values |= metrics.shares(decided[-1])
             found |= {f"{metric}/{name}": value for metric, value in values.items()}
         for macro, name in _MACRO.items():
