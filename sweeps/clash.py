@@ -23,8 +23,8 @@ def settle_names() -> None:
     Where the current folder stands in the way it is no place for modules any more, which a line says. Exits
     with a line, and code 2, where another folder does.
     """
+    here = _current_folder()
     hiding = _hiding()
-    here = Path.cwd().resolve()
     if any(path.parent == here for path in hiding) and here != _HOME:
         _leave_out(here)
         found = ", ".join(path.name for path in hiding if path.parent == here)
@@ -38,6 +38,15 @@ def settle_names() -> None:
             f"error: expected almsweep's own package {hiding[0].stem} in {_HOME}, found {hiding[0]} before "
             "it; rename that, or take its folder out of PYTHONPATH"
         )
+        sys.exit(_BAD_INPUT)
+
+
+def _current_folder() -> Path:
+    """The current folder. Exits with a line, and code 2, where it was deleted: nothing can start there."""
+    try:
+        return Path.cwd().resolve()
+    except FileNotFoundError:
+        _say("error: expected to be called in a folder, but the current one was deleted; go to another one")
         sys.exit(_BAD_INPUT)
 
 

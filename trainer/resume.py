@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from search_spaces.errors import CheckpointError, StoreError
+from search_spaces.errors import CheckpointError, DamagedError, StoreError
 from trainer import checkpoint
 from trainer.replicate import Replicate
 from trainer.results import Attempt
@@ -17,23 +17,19 @@ log = logging.getLogger(__name__)
 
 def drop_other_checkpoint(attempt: Attempt) -> None:
     """Delete a checkpoint of other data, or one that cannot be read."""
-    trial_id = attempt.config.trial_id
-    saved = attempt.store.notes.read_checkpoint(trial_id)
-    if saved is not None:
-        try:
-            checkpoint.saved_states(saved, trial_id=trial_id, data_sha256=attempt.data.sha256)
-        except CheckpointError:
-            attempt.store.notes.delete_checkpoint(trial_id)
+    try:
+        _saved_states(attempt)
+    except CheckpointError:
+        attempt.store.notes.delete_checkpoint(attempt.config.trial_id)
 
 
 def restore(attempt: Attempt, replicates: list[Replicate], ended: Mapping[int, Done]) -> None:
     """Set replicates to their checkpoint; the states of others under way are kept for the next checkpoint."""
-    trial_id, data_sha256 = attempt.config.trial_id, attempt.data.sha256
-    saved = attempt.store.notes.read_checkpoint(trial_id)
-    if saved is None:
-        return
+    trial_id = attempt.config.trial_id
     try:
-        states = checkpoint.saved_states(saved, trial_id=trial_id, data_sha256=data_sha256)
+        states = _saved_states(attempt)
+        if states is None:
+            return
         seeds = checkpoint.load_states(states, replicates, trial_id=trial_id)
     except CheckpointError as error:
         raise CheckpointError(
@@ -43,6 +39,18 @@ def restore(attempt: Attempt, replicates: list[Replicate], ended: Mapping[int, D
     known = {str(seed) for seed in [*attempt.config.seeds, *ended]}
     attempt.unasked = {seed: state for seed, state in states.items() if seed not in known}
     log.info("trial %s: seeds %s go on from their checkpoint", trial_id, seeds)
+
+
+def _saved_states(attempt: Attempt) -> dict[str, Any] | None:
+    """The states in a trial's checkpoint by seed; None without one. Raises CheckpointError."""
+    trial_id = attempt.config.trial_id
+    try:
+        saved = attempt.store.notes.read_checkpoint(trial_id)
+    except DamagedError as error:
+        raise CheckpointError(f"checkpoint of trial {trial_id}: {error}") from error
+    if saved is None:
+        return None
+    return checkpoint.saved_states(saved, trial_id=trial_id, data_sha256=attempt.data.sha256)
 
 
 def epoch_seconds(replicates: list[Replicate]) -> list[float]:

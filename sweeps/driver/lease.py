@@ -13,9 +13,10 @@ from types import TracebackType
 
 import psutil
 
-from search_spaces.errors import LeaseError, StoreError
+from search_spaces.errors import DamagedError, LeaseError, StoreError
 from sweeps.driver.holder import Holder, parse_holder, this_machine
 from trainer.store import Store, layout
+from trainer.store.storage import MOST_JSON
 
 log = logging.getLogger(__name__)
 
@@ -175,5 +176,8 @@ def _held(name: str, holder: Holder) -> LeaseError:
 
 def _read(store: Store, path: str) -> Holder | None:
     """Who holds a lease; None where there is none, or none that can be understood."""
-    data = store.storage.read_bytes(path)
+    try:
+        data = store.storage.read_bytes(path, most=MOST_JSON)
+    except DamagedError:
+        return None
     return None if data is None else parse_holder(data)

@@ -5,7 +5,6 @@ MLflow is imported when it is first needed: it takes more than a second.
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 import warnings
@@ -20,6 +19,7 @@ from search_spaces.redaction import redacted
 from sweeps.compat import bound_answers, create_tables
 from sweeps.tracking.uris import settled, sqlite_path, sqlite_uri
 from trainer.store import Store
+from trainer.store.local import lock
 
 SCHEMES = ("sqlite", "http", "https", "postgresql", "mysql", "mssql", "databricks")
 
@@ -29,6 +29,8 @@ DATABASE = "mlflow.db"
 MOST_BYTES = 2**26
 ANSWER_SECONDS = 60.0
 CONNECT_SECONDS = 10
+# For how long another process may create the database; whoever may read its folder may hold the lock.
+CREATION_SECONDS = 60.0
 # What SQLite and MLflow say of a database that is damaged, or was half made.
 _DAMAGED = ("malformed", "file is not a database", "_alembic_tmp_", "already exists", "no such table")
 _JOURNALS = ("", "-journal", "-wal", "-shm")
@@ -194,7 +196,7 @@ def creation_lock(uri: str) -> Iterator[None]:
     flags = os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
     descriptor = os.open(path.with_name(f".{path.name}.lock"), flags, 0o644)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        lock(descriptor, str(path), CREATION_SECONDS)
         yield
     finally:
         os.close(descriptor)

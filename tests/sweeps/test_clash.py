@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -72,3 +73,15 @@ def test_another_folder_is_bad_input(tmp_path: Path, name: str) -> None:
 def test_our_own_checkout_is_no_clash(tmp_path: Path) -> None:
     done = run(tmp_path, str(ROOT))
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_current_folder_that_was_deleted_is_one_line(tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    call = f"cd {gone} && rmdir {gone} && exec {sys.executable} -P -c {shlex.quote(AS_INSTALLED)} --version"
+    done = subprocess.run(
+        ["sh", "-c", call], capture_output=True, text=True, timeout=PATIENCE, check=False, cwd=tmp_path
+    )
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert "the current one was deleted" in line

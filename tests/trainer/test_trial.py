@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -276,6 +277,15 @@ def test_an_unusable_checkpoint_names_its_file_and_what_to_do(store: Store) -> N
         run_trial(config(), store, CPU, OPTIONS)
     assert f"trials/{config().trial_id}/checkpoint.pt" in str(caught.value)
     assert "a retry of failed trials deletes it" in str(caught.value)
+
+
+def test_a_pipe_in_a_checkpoint_s_place_is_an_unusable_checkpoint(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    folder = tmp_path / "trials" / config().trial_id
+    folder.mkdir(parents=True)
+    os.mkfifo(folder / "checkpoint.pt")
+    with pytest.raises(CheckpointError, match=r"found a pipe.* a retry of failed trials deletes it"):
+        run_trial(config(), store, CPU, OPTIONS)
 
 
 def _without_scored(state: dict[str, Any]) -> None:

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import logging
 import os
 import shutil
 import stat
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -19,6 +21,62 @@ from contextlib import contextmanager, suppress
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 TEMPORARY = ".tmp"
+log = logging.getLogger(__name__)
+
+# Locks are held for moments. Whoever may read a folder may lock it, and could hold everybody back.
+LOCK_SECONDS = 10.0
+_LOOK_SECONDS = 0.05
+
+
+def read_below(root: str, relative: str, most: int | None = None) -> bytes:
+    """What a file holds. Raises OSError, with `errno.EISDIR` for a folder.
+
+    Nobody waits for what is no file, as a pipe is, which might never answer: `errno.EFBIG` says that it is
+    none, or takes more than `most` bytes.
+    """
+    path = f"{root}/{relative}"
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno == errno.ENXIO:  # a socket
+            raise _no_file(path) from error
+        raise
+    try:
+        found = os.fstat(descriptor)
+        if stat.S_ISDIR(found.st_mode):
+            raise IsADirectoryError(errno.EISDIR, "expected a file, found a folder", path)
+        if not stat.S_ISREG(found.st_mode):
+            raise _no_file(path)
+        if most is not None and found.st_size > most:
+            raise OSError(errno.EFBIG, f"expected at most {most} bytes, found {found.st_size}", path)
+        with os.fdopen(descriptor, "rb", closefd=False) as stream:
+            return stream.read()
+    finally:
+        os.close(descriptor)
+
+
+def _no_file(path: str) -> OSError:
+    return OSError(errno.EFBIG, "expected a file, found a pipe, a socket or a device", path)
+
+
+def lock(descriptor: int, what: str, seconds: float | None = None) -> None:
+    """Lock an open file or folder, called `what`, for this process alone.
+
+    Where the file system has no locks, or another process holds this one for longer than `seconds`, by
+    default LOCK_SECONDS, nobody is kept out; the latter is logged.
+    """
+    deadline = time.monotonic() + (LOCK_SECONDS if seconds is None else seconds)
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                log.warning("%s: another process keeps it locked; going on without the lock", what)
+                return
+            time.sleep(_LOOK_SECONDS)
+        except OSError:
+            return
 
 
 def write_below(root: str, relative: str, data: bytes, *, lasting: bool = True) -> None:
@@ -62,11 +120,10 @@ def delete_folder_below(root: str, relative: str) -> None:
 def locked_folder(root: str, relative: str) -> Iterator[None]:
     """A block that one process at a time runs for this folder, which is made. Raises OSError.
 
-    Where the file system has no locks nobody is kept out.
+    Nobody is kept out where `lock` keeps nobody out.
     """
     with _parent(root, f"{relative}/name", make=True) as (folder, _):
-        with suppress(OSError):
-            fcntl.flock(folder, fcntl.LOCK_EX)
+        lock(folder, f"{root}/{relative}")
         yield
 
 

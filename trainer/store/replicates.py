@@ -108,7 +108,7 @@ class Replicates:
         if copy is not None and hashlib.sha256(copy).hexdigest() == entry.sha256:
             return copy
         relative = layout.replicate_file(done.trial_id, done.seed, entry.name)
-        data = self._storage.read_bytes(relative)
+        data = self._storage.read_bytes(relative, most=entry.bytes)
         where = self._storage.where(relative)
         if data is None:
             raise DamagedError(f"{where}: missing, though its DONE marker lists it")

@@ -30,6 +30,7 @@ _PERMANENT = frozenset(
         errno.EINVAL,
         errno.ENAMETOOLONG,
         errno.ELOOP,
+        errno.EFBIG,
     }
 )
 # What object storage says when no repetition helps; pyarrow puts it into an OSError without a number.

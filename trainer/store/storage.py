@@ -9,6 +9,7 @@ Credentials, region and endpoint come from the environment (`AWS_ACCESS_KEY_ID`,
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -27,6 +28,9 @@ from search_spaces.redaction import has_credentials
 from trainer.store.retry import Retry, is_denied, is_folder, is_missing_bucket
 
 T = TypeVar("T")
+
+# Bytes of a JSON file; the trials of a large sweep take some megabytes.
+MOST_JSON = 2**28
 
 # pyarrow's own defaults would write every object in three requests, and try a Google bucket for 15 minutes.
 _QUERY_DEFAULTS = {
@@ -115,6 +119,8 @@ class Storage:
     def _error(self, verb: str, where: str, error: OSError) -> StoreError:
         if is_folder(error):
             return DamagedError(f"{where}: expected a file, found a folder")
+        if verb == "read" and error.errno == errno.EFBIG:
+            return DamagedError(f"{where}: {error.strerror}")
         if is_missing_bucket(error):
             return StoreError(f"{self.uri}: no such bucket, or it is not there yet: {error}")
         if is_denied(error):
@@ -177,10 +183,15 @@ class Storage:
         with self.filesystem.open_output_stream(target) as stream:
             stream.write(data)
 
-    def read_bytes(self, relative: str) -> bytes | None:
-        """The object's content, or None when there is none. Raises StoreError when it cannot be read."""
+    def read_bytes(self, relative: str, *, most: int | None = None) -> bytes | None:
+        """The object's content, or None when there is none. Raises StoreError when it cannot be read.
+
+        On a local disk DamagedError where no file is in its place, or one of more than `most` bytes.
+        """
 
         def read() -> bytes:
+            if self.is_local:
+                return local.read_below(self.root, relative, most)
             with self.filesystem.open_input_stream(self.path(relative)) as stream:
                 return bytes(stream.read())
 
@@ -234,7 +245,7 @@ class Storage:
 
     def read_json(self, relative: str) -> dict[str, Any] | None:
         """A JSON object's content, or None when there is none. Raises DamagedError when malformed."""
-        data = self.read_bytes(relative)
+        data = self.read_bytes(relative, most=MOST_JSON)
         return None if data is None else json_object(data, self.where(relative))
 
     def write_json(self, relative: str, content: Mapping[str, Any], *, lasting: bool = True) -> None:

@@ -33,7 +33,7 @@ from trainer.store.replicates import Replicates
 from trainer.store.retry import Retry
 from trainer.store.seal import check_seal, sealed
 from trainer.store.state import TrialFiles
-from trainer.store.storage import Storage
+from trainer.store.storage import MOST_JSON, Storage
 
 log = logging.getLogger(__name__)
 
@@ -122,7 +122,7 @@ class Store:
         """
         data = None
         if is_plain_name(name):
-            data = self.storage.read_bytes(layout.sweep(name))
+            data = self.storage.read_bytes(layout.sweep(name), most=MOST_JSON)
         if data is None:
             known = ", ".join(self.sweep_names()) or "none"
             raise InputError(f"{self.uri}: no sweep {name!r} in this store; known: {known}")

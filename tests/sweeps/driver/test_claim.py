@@ -133,9 +133,9 @@ def test_a_claim_costs_no_request_per_epoch(
     store, config = Store(tmp_path), trials((1,))[0].model_copy(update={"epochs": 3})
     read, paths = Storage.read_bytes, []
 
-    def watched(storage: Storage, relative: str) -> bytes | None:
+    def watched(storage: Storage, relative: str, **given: int | None) -> bytes | None:
         paths.append(relative)
-        return read(storage, relative)
+        return read(storage, relative, **given)
 
     monkeypatch.setattr(Storage, "read_bytes", watched)
     train(store, config, Claimant("sweep", "token"), waits=False)

@@ -129,6 +129,15 @@ def test_unreadable_lease_is_none(store: Store) -> None:
         pass
 
 
+def test_a_pipe_in_its_place_holds_nobody_up(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    (tmp_path / "sweeps").mkdir()
+    os.mkfifo(tmp_path / "sweeps" / "s.lease")
+    assert holder_of(store, "s") is None
+    with Lease(store, "s"):
+        assert is_held(store, "s")
+
+
 def test_of_two_that_start_together_one_runs(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     first = Lease(store, "s")
     write = first._write
