@@ -40,6 +40,7 @@ def settle_environment(address: str | None) -> None:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
     os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")
+    os.environ.setdefault("TUNE_PRINT_ALL_TRIAL_ERRORS", "0")  # the sweep says in a line what failed
     os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
     # Tune's snapshots, of all trials every ten seconds, are of no use: the store says what is done.
     os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "3600")
