@@ -24,15 +24,17 @@ import pandas as pd
 
 from analysis.cells import Cell, build_cells
 from analysis.class_counts import class_counts, class_frame
+from analysis.comparison_frame import comparison_frame
 from analysis.confusion import confusions
-from analysis.frames import best_frame, chosen_settings, comparison_frame
+from analysis.frames import best_frame, chosen_settings
 from analysis.labels import label_frame
 from analysis.load import load_sweep
 from analysis.provenance import commits, drawn_words, provenance
+from analysis.render.comparisons import comparison_document
 from analysis.render.document import Document
 from analysis.render.escape import csv_text
 from analysis.render.latex import latex
-from analysis.render.layout import best_document, comparison_document
+from analysis.render.layout import best_document
 from analysis.render.plain import plain
 from analysis.render.text import markdown
 from analysis.statistics.draws import DRAWS
@@ -55,7 +57,7 @@ class Tables:
     """The tables of a sweep. `files` are those written, empty if none were.
 
     frame         a row per cell: see `analysis.frames.best_frame`
-    comparisons   a row per pair of cells and metric: see `analysis.frames.comparison_frame`
+    comparisons   a row per pair of cells and metric: see `analysis.comparison_frame`
     cells         what the rows were made from
     columns       the metrics that a block's table shows, by the block's label
     rates         those at which it reads ROC curves

@@ -21,6 +21,7 @@ from typing import Any
 from pydantic import BaseModel
 
 import analysis.class_counts
+import analysis.comparison_frame
 import analysis.confusion
 import analysis.frames
 import analysis.labels
@@ -301,7 +302,7 @@ def _files() -> Iterator[str]:
     yield "### `best.csv`"
     yield _entries(analysis.frames.best_frame, ("column", "meaning"))
     yield "### `comparisons.csv`"
-    yield _entries(analysis.frames.comparison_frame, ("column", "meaning"))
+    yield _entries(analysis.comparison_frame.comparison_frame, ("column", "meaning"))
     yield "### `confusion-TRIAL.csv`"
     yield summary(analysis.confusion, paragraphs=2)
     yield _entries(analysis.confusion.Confusion.frame, ("column", "meaning"))

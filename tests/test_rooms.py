@@ -56,7 +56,7 @@ FLOORS = {
     "analysis": [
         ["curves", "explain", "pictures"],
         ["tables"],
-        ["frames", "provenance", "render"],
+        ["comparison_frame", "frames", "provenance", "render"],
         ["class_counts", "labels"],
         ["confusion", "settings", "statistics", "table_columns"],
         ["cells"],

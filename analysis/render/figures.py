@@ -15,9 +15,10 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from analysis.render.layout import Record, by_block, is_final, listed
+from analysis.render.layout import by_block
 from analysis.render.letters import fitted, inches
 from analysis.render.roc import ACROSS, BLUE, DIAGONAL, GREY, GRID, INK, ORANGE, UPWARDS, RocPicture
+from analysis.render.rows import Record, is_final, listed
 from analysis.table_columns import UNRESOLVED, TableColumns, column_name, interval_columns
 from search_spaces.config import Metric
 
