@@ -77,11 +77,13 @@ class PeakMemory:
 
     def _look(self) -> None:
         me = psutil.Process()
-        while not self._ended.wait(0.1):
+        while True:
             total = 0
             for process in (me, *me.children(recursive=True)):
                 total += _private_bytes(process.pid)
             self.bytes = max(self.bytes, total)
+            if self._ended.wait(0.1):
+                return
 
 
 def _private_bytes(pid: int) -> int:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import urllib.request
+from contextlib import closing
 from pathlib import Path
 
 import psutil
@@ -37,7 +39,8 @@ def test_server_uri_is_the_users_error(tmp_path: Path) -> None:
 
 
 def test_taken_port_is_the_users_error(tmp_path: Path) -> None:
-    (tmp_path / "mlflow.db").touch()
+    with closing(sqlite3.connect(tmp_path / "mlflow.db")) as database:
+        database.execute("CREATE TABLE experiments (experiment_id, artifact_location)")
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from search_spaces.config import SCHEMA_VERSION, Bce, Ldam, LossConfig, Sgd, SmallCnn, TrialConfig
-from search_spaces.errors import CheckpointError, DataError, StoreError
+from search_spaces.errors import CheckpointError, DataError
 from search_spaces.presets import preset
 from trainer.data.task import load_task
 from trainer.device.environment import machine_facts
@@ -147,14 +147,17 @@ def test_an_earlier_failure_is_no_reason_for_how_a_later_attempt_ends(store: Sto
     assert not any(seen)
 
 
-def test_a_damaged_marker_is_told_as_the_trials_failure(store: Store) -> None:
+def test_a_replicate_with_a_damaged_marker_is_trained_again(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
     run_trial(config(), store, CPU, OPTIONS)
+    before = store.replicates.ended(config().trial_id)
     store.storage.write_bytes(f"trials/{config().trial_id}/replicates/1/DONE", b"{")
-    with pytest.raises(StoreError):
-        run_trial(config(), store, CPU, OPTIONS)
-    failure = store.notes.read_failure(config().trial_id)
-    assert failure is not None
-    assert failure["error"] == "StoreError"
+    run_trial(config(), store, CPU, OPTIONS)
+    assert "this replicate counts as not trained" in caplog.text
+    after = store.replicates.ended(config().trial_id)
+    assert after[1].attempt != before[1].attempt
+    assert {seed: done.state for seed, done in after.items()} == dict.fromkeys(before, "completed")
 
 
 def test_foreign_or_damaged_checkpoint_is_an_error_not_a_fresh_start(store: Store) -> None:

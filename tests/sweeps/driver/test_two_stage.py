@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -80,12 +81,17 @@ class Runs:
         self.store, self.outcome = store, outcome
         self.manifests: list[SweepManifest] = []
 
-    def __call__(self, sweep: OpenedSweep, *_: Any, **__: Any) -> SweepOutcome:
+    def __call__(
+        self, sweep: OpenedSweep, *_: Any, show: Callable[[SweepOutcome], None], **__: Any
+    ) -> SweepOutcome:
         manifest = sweep.manifest
         self.manifests.append(manifest)
         self.store.write_sweep(manifest)
         plan = make_plan(manifest.name, manifest.trials, self.store)
-        return SweepOutcome(manifest, plan, 0, **{"interrupted": False, "untracked": 0, **self.outcome})
+        told = {"interrupted": False, "untracked": 0, **self.outcome}
+        outcome = SweepOutcome(manifest, plan, 0, **told)
+        show(outcome)
+        return outcome
 
 
 def run(store: Store, manifest: SweepManifest, monkeypatch: pytest.MonkeyPatch, **outcome: Any) -> Runs:
