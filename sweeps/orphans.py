@@ -17,6 +17,8 @@ COMMAND = "ALMSWEEP_COMMAND_PROCESS"
 OWN_RAY = "ALMSWEEP_OWN_RAY"
 # How long killed processes are waited for.
 _LEAVE_SECONDS = 10.0
+# A process that is killed may just have started another one.
+_MOST_ROUNDS = 5
 
 
 def this_command() -> str:
@@ -30,8 +32,12 @@ def end_orphans() -> None:
 
 
 def end_ray(folder: Path) -> None:
-    """Kill all processes of the Ray of our own that lies in this folder."""
-    _kill([process for process, place in _marked(OWN_RAY) if place == str(folder)])
+    """Kill all processes of the Ray of our own that lies in this folder, and what they start meanwhile."""
+    for _ in range(_MOST_ROUNDS):
+        found = [process for process, place in _marked(OWN_RAY) if place == str(folder)]
+        if not found:
+            return
+        _kill(found)
 
 
 def _kill(processes: list[psutil.Process]) -> None:

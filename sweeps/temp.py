@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from search_spaces.errors import RayError
+from search_spaces.errors import InputError, RayError
 from sweeps.orphans import COMMAND, end_orphans, this_command
 from trainer.scratch import own_folder, remove_folder
 
@@ -19,6 +19,7 @@ _ADDED = "/session_2026-01-31_23-59-59_123456_4194304/sockets/plasma_store.1"
 _LONGEST = 103 if sys.platform == "darwin" else 107
 # Ray opens its own folder to every user; it lies in one that is closed to them.
 _RAY = "r"
+_FIGURES = "MPLCONFIGDIR"
 _COMMON = ("/tmp", "/var/tmp")  # private folders with names that nobody knows are made there
 
 
@@ -39,12 +40,14 @@ def own_temp() -> Iterator[None]:
     """A private temp folder for this process and all that it starts, by `tempfile`'s setting and TMPDIR.
 
     What killed commands have left goes first: their processes, and their folders.
-    Inside another one, and where no folder can be made, everything stays as it is.
+    Inside another one, and where no folder can be made (a full disk), everything stays as it is. Raises
+    InputError as `check_temp`.
     """
     if _mine:
         yield
         return
     before = tempfile.tempdir
+    check_temp()
     end_orphans()
     try:
         place = tempfile.gettempdir()
@@ -52,12 +55,15 @@ def own_temp() -> Iterator[None]:
     except OSError:
         yield
         return
-    given = {name: os.environ.get(name) for name in ("TMPDIR", "RAY_TMPDIR", COMMAND)}
+    given = {name: os.environ.get(name) for name in ("TMPDIR", "RAY_TMPDIR", _FIGURES, COMMAND)}
     temp = folder / "t"
     temp.mkdir()
     _mine.append(_Temp(folder, place, given["RAY_TMPDIR"]))
     os.environ["TMPDIR"] = tempfile.tempdir = str(temp)
     os.environ[COMMAND] = this_command()
+    if not os.access(os.path.expanduser("~"), os.W_OK):
+        # matplotlib would make a folder that it removes after ours is gone.
+        os.environ.setdefault(_FIGURES, str(temp))
     # A Ray that was started elsewhere has written its address there.
     os.environ.setdefault("RAY_TMPDIR", place)
     try:
@@ -67,6 +73,17 @@ def own_temp() -> Iterator[None]:
         tempfile.tempdir = before
         _restore(given)
         remove_folder(folder)
+
+
+def check_temp() -> None:
+    """Raise InputError where there is no temp folder at all, as in a container whose disk is read-only."""
+    try:
+        tempfile.gettempdir()
+    except FileNotFoundError:
+        raise InputError(
+            "expected a temp folder that can be written, found none (TMPDIR, /tmp, /var/tmp); "
+            "name one in TMPDIR"
+        ) from None
 
 
 def _restore(given: dict[str, str | None]) -> None:

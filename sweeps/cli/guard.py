@@ -17,11 +17,13 @@ from search_spaces.errors import AlmsweepError, Interrupted
 from search_spaces.redaction import printable, redacted
 from sweeps.cli.display import check_shown
 from sweeps.hints import running
-from sweeps.temp import own_temp
+from sweeps.temp import check_temp, own_temp
 
 INTERRUPTED = Interrupted.exit_code
 # What these print tells of their work, and their exit code of the work alone.
 _WORKING = ("run", "retry", "train", "reconcile", "ui")
+# Others that load torch, which wants a temp folder.
+_COMPUTING = ("plan", "evaluate", "export", "predict")
 # The parameter by which a command is given its context.
 CONTEXT = "context"
 
@@ -39,6 +41,8 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
         context = given[CONTEXT] if wants_context else given.pop(CONTEXT)
         is_working = context.command.name in _WORKING
         try:
+            if context.command.name in _COMPUTING:
+                check_temp()
             with running(context), own_temp() if is_working else nullcontext():
                 command(**given)
             if not is_working:

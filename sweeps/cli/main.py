@@ -8,6 +8,7 @@ could not be; 2 bad input; 3 the result store cannot be used; 4 another driver r
 from __future__ import annotations
 
 import logging
+import os
 from importlib.metadata import version as version_of
 
 import typer
@@ -31,6 +32,8 @@ from sweeps.cli.display import open_streams
 from sweeps.cli.guard import ShownFilter
 from sweeps.cli.help import WholeSentences
 from sweeps.signals import interrupt_on_signals
+
+_NO_HOME = "/nonexistent"  # Debian's word for the home of a user who has none
 
 app = typer.Typer(
     name="almsweep",
@@ -75,8 +78,18 @@ def configure(
     logging.getLogger("alembic").setLevel(logging.WARNING)
 
 
+def _settle_home() -> None:
+    """Have a home folder named where the system knows none, as of any user's number in a container.
+
+    Ray's modules cannot be imported without; nothing is written to this one.
+    """
+    if os.path.expanduser("~") == "~":
+        os.environ["HOME"] = _NO_HOME
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Entry point of the console command, by default with the arguments of this process."""
     open_streams()
+    _settle_home()
     interrupt_on_signals()
     app(arguments)

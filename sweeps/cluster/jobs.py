@@ -177,7 +177,7 @@ def use_token_at_hand() -> None:
 
     To be called before Ray is imported, which reads the variable only then.
     """
-    if token_is_given() or (Path.home() / ".ray" / "auth_token").exists():
+    if token_is_given() or Path(os.path.expanduser("~"), ".ray", "auth_token").exists():
         os.environ.setdefault("RAY_AUTH_MODE", "token")
 
 

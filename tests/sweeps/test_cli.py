@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
@@ -12,7 +13,10 @@ from click.testing import Result
 
 from search_spaces.catalog import load_space
 from sweeps.driver.lease import Lease
+from tests.processes import PATIENCE
 from trainer.store import Store
+
+ROOT = Path(__file__).resolve().parents[2]
 
 Cli = Callable[..., "subprocess.CompletedProcess[str]"]
 InProcess = Callable[..., Result]
@@ -79,3 +83,20 @@ def test_search_that_has_not_begun(cli: InProcess, tmp_path: Path) -> None:
     tables = cli("tables", space, "--output", tmp_path)
     assert tables.exit_code == 1, tables.stderr
     assert "no trial has been chosen yet" in tables.stdout
+
+
+def test_a_user_without_a_home_folder_can_use_ray() -> None:
+    code = (
+        "import os, pwd\n"
+        "del os.environ['HOME']\n"
+        "def unknown(user): raise KeyError(user)\n"
+        "pwd.getpwuid = unknown\n"
+        "from sweeps.cli.main import main\n"
+        "try: main(['--version'])\n"
+        "except SystemExit: pass\n"
+        "import ray.train.constants\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE, check=False, cwd=ROOT
+    )
+    assert done.returncode == 0, done.stderr

@@ -11,11 +11,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 import sweeps.temp
 from search_spaces.errors import RayError
+from sweeps.cli.main import app
 from sweeps.temp import own_temp, ray_folder
 
+ROOT = Path(__file__).resolve().parents[2]
 SOCKET = "session_2026-01-31_23-59-59_123456_4194304/sockets/plasma_store.1"
 
 
@@ -103,3 +106,32 @@ def test_where_no_place_will_do_a_line_says_so(short: Path, monkeypatch: pytest.
     ):
         raise AssertionError
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("words", [["train"], ["plan", "demo"]])
+def test_no_temp_folder_at_all_is_one_line(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def none() -> str:
+        raise FileNotFoundError("No usable temporary directory found")
+
+    monkeypatch.setattr(tempfile, "gettempdir", none)
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 2
+    assert "almsweep: error: expected a temp folder that can be written, found none" in result.output
+    assert "Traceback" not in result.output
+
+
+def test_a_home_folder_that_cannot_be_written_makes_no_noise(short: Path) -> None:
+    code = (
+        "from sweeps.temp import own_temp\n"
+        "with own_temp():\n"
+        "    import matplotlib\n"
+        "    matplotlib.get_cachedir()\n"
+    )
+    environment = {**os.environ, "HOME": "/nonexistent"}
+    for name in ("MPLCONFIGDIR", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"):
+        environment.pop(name, None)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT, env=environment
+    )
+    assert done.stderr == ""
+    assert not list(short.iterdir())

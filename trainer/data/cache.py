@@ -48,7 +48,14 @@ def cache_folder() -> Path | None:
     named = os.environ.get(FOLDER_VARIABLE, "")
     if named.lower() == "off":
         return None
-    folder = Path(named).expanduser() if named else _user_cache() / "almsweep"
+    try:
+        folder = Path(named).expanduser() if named else _user_cache() / "almsweep"
+    except RuntimeError:  # neither HOME nor a user's entry, as of any user in a container
+        log.warning(
+            "no home folder: no cache of prepared data, every process prepares its own; name one in %s",
+            FOLDER_VARIABLE,
+        )
+        return None
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if not os.access(folder, os.W_OK | os.X_OK):

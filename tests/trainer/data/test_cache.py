@@ -197,3 +197,20 @@ def test_a_folder_that_cannot_be_made_is_only_logged(
     monkeypatch.setenv("ALMSWEEP_CACHE", str(tmp_path))
     monkeypatch.setattr(os, "access", lambda path, mode: False)
     assert cache_folder() is None
+
+
+@pytest.mark.parametrize("named", [None, "~nobodys/cache"])
+def test_a_user_without_a_home_folder_has_no_cache(
+    named: str | None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def unknown(user: object) -> None:
+        raise KeyError(user)
+
+    for name in ("HOME", "XDG_CACHE_HOME", "ALMSWEEP_CACHE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("pwd.getpwuid", unknown)
+    monkeypatch.setattr("pwd.getpwnam", unknown)
+    if named is not None:
+        monkeypatch.setenv("ALMSWEEP_CACHE", named)
+    assert cache_folder() is None
+    assert "no home folder: no cache of prepared data" in caplog.text
