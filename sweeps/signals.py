@@ -71,7 +71,9 @@ def on_signals(handle: Callable[[], None]) -> Iterator[None]:
 def unheard_by_children() -> Iterator[None]:
     """Processes that the block starts, and theirs, never get TERM or HUP: they end when we end them.
 
-    This process gets those that come meanwhile at the end, by the handlers that it has now.
+    This process gets those that come meanwhile at the end, by the handlers that it has now. One that reaches
+    another thread, which does not block it, is answered by the handler that Ray has set by then, which ends
+    the program with the signal's number: that is an interrupt.
     """
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, _TO_ALL)
     former: dict[int, Any] = {}
@@ -79,6 +81,10 @@ def unheard_by_children() -> Iterator[None]:
         former = {number: signal.getsignal(number) for number in _TO_ALL}
     try:
         yield
+    except SystemExit as ended:
+        if ended.code in _TO_ALL:
+            raise KeyboardInterrupt from ended
+        raise
     finally:
         for number, handler in former.items():
             signal.signal(number, handler)

@@ -6,6 +6,8 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -65,6 +67,23 @@ def test_children_hear_nothing_and_we_hear_it_afterwards(clock: list[float]) -> 
         child.wait(0.3)
     child.kill()
     child.wait()
+
+
+def test_one_that_reaches_another_thread_is_an_interrupt_all_the_same() -> None:
+    """Ray's handler ends the program with the signal's number."""
+    done = threading.Event()
+    other = threading.Thread(target=done.wait)
+    other.start()
+    try:
+        with pytest.raises(KeyboardInterrupt), unheard_by_children():
+            signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(number))
+            signal.pthread_kill(other.ident or 0, signal.SIGTERM)
+            time.sleep(1)
+    finally:
+        done.set()
+        other.join()
+    with pytest.raises(SystemExit), unheard_by_children():
+        sys.exit(3)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
