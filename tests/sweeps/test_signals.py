@@ -74,11 +74,15 @@ def test_one_that_reaches_another_thread_is_an_interrupt_all_the_same() -> None:
     done = threading.Event()
     other = threading.Thread(target=done.wait)
     other.start()
+
+    def start() -> None:
+        signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(number))
+        signal.pthread_kill(other.ident or 0, signal.SIGTERM)
+        time.sleep(1)
+
     try:
         with pytest.raises(KeyboardInterrupt), unheard_by_children():
-            signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(number))
-            signal.pthread_kill(other.ident or 0, signal.SIGTERM)
-            time.sleep(1)
+            start()
     finally:
         done.set()
         other.join()
