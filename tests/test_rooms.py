@@ -42,7 +42,7 @@ FLOORS = {
         ["device", "losses", "options", "patience"],
         ["data"],
         ["seeds", "tasks"],
-        ["compat", "metrics", "pace", "registry", "scratch"],
+        ["compat", "limits", "metrics", "pace", "registry", "scratch"],
     ],
     "sweeps": [
         ["command", "launch"],
@@ -50,7 +50,7 @@ FLOORS = {
         ["driver"],
         ["capacity", "search", "tracking"],
         ["cluster", "plan"],
-        ["child", "compat", "hints", "limits", "options", "signals", "temp"],
+        ["child", "compat", "hints", "options", "signals", "temp"],
         ["clash", "orphans"],
     ],
     "analysis": [

@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 
 from sweeps.compat import free_resources
-from sweeps.limits import allowed_cpus, free_memory
+from trainer.limits import allowed_cpus, free_memory
 
 
 @dataclass(frozen=True)

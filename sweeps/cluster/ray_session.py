@@ -14,11 +14,11 @@ from typing import Any
 from search_spaces.errors import AlmsweepError, InputError, RayError
 from sweeps.cluster.reach import reachable
 from sweeps.compat import end_without_asking, modules_as_here
-from sweeps.limits import allowed_cpus, free_memory
 from sweeps.options import RunOptions
 from sweeps.orphans import OWN_RAY, end_ray
 from sweeps.signals import unheard_by_children
 from sweeps.temp import ray_folder
+from trainer.limits import allowed_cpus, free_memory
 
 LOCAL_OBJECT_STORE_BYTES = 256 * 1024**2
 # Ray wants some to be there, whatever is free just now.

@@ -156,28 +156,6 @@ def test_where_images_are_is_decided_by_what_they_take(scans: Path, monkeypatch:
     assert not streams(task, CPU, "resident")
 
 
-@pytest.mark.parametrize(
-    ("own", "file"),
-    [
-        ("0::/jobs/7", "jobs/7/memory.max"),
-        ("0::/", "memory.max"),
-        ("4:memory:/jobs/7\n1:cpu:/", "memory/jobs/7/memory.limit_in_bytes"),
-        ("4:cpu,memory:/jobs/7\n0::/", "memory/memory.limit_in_bytes"),
-    ],
-)
-def test_a_control_group_s_limit_is_the_memory(
-    own: str, file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(residency, "_CGROUPS", tmp_path)
-    monkeypatch.setattr(residency, "_OWN_CGROUPS", tmp_path / "own")
-    whole = residency.memory_of(CPU)
-    (tmp_path / "own").write_text(f"{own}\n")
-    (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
-    for text, expected in (("max", whole), ("1000000", 1_000_000), (str(2 * whole), whole)):
-        (tmp_path / file).write_text(f"{text}\n")
-        assert residency.memory_of(CPU) == expected
-
-
 def test_what_is_read_ahead_ends_with_its_replicate(scans: Path) -> None:
     task = load_task(config().data, scans)
     before = threading.active_count()

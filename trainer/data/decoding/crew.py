@@ -17,8 +17,6 @@ from typing import Any, NamedTuple
 from search_spaces.errors import DataError
 from trainer.data.decoding.encoded import Encoded, Form, Told
 
-_CPU_MAX = Path("/sys/fs/cgroup/cpu.max")
-
 
 class Chunk(NamedTuple):
     """Neighbouring images of a map: which chunk it is, and the row of its first image."""
@@ -26,20 +24,6 @@ class Chunk(NamedTuple):
     number: int
     first: int
     images: Sequence[Encoded]
-
-
-def usable_cpus() -> int:
-    """CPUs that this process may use: those that it may run on, and no more than its control group allows."""
-    cpus = os.cpu_count() or 1
-    if hasattr(os, "sched_getaffinity"):
-        cpus = len(os.sched_getaffinity(0))
-    try:
-        quota, period = _CPU_MAX.read_text().split()
-        if quota != "max":
-            cpus = min(cpus, max(1, int(quota) // int(period)))
-    except (OSError, ValueError):
-        pass
-    return cpus
 
 
 def decode_in_parallel(

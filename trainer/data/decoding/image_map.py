@@ -26,12 +26,13 @@ from numpy.typing import NDArray
 from search_spaces.errors import DataError
 from search_spaces.words import count, size
 from trainer.data.cache import cache_folder, drop_others, locked
-from trainer.data.decoding.crew import Chunk, decode_in_parallel, usable_cpus
+from trainer.data.decoding.crew import Chunk, decode_in_parallel
 from trainer.data.decoding.encoded import Decoder, Encoded, Form, Told, identity
 from trainer.data.decoding.progress import Progress
 from trainer.data.decoding.record import Record
 from trainer.data.decoding.rows import DIGESTS, PIXELS, RowFiles
 from trainer.data.pixels import CHUNK_BYTES, DIGEST_BYTES, Pixels, image_digest
+from trainer.limits import allowed_cpus
 
 log = logging.getLogger(__name__)
 
@@ -162,7 +163,7 @@ def _decode_into(part: Path, data_set: str, form: Form, images: Sequence[Encoded
         progress.add(len(chunk.images))
 
     with RowFiles(part, form, len(images)) as files:
-        workers = min(usable_cpus(), len(left))
+        workers = min(allowed_cpus(), len(left))
         if workers > 1:
             decode_in_parallel(part, form, len(images), left, workers, note)
         else:

@@ -47,7 +47,7 @@ from trainer.data import task as data
 from trainer.data.decoding import crew, image_map
 from trainer.data.decoding.encoded import Encoded, Form
 image_map.MOST_PER_CHUNK = 4
-image_map.usable_cpus = lambda: 2
+image_map.allowed_cpus = lambda: 2
 paths = sorted(Path(sys.argv[1]).iterdir())
 found = image_map.decode_images("scans", "scans", Form(3, 8), [Encoded(str(p), p.name) for p in paths])
 print(found.pixels.file.parent)
@@ -64,7 +64,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def in_small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Chunks of two images, on two processes."""
     monkeypatch.setattr(image_map, "MOST_PER_CHUNK", 2)
-    monkeypatch.setattr(image_map, "usable_cpus", lambda: 2)
+    monkeypatch.setattr(image_map, "allowed_cpus", lambda: 2)
 
 
 def write_modes(folder: Path) -> list[Path]:

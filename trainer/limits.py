@@ -1,7 +1,7 @@
 """What this process may use of its machine: what a batch system or a container gives it.
 
     cores    the least of those that the process may run on (affinity), and of its control groups' CPU quotas
-    memory   the least of what the machine has available, and of what its control groups still allow
+    memory   the least of what the machine has, and of what its control groups allow; or what is left of both
 
 A control group limits what is below it, so all groups from the process's own up to the root count. Both
 versions of Linux's control groups are read; /proc/self/cgroup and /proc/self/mountinfo tell where they lie.
@@ -25,6 +25,14 @@ def allowed_cpus(process: Path = _PROCESS) -> int:
     for folder in _groups(process, "cpu"):
         cpus = min(cpus, _quota(folder))
     return max(int(cpus), 1)
+
+
+def whole_memory(process: Path = _PROCESS) -> int:
+    """Bytes that this process may take, used ones included. `process`: its folder in /proc."""
+    memory = float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    for folder in _groups(process, "memory"):
+        memory = min(memory, _limit(folder))
+    return int(memory)
 
 
 def free_memory(process: Path = _PROCESS) -> int:
@@ -100,17 +108,23 @@ def _ratio(quota: str, period: str) -> float:
     return int(quota) / int(period)
 
 
+def _limit(folder: Path) -> float:
+    """Bytes that a group allows; infinite: no limit."""
+    limit = _words(folder / "memory.max") or _words(folder / "memory.limit_in_bytes")
+    return math.inf if not limit or limit[0] == "max" else int(limit[0])
+
+
 def _rest(folder: Path) -> float:
     """Bytes that a group still allows, file pages that can be given back not counted; infinite: no limit."""
-    names = ("memory.max", "memory.current", "inactive_file")
+    names = ("memory.current", "inactive_file")
     if not (folder / "memory.max").exists():
-        names = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
-    limit, used = _words(folder / names[0]), _words(folder / names[1])
-    if not limit or not used or limit[0] == "max":
+        names = ("memory.usage_in_bytes", "total_inactive_file")
+    limit, used = _limit(folder), _words(folder / names[0])
+    if math.isinf(limit) or not used:
         return math.inf
     pages = _words(folder / "memory.stat")
-    inactive = dict(zip(pages[::2], pages[1::2], strict=False)).get(names[2], "0")
-    return max(int(limit[0]) - int(used[0]) + int(inactive), 0)
+    inactive = dict(zip(pages[::2], pages[1::2], strict=False)).get(names[1], "0")
+    return max(limit - int(used[0]) + int(inactive), 0)
 
 
 def _words(path: Path) -> list[str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from sweeps.limits import allowed_cpus, free_memory
+from trainer.limits import allowed_cpus, free_memory, whole_memory
 
 ROOT = Path(__file__).resolve().parents[2]
 V1 = Path("/sys/fs/cgroup/memory")
@@ -111,6 +111,21 @@ def test_without_a_limit_the_machine_decides(machine: Machine) -> None:
     assert free_memory(machine.folder / "no-linux") > 10**6
 
 
+@pytest.mark.parametrize("own", ["/jobs/7", "/"])
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_group_s_limit_is_all_the_memory(machine: Machine, version: int, own: str) -> None:
+    """Of the process's own group, or of any above it; what is used of it does not count."""
+    whole = whole_memory(machine.process)
+    place = machine.second("/jobs/7") if version == 2 else machine.first("cpu,memory", "/jobs/7")
+    folder = place / own.strip("/")
+    for limit, expected in ((PLENTY, whole), (1_000_000, 1_000_000), (2 * whole, whole)):
+        if version == 2:
+            second_memory(folder, "max" if limit == PLENTY else str(limit), 400)
+        else:
+            first_memory(folder, limit, 400)
+        assert whole_memory(machine.process) == expected
+
+
 @pytest.mark.parametrize(("quota", "cpus"), [("100000 100000", 1), ("50000 100000", 1), ("max 100000", None)])
 def test_a_quota_of_version_2_limits_cores(
     machine: Machine, monkeypatch: pytest.MonkeyPatch, quota: str, cpus: int | None
@@ -138,7 +153,7 @@ def test_a_quota_of_version_1_limits_cores(
 def test_one_core_that_was_given_is_one() -> None:
     core = min(os.sched_getaffinity(0))
     code = (
-        f"import os; os.sched_setaffinity(0, {{{core}}}); import sweeps.limits as l; print(l.allowed_cpus())"
+        f"import os; os.sched_setaffinity(0, {{{core}}}); import trainer.limits as l; print(l.allowed_cpus())"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout.split() == ["1"]
@@ -160,7 +175,7 @@ def real_group() -> Iterator[Path]:
 def test_a_real_group_of_version_1(real_group: Path) -> None:
     code = (
         f"import os; open('{real_group}/cgroup.procs', 'w').write(str(os.getpid()))\n"
-        "import sweeps.limits as l; print(l.free_memory())"
+        "import trainer.limits as l; print(l.free_memory())"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert 1024**3 < int(done.stdout) <= 2 * 1024**3
