@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import subprocess
 import sys
 import threading
@@ -17,6 +16,7 @@ from typing import IO, Any
 
 from search_spaces.config.base import Frozen
 from search_spaces.errors import InputError
+from trainer.interpreter import start_module
 
 KILLED = 9
 # Before what a process tells while it works, on standard error.
@@ -28,16 +28,7 @@ def ask(module: str, request: Frozen, what: str, hear: Callable[[str], None] | N
 
     Raises InputError, its text beginning with `what`, where the process gives none, or an error.
     """
-    # A Ray worker finds our packages by its own path, which a child would not know.
-    path = os.pathsep.join(filter(None, sys.path))
-    process = subprocess.Popen(
-        [sys.executable, "-P", "-m", module],  # -P: the current folder is no place for modules
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONPATH": path},
-    )
+    process = start_module(module, stderr=subprocess.PIPE)
     said: list[str] = []
     listener = threading.Thread(target=_listen, args=(process.stderr, said, hear), daemon=True)
     with process:

@@ -42,7 +42,7 @@ FLOORS = {
         ["device", "losses", "options", "patience"],
         ["data"],
         ["seeds", "tasks"],
-        ["compat", "limits", "metrics", "pace", "registry", "scratch"],
+        ["compat", "interpreter", "limits", "metrics", "pace", "registry", "scratch"],
     ],
     "sweeps": [
         ["command", "launch"],

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import queue
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -16,6 +13,7 @@ from typing import Any, NamedTuple
 
 from search_spaces.errors import DataError
 from trainer.data.decoding.encoded import Encoded, Form, Told
+from trainer.interpreter import start_module
 
 
 class Chunk(NamedTuple):
@@ -73,15 +71,10 @@ class _Worker:
     """One process, which is ended with the block."""
 
     def __init__(self, job: dict[str, Any]) -> None:
-        # A Ray worker finds our packages by its own path, which a child would not know.
-        path = os.pathsep.join(filter(None, sys.path))
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "trainer.data.decoding.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
+        self._process = start_module(
+            "trainer.data.decoding.worker",
+            {"OMP_NUM_THREADS": "1"},
             start_new_session=True,  # Ctrl-C is for this process, which ends the other
-            env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
         )
         self._job = job
         self._begun = False
