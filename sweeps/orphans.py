@@ -13,6 +13,8 @@ from pathlib import Path
 
 import psutil
 
+from sweeps.processes import is_in_ours
+
 COMMAND = "ALMSWEEP_COMMAND_PROCESS"
 OWN_RAY = "ALMSWEEP_OWN_RAY"
 # How long killed processes are waited for.
@@ -52,7 +54,7 @@ def _marked(name: str) -> Iterator[tuple[psutil.Process, str]]:
     for process in psutil.process_iter():
         with suppress(psutil.Error, OSError):
             is_ours = process.pid != os.getpid() and process.uids().real == os.getuid()
-            if is_ours and _namespace(process.pid) == _namespace(os.getpid()):
+            if is_ours and is_in_ours(process.pid):
                 mark = process.environ().get(name)
                 if mark:
                     yield process, mark
@@ -72,8 +74,3 @@ def _began(pid: int) -> str:
         return str(psutil.Process(pid).create_time())
     except (psutil.Error, OSError):
         return ""
-
-
-def _namespace(pid: int) -> str:
-    """Which process numbers a process goes by: a container has its own. "" on other systems."""
-    return os.readlink(f"/proc/{pid}/ns/pid") if os.path.exists("/proc/self/ns/pid") else ""

@@ -52,6 +52,7 @@ FLOORS = {
         ["cluster", "plan"],
         ["child", "compat", "hints", "options", "signals", "temp"],
         ["clash", "orphans"],
+        ["processes"],
     ],
     "analysis": [
         ["curves", "explain", "pictures"],

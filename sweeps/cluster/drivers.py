@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil
 
 from sweeps.cluster.job import Commands, sweep_of_entrypoint
+from sweeps.processes import is_in_ours
 
 # Hands a sweep to a Ray job: a process with this option drives none.
 _HANDS_ON = "--job"
@@ -64,21 +65,11 @@ def _driven(process: psutil.Process, commands: Commands) -> str | None:
         if not words or not Path(words[0]).name.startswith("python") or _HANDS_ON in words:
             return None
         is_ours = process.uids().effective == os.geteuid()
-        if not is_ours or process.status() == psutil.STATUS_ZOMBIE:
-            return None
-        if _namespace(process.pid) != _namespace(os.getpid()):
+        if not is_ours or process.status() == psutil.STATUS_ZOMBIE or not is_in_ours(process.pid):
             return None
     except psutil.Error:
         return None
     return sweep_of_entrypoint(shlex.join(words), commands)
-
-
-def _namespace(pid: int) -> str:
-    """The namespace of process numbers in which a process stands; "" where that is not told."""
-    try:
-        return os.readlink(f"/proc/{pid}/ns/pid")
-    except OSError:
-        return ""
 
 
 def _parent(process: psutil.Process) -> int | None:

@@ -31,9 +31,6 @@ class Claimant:
 
         None where that worked, else the sweep whose living driver trains it. Storage that fails is logged:
         the trial is trained without a claim.
-
-        sweep   that is run
-        token   of the driver's lease
         """
         path = layout.claim(trial_id)
         try:

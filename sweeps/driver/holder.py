@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import socket
 import time
 from collections.abc import Mapping
@@ -14,6 +13,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 import psutil
+
+from sweeps.processes import namespace_of
 
 STALE_SECONDS = 60.0
 _LARGEST_PID = 2**31 - 1
@@ -80,9 +81,10 @@ def this_machine() -> str:
     """The boot of this machine, and this process's namespace of process numbers; "" where neither is told."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        return f"{boot} {os.readlink('/proc/self/ns/pid')}"
     except OSError:
         return ""
+    namespace = namespace_of("self")
+    return f"{boot} {namespace}" if namespace else ""
 
 
 def parse_holder(data: bytes) -> Holder | None:
