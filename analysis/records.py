@@ -17,10 +17,8 @@ from numpy.typing import NDArray
 from analysis.adjusted import Adjusted
 from analysis.tuned import Tuned
 from search_spaces.config import Targets, TrialConfig
-from search_spaces.config.metrics import fpr_at_tpr
-from trainer.metrics.resolution import positives_to_resolve
 from trainer.store import Done, Standing
-from trainer.tasks.base import column_metric, task_arrays
+from trainer.tasks.base import Column, TaskArrays, task_arrays
 
 
 @dataclass(frozen=True)
@@ -144,6 +142,21 @@ class TestRecord:
         """The trial's id."""
         return self.config.trial_id
 
+    @cached_property
+    def arrays(self) -> TaskArrays:
+        """The task, at the rates."""
+        return task_arrays(self.config.data, self.rates)
+
+    @cached_property
+    def ensemble(self) -> NDArray[np.float64]:
+        """The outputs averaged over replicates, [examples] or [examples, classes]."""
+        return ensemble_outputs(self.outputs)
+
+    @cached_property
+    def columns(self) -> dict[str, Column]:
+        """What ROC curves of the ensemble are read of, by name."""
+        return {column.name: column for column in self.arrays.columns(self.targets, self.ensemble)}
+
     @property
     def every_metric(self) -> dict[str, float]:
         """Those of the ensemble, and of its decisions by other rules."""
@@ -177,13 +190,7 @@ class TestRecord:
 
         See `trainer.metrics.resolution`.
         """
-        arrays, found = task_arrays(self.config.data, self.rates), set()
-        known = {metric.name for metric in arrays.metrics}
-        for column in arrays.columns(self.targets, self.outputs[0]):
-            for rate in self.rates.tpr:
-                if np.count_nonzero(column.positive) < positives_to_resolve(rate):
-                    found.add(column_metric(fpr_at_tpr(rate).name, column.name, known))
-        return frozenset(found)
+        return self.arrays.unresolved(self.targets, self.outputs[0])
 
 
 @dataclass(frozen=True)

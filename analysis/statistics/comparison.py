@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from analysis.cells import Cell
-from analysis.records import TestRecord, ensemble_outputs
+from analysis.records import TestRecord
 from analysis.statistics.delong import Difference, delong
 from analysis.statistics.intervals import (
     MIN_SEEDS,
@@ -28,7 +28,7 @@ from search_spaces.config import Metric
 from search_spaces.config.metrics import auroc
 from search_spaces.errors import StoreError
 from search_spaces.words import count
-from trainer.tasks.base import Column, task_arrays
+from trainer.tasks.base import Column
 
 SIGNIFICANT = 0.05
 DELONG, BOOTSTRAP = "DeLong", "paired bootstrap"
@@ -152,10 +152,11 @@ def _of_ensembles(
         return replace(comparison, difference=difference)
     found = Difference(difference, UNDEFINED, math.nan)
     test = ""
-    column = None if without.groups is not None else _column(name, without, constrained)
+    first, second = _column(name, without), _column(name, constrained)
     draws = _drawn_difference(name, without, constrained, resampled)
-    if column is not None:
-        test, found = DELONG, delong(column[0].positive, column[0].negative, *(c.scores[0] for c in column))
+    if first is not None and second is not None and without.groups is None:
+        test = DELONG
+        found = delong(first.positive, first.negative, first.scores[0], second.scores[0])
     elif draws is not None:
         test, found = BOOTSTRAP, Difference(difference, percentile_interval(draws), bootstrap_p(draws))
     return replace(
@@ -163,15 +164,12 @@ def _of_ensembles(
     )
 
 
-def _column(name: str, without: TestRecord, constrained: TestRecord) -> tuple[Column, Column] | None:
-    """The column whose AUROC a metric is, of both; None of another metric."""
-    found = []
-    for test in (without, constrained):
-        arrays = task_arrays(test.config.data, test.rates)
-        for column in arrays.columns(test.targets, ensemble_outputs(test.outputs)):
-            if name in (auroc().name, auroc(of=column.name).name):
-                found.append(column)
-    return (found[0], found[1]) if len(found) == 2 else None
+def _column(name: str, test: TestRecord) -> Column | None:
+    """The column whose AUROC a metric is; None of another metric."""
+    for column in test.columns.values():
+        if name in (auroc().name, auroc(of=column.name).name):
+            return column
+    return None
 
 
 def _drawn_difference(

@@ -85,25 +85,32 @@ def effects(pairs: Sequence[Pair], resampled: Mapping[str, Resampled]) -> list[E
 
 def _effect(compared: Sequence[tuple[Pair, Comparison]], resampled: Mapping[str, Resampled]) -> Effect:
     metric = compared[0][1].metric
-    counting, unresolved, incomplete = [], 0, 0
+    counting: list[Pair] = []
+    differences: list[float] = []
+    better = significant = worse_significant = unresolved = incomplete = 0
     for pair, comparison in compared:
         if not pair.comparable:
             incomplete += 1
-        elif not comparison.resolved:
+            continue
+        if not comparison.resolved:
             unresolved += 1
-        elif not math.isnan(comparison.difference):
-            counting.append((pair, comparison))
-    differences = [comparison.difference for _, comparison in counting]
-    helped = [comparison for _, comparison in counting if metric.gain(comparison.difference) > 0]
-    harmed = [comparison for _, comparison in counting if metric.gain(comparison.difference) < 0]
+            continue
+        if math.isnan(comparison.difference):
+            continue
+        gain = metric.gain(comparison.difference)
+        counting.append(pair)
+        differences.append(comparison.difference)
+        better += gain > 0
+        significant += gain > 0 and comparison.significant
+        worse_significant += gain < 0 and comparison.significant
     return Effect(
         metric=metric,
         pairs=len(counting),
-        better=len(helped),
-        significant=sum(comparison.significant for comparison in helped),
-        worse_significant=sum(comparison.significant for comparison in harmed),
+        better=better,
+        significant=significant,
+        worse_significant=worse_significant,
         mean=float(np.mean(differences)) if differences else math.nan,
-        interval=_mean_interval(metric.name, (pair for pair, _ in counting), resampled),
+        interval=_mean_interval(metric.name, counting, resampled),
         unresolved=unresolved,
         incomplete=incomplete,
     )

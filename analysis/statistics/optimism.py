@@ -25,10 +25,8 @@ from analysis.select import Rule, ranked
 from analysis.statistics.draws import example_draws
 from analysis.statistics.resampled import examples_key
 from search_spaces.config import Targets
-from search_spaces.config.metrics import fpr_at_tpr
 from trainer.metrics.resampled import Counts
-from trainer.metrics.resolution import positives_to_resolve
-from trainer.tasks.base import TaskArrays, column_metric, task_arrays
+from trainer.tasks.base import TaskArrays, task_arrays
 
 DRAWS = 500  # of which a mean is taken: fewer will do than for an interval's ends
 _LEFT_OUT = math.exp(-1)  # the share of examples that a draw leaves out
@@ -65,8 +63,10 @@ def choice_of(cell: Cell, rates: Targets, draws: int = DRAWS) -> Choice | None:
     scored = [one.examples for one in rivals if one.examples is not None]
     reason = _why_not(rule, rivals, scored, draws)
     arrays = task_arrays(cell.data, rates)
-    if not reason and not _resolves(arrays, rule, scored[0]):
-        reason = "too few validation positives are left out of a draw to read that rate"
+    if not reason:
+        unread = arrays.unresolved(scored[0].targets, scored[0].outputs, share=_LEFT_OUT)
+        if rule.metric.name in unread:
+            reason = "too few validation positives are left out of a draw to read that rate"
     if reason:
         return Choice(len(rivals), value, reason=reason)
     if len(rivals) == 1:
@@ -84,18 +84,6 @@ def _why_not(rule: Rule, rivals: Sequence[ValidationRecord], scored: Sequence[Sc
     if len(scored) < len(rivals):
         return "validation scores are missing"
     return ""
-
-
-def _resolves(arrays: TaskArrays, rule: Rule, scored: Scored) -> bool:
-    """Whether the positives that a draw leaves out resolve the rate that the rule reads, if it reads one."""
-    known = {metric.name for metric in arrays.metrics}
-    for column in arrays.columns(scored.targets, scored.outputs):
-        left_out = _LEFT_OUT * np.count_nonzero(column.positive)
-        for rate in arrays.rates.tpr:
-            name = column_metric(fpr_at_tpr(rate).name, column.name, known)
-            if name == rule.metric.name and left_out < positives_to_resolve(rate):
-                return False
-    return True
 
 
 def _corrected(arrays: TaskArrays, rule: Rule, scored: Sequence[Scored], draws: int, key: str) -> float:

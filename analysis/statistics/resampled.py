@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.records import TestRecord, ensemble_outputs
+from analysis.records import TestRecord
 from analysis.statistics.draws import DRAWS, example_draws, seed_draws
 from analysis.statistics.intervals import (
     MIN_SEEDS,
@@ -22,7 +22,7 @@ from analysis.statistics.intervals import (
 )
 from analysis.tuned import tuned_name
 from search_spaces.config import Task
-from trainer.tasks.base import TaskArrays, task_arrays
+from trainer.tasks.base import TaskArrays
 
 # Weights of seeds in a draw, the same for all trials of so many: pairs of trials are drawn together.
 SEEDS_KEY = "replicates"
@@ -115,8 +115,7 @@ def examples_key(task: Task, targets: NDArray[Any], groups: NDArray[Any] | None 
 def _resampled(tests: Sequence[TestRecord], draws: int, key: str) -> dict[str, Resampled]:
     """See `resample`; all of them were tested on the same examples."""
     first = tests[0]
-    arrays = {test.trial_id: task_arrays(test.config.data, test.rates) for test in tests}
-    strata = arrays[first.trial_id].strata(first.targets)
+    strata = first.arrays.strata(first.targets)
     ensembles: dict[str, dict[str, list[Values]]] = {test.trial_id: {} for test in tests}
     replicates: dict[str, list[dict[str, list[Values]]]] = {}
     for test in tests:
@@ -124,11 +123,10 @@ def _resampled(tests: Sequence[TestRecord], draws: int, key: str) -> dict[str, R
         replicates[test.trial_id] = [{} for _ in test.seeds] if enough else []
     for counts in example_draws(strata, first.groups, draws=draws, key=key):
         for test in tests:
-            task = arrays[test.trial_id]
-            ensemble = ensemble_outputs(test.outputs)
-            _extend(ensembles[test.trial_id], task.resampled(test.targets, ensemble, counts))
+            task = test.arrays
+            _extend(ensembles[test.trial_id], task.resampled(test.targets, test.ensemble, counts))
             if test.tuned is not None:
-                values = task.resampled(test.targets, ensemble, counts, thresholds=test.tuned.values)
+                values = task.resampled(test.targets, test.ensemble, counts, thresholds=test.tuned.values)
                 tuned = {tuned_name(name): of_draws for name, of_draws in values.items()}
                 _extend(ensembles[test.trial_id], tuned)
             for row, of_replicate in enumerate(replicates[test.trial_id]):

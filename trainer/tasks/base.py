@@ -15,12 +15,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from search_spaces.config import DEFAULT_TARGETS, Metric, Targets, Task
-from search_spaces.config.metrics import auroc
+from search_spaces.config.metrics import Role, auroc, fpr_at_tpr
 from trainer.metrics.ranking import Floats
 from trainer.metrics.resampled import Counts, ranking_metrics
+from trainer.metrics.resolution import positives_to_resolve
 from trainer.metrics.thresholds import LabelThreshold, ThresholdRule
 from trainer.registry import resolve
 from trainer.tasks.label_sets import Labels
+
+_ROLES: tuple[Role, ...] = ("headline", "curve", "summary")
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,13 +162,28 @@ class TaskArrays(ABC):
     ) -> dict[str, Floats]:
         """Metrics of one row of outputs on resampled test sets: a value [draws] for each name.
 
-        Those of the columns' ranking, and their means; with `headline` those alone that are shown everywhere.
+        With `headline` those alone that are shown everywhere.
 
         counts       [N, draws], how often each example stands in a draw (see `trainer.metrics.resampled`)
         thresholds   at which labels are decided for, by their names; None is 0 (p = 0.5) of each
         """
-        known = self.names("headline") if headline else self.names("headline", "curve", "summary")
-        rates = Targets(tpr=self.rates.tpr, fpr=()) if headline else self.rates
+        rates, roles = self.rates, _ROLES
+        if headline:
+            rates, roles = Targets(tpr=self.rates.tpr, fpr=()), ("headline",)
+        known = self.names(*roles)
+        found = self._resampled(targets, outputs, counts, rates, thresholds)
+        return {name: value for name, value in found.items() if name in known}
+
+    def _resampled(
+        self,
+        targets: NDArray[Any],
+        outputs: NDArray[Any],
+        counts: Counts,
+        rates: Targets,
+        thresholds: Mapping[str, float] | None,
+    ) -> dict[str, Floats]:
+        """Those metrics of `resampled` that follow from the columns' ranking, read at `rates`."""
+        known = self.names(*_ROLES)
         areas, found = [], {}
         for column in self.columns(targets, outputs):
             values = ranking_metrics(column.scores[0], column.positive, column.negative, counts, rates)
@@ -175,7 +193,20 @@ class TaskArrays(ABC):
         for metric in self.metrics:
             if metric.mean_of == auroc().name:
                 found[metric.name] = np.mean(areas, axis=0)
-        return {name: value for name, value in found.items() if name in known}
+        return found
+
+    def unresolved(self, targets: ArrayLike, outputs: ArrayLike, *, share: float = 1.0) -> frozenset[str]:
+        """Names of the metrics at a true positive rate for which there are too few positives.
+
+        With a `share` below 1, for which so many of the positives are too few (`trainer.metrics.resolution`).
+        """
+        known, found = self.names(*_ROLES), set()
+        for column in self.columns(targets, outputs):
+            positives = share * np.count_nonzero(column.positive)
+            for rate in self.rates.tpr:
+                if positives < positives_to_resolve(rate):
+                    found.add(column_metric(fpr_at_tpr(rate).name, column.name, known))
+        return frozenset(found)
 
     def summarize(
         self,

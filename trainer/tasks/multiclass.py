@@ -164,24 +164,22 @@ class MultiClassArrays(TaskArrays):
         found["macro_f1"] = metrics.macro_f1(classes, decided, count)
         return found
 
-    def resampled(
+    def _resampled(
         self,
         targets: NDArray[Any],
         outputs: NDArray[Any],
         counts: Counts,
-        *,
-        headline: bool = False,
-        thresholds: Mapping[str, float] | None = None,
+        rates: Targets,
+        thresholds: Mapping[str, float] | None,
     ) -> dict[str, Floats]:
         """Those of the columns, and what follows from decisions."""
-        found = super().resampled(targets, outputs, counts, headline=headline)
+        found = super()._resampled(targets, outputs, counts, rates, thresholds)
         classes, logits = self._checked(targets, outputs)
         decided = metrics.decisions(logits[0])
         values, recalls = decision_metrics(classes, decided, counts, len(self.task.classes))
         for label, recall in zip(self.task.classes, recalls, strict=True):
             values[f"recall/{label}"] = recall
-        known = self.names("headline") if headline else self.names("headline", "curve", "summary")
-        return {**found, **{name: value for name, value in values.items() if name in known}}
+        return {**found, **values}
 
     def undefined_reason(self, targets: ArrayLike, outputs: ArrayLike) -> str | None:
         """Why metrics are NaN: a class without an example, a logit that is NaN."""

@@ -205,19 +205,17 @@ class MultiLabelArrays(TaskArrays):
             return dict.fromkeys(found, math.nan)
         return {name: float(row[0]) for name, row in found.items()}
 
-    def resampled(
+    def _resampled(
         self,
         targets: NDArray[Any],
         outputs: NDArray[Any],
         counts: Counts,
-        *,
-        headline: bool = False,
-        thresholds: Mapping[str, float] | None = None,
+        rates: Targets,
+        thresholds: Mapping[str, float] | None,
     ) -> dict[str, Floats]:
         """Areas, rates and what follows from decisions, of each label and over all of them."""
         at = dict.fromkeys(self.names_of_labels, 0.0) if thresholds is None else thresholds
         sets, logits = self._checked(targets, outputs)
-        rates = Targets(tpr=self.rates.tpr, fpr=()) if headline else self.rates
         found: dict[str, Floats] = {}
         of_labels, decided = [], []
         for place, name in enumerate(self.names_of_labels):
@@ -230,12 +228,10 @@ class MultiLabelArrays(TaskArrays):
         for macro, name in _MACRO.items():
             found[macro] = np.mean([values[name] for values in of_labels], axis=0)
         found["critical_f1"] = np.mean([of_labels[place]["f1"] for place in self.critical], axis=0)
-        micro = metrics.shares(
-            metrics.Decided(*(np.sum(parts, axis=0) for parts in zip(*decided, strict=True)))
-        )
-        found |= {f"micro_{name}": values for name, values in micro.items()}
-        known = self.names("headline") if headline else self.names("headline", "curve", "summary")
-        return {name: value for name, value in found.items() if name in known}
+        summed = [np.sum(parts, axis=0) for parts in zip(*decided, strict=True)]
+        for name, value in metrics.shares(metrics.Decided(*summed)).items():
+            found[f"micro_{name}"] = value
+        return found
 
     def undefined_reason(self, targets: ArrayLike, outputs: ArrayLike) -> str | None:
         """Why metrics are NaN: a label that no example has, or every one; a logit that is NaN."""
