@@ -75,23 +75,11 @@ from search_spaces.config.models.torchvision import (
 )
 from search_spaces.config.registry import Registry
 from search_spaces.config.sampling import LabelSetSampler, PowerSampler, Sampler, SamplerName
-from search_spaces.config.sources import (
-    SOURCE_TYPES,
-    BadFiles,
-    Cifar10,
-    Cifar10Mosaic,
-    Cifar100,
-    DigitMosaic,
-    Digits,
-    ImageFolder,
-    Manifest,
-    MedMnist,
-    Mosaic,
-    Percentiles,
-    Scaling,
-    Source,
-    SourceConfig,
-)
+from search_spaces.config.sources.base import Source
+from search_spaces.config.sources.files import BadFiles, ImageFolder, Manifest, Percentiles, Scaling
+from search_spaces.config.sources.mosaics import Cifar10Mosaic, DigitMosaic, Mosaic
+from search_spaces.config.sources.named import Cifar10, Cifar100, Digits, MedMnist
+from search_spaces.config.sources.registered import SOURCE_TYPES, SourceConfig
 from search_spaces.config.tasks.base import Comparison, HeldOutDraw, HeldOutName, Task
 from search_spaces.config.tasks.binary import Binary
 from search_spaces.config.tasks.multiclass import Imbalance, MultiClass

@@ -23,7 +23,7 @@ from search_spaces.config.models.own import ResNet10
 from search_spaces.config.models.registered import MODEL_TYPES, ModelConfig
 from search_spaces.config.registry import Registry
 from search_spaces.config.sampling import LabelSetSampler, Sampler
-from search_spaces.config.sources import SOURCE_TYPES
+from search_spaces.config.sources.registered import SOURCE_TYPES
 from search_spaces.config.tasks.registered import DataConfig
 from search_spaces.config.training import SCORED_EPOCHS, OptimizerConfig, ScoredBy, Sgd
 from search_spaces.limits import MOST_BATCH, MOST_EPOCHS, MOST_REPLICATES, MOST_SEED

@@ -26,7 +26,7 @@ from tests.integration.faults.scene import Scene
 from tests.processes import PATIENCE, end_family, kill_family, wait_until
 
 LOSSES = ("baseline_BCE", "baseline_s_LM_m05", "baseline_LDAM")
-TRIALS_PER_KILL = 4
+TRIALS_PER_KILL = 6
 # The latter is what Python makes of an interrupt in code that was given as text, while it imports; to a
 # shell both are 130.
 INTERRUPTED = (130, -signal.SIGINT)

@@ -18,7 +18,7 @@ from pydantic import field_validator, model_validator
 from search_spaces.config.base import Frozen, number
 from search_spaces.config.classes import ClassLabel
 from search_spaces.config.metrics import DEFAULT_TARGETS, Metric, Targets
-from search_spaces.config.sources import SourceConfig
+from search_spaces.config.sources.registered import SourceConfig
 
 # Which examples a critical class is compared with: all others, or those of one other class at a time.
 Comparison: TypeAlias = Literal["one_vs_rest", "pairwise"]

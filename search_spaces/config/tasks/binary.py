@@ -19,7 +19,8 @@ from search_spaces.config.metrics import (
     fpr_at_tpr,
     tpr_at_fpr,
 )
-from search_spaces.config.sources import Digits, SourceConfig
+from search_spaces.config.sources.named import Digits
+from search_spaces.config.sources.registered import SourceConfig
 from search_spaces.config.tasks.base import Comparison, Task
 
 

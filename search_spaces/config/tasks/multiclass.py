@@ -23,7 +23,8 @@ from search_spaces.config.metrics import (
     recall,
     tpr_at_fpr,
 )
-from search_spaces.config.sources import Digits, SourceConfig
+from search_spaces.config.sources.named import Digits
+from search_spaces.config.sources.registered import SourceConfig
 from search_spaces.config.tasks.base import Comparison, Task
 
 # Of so many classes each has metrics of its own that are shown everywhere.

@@ -22,7 +22,8 @@ from search_spaces.config.metrics import (
     of_labels,
     tpr_at_fpr,
 )
-from search_spaces.config.sources import DigitMosaic, SourceConfig
+from search_spaces.config.sources.mosaics import DigitMosaic
+from search_spaces.config.sources.registered import SourceConfig
 from search_spaces.config.tasks.base import Comparison, Task
 
 # Of so many labels each has an F1 of its own that is shown everywhere.

@@ -6,7 +6,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from search_spaces.config import ImageFolder, Manifest, Percentiles, Source
+from search_spaces.config import Source
 from trainer.data.cache import cache_folder
 from trainer.data.decoding.encoded import Form
 from trainer.data.decoding.rows import PIXELS
@@ -35,18 +35,11 @@ class DecodedNeed:
 def decoded_need(source: Source, images: int) -> DecodedNeed | None:
     """What so many images of a source take; None of a source that keeps no map, and without a cache."""
     folder = cache_folder()
-    form = form_of(source)
-    if folder is None or form is None:
+    if folder is None or source.mapped_form is None:
         return None
+    form = Form(*source.mapped_form)
     stored = images * form.bytes_per_image
     # By percentiles the values are kept as files store them, and as bytes beside.
     need = stored + (images * form.channels * form.size**2 if form.raw else 0)
     is_there = any(path.stat().st_size == stored for path in folder.glob(f"*.map/{PIXELS}"))
     return DecodedNeed(folder, need, shutil.disk_usage(folder).free, is_there)
-
-
-def form_of(source: Source) -> Form | None:
-    """What the images of a source of files are decoded to; None of other sources."""
-    if not isinstance(source, ImageFolder | Manifest):
-        return None
-    return Form(source.channels, source.size, raw=isinstance(source.scaling, Percentiles))

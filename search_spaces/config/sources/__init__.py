@@ -1,0 +1,1 @@
+"""Where examples come from, as configuration: one type each, and one type of field for all."""
