@@ -281,7 +281,7 @@ def _files() -> Iterator[str]:
         "scores.ATTEMPT.parquet": trainer.store.outputs,
         "failure.json": Notes.write_failure,
         "stop.json": Notes.request_stop,
-        "claim.json": Claimant.claim,
+        "claim.json": Claimant,
         "sweeps/NAME.lease": Lease._write,
         "studies/NAME/NUMBER.json": write_suggestion,
         "index/TRIAL/STATES.json": Index.write,

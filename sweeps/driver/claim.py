@@ -21,7 +21,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Claimant:
-    """A driver that trains trials: the sweep that it runs, and its lease's token."""
+    """A driver that trains trials, as a claim names it.
+
+    sweep   that it runs
+    token   of its lease
+    """
 
     sweep: str
     token: str
