@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from search_spaces.errors import StoreError
+from sweeps.cli.trial_report import MISSING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from trainer.evaluate import Evaluation
     from trainer.export.thresholds import NotResolved, Threshold
     from trainer.store import Store
-
-MISSING = "–"
 
 
 def rates_of_trial(store: Store, config: TrialConfig) -> Targets:

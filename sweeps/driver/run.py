@@ -97,22 +97,8 @@ def run_sweep(
             work = data.check(work, data.look(work))
             _check_first_weights(work, options)
         training = Training(work, options, console, lease, data)
-        plan, interrupted, stopped = work.plan, False, None
         try:
-            if work.is_any or not is_looked_at:
-                interrupted, stopped = train(training)
-                work = training.work
-                plan = make_plan(sweep.name, work.manifest.trials, sweep.store)
-            else:
-                data.note(work)
-            outcome = SweepOutcome(
-                manifest=work.manifest,
-                plan=plan,
-                started=len(training.started),
-                interrupted=interrupted,
-                untracked=0,
-                stopped=stopped,
-            )
+            outcome = _trained(training, sweep.name, data, is_wanted=work.is_any or not is_looked_at)
         except BaseException:
             training.close_tracking()
             raise
@@ -120,8 +106,26 @@ def run_sweep(
             show(outcome)
         finally:
             seconds = training.close_tracking()
-            untracked = _bring_tracking_level(work, options, seconds)
+            untracked = _bring_tracking_level(training.work, options, seconds)
         return replace(outcome, untracked=untracked)
+
+
+def _trained(training: Training, name: str, data: RunData, *, is_wanted: bool) -> SweepOutcome:
+    """Train where that is wanted; how the sweep of that name stands then. MLflow is not told of here."""
+    plan, interrupted, stopped = training.work.plan, False, None
+    if is_wanted:
+        interrupted, stopped = train(training)
+        plan = make_plan(name, training.work.manifest.trials, training.work.store)
+    else:
+        data.note(training.work)
+    return SweepOutcome(
+        manifest=training.work.manifest,
+        plan=plan,
+        started=len(training.started),
+        interrupted=interrupted,
+        untracked=0,
+        stopped=stopped,
+    )
 
 
 def _check(sweep: OpenedSweep, options: RunOptions) -> None:

@@ -123,13 +123,22 @@ def write_model(
     pixels = noise(shape)
     names = write_files(network, torch.from_numpy(as_input(pixels[:2])), folder, onnx=onnx)
     thresholds = leaving.thresholds(rules)
-    names_of = tuple(map(config.data.source.classes_told.name, config.data.labels))
+    classes = tuple(map(config.data.source.classes_told.name, config.data.labels))
+    outputs: tuple[str, ...] = classes
+    if leaving.outputs("test").outputs.ndim == 1:
+        outputs = ("score",)
+    versions = library_versions()
+    if onnx:
+        versions |= versions_of(*ONNX_PACKAGES)
+    files = {}
+    for name in names:
+        files[name] = hashlib.sha256((folder / name).read_bytes()).hexdigest()
     return ModelFacts(
         trial=config.trial_id,
         seeds=leaving.seeds,
         data=config.data,
-        classes=names_of,
-        outputs=("score",) if leaving.outputs("test").outputs.ndim == 1 else names_of,
+        classes=classes,
+        outputs=outputs,
         channels=shape[0],
         size=shape[1],
         limits=None if limits is None else ScaledBy(**limits._asdict()),
@@ -138,8 +147,8 @@ def write_model(
         thresholds=thresholds.chosen,
         not_resolved=thresholds.unresolved,
         difference=_differences(leaving, pixels, folder),
-        files={name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names},
-        versions={**library_versions(), **(versions_of(*ONNX_PACKAGES) if onnx else {})},
+        files=files,
+        versions=versions,
     )
 
 

@@ -202,18 +202,23 @@ class Task(Frozen, ABC):
     def columns(self, comparison: Comparison) -> tuple[str, ...]:
         """A name for each of the R columns of the constraint."""
 
+    # What follows is of a task whose field `ratio_key` is the ratio itself.
+
     @property
-    @abstractmethod
     def ratio(self) -> float | None:
         """Examples of the most frequent class per example of the rarest; None where that is left as it is."""
+        ratio: float | None = getattr(self, self.ratio_key)
+        return ratio
 
-    @abstractmethod
     def with_ratio(self, ratio: float | None) -> Self:
         """The same task at another ratio. Raises pydantic's ValidationError for an impossible one."""
+        if ratio is None:
+            return self.model_copy(update={self.ratio_key: None})
+        return type(self)(**{**dict(self), self.ratio_key: ratio})
 
-    @abstractmethod
     def ratio_words(self) -> str:
         """The ratio in a label: "1:100", "all data"."""
+        return "all data" if self.ratio is None else f"1:{number(self.ratio)}"
 
     @abstractmethod
     def whole(self) -> Self:

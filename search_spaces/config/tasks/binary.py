@@ -7,7 +7,6 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from search_spaces.config.base import number
 from search_spaces.config.classes import ClassLabel
 from search_spaces.config.identity import ADDED_LATER, NOT_IDENTITY
 from search_spaces.config.metrics import (
@@ -116,21 +115,6 @@ class Binary(Task):
     def columns(self, comparison: Comparison) -> tuple[str, ...]:
         """One: positives against negatives."""
         return ("positive",)
-
-    @property
-    def ratio(self) -> float | None:
-        """Negatives per positive."""
-        return self.imbalance_ratio
-
-    def with_ratio(self, ratio: float | None) -> Self:
-        """The same roles at another ratio."""
-        if ratio is None:
-            return self.model_copy(update={"imbalance_ratio": None})
-        return type(self)(**{**dict(self), "imbalance_ratio": ratio})
-
-    def ratio_words(self) -> str:
-        """The ratio as "1:100", or "all data"."""
-        return "all data" if self.imbalance_ratio is None else f"1:{number(self.imbalance_ratio)}"
 
     def whole(self) -> Self:
         """The same roles without a ratio, all examples of each class."""

@@ -7,7 +7,6 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from search_spaces.config.base import number
 from search_spaces.config.classes import ClassLabel
 from search_spaces.config.identity import NOT_IDENTITY
 from search_spaces.config.metrics import (
@@ -160,21 +159,6 @@ class MultiLabel(Task):
     def columns(self, comparison: Comparison) -> tuple[str, ...]:
         """A critical label each."""
         return tuple(str(label) for label in self.critical)
-
-    @property
-    def ratio(self) -> float | None:
-        """Negatives per positive of each critical label."""
-        return self.imbalance_ratio
-
-    def with_ratio(self, ratio: float | None) -> Self:
-        """The same labels at another ratio."""
-        if ratio is None:
-            return self.model_copy(update={"imbalance_ratio": None})
-        return type(self)(**{**dict(self), "imbalance_ratio": ratio})
-
-    def ratio_words(self) -> str:
-        """The ratio as "1:100", or "all data"."""
-        return "all data" if self.imbalance_ratio is None else f"1:{number(self.imbalance_ratio)}"
 
     def kept_shares(self, where: Literal["every_split", "training"]) -> dict[int, float]:
         """The shares of images that labels are to have there, by their positions among the labels."""

@@ -30,7 +30,7 @@ RATES = Targets(tpr=(0.95, 0.5), fpr=())
 AUROC, FPR = auroc(), fpr_at_tpr(0.5)
 
 
-def test_record(
+def made_record(
     config: TrialConfig, seeds: list[int], targets: np.ndarray, outputs: np.ndarray, rates: Targets
 ) -> TestRecord:
     """What `analysis.load` makes of outputs [replicates, ...]."""
@@ -40,16 +40,13 @@ def test_record(
     return TestRecord(config, rates, tuple(seeds), targets, outputs, ensemble, replicates)
 
 
-test_record.__test__ = False  # type: ignore[attr-defined]
-
-
 def record(seeds: list[int], shift: float, *, seed: int = 0, constrained: bool = False) -> TestRecord:
     generator = np.random.default_rng(seed)
     targets = np.repeat(np.array([1, 0], np.int8), [15, 40])
     common = np.random.default_rng(99).normal(size=55)
     scores = common + generator.normal(size=(len(seeds), 55)) + shift * targets
     config = trial(Bce(), ALM if constrained else None)
-    return test_record(config, seeds, targets, scores.astype(np.float32).round(1), RATES)
+    return made_record(config, seeds, targets, scores.astype(np.float32).round(1), RATES)
 
 
 def one(without: TestRecord, constrained: TestRecord, metric: Metric, draws: int = 2000) -> Comparison:
@@ -83,7 +80,7 @@ def placed(known: TestRecord, seeds: list[int]) -> TestRecord:
     for row, seed in enumerate(seeds):
         if seed in known.seeds:
             outputs[row] = known.outputs[known.seeds.index(seed)]
-    return test_record(known.config, seeds, known.targets, outputs, known.rates)
+    return made_record(known.config, seeds, known.targets, outputs, known.rates)
 
 
 def test_ensembles_are_compared_by_delong_in_auroc_and_by_paired_bootstrap_in_rates() -> None:
@@ -164,7 +161,7 @@ def test_groups_are_drawn_whole_and_no_test_takes_examples_as_independent() -> N
     for its in pair:
         outputs, targets = its.outputs.repeat(4, axis=1), its.targets.repeat(4)
         groups = np.array([f"p{position}" for position in range(55)]).repeat(4)
-        copy = test_record(its.config, seeds, targets, outputs, RATES)
+        copy = made_record(its.config, seeds, targets, outputs, RATES)
         copies.append(replace(copy, groups=groups))
     first, second = copies
     alone, grouped = one(*pair, FPR, 8000), one(first, second, FPR, 8000)
@@ -190,7 +187,7 @@ def test_several_classes_are_compared_in_what_follows_from_decisions_too() -> No
         outputs = generator.normal(size=(7, 57, 3)) + strength * np.eye(3)[targets]
         config = trial(CrossEntropy(), constraint, data=LONG_TAIL)
         outputs = outputs.astype(np.float32)
-        records.append(test_record(config, list(range(7)), targets, outputs, DEFAULT_TARGETS))
+        records.append(made_record(config, list(range(7)), targets, outputs, DEFAULT_TARGETS))
     metrics = {metric.name: metric for metric in LONG_TAIL.headline(DEFAULT_TARGETS)}
     for name in ("critical_auroc", "macro_f1"):
         found = one(records[0], records[1], metrics[name])

@@ -15,7 +15,7 @@ from search_spaces.errors import DataError
 from trainer.data.decoding.encoded import Encoded, Form
 from trainer.data.decoding.image_map import decode_images
 from trainer.data.pixels import Pixels
-from trainer.data.sources.faults import NAMED, Faults, Unreadable
+from trainer.data.sources.faults import Faults, Unreadable, some_of
 from trainer.data.sources.images import LeftOut
 
 log = logging.getLogger(__name__)
@@ -104,7 +104,7 @@ def _left_out(title: str, faults: Sequence[tuple[int, str, str, str]]) -> tuple[
 
 def named_left_out(reason: str, names: Sequence[str]) -> LeftOut:
     """What is left out for a reason, with some of the names."""
-    return LeftOut(reason, len(names), ", ".join(names[:NAMED]) + (", …" if len(names) > NAMED else ""))
+    return LeftOut(reason, len(names), some_of(names))
 
 
 def split_positions(sizes: Sequence[int], kept: NDArray[np.int64]) -> list[NDArray[Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from search_spaces.errors import DataError
@@ -75,6 +75,11 @@ class Faults:
             parts.append(f"{len(faults):,} {reason} ({_names(faults)})")
         told = "; ".join(parts)
         raise DataError(f"{self._data_set}: {count:,} of {self._images:,} images cannot be read: {told}")
+
+
+def some_of(names: Sequence[str]) -> str:
+    """The first of many names: "a.png, b.png, …"."""
+    return ", ".join(names[:NAMED]) + (", …" if len(names) > NAMED else "")
 
 
 def _names(faults: list[Unreadable]) -> str:

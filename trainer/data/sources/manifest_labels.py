@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from search_spaces.config import ClassLabel, Manifest
 from search_spaces.errors import DataError
 from search_spaces.words import count
-from trainer.data.sources.faults import Malformed
+from trainer.data.sources.faults import Malformed, some_of
 from trainer.data.sources.images import Passed, check_known
-from trainer.data.sources.manifest_table import Bad, Table
+from trainer.data.sources.manifest_table import Table
 from trainer.data.sources.paths import composed
 from trainer.tasks.label_sets import Labels
 
@@ -102,7 +102,8 @@ def _columns(source: Manifest, tables: Sequence[Table], names: Sequence[str]) ->
     """Label sets [N, L] of a column per label."""
     columns = []
     for name in names:
-        bad, values = Bad(), []
+        bad: list[str] = []
+        values = []
         for table in tables:
             known = {composed(column): column for column in table.columns}
             column = table.column(known.get(name, name), "a label of the task; or label, labels")
@@ -110,11 +111,11 @@ def _columns(source: Manifest, tables: Sequence[Table], names: Sequence[str]) ->
                 text = str(value).strip()
                 values.append(text in _YES)
                 if text not in _YES and text not in _NO:
-                    bad.names.append(f"{text!r} of {table.where(row)}")
-        if bad.names:
+                    bad.append(f"{text!r} of {table.where(row)}")
+        if bad:
             raise Malformed(
                 f"manifest {source.file}: expected 0 or 1 in the column {name!r} of a label, found "
-                f"{count(len(bad.names), 'other value')}: {bad}"
+                f"{count(len(bad), 'other value')}: {some_of(bad)}"
             )
         columns.append(np.array(values, dtype=np.uint8))
     return np.stack(columns, axis=1)

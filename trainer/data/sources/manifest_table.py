@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -16,7 +16,7 @@ from search_spaces.config import Manifest
 from search_spaces.errors import DataError
 from search_spaces.words import count
 from trainer.data.decoding.encoded import Encoded
-from trainer.data.sources.faults import NAMED, Malformed
+from trainer.data.sources.faults import Malformed, some_of
 from trainer.data.sources.images import Origin
 from trainer.data.sources.parquet import parquet_files
 from trainer.data.sources.paths import child, readable
@@ -56,16 +56,6 @@ class Table:
     def where(self, row: int) -> str:
         """A row in messages."""
         return self.names[row] or f"{readable(self.path.name)} row {row}"
-
-
-@dataclass
-class Bad:
-    """Rows that are refused together: some of their names, and how many there are."""
-
-    names: list[str] = field(default_factory=list)
-
-    def __str__(self) -> str:
-        return ", ".join(self.names[:NAMED]) + (", …" if len(self.names) > NAMED else "")
 
 
 def manifest_files(source: Manifest, data_dir: Path) -> list[tuple[Origin | None, Path]]:
@@ -165,29 +155,31 @@ def _with_paths(
         known = ", ".join(map(readable, columns))
         raise Malformed(f"{readable(path)}: expected the column {source.image!r} (image), found {known}")
     root = path.parent if source.folder is None else _below(data_dir, source.folder)
-    outside, twice, seen = Bad(), Bad(), set()
+    outside: list[str] = []
+    twice: list[str] = []
+    seen = set()
     images, names = [], []
     for row, value in enumerate(columns[source.image]):
         name = "" if value is None else str(value)
         parts = PurePosixPath(name).parts
         if not name or name.startswith("/") or "\x00" in name or ".." in parts:
-            outside.names.append(f"row {row}: {readable(name)!r}")
+            outside.append(f"row {row}: {readable(name)!r}")
             continue
         clean = str(PurePosixPath(name))
         if clean in seen:
-            twice.names.append(readable(clean))
+            twice.append(readable(clean))
         seen.add(clean)
         place = os.fspath(root / clean)
         images.append(Encoded(place, readable(clean)))
         names.append(readable(clean))
-    if outside.names:
+    if outside:
         raise DataError(
             f"{readable(path)}: expected paths of images inside the folder {readable(root)}, found "
-            f"{count(len(outside.names), 'other')}: {outside}"
+            f"{count(len(outside), 'other')}: {some_of(outside)}"
         )
-    if twice.names:
-        found = count(len(twice.names), "repetition")
-        raise DataError(f"{readable(path)}: expected every image once, found {found}: {twice}")
+    if twice:
+        found = count(len(twice), "repetition")
+        raise DataError(f"{readable(path)}: expected every image once, found {found}: {some_of(twice)}")
     return Table(path, origin, len(images), columns, images, names, is_files=True)
 
 
