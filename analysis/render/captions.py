@@ -81,8 +81,8 @@ def comparison_caption(columns: Iterable[TableColumns], seeds: Sequence[int]) ->
     over_seeds = ""
     if least:
         over_seeds = (
-            " There is no test over seeds on fixed test examples: it would reject too often, and could give "
-            f"no p below {_and(least, ' or ')} seeds."
+            " There is no test over seeds alone: it would hold the test examples fixed, and could give no p "
+            f"below {_and(least, ' or ')} seeds."
         )
     return (
         "Test scores with the constraint minus without. Δ of a metric: of the two ensembles as fixed "
