@@ -3,6 +3,7 @@
     best.csv           a row per cell, full precision
     best.md, best.tex  a table per block, rows in the paper's order, best complete values bold
     comparisons.csv, comparisons.md   with against without the constraint, in every headline metric
+    operating_points.csv, operating_points.md   thresholds fixed on validation, and what they come to on test
     provenance.json    where every number comes from
     confusion-<trial>.csv   of several classes: what each is taken for (`analysis.confusion`)
     labels.csv         of label sets: each label at 0.5 and at its chosen threshold (`analysis.labels`)
@@ -29,15 +30,18 @@ from analysis.confusion import confusions
 from analysis.frames import best_frame, chosen_settings
 from analysis.labels import label_frame
 from analysis.load import load_sweep
+from analysis.operating_frame import operating_frame
 from analysis.provenance import commits, drawn_words, provenance
 from analysis.render.comparisons import comparison_document
 from analysis.render.document import Document
 from analysis.render.escape import csv_text
 from analysis.render.latex import latex
 from analysis.render.layout import best_document
+from analysis.render.operating import operating_document
 from analysis.render.plain import plain
 from analysis.render.text import markdown
 from analysis.statistics.draws import DRAWS
+from analysis.statistics.operating import operating_points
 from analysis.statistics.sweep import SweepStatistics, sweep_statistics
 from analysis.table_columns import TableColumns, table_columns
 from search_spaces.config import Targets
@@ -58,6 +62,8 @@ class Tables:
 
     frame         a row per cell: see `analysis.frames.best_frame`
     comparisons   a row per pair of cells and metric: see `analysis.comparison_frame`
+    operating     a row per true positive rate of each class of a cell: see `analysis.operating_frame`
+    prevalence    at which these tell precision too; None where nobody said
     cells         what the rows were made from
     columns       the metrics that a block's table shows, by the block's label
     rates         those at which it reads ROC curves
@@ -68,6 +74,8 @@ class Tables:
 
     frame: pd.DataFrame
     comparisons: pd.DataFrame
+    operating: pd.DataFrame
+    prevalence: float | None
     cells: tuple[Cell, ...]
     columns: dict[str, TableColumns]
     rates: Targets
@@ -103,13 +111,15 @@ def make_tables(
     rule: str | None = None,
     shown: Targets | None = None,
     draws: int = DRAWS,
+    prevalence: float | None = None,
 ) -> Tables:
     """Read a sweep's results, choose per cell on validation, and lay out the tables; writes nothing.
 
-    rule    names a selection rule; None is the default of each task
-    shown   the rates at which the tables read ROC curves; None are the sweep's own true positive rates. What
-            is chosen does not depend on them
-    draws   of the bootstrap; 0 for tables without intervals
+    rule         names a selection rule; None is the default of each task
+    shown        the rates at which the tables read ROC curves; None are the sweep's own true positive rates.
+                 What is chosen does not depend on them
+    draws        of the bootstrap; 0 for tables without intervals
+    prevalence   in (0, 1): at which operating points tell precision and negative predictive value too
 
     Raises InputError for an unknown rule, StoreError for results that are damaged or contradict each other.
     """
@@ -126,9 +136,12 @@ def make_tables(
     facts = _facts(cells, manifest, statistics)
     chosen_by = {cell.block: cell.rule.metric for cell in cells if cell.rule.selects}
     document = best_document(manifest.name, facts, frame, columns, settings, ids, chosen_by)
+    points = {cell.chosen_id: operating_points(cell, shown.tpr, draws) for cell in cells}
     return Tables(
         frame=frame,
         comparisons=comparison_frame(statistics.pairs),
+        operating=operating_frame(cells, points, prevalence),
+        prevalence=prevalence,
         cells=cells,
         columns=columns,
         rates=shown,
@@ -167,6 +180,8 @@ def write_made(tables: Tables, sweep: str, out_dir: str | Path, below: Path | No
         "best.tex": tables.latex,
         "comparisons.csv": csv(tables.comparisons),
         "comparisons.md": markdown(comparison),
+        "operating_points.csv": csv(tables.operating),
+        "operating_points.md": markdown(_operating_document(tables, sweep)),
         "provenance.json": f"{sources}\n",
     }
     contents |= _of_classes(tables.cells)
@@ -177,6 +192,12 @@ def write_made(tables: Tables, sweep: str, out_dir: str | Path, below: Path | No
         if _OF_CLASSES.fullmatch(path.name) and path not in files:  # of what an earlier table chose
             path.unlink(missing_ok=True)
     return replace(tables, files=tuple(files))
+
+
+def _operating_document(tables: Tables, sweep: str) -> Document:
+    """Operating points of each block's critical classes: label sets have others, in the CSV file alone."""
+    printed = {cell.block: cell.data.columns("one_vs_rest") for cell in tables.cells}
+    return operating_document(sweep, tables.operating, printed, tables.prevalence)
 
 
 def _of_classes(cells: Sequence[Cell]) -> dict[str, str]:

@@ -25,6 +25,7 @@ import analysis.comparison_frame
 import analysis.confusion
 import analysis.frames
 import analysis.labels
+import analysis.operating_frame
 import analysis.pictures
 import analysis.provenance
 import analysis.tables
@@ -303,6 +304,8 @@ def _files() -> Iterator[str]:
     yield _entries(analysis.frames.best_frame, ("column", "meaning"))
     yield "### `comparisons.csv`"
     yield _entries(analysis.comparison_frame.comparison_frame, ("column", "meaning"))
+    yield "### `operating_points.csv`"
+    yield _entries(analysis.operating_frame.operating_frame, ("column", "meaning"))
     yield "### `confusion-TRIAL.csv`"
     yield summary(analysis.confusion, paragraphs=2)
     yield _entries(analysis.confusion.Confusion.frame, ("column", "meaning"))

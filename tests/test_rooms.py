@@ -57,7 +57,7 @@ FLOORS = {
     "analysis": [
         ["curves", "explain", "pictures"],
         ["tables"],
-        ["comparison_frame", "frames", "provenance", "render"],
+        ["comparison_frame", "frames", "operating_frame", "provenance", "render"],
         ["class_counts", "labels"],
         ["confusion", "settings", "statistics", "table_columns"],
         ["cells"],

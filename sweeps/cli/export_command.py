@@ -138,8 +138,8 @@ def _write(stream: TextIO, found: Predictions) -> None:
 
 def _rules(store: Store, config: TrialConfig, names: list[str] | None) -> tuple[ThresholdRule, ...]:
     """The rules that were asked for, else those of the rates of the sweep that holds the trial."""
-    from trainer.export.thresholds import usual_rules
     from trainer.metrics.thresholds import ThresholdRule
+    from trainer.tasks.thresholds import usual_rules
 
     if names:
         return tuple(dict.fromkeys(map(ThresholdRule.of, names)))

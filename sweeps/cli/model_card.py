@@ -98,7 +98,7 @@ def _metrics(leaving: Exported) -> list[str]:
 
 
 def _thresholds(leaving: Exported, facts: ModelFacts) -> list[str]:
-    from trainer.export.thresholds import judge
+    from trainer.tasks.thresholds import judge
 
     lines = ["## Thresholds", ""]
     if facts.thresholds:

@@ -32,6 +32,13 @@ Fpr = Annotated[
     list[float] | None,
     typer.Option("--fpr", help="Tell the true positive rate at this false positive rate; repeatable."),
 ]
+Prevalence = Annotated[
+    float | None,
+    typer.Option(
+        "--prevalence",
+        help="Tell precision and NPV of operating points at this share of positives too, like 0.01.",
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -50,6 +57,7 @@ def tables(
     rule: Rule = None,
     tpr: Tpr = None,
     fpr: Fpr = None,
+    prevalence: Prevalence = None,
 ) -> None:
     """Select the best configuration per cell on validation, and write the tables again.
 
@@ -64,11 +72,12 @@ def tables(
     console = Console()
     store, names = _named_results(space, Store(output), output_is_given=is_given(context, "output"))
     at_tpr, at_fpr = _rates("--tpr", tpr), _rates("--fpr", fpr)
+    _rates("--prevalence", None if prevalence is None else [prevalence])
     complete, refused = True, Refused()
     for sweep in each_stored(names, store, refused, replicates):
         shown = Targets(tpr=at_tpr or sweep.manifest.reading.targets.tpr, fpr=at_fpr)
         with refused.of(sweep.name):
-            complete &= write_tables_of(console, store, sweep.manifest, rule, shown)
+            complete &= write_tables_of(console, store, sweep.manifest, rule, shown, prevalence)
     refused.check()
     if not complete:
         raise typer.Exit(1)
@@ -159,11 +168,16 @@ def _why_no_table(written: Tables) -> str:
 
 
 def write_tables_of(
-    console: Console, store: Store, manifest: SweepManifest, rule: str | None, shown: Targets | None = None
+    console: Console,
+    store: Store,
+    manifest: SweepManifest,
+    rule: str | None,
+    shown: Targets | None = None,
+    prevalence: float | None = None,
 ) -> bool:
     """Write and print a sweep's tables; returns whether every cell is complete.
 
-    `rule` and `shown` as `analysis.tables.make_tables` takes them.
+    `rule`, `shown` and `prevalence` as `analysis.tables.make_tables` takes them.
     """
     from analysis.tables import make_tables
 
@@ -172,7 +186,7 @@ def write_tables_of(
         return False
     root = Path(store.storage.root) if store.storage.is_local else Path()
     try:
-        made = make_tables(store, manifest, rule=rule, shown=shown)
+        made = make_tables(store, manifest, rule=rule, shown=shown, prevalence=prevalence)
     except MixedDataError as error:
         again = advised("retry", "--changed-data", space=manifest.name)
         raise MixedDataError(

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from search_spaces.config import Targets, TrialConfig
     from trainer.evaluate import Evaluation
-    from trainer.export.thresholds import NotResolved, Threshold
     from trainer.store import Store
+    from trainer.tasks.thresholds import NotResolved, Threshold
 
 
 def rates_of_trial(store: Store, config: TrialConfig) -> Targets:
@@ -35,8 +35,8 @@ def rates_of_trial(store: Store, config: TrialConfig) -> Targets:
 
 def print_thresholds(console: Console, config: TrialConfig, store: Store, found: Evaluation) -> None:
     """The ensemble's thresholds as its validation split chose them, judged on what was evaluated."""
-    from trainer.export.thresholds import judge, usual_rules
     from trainer.export.trial import exported
+    from trainer.tasks.thresholds import judge, usual_rules
 
     rules = usual_rules(config.data, rates_of_trial(store, config).tpr)
     thresholds = exported(config, store, None).thresholds(rules)

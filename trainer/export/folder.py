@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from search_spaces.config import DataConfig, Frozen
 from search_spaces.errors import InputError
-from trainer.export.thresholds import NotResolved, Threshold
+from trainer.tasks.thresholds import NotResolved, Threshold
 
 FACTS_FILE, CARD_FILE = "model.json", "MODEL_CARD.md"
 

@@ -17,7 +17,7 @@ from trainer.data.sources.faults import Unreadable
 from trainer.data.sources.paths import name_below, readable
 from trainer.export.files import ONNX_FILE, TORCH_FILE, Scorer, as_input, onnx_scorer, torch_scorer
 from trainer.export.folder import ModelFacts, read_facts
-from trainer.export.thresholds import column_scores
+from trainer.tasks.thresholds import column_scores
 
 BATCH = 64
 

@@ -32,11 +32,11 @@ from trainer.export.files import (
 )
 from trainer.export.folder import ModelFacts, ScaledBy
 from trainer.export.network import exported_network
-from trainer.export.thresholds import Thresholds, choose_thresholds
 from trainer.metrics.ranking import Floats
 from trainer.metrics.thresholds import ThresholdRule
 from trainer.store import Done, Store
 from trainer.store.outputs import outputs_of
+from trainer.tasks.thresholds import Thresholds, choose_thresholds
 
 # What every file has to agree with the trainer's float32 scores to.
 TOLERANCE = 1e-4

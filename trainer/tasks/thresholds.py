@@ -74,22 +74,35 @@ def choose_thresholds(
     chosen, unresolved = [], []
     for column in columns_of(task, targets, outputs):
         positives = int(np.count_nonzero(column.positive))
-        compared = column.positive | column.negative
-        scores, positive = column.scores[0][compared], column.positive[compared]
+        positive, scores = compared(column)
         for rule in rules:
             reason = rule.why_unresolved(positives)
-            last = chosen_threshold(positive, scores, rule)
-            if reason is None and math.isnan(last):
+            value = threshold_between(positive, scores, rule)
+            if reason is None and math.isnan(value):
                 reason = f"no threshold keeps {rule.name}"
             if reason is not None:
                 unresolved.append(
                     NotResolved(column=column.name, rule=rule.name, positives=positives, reason=reason)
                 )
                 continue
-            lower = scores[scores < last]
-            value = last if lower.size == 0 else float((last + lower.max()) / 2)
             chosen.append(judged(column, value, rule.name))
     return Thresholds(tuple(chosen), tuple(unresolved))
+
+
+def compared(column: Column) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+    """Which of a column's examples are positive, and their first row of scores; without those left out."""
+    takes_part = column.positive | column.negative
+    return column.positive[takes_part], column.scores[0][takes_part]
+
+
+def threshold_between(positive: NDArray[np.bool_], scores: NDArray[np.float64], rule: ThresholdRule) -> float:
+    """The rule's threshold, halfway between the last score [N] that it takes and the next lower one.
+
+    NaN where no threshold keeps the rule, whether or not there are positives enough to tell it.
+    """
+    last = chosen_threshold(positive, scores, rule)
+    lower = scores[scores < last]
+    return last if lower.size == 0 else float((last + lower.max()) / 2)
 
 
 def columns_of(task: Task, targets: ArrayLike, outputs: ArrayLike) -> tuple[Column, ...]:
