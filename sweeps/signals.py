@@ -1,8 +1,9 @@
-"""What ends a program from outside: Ctrl-C, TERM of a batch system, HUP of a terminal that was lost.
+"""What ends a program from outside: Ctrl-C, signals of a batch system, HUP of a terminal that was lost.
 
-TERM often comes more than once, to a process and to its group (`timeout`), with a HUP (systemd), or after a
-Ctrl-C that a wrapper passes on: within REPEAT_SECONDS it is the same request as the signal before it. A
-Ctrl-C always counts. A HUP that was ignored when the program started, as by nohup, stays ignored.
+Batch systems tell a job that its time is nearly over by TERM, or as asked for by USR1, USR2 or XCPU. They
+often do so more than once, to a process and to its group (`timeout`), with a HUP (systemd), or after a Ctrl-C
+that a wrapper passes on: within REPEAT_SECONDS it is the same request as the signal before it. A Ctrl-C
+always counts. What but Ctrl-C and TERM was ignored when the program started, as HUP by nohup, stays ignored.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ from types import FrameType
 from typing import Any
 
 REPEAT_SECONDS = 5.0
-_ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # Those that a batch system or a service manager sends to every process of a job.
-_TO_ALL = frozenset({signal.SIGTERM, signal.SIGHUP})
+_TO_ALL = frozenset({signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU})
+_ENDS = (signal.SIGINT, *sorted(_TO_ALL))
+_NEVER_IGNORED = (signal.SIGINT, signal.SIGTERM)
 
 # When the last signal that counted came, in seconds of the monotonic clock.
 _counted = [float("-inf")]
@@ -34,7 +36,7 @@ def counts(number: int) -> bool:
 
 
 def interrupt_on_signals() -> None:
-    """From now on TERM and HUP raise KeyboardInterrupt in the main thread, as Ctrl-C does."""
+    """From now on each of these signals raises KeyboardInterrupt in the main thread, as Ctrl-C does."""
     for number in _heard():
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _interrupt)
@@ -69,7 +71,7 @@ def on_signals(handle: Callable[[], None]) -> Iterator[None]:
 
 @contextmanager
 def unheard_by_children() -> Iterator[None]:
-    """Processes that the block starts, and theirs, never get TERM or HUP: they end when we end them.
+    """Processes that the block starts, and theirs, get none of a job's signals: they end when we end them.
 
     This process gets those that come meanwhile at the end, by the handlers that it has now. One that reaches
     another thread, which does not block it, is answered by the handler that Ray has set by then, which ends
@@ -93,8 +95,11 @@ def unheard_by_children() -> Iterator[None]:
 
 def _heard() -> list[signal.Signals]:
     """The signals that end this program."""
-    is_ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
-    return [number for number in _ENDS if number is not signal.SIGHUP or not is_ignored]
+    heard = []
+    for number in _ENDS:
+        if number in _NEVER_IGNORED or signal.getsignal(number) is not signal.SIG_IGN:
+            heard.append(number)
+    return heard
 
 
 def _is_main() -> bool:

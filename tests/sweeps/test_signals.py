@@ -61,7 +61,7 @@ def test_children_hear_nothing_and_we_hear_it_afterwards(clock: list[float]) -> 
             signal.raise_signal(signal.SIGTERM)
             assert heard == []
         assert heard == [1]
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU):
         child.send_signal(number)
     with pytest.raises(subprocess.TimeoutExpired):
         child.wait(0.3)
@@ -90,7 +90,10 @@ def test_one_that_reaches_another_thread_is_an_interrupt_all_the_same() -> None:
         sys.exit(3)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+@pytest.mark.parametrize(
+    "number",
+    [signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU],
+)
 def test_a_command_takes_each_as_ctrl_c(number: signal.Signals) -> None:
     child = subprocess.Popen(
         [sys.executable, "-c", WAITING], stdout=subprocess.PIPE, text=True, cwd=ROOT, start_new_session=True
