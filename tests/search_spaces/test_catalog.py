@@ -35,7 +35,7 @@ DIGESTS = {
     "longtail-cifar-published": "b96808e739bd0cf6011f8bdb2134ff5d6aadb4e0c29dac4cfbb8076a33aa4606",
     "histopathology": "cd3fa4ad84b187752b8e82862c36bdf8994aed6dff11566a9a3dcbcb501492d3",
     "digits-multilabel": "38d27ba5df421f754c7173010801d5447970108b36df6b17fe10ee198ec50828",
-    "multilabel": "1bfbd621e7c318bd8d0f16a7d5b48f69aa3c7203d697c80df98cff6a41095d01",
+    "multilabel": "e0096374e3582bbe9aeeb2f802d1b843823673cf49c3e1b1d5e3d2162d7c2201",
     # Of the first of its two stages.
     "paper-two-stage": "45263c47b3d664583d5e896f1ffa7c3736fb421eb1a9ce66d4934b7ce714c080",
     # Of a search: the points that it starts with.

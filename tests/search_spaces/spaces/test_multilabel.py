@@ -10,14 +10,24 @@ from search_spaces.multilabel.presets import PREVALENCES
 from search_spaces.rows import cell_key, row_label
 from trainer.data.survey import look_at_labels
 
+# Of one network and one schedule; the large space tries other networks with plain BCE.
+ROWS, TRIALS = 15, 18
+NETWORKS = ("densenet121", "resnet18", "resnet50", "efficientnet_b0", "convnext_tiny")
 
-@pytest.mark.parametrize(("name", "schedules"), [("multilabel", 3), ("digits-multilabel", 1)])
-def test_rows_are_losses_weights_samplers_and_schedules(name: str, schedules: int) -> None:
+
+@pytest.mark.parametrize(
+    ("name", "schedules", "others", "network"),
+    [("multilabel", 3, 4, " model=densenet121"), ("digits-multilabel", 1, 0, "")],
+)
+def test_rows_are_losses_weights_samplers_and_schedules(
+    name: str, schedules: int, others: int, network: str
+) -> None:
     space = load_space(name)
     rows = {row_label(trial, space.reading.rows) for trial in space}
-    assert len({cell_key(trial, space.reading.rows) for trial in space}) == len(rows) == 15 * schedules
+    keys = {cell_key(trial, space.reading.rows) for trial in space}
+    assert len(keys) == len(rows) == (ROWS + others) * schedules
     assert not any(trial.corrects_twice for trial in space)
-    assert len(space) == 18 * schedules
+    assert len(space) == (TRIALS + others) * schedules
     attempts = {
         "ML-BCE",
         "ML-W-BCE loss.weighting=negatives_per_positive",
@@ -26,7 +36,20 @@ def test_rows_are_losses_weights_samplers_and_schedules(name: str, schedules: in
         "ML-BCE single_label",
         "ML-BCE + ALM",
     }
-    assert attempts <= rows
+    for attempt in attempts:
+        words, plus, constraint = attempt.partition(" + ")
+        assert f"{words}{network}{plus}{constraint}" in rows
+
+
+def test_networks_are_torchvision_s_with_the_document_s_first() -> None:
+    space = load_space("multilabel")
+    assert tuple(dict.fromkeys(trial.model.name for trial in space)) == NETWORKS
+    for trial in space:
+        weights = trial.model.first_weights
+        assert weights is not None
+        assert weights.url is not None
+        if trial.model.name != NETWORKS[0]:
+            assert (trial.loss.name, trial.sampler, trial.constraint) == ("ml_bce", "shuffle", None)
 
 
 def test_the_document_s_learning_rate_is_divided_by_ten_after_every_epoch() -> None:
