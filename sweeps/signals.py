@@ -48,22 +48,29 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 
 @contextmanager
-def on_signals(handle: Callable[[], None]) -> Iterator[None]:
+def on_signals(handle: Callable[[], None]) -> Iterator[Callable[[], None]]:
     """Call `handle` on each of these signals that counts, while the block runs.
 
+    The block gets a function that takes the signals back from a library that has set handlers of its own.
     Signals reach the main thread only; elsewhere this does nothing.
     """
     if not _is_main():
-        yield
+        yield lambda: None
         return
 
     def answer(number: int, frame: FrameType | None) -> None:
         if counts(number):
             handle()
 
-    former = {number: signal.signal(number, answer) for number in _heard()}
+    former = {number: signal.getsignal(number) for number in _heard()}
+
+    def listen() -> None:
+        for number in former:
+            signal.signal(number, answer)
+
+    listen()
     try:
-        yield
+        yield listen
     finally:
         for number, handler in former.items():
             signal.signal(number, handler)

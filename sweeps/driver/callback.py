@@ -35,7 +35,7 @@ class SweepCallback(tune.Callback):  # type: ignore[misc]
 
     After a run, `starved` lists the trials that ended for want of memory, or whose process was lost, and
     `elsewhere` those that another sweep was training. `claimant` is for whom workers claim trials; None: for
-    nobody.
+    nobody. `on_setup` is called when Tune has begun, which sets signal handlers of its own (USR1).
     """
 
     def __init__(
@@ -60,6 +60,7 @@ class SweepCallback(tune.Callback):  # type: ignore[misc]
         self.starved: list[TrialConfig] = []
         self.elsewhere: list[TrialConfig] = []
         self.claimant: Claimant | None = None
+        self.on_setup: Callable[[], None] | None = None
         self.is_last_pass = False
         self.is_stopping = False
         self._finishing: set[str] | None = None
@@ -68,6 +69,11 @@ class SweepCallback(tune.Callback):  # type: ignore[misc]
     def __getstate__(self) -> dict[str, Any]:
         """Nothing: Tune pickles its callbacks with its scratch state, and ours hold connections."""
         return {}
+
+    def setup(self, *args: Any, **info: Any) -> None:
+        """Tune has begun."""
+        if self.on_setup is not None:
+            self.on_setup()
 
     @property
     def given_up(self) -> str | None:

@@ -82,7 +82,8 @@ def run_sweep(
     when a scheduler is to judge a search's trials and the search is not given.
     DataError is raised when the data of no trial that is to run can be trained on, and when they are not
     those of stored results.
-    One SIGINT or SIGTERM lets the running epochs end and be checkpointed; a second raises KeyboardInterrupt.
+    One signal, such as Ctrl-C or TERM, lets the running epochs end and be checkpointed; a second raises
+    KeyboardInterrupt.
     """
     _check(sweep, options)
     options = _at_rates(options, sweep.manifest.reading.targets)

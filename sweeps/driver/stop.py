@@ -81,10 +81,10 @@ def is_given_up(flag: Any, trial_id: str) -> bool:
 
 
 @contextmanager
-def stop_on_signal(on_first: Callable[[], None]) -> Iterator[None]:
-    """Call `on_first` on the first SIGINT, SIGTERM or SIGHUP; a second one raises KeyboardInterrupt at once.
+def stop_on_signal(on_first: Callable[[], None]) -> Iterator[Callable[[], None]]:
+    """Call `on_first` on the first signal that ends a program; a second one raises KeyboardInterrupt at once.
 
-    Which signals are the same request, `sweeps.signals` says.
+    Which signals these are, which are the same request, and what the block gets, `sweeps.signals` says.
     """
     seen = 0
 
@@ -95,5 +95,5 @@ def stop_on_signal(on_first: Callable[[], None]) -> Iterator[None]:
             raise KeyboardInterrupt
         on_first()
 
-    with on_signals(handle):
-        yield
+    with on_signals(handle) as listen:
+        yield listen

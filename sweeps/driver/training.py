@@ -147,7 +147,8 @@ class Training:
 
         options = self.options
         scheduler, searcher = self._scheduler(), self._searcher(callback)
-        with progress, stop_on_signal(on_first_signal):
+        with progress, stop_on_signal(on_first_signal) as listen:
+            callback.on_setup = listen
             tune_trials(self.configs, options, packing, callback, scheduler, searcher)
             if callback.elsewhere and not callback.is_stopping:
                 theirs = {config.trial_id: config for config in callback.elsewhere}

@@ -1,9 +1,11 @@
-"""A batch system ends a job: TERM to its process group, or to every process. It is taken as one Ctrl-C."""
+"""A batch system ends a job by a signal to its group or to every process: it is taken as one Ctrl-C."""
 
 from __future__ import annotations
 
+import os
+import signal
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -36,14 +38,19 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
         made.clear_processes()
 
 
-@pytest.mark.parametrize("how", ["TERM group", "TERM all"])
-def test_the_end_of_a_job_is_one_ctrl_c(scene: Scene, how: str) -> None:
+def _warned(driver: psutil.Process) -> None:
+    """USR1, of which Ray Tune has a handler of its own."""
+    os.killpg(driver.pid, signal.SIGUSR1)
+
+
+@pytest.mark.parametrize("end", [KILLS["TERM group"], KILLS["TERM all"], _warned])
+def test_the_end_of_a_job_is_one_ctrl_c(scene: Scene, end: Callable[[psutil.Process], None]) -> None:
     output = Path(scene.output)
     with command_itself(scene) as driver:
         wait_until(
             "a trial is trained", lambda: list(output.rglob("checkpoint.pt")), process=driver, log=scene.log
         )
-        KILLS[how](psutil.Process(driver.pid))
+        end(psutil.Process(driver.pid))
         assert driver.wait(PATIENCE) in INTERRUPTED, scene.log.read_text()
     said = scene.log.read_text()
     assert "trainer.py in the current folder" in said
