@@ -1,7 +1,11 @@
 """The figures of a sweep's tables, written to files. Needs matplotlib, which tables alone do not.
 
+Each is a PNG and an SVG file; the numbers behind it stand in a CSV file of the same name. Those of `table`,
+`recall`, `confusion` and `classes` stand in the CSV files of the tables.
+
 table.png               the table as a picture: one metric per row of it, a panel per block
-roc-<trial>.png         the ROC curve of a cell's chosen trial, on test
+roc-<trial>.png         the ROC curve of a cell's chosen trial, on test; shaded the 95 % interval of the
+                        false positive rate at each true positive rate, as the tables' intervals are made
 confusion-<trial>.png   of several classes: what each is taken for, before the row's method, after it, and
                         the difference
 recall-<number>.png     of several classes: the recall of each in every row, a file per block
@@ -11,51 +15,84 @@ classes.png             of several classes: training images of each, and in whic
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterator
 from pathlib import Path
 
 from analysis.cells import Cell
 from analysis.class_counts import class_counts
 from analysis.confusion import confusions
-from analysis.render.figures import png, roc_figure, table_figure
+from analysis.numbers.roc import roc_frame
+from analysis.render.figures import table_figure
 from analysis.render.heat import confusion_figure, recall_figure
+from analysis.render.images import Picture, png, svg
 from analysis.render.roc import roc_picture
+from analysis.render.roc_figure import roc_figure
 from analysis.render.shares import classes_figure
-from analysis.tables import Tables, write_whole
+from analysis.statistics.bands import roc_bands
+from analysis.tables import Tables, csv, write_whole
 
-_OURS = re.compile(r"(roc|confusion)-[0-9a-f]{16}\.png|recall-[0-9]+\.png|classes\.png")
+_OURS = re.compile(
+    r"roc-[0-9a-f]{16}\.(png|svg|csv)"
+    r"|(confusion-[0-9a-f]{16}|recall-[0-9]+|classes)\.(png|svg)"
+)
 
 
-def write_figures(tables: Tables, out_dir: str | Path, below: Path | None = None) -> tuple[Path, ...]:
-    """Write `table.png` and, per cell with a result, the figures of its chosen trial; returns their paths.
+def write_figures(
+    tables: Tables, out_dir: str | Path, below: Path | None = None, *, log_fpr: bool = False
+) -> tuple[Path, ...]:
+    """Write the figures of a sweep's tables; returns the files' paths.
 
-    Figures of what an earlier table chose are deleted. `below` as `write_whole` takes it.
+    Figures of what an earlier table chose are deleted.
+
+    below     as `write_whole` takes it
+    log_fpr   whether ROC curves have a logarithmic scale of the false positive rate
     """
-    folder = Path(out_dir)
-    files = [write_whole(folder / "table.png", png(table_figure(tables.frame, tables.columns)), below)]
-    for cell in tables.cells:
-        if cell.test is not None:
-            test = cell.test
-            picture = roc_picture(cell.data, tables.rates, test.targets, test.outputs)
-            figure = roc_figure(picture, title=f"{cell.block}\n{cell.row}")
-            files.append(write_whole(folder / f"roc-{test.trial_id}.png", png(figure), below))
-    files += _write_classes(tables.cells, folder, below)
-    for path in folder.glob("*.png"):
+    folder, files = Path(out_dir), []
+    for picture in pictures(tables, log_fpr=log_fpr):
+        contents = {"png": png(picture.figure), "svg": svg(picture.figure)}  # laid out once, by the first
+        if picture.numbers is not None:
+            contents["csv"] = csv(picture.numbers).encode()
+        for ending, content in contents.items():
+            files.append(write_whole(folder / f"{picture.name}.{ending}", content, below))
+    for path in folder.iterdir():
         if _OURS.fullmatch(path.name) and path not in files:
             path.unlink(missing_ok=True)
     return tuple(files)
 
 
-def _write_classes(cells: Iterable[Cell], folder: Path, below: Path | None) -> list[Path]:
+def pictures(tables: Tables, *, log_fpr: bool = False) -> Iterator[Picture]:
+    """Every figure of a sweep's tables, drawn when it is asked for; `log_fpr` as `write_figures` takes it."""
+    yield Picture("table", "The table as a picture", table_figure(tables.frame, tables.columns))
+    yield from _rocs(tables, log_fpr=log_fpr)
+    yield from _of_classes(tables)
+
+
+def _rocs(tables: Tables, *, log_fpr: bool) -> Iterator[Picture]:
+    """The ROC curve of each cell with a result."""
+    tests = [cell.test for cell in tables.cells if cell.test is not None]
+    bands = roc_bands(tests, tables.statistics.draws)
+    for cell in tables.cells:
+        test = cell.test
+        if test is None:
+            continue
+        of_trial = bands.get(test.trial_id, {})
+        picture = roc_picture(cell.data, tables.rates, test.targets, test.outputs)
+        title = f"{cell.block}\n{cell.row}"
+        figure = roc_figure(picture, title=title, bands=list(of_trial.values()), log_fpr=log_fpr)
+        words = f"ROC on test: {cell.block}, {cell.row}"
+        yield Picture(f"roc-{test.trial_id}", words, figure, roc_frame(test, of_trial))
+
+
+def _of_classes(tables: Tables) -> Iterator[Picture]:
     """The figures of several classes."""
-    files, blocks = [], dict[str, list[Cell]]()
-    for confusion in confusions(tuple(cells)):
-        name = f"confusion-{confusion.cell.chosen_id}.png"
-        files.append(write_whole(folder / name, png(confusion_figure(confusion)), below))
-        blocks.setdefault(confusion.cell.block, []).append(confusion.cell)
-    for number, members in enumerate(blocks.values(), start=1):
-        files.append(write_whole(folder / f"recall-{number}.png", png(recall_figure(members)), below))
-    counted = class_counts(tuple(cells))
+    blocks = dict[str, list[Cell]]()
+    for confusion in confusions(tables.cells):
+        cell = confusion.cell
+        title = f"Decisions on test: {cell.block}, {cell.row}"
+        yield Picture(f"confusion-{cell.chosen_id}", title, confusion_figure(confusion))
+        blocks.setdefault(cell.block, []).append(cell)
+    for number, (block, members) in enumerate(blocks.items(), start=1):
+        yield Picture(f"recall-{number}", f"Recall of each class: {block}", recall_figure(members))
+    counted = class_counts(tables.cells)
     if counted:
-        files.append(write_whole(folder / "classes.png", png(classes_figure(counted)), below))
-    return files
+        yield Picture("classes", "Classes and samplers", classes_figure(counted))

@@ -25,6 +25,7 @@ import analysis.comparison_frame
 import analysis.confusion
 import analysis.frames
 import analysis.labels
+import analysis.numbers.roc
 import analysis.operating_frame
 import analysis.pictures
 import analysis.provenance
@@ -299,7 +300,10 @@ def _files() -> Iterator[str]:
     yield "## Tables and figures"
     yield "In `tables/NAME/` and `figures/NAME/`."
     yield _code(analysis.tables)
+    yield summary(analysis.pictures, paragraphs=2)
     yield _entries(analysis.pictures, ("figure", "what it shows"))
+    yield "### `roc-TRIAL.csv`"
+    yield _entries(analysis.numbers.roc.roc_frame, ("column", "meaning"))
     yield "### `best.csv`"
     yield _entries(analysis.frames.best_frame, ("column", "meaning"))
     yield "### `comparisons.csv`"

@@ -94,6 +94,8 @@ def test_every_file_is_told(output: Path) -> None:
             continue
         name = re.sub(r"\.[0-9a-f]{8}\.", ".<attempt>.", path.name)
         name = re.sub(r"[0-9a-f]{16}", "<trial>", name).replace("small.", "<name>.")
+        if path.parent.parent.name == "figures":
+            name = str(Path(name).with_suffix(".png"))
         if path.parent.parent.name == "index":
             name = "<states>.json"
         assert name in page, path

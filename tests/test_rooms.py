@@ -57,6 +57,7 @@ FLOORS = {
     "analysis": [
         ["curves", "explain", "pictures"],
         ["tables"],
+        ["numbers"],
         ["comparison_frame", "frames", "operating_frame", "provenance", "render"],
         ["class_counts", "labels"],
         ["confusion", "settings", "statistics", "table_columns"],

@@ -1,4 +1,4 @@
-"""Figures: the ROC curve of a trial, and the table as a picture.
+"""The table as a picture: one metric per row of it, a panel per block.
 
 Drawn with matplotlib's objects and its Agg canvas; nothing global is touched, so threads may draw at once.
 """
@@ -7,53 +7,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from io import BytesIO
-from itertools import cycle
 
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from analysis.render.axes import KEY, LINE, MARGIN, SMALL, TITLE, new_figure, quiet
 from analysis.render.layout import by_block
 from analysis.render.letters import fitted, inches
-from analysis.render.roc import ACROSS, BLUE, DIAGONAL, GREY, GRID, INK, ORANGE, UPWARDS, RocPicture
+from analysis.render.roc import BLUE, GREY, GRID, INK
 from analysis.render.rows import Record, is_final, listed
 from analysis.table_columns import UNRESOLVED, TableColumns, column_name, interval_columns
 from search_spaces.config import Metric
 
-_MARKERS = ("o", "s", "D", "^", "v", "P", "X")
 _APART = 0.14  # of the two rows of a pair
-# Letters in points; lengths in inches.
-_TITLE, _SMALL = 10, 9
-_SIDE = 6.0  # of a ROC figure
-_KEY = 0.55  # what a legend draws before a text
-_INSIDE = 9, 3.2  # lines of a legend that stands in the axes, and how long they are
+# In inches.
 _PANEL, _LABEL = 5.2, 1.9  # a panel with its labels, and these at most
-_ROW, _LINE = 0.42, 0.17  # the height of a row, and of a further line of its label
-_MARGIN = 0.3
-
-
-def roc_figure(picture: RocPicture, *, title: str) -> Figure:
-    """The ROC curves of a trial, under a title of one line or several. Where they are undefined it says why.
-
-    A legend that is too large for the axes stands below them.
-    """
-    figure = Figure(figsize=(_SIDE, _SIDE + 0.2), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
-    if picture.undefined is None:
-        _draw_roc(axes, picture)
-        _tell_curves(figure, axes)
-    else:
-        words = fitted(picture.undefined, _TITLE, _SIDE - 1.6, most=8)
-        axes.text(50, 50, words, ha="center", va="center", color=INK)
-    axes.set(xlim=(-1, 101), ylim=(-1, 101), xlabel=ACROSS, ylabel=UPWARDS, aspect="equal")
-    lines = [fitted(line, _TITLE, _SIDE - _MARGIN, most=2) for line in title.split("\n")]
-    figure.suptitle("\n".join(lines), fontsize=_TITLE)
-    _quiet(axes)
-    axes.grid(color=GRID, linewidth=0.8)
-    return figure
+_ROW = 0.42  # the height of a row
 
 
 def table_figure(frame: pd.DataFrame, columns: Mapping[str, TableColumns]) -> Figure:
@@ -74,8 +44,7 @@ def table_figure(frame: pd.DataFrame, columns: Mapping[str, TableColumns]) -> Fi
     lines = [panels[start : start + across] for start in range(0, len(panels), across)]
     heights = [max(panel.height for panel in line) for line in lines] or [_ROW]
     width = _PANEL * across
-    figure = Figure(figsize=(width, sum(heights) + 0.7), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(width, sum(heights) + 0.7)
     grid = figure.subplots(len(heights), across, squeeze=False, height_ratios=heights).ravel()
     for axes, panel in zip(grid, panels, strict=False):
         panel.draw(axes)
@@ -87,9 +56,9 @@ def table_figure(frame: pd.DataFrame, columns: Mapping[str, TableColumns]) -> Fi
     if not all(panel.is_final for panel in panels):
         hollow = "incomplete or pruned"
         handles += grid[0].plot([], [], "o", color=INK, markerfacecolor="white", label=hollow)
-    longest = max(inches(handle.get_label(), _SMALL) for handle in handles)
-    abreast = max(1, min(len(handles), int((width - _MARGIN) / (longest + _KEY))))
-    figure.legend(handles=handles, loc="outside lower center", ncols=abreast, frameon=False, fontsize=_SMALL)
+    longest = max(inches(handle.get_label(), SMALL) for handle in handles)
+    abreast = max(1, min(len(handles), int((width - MARGIN) / (longest + KEY))))
+    figure.legend(handles=handles, loc="outside lower center", ncols=abreast, frameon=False, fontsize=SMALL)
     return figure
 
 
@@ -103,52 +72,6 @@ def _pictured(columns: TableColumns, records: Sequence[Record]) -> Metric:
     return columns.steering
 
 
-def png(figure: Figure, *, dpi: int = 150) -> bytes:
-    """The figure as PNG, without a note of the software that drew it."""
-    stream = BytesIO()
-    figure.savefig(stream, format="png", dpi=dpi, metadata={"Software": None})
-    return stream.getvalue()
-
-
-def _draw_roc(axes: Axes, picture: RocPicture) -> None:
-    axes.plot([0, 100], [0, 100], color=DIAGONAL, linewidth=1, linestyle=(0, (4, 4)))
-    for curve in picture.curves:
-        axes.plot(
-            100 * curve.points.fpr,
-            100 * curve.points.tpr,
-            color=curve.color,
-            linewidth=curve.width,
-            alpha=None if curve.is_ensemble else 0.6,
-            label=curve.label or None,
-        )
-    for mark, marker in zip(picture.marks, cycle(_MARKERS), strict=False):
-        axes.plot(
-            [100 * mark.fpr],
-            [100 * mark.tpr],
-            marker,
-            color=ORANGE,
-            markeredgecolor="white",
-            markersize=8,
-            zorder=5,
-            label=mark.label,
-        )
-
-
-def _tell_curves(figure: Figure, axes: Axes) -> None:
-    """The legend: in the axes where it leaves room for the curves, else below them."""
-    handles = [line for line in axes.lines if not str(line.get_label()).startswith("_")]
-    labels = [str(line.get_label()) for line in handles]
-    most, longest = _INSIDE
-    texts = [fitted(label, _SMALL, longest) for label in labels]
-    if sum(text.count("\n") + 1 for text in texts) <= most:
-        axes.legend(handles, texts, loc="lower right", frameon=False, fontsize=_SMALL)
-        return
-    texts = [fitted(label, _SMALL, _SIDE - _MARGIN - _KEY) for label in labels]
-    lines = sum(text.count("\n") + 1 for text in texts)
-    figure.set_figheight(figure.get_figheight() + _LINE * (lines + 1))
-    figure.legend(handles, texts, loc="outside lower center", frameon=False, fontsize=_SMALL)
-
-
 class _Panel:
     """A block's panel: its title, the label of each line, and how high it is in inches."""
 
@@ -157,22 +80,20 @@ class _Panel:
         self._lines: dict[str, list[Record]] = {}
         for record in records:
             self._lines.setdefault(_line(record), []).append(record)
-        self._labels = [fitted(name, _SMALL, _LABEL) for name in self._lines]
+        self._labels = [fitted(name, SMALL, _LABEL) for name in self._lines]
         self.is_final = all(map(is_final, records))
-        beside = max(
-            (inches(line, _SMALL) for label in self._labels for line in label.split("\n")), default=0
-        )
-        within = _PANEL - beside - 2 * _MARGIN
+        beside = max((inches(line, SMALL) for label in self._labels for line in label.split("\n")), default=0)
+        within = _PANEL - beside - 2 * MARGIN
         quantity = f"{metric.words} (%)" if metric.scale == 100 else metric.words
-        self._title = fitted(title, _TITLE, within)
-        self._quantity = fitted(f"{quantity}, test ensemble, 95 % interval", _SMALL, within)
+        self._title = fitted(title, TITLE, within)
+        self._quantity = fitted(f"{quantity}, test ensemble, 95 % interval", SMALL, within)
 
     @property
     def height(self) -> float:
         """Of the panel with its words above and below it."""
-        row = _ROW + _LINE * max((label.count("\n") for label in self._labels), default=0)
+        row = _ROW + LINE * max((label.count("\n") for label in self._labels), default=0)
         words = self._title.count("\n") + self._quantity.count("\n")
-        return 1.2 + row * len(self._lines) + _LINE * words
+        return 1.2 + row * len(self._lines) + LINE * words
 
     def draw(self, axes: Axes) -> None:
         """Draw the block's cells with results, and say where there is none."""
@@ -184,16 +105,16 @@ class _Panel:
             if not pair:
                 across = axes.get_yaxis_transform()
                 axes.text(
-                    0.02, position, "no result", transform=across, va="center", color=GREY, fontsize=_SMALL
+                    0.02, position, "no result", transform=across, va="center", color=GREY, fontsize=SMALL
                 )
         axes.set_yticks(range(len(self._labels)), self._labels)
         axes.set_ylim(len(self._labels) - 0.4, -0.6)
         axes.margins(x=0.08)
         if is_empty:
             axes.set_xticks([])
-        axes.set_xlabel(self._quantity, fontsize=_SMALL)
-        axes.set_title(self._title, fontsize=_TITLE, loc="left")
-        _quiet(axes)
+        axes.set_xlabel(self._quantity, fontsize=SMALL)
+        axes.set_title(self._title, fontsize=TITLE, loc="left")
+        quiet(axes)
         axes.grid(axis="x", color=GRID, linewidth=0.8)
 
 
@@ -216,12 +137,3 @@ def _draw_pair(axes: Axes, pair: Sequence[Record], metric: Metric, position: int
         ends = [metric.scale * float(record[column]) for column in interval_columns(metric)]
         axes.plot(ends, [height, height], color=color, linewidth=1.2, marker="|", markersize=5, zorder=1.5)
         axes.plot([value], [height], "o", color=color, markerfacecolor=face, markersize=8, zorder=2)
-
-
-def _quiet(axes: Axes) -> None:
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
-    for side in ("left", "bottom"):
-        axes.spines[side].set_color("#b8bec6")
-    axes.tick_params(colors=INK, labelsize=_SMALL, length=3)
-    axes.set_axisbelow(True)

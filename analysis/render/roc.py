@@ -171,13 +171,18 @@ def _frame(title: str) -> list[str]:
     ]
 
 
-def _line(points: metrics.RocPoints, color: str, width: float) -> str:
-    """The curve's corners joined: points between two on one horizontal or vertical line are left out."""
+def corners(points: metrics.RocPoints) -> metrics.RocPoints:
+    """A curve without its points between two others on one horizontal or vertical line."""
     flat, steep = np.diff(points.fpr) == 0, np.diff(points.tpr) == 0
     between = (flat[:-1] & flat[1:]) | (steep[:-1] & steep[1:])
     kept = np.r_[True, ~between, True][: len(points.fpr)]
-    pairs = []
-    for fpr, tpr in zip(points.fpr[kept], points.tpr[kept], strict=True):
+    return metrics.RocPoints(points.fpr[kept], points.tpr[kept], points.thresholds[kept])
+
+
+def _line(points: metrics.RocPoints, color: str, width: float) -> str:
+    """The curve's corners joined."""
+    pairs, joined = [], corners(points)
+    for fpr, tpr in zip(joined.fpr, joined.tpr, strict=True):
         x, y = _place(fpr, tpr)
         pairs.append(f"{x:.1f},{y:.1f}")
     return f'<polyline points="{" ".join(pairs)}" fill="none" stroke="{color}" stroke-width="{width}"/>'

@@ -39,6 +39,9 @@ Prevalence = Annotated[
         help="Tell precision and NPV of operating points at this share of positives too, like 0.01.",
     ),
 ]
+LogFpr = Annotated[
+    bool, typer.Option("--log-fpr", help="Draw ROC curves on a logarithmic scale of the false positive rate.")
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -58,6 +61,7 @@ def tables(
     tpr: Tpr = None,
     fpr: Fpr = None,
     prevalence: Prevalence = None,
+    log_fpr: LogFpr = False,
 ) -> None:
     """Select the best configuration per cell on validation, and write the tables again.
 
@@ -77,7 +81,9 @@ def tables(
     for sweep in each_stored(names, store, refused, replicates):
         shown = Targets(tpr=at_tpr or sweep.manifest.reading.targets.tpr, fpr=at_fpr)
         with refused.of(sweep.name):
-            complete &= write_tables_of(console, store, sweep.manifest, rule, shown, prevalence)
+            complete &= write_tables_of(
+                console, store, sweep.manifest, rule, shown, prevalence, log_fpr=log_fpr
+            )
     refused.check()
     if not complete:
         raise typer.Exit(1)
@@ -174,10 +180,13 @@ def write_tables_of(
     rule: str | None,
     shown: Targets | None = None,
     prevalence: float | None = None,
+    *,
+    log_fpr: bool = False,
 ) -> bool:
     """Write and print a sweep's tables; returns whether every cell is complete.
 
-    `rule`, `shown` and `prevalence` as `analysis.tables.make_tables` takes them.
+    `rule`, `shown` and `prevalence` as `analysis.tables.make_tables` takes them, `log_fpr` as
+    `analysis.pictures.write_figures`.
     """
     from analysis.tables import make_tables
 
@@ -192,7 +201,7 @@ def write_tables_of(
         raise MixedDataError(
             f"{error}; what is of other data than there are now is trained again by: {again}"
         ) from error
-    unwritten = _write(made, manifest.name, root)
+    unwritten = _write(made, manifest.name, root, log_fpr=log_fpr)
     is_empty = all(cell.chosen is None for cell in made.cells)
     if is_empty:
         console.print(Text(f"{manifest.name}: {_why_no_table(made)}"), soft_wrap=True)
@@ -219,14 +228,14 @@ def _say_damage(console: Console, made: Tables, sweep: str) -> None:
         console.print(Text(words), soft_wrap=True)
 
 
-def _write(made: Tables, sweep: str, root: Path) -> StoreError | None:
+def _write(made: Tables, sweep: str, root: Path, *, log_fpr: bool) -> StoreError | None:
     """Write tables and figures below an output folder; returns what kept them from it."""
     from analysis.pictures import write_figures
     from analysis.tables import write_made
 
     try:
         write_made(made, sweep, root / "tables" / sweep, root)
-        write_figures(made, root / "figures" / sweep, root)
+        write_figures(made, root / "figures" / sweep, root, log_fpr=log_fpr)
     except StoreError as error:
         return error
     return None

@@ -112,7 +112,7 @@ def _write_sheets(
 ) -> list[str]:
     """A sheet of the images as they are, and one per policy; returns the files."""
     from analysis.render.contact import SheetRow, contact_sheet
-    from analysis.render.figures import png
+    from analysis.render.images import png
     from analysis.tables import write_whole
     from trainer.data.sheet import augmented
 

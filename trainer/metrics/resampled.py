@@ -68,6 +68,34 @@ def ranking_metrics(
     return {name: np.where(is_undefined, np.nan, values) for name, values in result.items()}
 
 
+def false_positive_rates(
+    scores: Floats,
+    positive: NDArray[np.bool_],
+    negative: NDArray[np.bool_],
+    counts: Counts,
+    rates: NDArray[np.float64],
+) -> Floats:
+    """The FPR at each of many true positive rates (0 to 1), [rates, draws]; as `ranking_metrics` reads it.
+
+    rates   rising; scores [N], positive [N], negative [N] as `ranking_metrics` takes them
+    """
+    positives, negatives = _falling(scores, positive), _falling(scores, negative)
+    draws = counts.shape[1]
+    if not len(positives) or not len(negatives):
+        return np.full((len(rates), draws), np.nan)
+    behind_tied = np.searchsorted(-scores[negatives], -scores[positives], side="right")
+    found_positives = _running(counts, positives)
+    found_negatives = _running(counts, negatives)
+    needed = _whole(np.ceil, rates[:, None], found_positives[-1])
+    places = np.empty((len(rates), draws), np.int64)
+    for draw, rising in enumerate(np.ascontiguousarray(found_positives.T)):
+        # The least place at which enough positives are found.
+        places[:, draw] = np.searchsorted(rising, needed[:, draw].astype(rising.dtype))
+    false = found_negatives[behind_tied[np.maximum(places - 1, 0)], np.arange(draws)]
+    found: Floats = np.where(places > 0, false, 0) / _or_nan(found_negatives[-1])
+    return np.where(found_positives[-1] == 0, np.nan, found)
+
+
 def decision_metrics(
     targets: NDArray[np.int64], decided: NDArray[np.int64], counts: Counts, classes: int
 ) -> tuple[dict[str, Floats], Floats]:
@@ -156,7 +184,7 @@ def _average_precision(
     return total / _or_nan(found_positives[-1])
 
 
-def _whole(rounded: Any, rate: float, totals: Counts) -> NDArray[np.int64]:
+def _whole(rounded: Any, rate: float | Floats, totals: Counts) -> NDArray[np.int64]:
     """`rate` * totals rounded up or down, but for the rounding of the product itself."""
     product = rate * totals.astype(np.float64)
     nearest = np.round(product)

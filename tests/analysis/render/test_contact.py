@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from analysis.render.contact import SheetRow, contact_sheet
-from analysis.render.figures import png
+from analysis.render.images import png
 
 
 def images(count: int, channels: int) -> np.ndarray:

@@ -1,26 +1,45 @@
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
+import pandas as pd
+import pyarrow as pa
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from sklearn.metrics import auc
 
 from analysis.pictures import write_figures
-from analysis.render.figures import png, roc_figure, table_figure
+from analysis.render.figures import table_figure
+from analysis.render.images import png
 from analysis.render.roc import Curve, RocPicture, roc_picture
+from analysis.render.roc_figure import roc_figure
 from analysis.tables import Tables, make_tables, write_whole
-from search_spaces.config import DEFAULT_TARGETS, Targets
-from tests.analysis.stored_sweep import CIFAR, LONG_TAIL, SweepBuilder
+from search_spaces.config import DEFAULT_TARGETS, Bce, Targets
+from tests.analysis.stored_sweep import CIFAR, LONG_TAIL, SweepBuilder, trial
 from tests.figure_texts import cut_texts, overlapping_texts
 from trainer.metrics import binary as metrics
+from trainer.store.outputs import outputs_table
 
+SEEDS = (1, 2, 3, 4)
 GENERATOR = np.random.default_rng(1)
 TARGETS = np.repeat(np.array([1, 0], np.int8), [40, 200])
 SCORES = (GENERATOR.normal(size=(5, 240)) + 1.5 * TARGETS).astype(np.float32)
 PICTURE = roc_picture(CIFAR, DEFAULT_TARGETS, TARGETS, SCORES)
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
+
+
+def scores_of_many(seed: int) -> pa.Table:
+    """Of 200 positives and 400 negatives on test."""
+    generator, tables = np.random.default_rng(seed), []
+    for split, size in (("val", 20), ("test", 200)):
+        targets = np.repeat(np.array([1, 0], np.int8), [size, 2 * size])
+        scores = generator.normal(size=3 * size) + 1.5 * targets
+        ids = [str(1000 + i) for i in range(3 * size)]
+        tables.append(outputs_table(split, ids, targets, scores.astype(np.float32)))
+    return pa.concat_tables(tables)
 
 
 def test_roc_figure_shows_replicates_ensemble_and_operating_points() -> None:
@@ -95,8 +114,52 @@ def test_write_figures_writes_the_table_and_a_curve_per_cell(golden: SweepBuilde
         write_whole(tmp_path / "figures" / earlier, b"of a trial that was chosen before, and not ours")
     files = write_figures(tables, tmp_path / "figures")
     (tmp_path / "figures" / "roc-mine.png").unlink()
-    expected = {"table.png", *(f"roc-{i}.png" for i in tables.frame["trial_id"] if i)}
-    assert {f.name for f in files} == expected == {f.name for f in (tmp_path / "figures").iterdir()}
+    expected = {"table", *(f"roc-{i}" for i in tables.frame["trial_id"] if i)}
+    assert {f.stem for f in files} == expected
+    assert set(files) == set((tmp_path / "figures").iterdir())
+    for stem in expected:
+        assert (tmp_path / "figures" / f"{stem}.png").read_bytes().startswith(SIGNATURE)
+        assert ElementTree.parse(tmp_path / "figures" / f"{stem}.svg").getroot().tag.endswith("svg")
+
+
+def test_figures_of_one_store_are_the_same_bytes(golden: SweepBuilder, tmp_path: Path) -> None:
+    contents = []
+    for folder in ("first", "second"):
+        made = make_tables(golden.store, golden.manifest())
+        files = write_figures(made, tmp_path / folder, log_fpr=True)
+        contents.append({path.name: path.read_bytes() for path in files})
+    assert contents[0] == contents[1]
+    assert {Path(name).suffix for name in contents[0]} == {".png", ".svg", ".csv"}
+
+
+def test_a_band_is_the_interval_of_the_tables_at_their_rates(builder: SweepBuilder, tmp_path: Path) -> None:
+    """Of 200 positives: 98 % and less are resolved, 99 % is not."""
+    rates = Targets(tpr=(0.99, 0.98, 0.95, 0.9))
+    config = builder.add(trial(Bce()))
+    for seed in SEEDS:
+        builder.replicate(config, seed, scores_of_many(seed))
+    made = make_tables(builder.store, builder.manifest(), shown=rates)
+    write_figures(made, tmp_path)
+    numbers = pd.read_csv(tmp_path / f"roc-{config.trial_id}.csv")
+    band = numbers[numbers["curve"] == "band"].set_index("tpr")
+    assert band.index.max() == 0.98
+    (record,) = made.frame.to_dict("records")
+    for rate, name in ((0.98, "fpr_at_tpr_98"), (0.95, "fpr_at_tpr_95"), (0.9, "fpr_at_tpr_90")):
+        told = band.loc[rate, ["fpr", "fpr_low", "fpr_high"]].tolist()
+        assert told == pytest.approx([record[name], record[f"{name}_low"], record[f"{name}_high"]], abs=1e-6)
+    ensemble = numbers[numbers["curve"] == "ensemble"]
+    assert auc(ensemble["fpr"], ensemble["tpr"]) == pytest.approx(record["auc"])
+    assert set(numbers["curve"]) == {"ensemble", "band", *(f"seed {seed}" for seed in SEEDS)}
+
+
+def test_on_a_logarithmic_scale_nothing_is_left_of_the_axes() -> None:
+    axes = roc_figure(PICTURE, title="x", log_fpr=True).axes[0]
+    least, most = axes.get_xlim()
+    assert axes.get_xscale() == "log"
+    assert 0 < least < 0.5  # one of 200 negatives is 0.5 %
+    for line in axes.lines:
+        across = np.asarray(line.get_xdata(), dtype=float)
+        assert ((across >= least) & (across <= most)).all()
 
 
 def test_every_text_of_every_figure_lies_inside_its_canvas(golden: SweepBuilder, wide: Tables) -> None:

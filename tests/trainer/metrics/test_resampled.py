@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, average_precision_score, f1_score, recall_score
 
-from search_spaces.config import DEFAULT_TARGETS
+from search_spaces.config import DEFAULT_TARGETS, Targets
 from tests import reference
 from trainer.metrics import binary
-from trainer.metrics.resampled import decision_metrics, ranking_metrics
+from trainer.metrics.resampled import decision_metrics, false_positive_rates, ranking_metrics
 
 RATES = {"fpr_at_tpr_98": "0.98", "fpr_at_tpr_95": "0.95", "fpr_at_tpr_90": "0.9"}
 OTHER_RATES = {"tpr_at_fpr_1": "0.01", "tpr_at_fpr_5": "0.05", "tpr_at_fpr_10": "0.1"}
@@ -81,3 +81,16 @@ def test_decision_metrics_are_scikit_learns_of_the_set_written_out() -> None:
     assert np.isnan(found["balanced_accuracy"]).all(), "class 4 has no example"
     of_four, recalls = decision_metrics(targets, np.minimum(decided, 3), np.ones((50, 1), np.int16), 4)
     assert of_four["balanced_accuracy"] == pytest.approx(recalls.mean(axis=0), abs=1e-12)
+
+
+@given(EXAMPLES, st.integers(0, 2**31))
+def test_rates_at_many_targets_are_those_of_the_ranking(rows: list[tuple[bool, int]], seed: int) -> None:
+    """Ties, draws without a positive or a negative, and draws of any size among them."""
+    positive = np.array([is_positive for is_positive, _ in rows])
+    scores = np.array([float(s) for _, s in rows])
+    counts = np.random.default_rng(seed).integers(0, 4, size=(len(rows), 6))
+    rates = Targets(tpr=(0.98, 0.95, 0.9, 0.5, 0.02))
+    expected = ranking_metrics(scores, positive, ~positive, counts, rates)
+    found = false_positive_rates(scores, positive, ~positive, counts, np.array(rates.tpr))
+    for rate, values in zip(rates.tpr, found, strict=True):
+        assert values == pytest.approx(expected[f"fpr_at_tpr_{100 * rate:g}"], abs=1e-12, nan_ok=True)
