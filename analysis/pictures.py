@@ -6,6 +6,8 @@ Each is a PNG and an SVG file; the numbers behind it stand in a CSV file of the 
 table.png               the table as a picture: one metric per row of it, a panel per block
 roc-<trial>.png         the ROC curve of a cell's chosen trial, on test; shaded the 95 % interval of the
                         false positive rate at each true positive rate, as the tables' intervals are made
+reliability-<trial>.png   how often test examples of about equal probability are positive, before and after
+                        calibration on validation
 confusion-<trial>.png   of several classes: what each is taken for, before the row's method, after it, and
                         the difference
 recall-<number>.png     of several classes: the recall of each in every row, a file per block
@@ -21,18 +23,22 @@ from pathlib import Path
 from analysis.cells import Cell
 from analysis.class_counts import class_counts
 from analysis.confusion import confusions
+from analysis.numbers.reliability import reliability_frame
 from analysis.numbers.roc import roc_frame
 from analysis.render.figures import table_figure
 from analysis.render.heat import confusion_figure, recall_figure
 from analysis.render.images import Picture, png, svg
+from analysis.render.reliability import reliability_figure
 from analysis.render.roc import roc_picture
 from analysis.render.roc_figure import roc_figure
 from analysis.render.shares import classes_figure
 from analysis.statistics.bands import roc_bands
+from analysis.statistics.calibration import Calibrated
+from analysis.table_columns import MOST_PRINTED
 from analysis.tables import Tables, csv, write_whole
 
 _OURS = re.compile(
-    r"roc-[0-9a-f]{16}\.(png|svg|csv)"
+    r"(roc|reliability)-[0-9a-f]{16}\.(png|svg|csv)"
     r"|(confusion-[0-9a-f]{16}|recall-[0-9]+|classes)\.(png|svg)"
 )
 
@@ -64,6 +70,7 @@ def pictures(tables: Tables, *, log_fpr: bool = False) -> Iterator[Picture]:
     """Every figure of a sweep's tables, drawn when it is asked for; `log_fpr` as `write_figures` takes it."""
     yield Picture("table", "The table as a picture", table_figure(tables.frame, tables.columns))
     yield from _rocs(tables, log_fpr=log_fpr)
+    yield from _reliabilities(tables)
     yield from _of_classes(tables)
 
 
@@ -81,6 +88,20 @@ def _rocs(tables: Tables, *, log_fpr: bool) -> Iterator[Picture]:
         figure = roc_figure(picture, title=title, bands=list(of_trial.values()), log_fpr=log_fpr)
         words = f"ROC on test: {cell.block}, {cell.row}"
         yield Picture(f"roc-{test.trial_id}", words, figure, roc_frame(test, of_trial))
+
+
+def _reliabilities(tables: Tables) -> Iterator[Picture]:
+    """The reliability diagram of each cell's critical classes, of many the first; none without calibration."""
+    for cell in tables.cells:
+        printed = cell.data.columns("one_vs_rest")[:MOST_PRINTED]
+        calibrated = [one for one in tables.calibrated.get(cell.chosen_id, ()) if one.column in printed]
+        classes: dict[str, list[Calibrated]] = {}
+        for one in calibrated:
+            classes.setdefault(one.column, []).append(one)
+        if classes:
+            figure = reliability_figure(classes, title=f"{cell.block}\n{cell.row}")
+            words = f"Reliability on test: {cell.block}, {cell.row}"
+            yield Picture(f"reliability-{cell.chosen_id}", words, figure, reliability_frame(calibrated))
 
 
 def _of_classes(tables: Tables) -> Iterator[Picture]:

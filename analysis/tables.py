@@ -4,6 +4,7 @@
     best.md, best.tex  a table per block, rows in the paper's order, best complete values bold
     comparisons.csv, comparisons.md   with against without the constraint, in every headline metric
     operating_points.csv, operating_points.md   thresholds fixed on validation, and what they come to on test
+    calibration.csv, calibration.md   Platt scaling and offset fitted on validation, judged on test
     provenance.json    where every number comes from
     confusion-<trial>.csv   of several classes: what each is taken for (`analysis.confusion`)
     labels.csv         of label sets: each label at 0.5 and at its chosen threshold (`analysis.labels`)
@@ -23,6 +24,7 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.calibration_frame import calibration_frame
 from analysis.cells import Cell, build_cells
 from analysis.class_counts import class_counts, class_frame
 from analysis.comparison_frame import comparison_frame
@@ -32,6 +34,7 @@ from analysis.labels import label_frame
 from analysis.load import load_sweep
 from analysis.operating_frame import operating_frame
 from analysis.provenance import commits, drawn_words, provenance
+from analysis.render.calibration import calibration_document
 from analysis.render.comparisons import comparison_document
 from analysis.render.document import Document
 from analysis.render.escape import csv_text
@@ -40,6 +43,7 @@ from analysis.render.layout import best_document
 from analysis.render.operating import operating_document
 from analysis.render.plain import plain
 from analysis.render.text import markdown
+from analysis.statistics.calibration import Calibrated, calibrations
 from analysis.statistics.draws import DRAWS
 from analysis.statistics.operating import operating_points
 from analysis.statistics.sweep import SweepStatistics, sweep_statistics
@@ -63,6 +67,7 @@ class Tables:
     frame         a row per cell: see `analysis.frames.best_frame`
     comparisons   a row per pair of cells and metric: see `analysis.comparison_frame`
     operating     a row per true positive rate of each class of a cell: see `analysis.operating_frame`
+    calibrated    how each chosen trial's ensemble is calibrated, by the trial's id
     prevalence    at which these tell precision too; None where nobody said
     cells         what the rows were made from
     columns       the metrics that a block's table shows, by the block's label
@@ -75,6 +80,7 @@ class Tables:
     frame: pd.DataFrame
     comparisons: pd.DataFrame
     operating: pd.DataFrame
+    calibrated: dict[str, tuple[Calibrated, ...]]
     prevalence: float | None
     cells: tuple[Cell, ...]
     columns: dict[str, TableColumns]
@@ -141,6 +147,7 @@ def make_tables(
         frame=frame,
         comparisons=comparison_frame(statistics.pairs),
         operating=operating_frame(cells, points, prevalence),
+        calibrated={cell.chosen_id: calibrations(cell) for cell in cells if cell.chosen_id},
         prevalence=prevalence,
         cells=cells,
         columns=columns,
@@ -180,8 +187,7 @@ def write_made(tables: Tables, sweep: str, out_dir: str | Path, below: Path | No
         "best.tex": tables.latex,
         "comparisons.csv": csv(tables.comparisons),
         "comparisons.md": markdown(comparison),
-        "operating_points.csv": csv(tables.operating),
-        "operating_points.md": markdown(_operating_document(tables, sweep)),
+        **_of_scores(tables, sweep),
         "provenance.json": f"{sources}\n",
     }
     contents |= _of_classes(tables.cells)
@@ -194,10 +200,20 @@ def write_made(tables: Tables, sweep: str, out_dir: str | Path, below: Path | No
     return replace(tables, files=tuple(files))
 
 
-def _operating_document(tables: Tables, sweep: str) -> Document:
-    """Operating points of each block's critical classes: label sets have others, in the CSV file alone."""
+def _of_scores(tables: Tables, sweep: str) -> dict[str, str]:
+    """What follows from the chosen ensembles' scores on validation and test: thresholds, calibration.
+
+    Markdown has each block's critical classes: label sets have other labels too, in the CSV files.
+    """
     printed = {cell.block: cell.data.columns("one_vs_rest") for cell in tables.cells}
-    return operating_document(sweep, tables.operating, printed, tables.prevalence)
+    points = operating_document(sweep, tables.operating, printed, tables.prevalence)
+    calibration = calibration_frame(tables.cells, tables.calibrated)
+    return {
+        "operating_points.csv": csv(tables.operating),
+        "operating_points.md": markdown(points),
+        "calibration.csv": csv(calibration),
+        "calibration.md": markdown(calibration_document(sweep, calibration, printed)),
+    }
 
 
 def _of_classes(cells: Sequence[Cell]) -> dict[str, str]:

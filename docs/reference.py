@@ -20,11 +20,13 @@ from typing import Any
 
 from pydantic import BaseModel
 
+import analysis.calibration_frame
 import analysis.class_counts
 import analysis.comparison_frame
 import analysis.confusion
 import analysis.frames
 import analysis.labels
+import analysis.numbers.reliability
 import analysis.numbers.roc
 import analysis.operating_frame
 import analysis.pictures
@@ -304,12 +306,16 @@ def _files() -> Iterator[str]:
     yield _entries(analysis.pictures, ("figure", "what it shows"))
     yield "### `roc-TRIAL.csv`"
     yield _entries(analysis.numbers.roc.roc_frame, ("column", "meaning"))
+    yield "### `reliability-TRIAL.csv`"
+    yield _entries(analysis.numbers.reliability.reliability_frame, ("column", "meaning"))
     yield "### `best.csv`"
     yield _entries(analysis.frames.best_frame, ("column", "meaning"))
     yield "### `comparisons.csv`"
     yield _entries(analysis.comparison_frame.comparison_frame, ("column", "meaning"))
     yield "### `operating_points.csv`"
     yield _entries(analysis.operating_frame.operating_frame, ("column", "meaning"))
+    yield "### `calibration.csv`"
+    yield _entries(analysis.calibration_frame.calibration_frame, ("column", "meaning"))
     yield "### `confusion-TRIAL.csv`"
     yield summary(analysis.confusion, paragraphs=2)
     yield _entries(analysis.confusion.Confusion.frame, ("column", "meaning"))

@@ -58,7 +58,7 @@ FLOORS = {
         ["curves", "explain", "pictures"],
         ["tables"],
         ["numbers"],
-        ["comparison_frame", "frames", "operating_frame", "provenance", "render"],
+        ["calibration_frame", "comparison_frame", "frames", "operating_frame", "provenance", "render"],
         ["class_counts", "labels"],
         ["confusion", "settings", "statistics", "table_columns"],
         ["cells"],

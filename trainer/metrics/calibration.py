@@ -34,3 +34,17 @@ def expected_calibration_error(confidences: Floats, correct: NDArray[np.bool_]) 
     gaps = (confidences - rights[group])[order]
     total = sum(abs(float(part.sum())) for part in np.array_split(gaps, BINS))
     return total / len(confidences)
+
+
+def logit_calibration_error(positive: NDArray[np.bool_], logits: Floats) -> float:
+    """The expected calibration error of the decisions at logit 0, of logits [N]; NaN where one is NaN.
+
+    The probability of a decision is the logistic function of the logit's size.
+
+    >>> logit_calibration_error(np.array([True, False]), np.array([0.0, 0.0]))
+    0.0
+    """
+    if np.isnan(logits).any():
+        return math.nan
+    confidences = 1 / (1 + np.exp(-np.abs(logits)))
+    return expected_calibration_error(confidences, (logits >= 0) == positive)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any
@@ -13,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from search_spaces.config import DEFAULT_TARGETS, Binary, ClassLabel, Targets
 from search_spaces.errors import DataError
 from trainer.metrics import binary as metrics
-from trainer.metrics.calibration import expected_calibration_error
+from trainer.metrics.calibration import logit_calibration_error
 from trainer.metrics.ranking import Floats, checked
 from trainer.tasks.base import Column, TaskArrays
 from trainer.tasks.counts import check_each, shares
@@ -128,7 +127,7 @@ class BinaryArrays(TaskArrays):
         errors = np.full(len(rows), np.nan)
         if decides_at_zero:
             for row, scores in enumerate(rows):
-                errors[row] = _calibration_error(positive, scores)
+                errors[row] = logit_calibration_error(positive, scores)
         found["calibration_error"] = errors
         return found
 
@@ -149,11 +148,3 @@ class BinaryArrays(TaskArrays):
 
 def _listed(labels: Sequence[ClassLabel]) -> str:
     return ", ".join(map(repr, labels))
-
-
-def _calibration_error(positive: NDArray[np.bool_], scores: Floats) -> float:
-    """Of the decisions at score 0, whose probability is the logistic function of the score's size."""
-    if np.isnan(scores).any():
-        return math.nan
-    confidences = 1 / (1 + np.exp(-np.abs(scores)))
-    return expected_calibration_error(confidences, (scores >= 0) == positive)

@@ -13,7 +13,7 @@ from search_spaces.config import DEFAULT_TARGETS, MultiLabel, Targets
 from search_spaces.errors import DataError, InputError
 from trainer.metrics import binary as ranking
 from trainer.metrics import multilabel as metrics
-from trainer.metrics.calibration import expected_calibration_error
+from trainer.metrics.calibration import logit_calibration_error
 from trainer.metrics.ranking import Floats
 from trainer.metrics.resampled import Counts, ranking_metrics
 from trainer.metrics.thresholds import LabelThreshold, ThresholdRule, label_thresholds
@@ -280,7 +280,5 @@ def _calibration_errors(sets: NDArray[np.bool_], logits: Floats) -> Floats:
     found = np.full((rows, labels), np.nan)
     for row in range(rows):
         for place in range(labels):
-            scores = logits[row, :, place]
-            confidences = 1 / (1 + np.exp(-np.abs(scores)))
-            found[row, place] = expected_calibration_error(confidences, (scores >= 0) == sets[:, place])
+            found[row, place] = logit_calibration_error(sets[:, place], logits[row, :, place])
     return found

@@ -108,13 +108,15 @@ def test_table_figure_draws_each_cell_with_a_result(golden: SweepBuilder) -> Non
     assert {line.get_markerfacecolor() for line in again if np.isfinite(line.get_xdata()).any()} == {"white"}
 
 
-def test_write_figures_writes_the_table_and_a_curve_per_cell(golden: SweepBuilder, tmp_path: Path) -> None:
+def test_write_figures_writes_the_table_and_figures_per_cell(golden: SweepBuilder, tmp_path: Path) -> None:
     tables = make_tables(golden.store, golden.manifest())
     for earlier in ("roc-0123456789abcdef.png", "roc-mine.png"):
         write_whole(tmp_path / "figures" / earlier, b"of a trial that was chosen before, and not ours")
     files = write_figures(tables, tmp_path / "figures")
     (tmp_path / "figures" / "roc-mine.png").unlink()
-    expected = {"table", *(f"roc-{i}" for i in tables.frame["trial_id"] if i)}
+    expected = {"table"}
+    for trial_id in filter(None, tables.frame["trial_id"]):
+        expected |= {f"roc-{trial_id}", f"reliability-{trial_id}"}
     assert {f.stem for f in files} == expected
     assert set(files) == set((tmp_path / "figures").iterdir())
     for stem in expected:
