@@ -91,7 +91,7 @@ def _rocs(tables: Tables, *, log_fpr: bool) -> Iterator[Picture]:
 
 
 def _reliabilities(tables: Tables) -> Iterator[Picture]:
-    """The reliability diagram of each cell's critical classes, of many the first; none without calibration."""
+    """The reliability diagram of each cell's critical classes; none without calibration."""
     for cell in tables.cells:
         printed = cell.data.columns("one_vs_rest")[:MOST_PRINTED]
         calibrated = [one for one in tables.calibrated.get(cell.chosen_id, ()) if one.column in printed]
