@@ -86,17 +86,25 @@ class Cell:
         return damaged
 
     @property
+    def candidates_raced(self) -> int:
+        """Candidates that a race by the rule's own metric left behind, against others of this cell."""
+        return sum(candidate.was_raced(self.rule.metric) for candidate in self.candidates)
+
+    @property
     def candidates_pruned(self) -> int:
-        """Number of candidates that were stopped early.
+        """Number of candidates that were stopped early, but for those that were raced.
 
         Not always against each other: a search prunes across the losses of a block. So a cell with any is
         never set bold, for its best candidate may be among them.
         """
-        return sum(candidate.pruned for candidate in self.candidates)
+        return sum(candidate.pruned for candidate in self.candidates) - self.candidates_raced
 
     @property
     def comparable(self) -> bool:
-        """True when the choice is final and was made among candidates that were not stopped early."""
+        """True when the choice is final and was made among candidates that were not stopped early.
+
+        A race may have left some behind: the best one among them at its stated level only.
+        """
         return self.complete and not self.candidates_pruned
 
     def note(self) -> str:
@@ -113,6 +121,8 @@ class Cell:
         if others:
             told = shortfall(_missing(others))
             parts.append(f"{len(others)} of {of_all} candidates unfinished: replicates {told}")
+        if self.candidates_raced:
+            parts.append(f"{self.candidates_raced} of {of_all} candidates left behind in a race")
         if self.candidates_pruned:
             parts.append(f"{self.candidates_pruned} of {of_all} candidates pruned")
         return "; ".join(parts)

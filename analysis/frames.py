@@ -52,6 +52,7 @@ def best_frame(
     candidates_complete   trials of the cell with every replicate
     candidates_total      trials of the cell
     candidates_pruned     trials of the cell that were stopped early
+    candidates_raced      those that a race of replicates left behind; this column stands where there are any
     <metric>              of the ensemble on test, 0 to 1, as the block's table shows it; `auc` is the AUROC
     <metric>_low          lower end of its 95 % interval over test examples; empty where it has none
     <metric>_high         upper end
@@ -88,10 +89,13 @@ def best_frame(
     """
     names, figures = _varying(cells, rows), [_figures(cell) for cell in cells]
     is_published = any(figures)
+    is_raced = any(cell.candidates_raced for cell in cells)
     tells_batches = any(_batches(cell) is not None for cell in cells)
     records = []
     for cell, figure in zip(cells, figures, strict=True):
         record = _best_row(cell, columns[cell.block], names, statistics)
+        if is_raced:
+            record["candidates_raced"] = cell.candidates_raced
         if tells_batches:
             share = _batches(cell)
             record[BATCHES] = math.nan if share is None else share

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from analysis.adjusted import Adjusted
 from analysis.tuned import Tuned
-from search_spaces.config import Targets, TrialConfig
+from search_spaces.config import Metric, Targets, TrialConfig
+from search_spaces.search import objective_name
 from trainer.store import Done, Standing
 from trainer.tasks.base import Column, TaskArrays, task_arrays
 
@@ -57,12 +58,14 @@ class Missing:
     """A wanted replicate without a score: "diverged", "pruned", "failed", "damaged" or "pending", and why.
 
     `pruned_by` is the metric by which a pruned one fell behind ("val/auroc"); None where none is stored.
+    `raced_after` is after how many replicates it did so in a race; None where it was stopped otherwise.
     """
 
     seed: int
     state: str
     reason: str
     pruned_by: str | None = None
+    raced_after: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -229,6 +232,11 @@ class TrialRecord:
     def pruned(self) -> bool:
         """True when the trial was stopped early, in competition against others."""
         return self.standing.status == "pruned"
+
+    def was_raced(self, metric: Metric) -> bool:
+        """True when a race of replicates by this metric on validation left the trial behind."""
+        by = objective_name(metric)
+        return any(one.raced_after is not None and one.pruned_by == by for one in self.missing)
 
     @property
     def final(self) -> bool:

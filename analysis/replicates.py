@@ -85,7 +85,7 @@ def missing_replicates(
     for seed, state in sorted(found.states.items()):
         if state == "completed":
             continue
-        reason, pruned_by = "", None
+        reason, pruned_by, raced_after = "", None, None
         if state == "failed" and seed in damage:
             state, reason = "damaged", damage[seed]
         elif state == "failed":
@@ -94,7 +94,8 @@ def missing_replicates(
             result = store.replicates.read_result(done[seed])
             reason = _front(cause(str(result.get("reason") or "")))
             pruned_by = _text(result, "pruned_by")
-        missing.append(Missing(seed, state, reason, pruned_by))
+            raced_after = _whole(result, "raced_after")
+        missing.append(Missing(seed, state, reason, pruned_by, raced_after))
     return tuple(missing)
 
 

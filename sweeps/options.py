@@ -26,6 +26,8 @@ class RunOptions(Frozen):
     no_tracking      True turns MLflow off
     take_over        take the sweep from a driver that holds its lease
     scheduler        "none", "asha" or "median": how trials are stopped early (`sweeps.search.schedulers`)
+    racing           True gives more replicates only to trials that could still be their cell's best
+                     (`sweeps.search.race`)
     grace_epochs     epochs before a trial may be stopped; None is a tenth of its epochs
     """
 
@@ -38,6 +40,7 @@ class RunOptions(Frozen):
     no_tracking: bool = False
     take_over: bool = False
     scheduler: Scheduler = "none"
+    racing: bool = False
     grace_epochs: int | None = None
 
     @property

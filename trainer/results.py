@@ -6,6 +6,7 @@ trial_schema     what a configuration meant when it was trained
 state            "completed", "diverged" or "pruned"
 reason           why it ended before its last epoch; null where it did not
 pruned_by        of a pruned one: the metric by which it fell behind
+raced_after      of one that a race of replicates left out: after how many of the trial's it fell behind
 scored_epochs    the epochs, from 0, over which its outputs are averaged
 epochs           how many it was trained
 metrics          of the scored epochs, under `val/` and `test/`; null where one is undefined
@@ -86,6 +87,39 @@ def store_replicate(attempt: Attempt, replicate: Replicate, *, pruned_by: str | 
     if replicate.state == "pruned":
         result["pruned_by"] = pruned_by
     attempt.writer.submit(lambda: _write_replicate(attempt, replicate, result, test_scores))
+
+
+def prune_unbegun(store: Store, trial_id: str, seed: int, reason: str, *, by: str, after: int) -> None:
+    """Store that a trial was left behind in a race before this replicate was begun.
+
+    by      the metric by which it fell behind ("val/auroc")
+    after   how many replicates of it have ended
+
+    What else its result tells is what those of the trial's other replicates do; its curves have no epoch.
+    """
+    ended = store.replicates.ended(trial_id)
+    other = ended[max(ended)]
+    result = {
+        **store.replicates.read_result(other),
+        "state": "pruned",
+        "reason": reason,
+        "pruned_by": by,
+        "raced_after": after,
+        "scored_epochs": [],
+        "epochs": 0,
+        "metrics": {},
+        "wall_seconds": 0.0,
+    }
+    store.replicates.write(
+        trial_id,
+        seed,
+        state="pruned",
+        attempt=new_attempt(),
+        epochs=store.replicates.read_epochs(other).slice(0, 0),
+        scores=None,
+        result=result,
+    )
+    store.index.write(trial_id)
 
 
 def _write_replicate(

@@ -208,6 +208,12 @@ class ForRun(ForRetry):
         str,
         typer.Option("--scheduler", help="Early stopping of trials that fall behind: none, asha, median."),
     ] = "none"
+    racing: Annotated[
+        bool,
+        typer.Option(
+            "--racing", help="Few replicates first; more for trials that could still be best of their cell."
+        ),
+    ] = False
     grace_epochs: Annotated[
         int | None,
         typer.Option("--grace-epochs", min=1, help="Epochs before a trial may be stopped; default: a tenth."),

@@ -35,7 +35,8 @@ class SweepCallback(tune.Callback):  # type: ignore[misc]
 
     After a run, `starved` lists the trials that ended for want of memory, or whose process was lost, and
     `elsewhere` those that another sweep was training. `claimant` is for whom workers claim trials; None: for
-    nobody. `on_setup` is called when Tune has begun, which sets signal handlers of its own (USR1).
+    nobody. `halfway` holds the ids of trials that this pass gives some of their replicates only; they go on
+    in another one. `on_setup` is called when Tune has begun, which sets signal handlers of its own (USR1).
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class SweepCallback(tune.Callback):  # type: ignore[misc]
         self.claimant: Claimant | None = None
         self.on_setup: Callable[[], None] | None = None
         self.is_last_pass = False
+        self.halfway: frozenset[str] = frozenset()
         self.is_stopping = False
         self._finishing: set[str] | None = None
         self._errors = SameErrors(configs)
@@ -145,6 +147,9 @@ class SweepCallback(tune.Callback):  # type: ignore[misc]
             return
         if state in ("done", "diverged", "pruned"):  # the worker did its work, whatever came of it
             self._errors.did_well(config)
+            if config.trial_id in self.halfway and state != "pruned":
+                self.progress.stopped(config)
+                return
             error = "replicates diverged" if state == "diverged" else None
             self.progress.ended(config, error, pruned=state == "pruned")
             self.on_done(config)
@@ -173,6 +178,13 @@ class SweepCallback(tune.Callback):  # type: ignore[misc]
         except StoreError as reason:  # the sweep goes on; the trial has no DONE marker and is run again
             log.warning("trial %s: its failure could not be stored: %s", config.trial_id, reason)
         self._failed(config, f"{failure['error']}: {failure['message']}")
+        if self.tracker is not None:
+            self.tracker.trial_finished(config)
+
+    def left_behind(self, config: TrialConfig) -> None:
+        """A race has ended for a trial, between two passes; the store says so."""
+        self.progress.ended(config, pruned=True)
+        self.on_done(config)
         if self.tracker is not None:
             self.tracker.trial_finished(config)
 

@@ -79,7 +79,7 @@ def run_sweep(
     schema (of a new sweep: anything), LeaseError when another driver runs this sweep, and InputError when the
     cluster cannot be reached or has not the resources for one trial, when a plug-in of a trial that is to run
     is not installed, when trials of one cell want different seeds, when a task has not the selection rule, or
-    when a scheduler is to judge a search's trials and the search is not given.
+    when a scheduler is to judge a search's trials and the search is not given, or they are to race.
     DataError is raised when the data of no trial that is to run can be trained on, and when they are not
     those of stored results.
     One signal, such as Ctrl-C or TERM, lets the running epochs end and be checkpointed; a second raises
@@ -167,7 +167,9 @@ def _at_rates(options: RunOptions, rates: Targets) -> RunOptions:
 
 
 def _check_scheduler(sweep: OpenedSweep, options: RunOptions) -> None:
-    """Raise InputError where a scheduler would judge trials by nobody knows what."""
+    """Raise InputError where a scheduler or a race would judge trials by nobody knows what."""
+    if options.racing:
+        _check_racing(sweep)
     if options.scheduler != "none" and not all(task.validates for task in sweep.tasks):
         raise InputError(
             f"--scheduler {options.scheduler}: expected data with a validation split, by which trials fall "
@@ -178,6 +180,19 @@ def _check_scheduler(sweep: OpenedSweep, options: RunOptions) -> None:
         raise InputError(
             f"--scheduler {options.scheduler}: expected the search's space, whose first objective judges its "
             f"trials, given only the name of the stored sweep {sweep.name}"
+        )
+
+
+def _check_racing(sweep: OpenedSweep) -> None:
+    if sweep.manifest.samples is not None:
+        raise InputError(
+            "--racing: expected a space whose trials are known, as they race within a table cell, given a "
+            "search"
+        )
+    if not all(task.validates for task in sweep.tasks):
+        raise InputError(
+            "--racing: expected data with a validation split, by which trials fall behind, given data with "
+            "validation_per_class 0"
         )
 
 

@@ -135,38 +135,70 @@ class Training:
             self._keeper.trial_done(config)
 
     def _tune(self, packing: Packing, callback: SweepCallback, progress: SweepProgress) -> None:
+        """Train in one pass, or in those of a race."""
+
+        def on_first_signal() -> None:
+            callback.request_stop()
+            self.console.print("stopping after the running epochs; once more (Ctrl-C) leaves at once")
+
+        scheduler, searcher = self._scheduler(), self._searcher(callback)
+        with progress, stop_on_signal(on_first_signal) as listen:
+            callback.on_setup = listen
+            if self.options.racing:
+                self._race(packing, callback, scheduler)
+            else:
+                self._pass(self.configs, packing, callback, scheduler, searcher)
+            if callback.is_stopping:
+                raise Interrupted("stopped on request")
+            if callback.given_up is not None:
+                raise SweepStopped(callback.given_up)
+
+    def _race(self, packing: Packing, callback: SweepCallback, scheduler: PeerScheduler | None) -> None:
+        """Pass after pass, with more replicates for those that could still be best, until none is wanted."""
+        from sweeps.search.race import Race
+
+        manifest = self.work.manifest
+        race = Race(self.work.store, manifest.trials, self.configs, manifest.reading, self.options.rule)
+        while not callback.is_stopping:
+            lap = race.next_lap()
+            for line in lap.words():
+                self.console.print(line, highlight=False)
+            for trial_id in lap.left_behind:
+                callback.left_behind(self.configs[trial_id])
+            if not lap.trials:
+                return
+            callback.halfway = lap.halfway
+            self._pass(lap.trials, packing, callback, scheduler, None)
+
+    def _pass(
+        self,
+        configs: dict[str, TrialConfig],
+        packing: Packing,
+        callback: SweepCallback,
+        scheduler: PeerScheduler | None,
+        searcher: StudySearcher | None,
+    ) -> None:
         """Train; at the end trials that another sweep trained meanwhile, of which little is left to do.
 
         Then those that ran out of memory, or lost their process, again, one at a time.
         """
         from sweeps.driver.tuning import tune_trials
 
-        def on_first_signal() -> None:
-            callback.request_stop()
-            self.console.print("stopping after the running epochs; once more (Ctrl-C) leaves at once")
-
         options = self.options
-        scheduler, searcher = self._scheduler(), self._searcher(callback)
-        with progress, stop_on_signal(on_first_signal) as listen:
-            callback.on_setup = listen
-            tune_trials(self.configs, options, packing, callback, scheduler, searcher)
-            if callback.elsewhere and not callback.is_stopping:
-                theirs = {config.trial_id: config for config in callback.elsewhere}
-                self.console.print(f"waiting for {count(len(theirs), 'trial')} that another sweep trains")
-                tune_trials(theirs, options, packing, callback, scheduler, None, waits=True)
-            if callback.starved and not callback.is_stopping:
-                alone = {config.trial_id: config for config in callback.starved}
-                self.console.print(
-                    f"{count(len(alone), 'trial')} ran out of memory or lost the process: again, "
-                    "one at a time"
-                )
-                callback.is_last_pass = True
-                one_at_a_time = options.model_copy(update={"max_concurrent": 1})
-                tune_trials(alone, one_at_a_time, packing, callback, scheduler, None)
-            if callback.is_stopping:
-                raise Interrupted("stopped on request")
-            if callback.given_up is not None:
-                raise SweepStopped(callback.given_up)
+        callback.elsewhere, callback.starved, callback.is_last_pass = [], [], False
+        tune_trials(configs, options, packing, callback, scheduler, searcher)
+        if callback.elsewhere and not callback.is_stopping:
+            theirs = {config.trial_id: configs[config.trial_id] for config in callback.elsewhere}
+            self.console.print(f"waiting for {count(len(theirs), 'trial')} that another sweep trains")
+            tune_trials(theirs, options, packing, callback, scheduler, None, waits=True)
+        if callback.starved and not callback.is_stopping:
+            alone = {config.trial_id: configs[config.trial_id] for config in callback.starved}
+            self.console.print(
+                f"{count(len(alone), 'trial')} ran out of memory or lost the process: again, one at a time"
+            )
+            callback.is_last_pass = True
+            one_at_a_time = options.model_copy(update={"max_concurrent": 1})
+            tune_trials(alone, one_at_a_time, packing, callback, scheduler, None)
 
     def _progress(self) -> SweepProgress:
         work = self.work

@@ -116,6 +116,25 @@ def test_a_cell_with_pruned_candidates_says_so_and_is_never_bold(builder: SweepB
     assert pruned["complete"], "nothing is left to train"
 
 
+@pytest.mark.parametrize(("by", "is_bold"), [("val/auroc", True), ("val/fpr_at_tpr_98", False)])
+def test_a_race_by_the_rules_own_metric_leaves_the_choice_bold(
+    builder: SweepBuilder, by: str, is_bold: bool
+) -> None:
+    builder.complete(trial(SymmetricMargin(margin=4.0), ALM), "a", 2.0, 2.0)
+    other = builder.add(trial(SymmetricMargin(margin=0.5), ALM))
+    builder.replicate(other, 1, None, state="pruned", reason="race: mean", pruned_by=by, raced_after=3)
+    builder.complete(trial(Bce()), "b", 0.2, 0.2)
+    made = make_tables(builder.store, builder.manifest())
+    raced = cell(made, "S-LM + ALM")
+    (line,) = [line for line in made.markdown.splitlines() if line.startswith("| S-LM + ALM")]
+    assert ("**" in line) == is_bold
+    assert raced["candidates_pruned"] == (not is_bold)
+    assert raced["note"] == (
+        "1 of 2 candidates left behind in a race" if is_bold else "1 of 2 candidates pruned"
+    )
+    assert (raced.get("candidates_raced", 0) == 1) == is_bold
+
+
 @pytest.mark.parametrize(
     ("metric", "rule", "is_told"),
     [

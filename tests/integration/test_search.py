@@ -46,6 +46,14 @@ grid:
 """
 
 
+RACE = """
+name: race
+fixed: {dataset: digits, ratio: 20, loss: baseline_BCE, epochs: 9, seeds: [1, 2, 3, 4, 5, 6]}
+grid:
+  optimizer.learning_rate: [5e-2, 1e-6, 1e-7, 1e-8]
+"""
+
+
 def attempts(output: Path) -> dict[tuple[str, int], tuple[str, str]]:
     """State and attempt of each ended replicate."""
     found = Store(output).all_replicates()
@@ -135,3 +143,26 @@ def test_trials_that_fall_behind_are_pruned_and_stay_so(almsweep: Cli, tmp_path:
     assert {state for state, _ in after.values()} == {"completed"}
     kept = {key: value for key, value in found.items() if value[0] == "completed"}
     assert {key: after[key] for key in kept} == kept
+
+
+def test_a_killed_race_ends_as_an_undisturbed_one(almsweep: Cli, tmp_path: Path) -> None:
+    space, calm, killed = tmp_path / "space.yaml", tmp_path / "calm", tmp_path / "killed"
+    space.write_text(RACE)
+    ran = almsweep("run", space, "--output", calm, "--racing")
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "race: 3 trials left behind after 3 replicates" in ran.stdout
+    assert "1 done, 0 partial, 0 failed, 0 pending, 3 pruned" in ran.stdout
+    states = [state for state, _ in attempts(calm).values()]
+    assert (states.count("completed"), states.count("pruned")) == (6 + 3 * 3, 3)
+    assert "3 of 4 candidates left behind in a race" in ran.stdout
+    kill_when(killed, ["run", space, "--output", killed, "--racing"], finished=7)
+    again = almsweep("run", space, "--output", killed, "--racing")
+    assert again.returncode == 0, again.stdout + again.stderr
+    for name in ("best.csv", "best.md"):
+        tables = [(output / "tables" / "race" / name).read_text() for output in (calm, killed)]
+        assert tables[0] == tables[1]
+    nothing = almsweep("run", space, "--output", killed, "--racing")
+    assert "nothing to start" in nothing.stdout
+    whole = almsweep("retry", space, "--pruned", "--output", killed)
+    assert whole.returncode == 0, whole.stdout + whole.stderr
+    assert {state for state, _ in attempts(killed).values()} == {"completed"}

@@ -68,6 +68,13 @@ def test_a_retry_that_cannot_run_forgets_no_result(
     assert make_plan("demo", configs, store).counts() == before
 
 
+def test_a_search_does_not_race(tmp_path: Path) -> None:
+    sweep = OpenedSweep(Store(tmp_path), SweepManifest("mine", tuple(trials()), samples=9))
+    with pytest.raises(InputError, match=r"--racing: expected a space whose trials are known"):
+        run_sweep(sweep, RunOptions(no_tracking=True, racing=True), Console(file=io.StringIO()))
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_scheduler_needs_the_objective_of_a_search(tmp_path: Path) -> None:
     sweep = OpenedSweep(Store(tmp_path), SweepManifest("mine", tuple(trials()), samples=9))
     options = RunOptions(no_tracking=True, scheduler="asha")
