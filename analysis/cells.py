@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from analysis.load import SweepRecords, read_test
 from analysis.mixture import mixture
+from analysis.oracle import judged_on_test
 from analysis.records import (
     Missing,
     ReplicateSource,
@@ -17,7 +18,7 @@ from analysis.records import (
     ValidationRecord,
     shortfall,
 )
-from analysis.select import Rule, decided_by, rule_of, select
+from analysis.select import ORACLE, Rule, decided_by, rule_of, select
 from search_spaces.config import Targets, Task, TrialConfig
 from search_spaces.errors import InputError
 from search_spaces.labels import BlockLabels
@@ -32,6 +33,7 @@ class Cell:
 
     pair          the label of its row without the constraint: cells of a pair differ in it alone
     constrained   whether it is the one of its pair with the constraint; False where that makes no row
+    judged        what the rule read of candidates, by their ids; None is of validation, as they have it
     """
 
     data: Task
@@ -44,6 +46,11 @@ class Cell:
     chosen: TrialRecord | None
     decided_by: str
     test: TestRecord | None = None
+    judged: Mapping[str, ValidationRecord] | None = None
+
+    def judged_by(self, candidate: TrialRecord) -> ValidationRecord | None:
+        """What the rule read of a candidate; None where it has no result."""
+        return _judged([candidate], self.judged).get(candidate.trial_id)
 
     @property
     def chosen_id(self) -> str:
@@ -165,8 +172,9 @@ def build_cells(store: Store, records: SweepRecords, rule: str | None = None) ->
     ordered = sorted(records.trials, key=lambda trial: _table_order(trial.config, reading.rows))
     cells = []
     for trials in by_cell(ordered, reading.rows).values():
-        chosen_by = rule_of(trials[0].config.data, rule, records.rates, reading.targets)
-        cells.append(_cell(trials, reading.rows, chosen_by, labels))
+        chosen_by = rule_of(trials[0].config.data, rule, records.rates, reading.targets, oracle=True)
+        judged = judged_on_test(store, trials, records.rates) if chosen_by.reads_test else None
+        cells.append(_cell(trials, reading.rows, chosen_by, labels, judged))
     with ThreadPoolExecutor(max_workers=4) as pool:
         return tuple(pool.map(lambda cell: _with_test(store, cell, records.rates), cells))
 
@@ -185,12 +193,14 @@ def by_cell(records: Iterable[TrialRecord], rows: tuple[str, ...]) -> dict[CellK
     return cells
 
 
-def best(records: Iterable[TrialRecord], rule: Rule) -> TrialRecord | None:
-    """The record that a rule prefers; None where none has a result to rank."""
+def best(
+    records: Iterable[TrialRecord], rule: Rule, judged: Mapping[str, ValidationRecord] | None = None
+) -> TrialRecord | None:
+    """The record that a rule prefers; None where none has a result to rank. `judged` as a cell has it."""
     by_id = {record.trial_id: record for record in records}
     if not rule.selects:
         return _lone(list(by_id.values()))
-    choice = select(_validated(by_id.values()), rule)
+    choice = select(list(_judged(by_id.values(), judged).values()), rule)
     if choice is None:
         return None
     return by_id[choice.trial_id]
@@ -222,25 +232,35 @@ def check_seeds(configs: Iterable[TrialConfig], rows: tuple[str, ...]) -> None:
             )
 
 
-def _cell(trials: Sequence[TrialRecord], rows: tuple[str, ...], rule: Rule, labels: BlockLabels) -> Cell:
+def _cell(
+    trials: Sequence[TrialRecord],
+    rows: tuple[str, ...],
+    rule: Rule,
+    labels: BlockLabels,
+    judged: Mapping[str, ValidationRecord] | None = None,
+) -> Cell:
     config, apart = trials[0].config, without_constraint(rows)
+    by_whom = f" ({ORACLE})" if rule.reads_test else ""  # said wherever the row is named
     return Cell(
         data=config.data,
         block=labels.block(config.data),
-        row=row_label(config, rows),
-        pair=row_label(config, apart),
+        row=row_label(config, rows) + by_whom,
+        pair=row_label(config, apart) + by_whom,
         constrained=config.constraint is not None and apart != rows,
         rule=rule,
         candidates=tuple(trials),
-        chosen=best(trials, rule),
-        decided_by=_decided_by(trials, rule),
+        chosen=best(trials, rule, judged),
+        decided_by=_decided_by(trials, rule, judged),
+        judged=judged,
     )
 
 
-def _decided_by(trials: Sequence[TrialRecord], rule: Rule) -> str:
+def _decided_by(
+    trials: Sequence[TrialRecord], rule: Rule, judged: Mapping[str, ValidationRecord] | None
+) -> str:
     if not rule.selects:
         return "nothing is selected"
-    return decided_by(_validated(trials), rule)
+    return decided_by(list(_judged(trials, judged).values()), rule)
 
 
 def _with_test(store: Store, cell: Cell, rates: Targets) -> Cell:
@@ -249,8 +269,16 @@ def _with_test(store: Store, cell: Cell, rates: Targets) -> Cell:
     return replace(cell, test=read_test(store, cell.chosen, rates))
 
 
-def _validated(records: Iterable[TrialRecord]) -> list[ValidationRecord]:
-    return [record.validation for record in records if record.validation is not None]
+def _judged(
+    records: Iterable[TrialRecord], judged: Mapping[str, ValidationRecord] | None
+) -> dict[str, ValidationRecord]:
+    """What a rule reads of these, by their ids, without those that have no result."""
+    found = {}
+    for record in records:
+        one = record.validation if judged is None else judged.get(record.trial_id)
+        if one is not None:
+            found[record.trial_id] = one
+    return found
 
 
 def _missing(candidates: Iterable[TrialRecord]) -> list[Missing]:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 
 from analysis.cells import Cell
-from analysis.records import TrialRecord, shortfall
+from analysis.records import TrialRecord, ValidationRecord, shortfall
 from analysis.select import Rule, ranked
 from analysis.statistics.intervals import Interval
 from analysis.statistics.sweep import SweepStatistics
@@ -66,12 +66,12 @@ def explanation(
 def _candidates(cell: Cell, labels: BlockLabels) -> Iterator[str]:
     """A line per candidate, best first, then those that cannot be ranked."""
     by_id = {one.trial_id: one for one in cell.candidates}
-    records = [one.validation for one in cell.candidates if one.validation is not None]
+    records = [record for record in map(cell.judged_by, cell.candidates) if record is not None]
     order = [by_id[record.trial_id] for record in ranked(records, cell.rule)] if cell.rule.selects else []
     rest = [one for one in cell.candidates if one not in order]
     yield f"candidates: {len(cell.candidates)}, best first"
     for place, candidate in enumerate([*order, *rest][:MOST_CANDIDATES], start=1):
-        value = _rule_value(candidate, cell.rule)
+        value = _rule_value(cell.judged_by(candidate), cell.rule)
         name = f"{place:>4}." if candidate in order else "   –."
         told = f"{name} {candidate.trial_id}  {value}  n={candidate.found}/{candidate.expected}"
         missing = f"  without: {shortfall(candidate.missing)}" if candidate.missing else ""
@@ -81,11 +81,11 @@ def _candidates(cell: Cell, labels: BlockLabels) -> Iterator[str]:
         yield f"      and {len(cell.candidates) - MOST_CANDIDATES} more; provenance.json holds all"
 
 
-def _rule_value(candidate: TrialRecord, rule: Rule) -> str:
-    if candidate.validation is None:
-        return "no validation result"
-    value = rule.value(candidate.validation)
-    return candidate.validation.undefined or "undefined" if math.isnan(value) else f"{value:.6g}"
+def _rule_value(judged: ValidationRecord | None, rule: Rule) -> str:
+    if judged is None:
+        return f"no {rule.split} result"
+    value = rule.value(judged)
+    return judged.undefined or "undefined" if math.isnan(value) else f"{value:.6g}"
 
 
 def _replicates(chosen: TrialRecord) -> Iterator[str]:

@@ -54,7 +54,8 @@ def best_frame(
     candidates_pruned     trials of the cell that were stopped early
     candidates_raced      those that a race of replicates left behind; this column stands where there are any
     <metric>              of the ensemble on test, 0 to 1, as the block's table shows it; `auc` is the AUROC
-    <metric>_low          lower end of its 95 % interval over test examples; empty where it has none
+    <metric>_low          lower end of its 95 % interval over test examples; empty where it has none; partial
+                          areas under the ROC curve have no such columns
     <metric>_high         upper end
     adjusted_<metric>     of the ensemble after post-hoc logit adjustment (`analysis.adjusted`)
     tuned_<metric>        of the ensemble at a threshold of each label, chosen on validation for the highest
@@ -170,6 +171,8 @@ def _test_columns(cell: Cell, columns: TableColumns, statistics: SweepStatistics
         found[TAU] = math.nan if adjusted is None else adjusted.tau
     tied = []
     for metric in columns.known:
+        if metric.listed:
+            continue
         ends = UNDEFINED
         if metric.name not in unresolved:
             ends = statistics.interval(trial_id, metric.name) or UNDEFINED

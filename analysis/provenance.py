@@ -10,7 +10,6 @@ from typing import Any
 from analysis.cells import Cell
 from analysis.confusion import baselines
 from analysis.records import ReplicateSource, TrialRecord
-from analysis.select import Rule
 from analysis.statistics.intervals import LEVEL, UNDEFINED, Interval
 from analysis.statistics.optimism import Choice
 from analysis.statistics.sweep import SweepStatistics
@@ -146,7 +145,7 @@ def cell_facts(
         **_chosen(cell.chosen),
         **_test(cell, columns, statistics),
         "data_sha256": _data_hashes(cell),
-        "candidates": [_candidate(t, cell.rule, labels) for t in cell.candidates],
+        "candidates": [_candidate(t, cell, labels) for t in cell.candidates],
     }
 
 
@@ -191,7 +190,7 @@ def _test(cell: Cell, columns: TableColumns, statistics: SweepStatistics) -> dic
         return {"test": None, "test_intervals": None}
     intervals = {}
     for metric in columns.known:
-        if metric not in columns.ruled:
+        if metric not in columns.ruled and not metric.listed:
             found = statistics.interval(test.trial_id, metric.name)
             is_told = found is not None and metric.name not in test.unresolved
             intervals[metric.name] = found if found is not None and is_told else UNDEFINED
@@ -258,11 +257,13 @@ def _missing(trial: TrialRecord) -> list[dict[str, Any]]:
     return missing
 
 
-def _candidate(trial: TrialRecord, rule: Rule, labels: BlockLabels) -> dict[str, Any]:
+def _candidate(trial: TrialRecord, cell: Cell, labels: BlockLabels) -> dict[str, Any]:
     record, steers = trial.validation, trial.config.data.steers
     value = steering = math.nan
+    judged, rule = cell.judged_by(trial), cell.rule
+    if judged is not None:
+        value = rule.metric.gain(rule.value(judged))
     if record is not None:
-        value = rule.metric.gain(rule.value(record))
         steering = record.metrics[steers]
     return {
         "trial_id": trial.trial_id,

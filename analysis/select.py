@@ -10,12 +10,18 @@ The order is lexicographic. Earlier criteria outweigh later ones, and the last o
     4. trial id, in alphabetical order
 
 A candidate whose rule value is undefined (NaN) is never chosen.
+
+Rules have names for what they are, like "ensemble-val-auroc", and some a short one: "steering" is the task's
+default; "val_fpr_at_tpr_98" (of a class: "val_fpr_at_tpr_98/8") the ensemble's validation FPR at a rate;
+"partial_auc" the validation partial AUC over TPR from 90 % on, of several critical classes their mean.
+"oracle" alone reads the test examples, and only tables may be made by it.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from analysis.records import ValidationRecord
@@ -27,6 +33,9 @@ _OF_ENSEMBLE = "ensemble-val-"
 _OF_REPLICATES = "mean-val-"
 # The rule of a task without validation: whatever stands alone in its cell is shown.
 NO_RULE = "nothing-selected"
+STEERING, PARTIAL, ORACLE = "steering", "partial_auc", "oracle"
+_AT_RATE = re.compile(r"val_(fpr_at_tpr_([0-9]+(?:\.[0-9]+)?))(/.+)?")
+_PARTIAL_AREA = "partial_auc_tpr_90"
 
 
 @dataclass(frozen=True)
@@ -37,12 +46,19 @@ class Rule:
     metric     what it goes by
     averaged   whether by the mean over replicates of each one's own value, not by that of the ensemble
     ties       metrics of the ensemble that decide between equal values, one after another
+    reads_test   whether all of this is of the test examples: the oracle, whose choice is no result
     """
 
     name: str
     metric: Metric
     averaged: bool
     ties: tuple[Metric, ...]
+    reads_test: bool = False
+
+    @property
+    def split(self) -> str:
+        """Whose examples it reads, in a word."""
+        return "test" if self.reads_test else "validation"
 
     @property
     def selects(self) -> bool:
@@ -55,6 +71,11 @@ class Rule:
         if not self.selects:
             return "nothing: there is no validation split"
         direction = _direction(self.metric, "highest", "lowest")
+        if self.reads_test:
+            return (
+                f"ORACLE, no result to take: {direction} test {self.metric.words}, read off the very "
+                "examples that judge it"
+            )
         if self.averaged:
             return f"{direction} mean over replicates of the validation {self.metric.words}"
         return f"{direction} validation {self.metric.words} of the scores averaged over replicates"
@@ -62,7 +83,7 @@ class Rule:
     @property
     def objective(self) -> str | None:
         """The ensemble's metric that early stopping may go by as well ("val/auroc"); None where it cannot."""
-        if self.averaged or not self.selects:
+        if self.averaged or self.reads_test or not self.selects:
             return None
         return objective_name(self.metric)
 
@@ -71,7 +92,7 @@ class Rule:
         """What decides, in words, the most important first."""
         words = []
         for metric in self.ties:
-            words.append(f"{_direction(metric, 'higher', 'lower')} ensemble validation {metric.words}")
+            words.append(f"{_direction(metric, 'higher', 'lower')} ensemble {self.split} {metric.words}")
         return ("complete before partial", "rule value", *words, "trial id in alphabetical order")
 
     def value(self, record: ValidationRecord) -> float:
@@ -95,22 +116,67 @@ def rules_of(task: Task, targets: Targets, ties: Targets | None = None) -> dict[
     for metric in others:
         name = _OF_ENSEMBLE + metric.name.replace("fpr_at_tpr_", "fpr")
         rules[name] = Rule(name, metric, False, order)
+    for metric in task.metrics(targets):
+        if metric.listed and not metric.is_of_one_class:
+            name = _OF_ENSEMBLE + metric.name
+            rules[name] = Rule(name, metric, False, order)
     return rules
 
 
-def rule_of(task: Task, name: str | None, targets: Targets, ties: Targets | None = None) -> Rule:
+def rates_of_rule(name: str | None) -> Targets:
+    """The true positive rate that a rule's name asks for; none of most.
+
+    >>> rates_of_rule("val_fpr_at_tpr_99.5").tpr, rates_of_rule("steering").tpr
+    ((0.995,), ())
+    """
+    found = _AT_RATE.fullmatch(name or "")
+    rate = float(found[2]) / 100 if found else 0.0
+    return Targets(tpr=(rate,) if 0 < rate < 1 else (), fpr=())
+
+
+def rule_of(
+    task: Task, name: str | None, targets: Targets, ties: Targets | None = None, *, oracle: bool = False
+) -> Rule:
     """The rule of that name, or the task's default. Raises InputError, which lists the known ones.
 
-    Of a task without validation it is always the one that selects nothing.
+    `oracle` allows the rule of that name, which is refused where a choice is kept or trained further. Of a
+    task without validation it is always the one that selects nothing.
     """
     if not task.validates:
         return Rule(NO_RULE, task.steering_metric, False, ())
     rules = rules_of(task, targets, ties)
-    if name is None:
+    if name is None or name == STEERING:
         return next(iter(rules.values()))
-    if name not in rules:
-        raise InputError(unknown_name("selection rule", name, list(rules)))
-    return rules[name]
+    if name == ORACLE:
+        if not oracle:
+            raise InputError(
+                "--rule oracle: expected a rule that reads validation alone, given one that reads the test "
+                "examples; `tables` and `explain` show what it would choose"
+            )
+        first = next(iter(rules.values()))
+        return Rule(ORACLE, first.metric, False, first.ties, reads_test=True)
+    full = _full_name(name, rules)
+    if full not in rules:
+        raise InputError(unknown_name("selection rule", name, [*rules, *_short_names(rules), ORACLE]))
+    return rules[full]
+
+
+def _full_name(name: str, rules: Mapping[str, Rule]) -> str:
+    """The name of the rule that a short one means; any other as it is."""
+    at_rate = _AT_RATE.fullmatch(name)
+    if at_rate:
+        of_rate = [rule.name for rule in rules.values() if rule.metric.family == at_rate[1]]
+        of_class = [known for known in of_rate if at_rate[3] is None or known.endswith(at_rate[3])]
+        return of_class[0] if len(of_class) == 1 else name  # of several classes one has to be named
+    if name == PARTIAL:
+        return next(rule.name for rule in rules.values() if rule.metric.name.endswith(_PARTIAL_AREA))
+    return name
+
+
+def _short_names(rules: Mapping[str, Rule]) -> list[str]:
+    """The short names that these rules have."""
+    names = [f"val_{rule.metric.name}" for rule in rules.values()]
+    return [STEERING, *filter(_AT_RATE.fullmatch, names), PARTIAL]
 
 
 def check_rule(name: str | None, tasks: Iterable[Task], targets: Targets) -> None:

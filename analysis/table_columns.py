@@ -48,7 +48,7 @@ def table_columns(task: Task, shown: Targets) -> TableColumns:
     """The metrics to show at these rates.
 
     These are all headline metrics, others that tables have, what is read at a false positive rate, and those
-    of adjusted decisions.
+    of adjusted decisions; in the CSV file partial areas too.
     """
     headline = task.headline(shown)
     at_no_fpr = task.metrics(Targets(tpr=shown.tpr, fpr=()))
@@ -56,6 +56,7 @@ def table_columns(task: Task, shown: Targets) -> TableColumns:
     for metric in task.metrics(shown):
         if metric in headline or metric.tabled or metric not in at_no_fpr:
             columns.append(metric)
+    unprinted = [metric for metric in task.metrics(shown) if metric.listed]
     ruled: tuple[Metric, ...] = ()
     of_all = tuple(metric for metric in columns if not metric.is_of_one_class)
     of_each = tuple(metric for metric in columns if metric.is_of_one_class)
@@ -70,7 +71,7 @@ def table_columns(task: Task, shown: Targets) -> TableColumns:
     return TableColumns(
         steering=task.steering_metric,
         shown=(*of_all, *printed),
-        listed=tuple(listed),
+        listed=(*listed, *unprinted),
         ruled=ruled,
     )
 

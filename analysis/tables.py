@@ -43,6 +43,7 @@ from analysis.render.layout import best_document
 from analysis.render.operating import operating_document
 from analysis.render.plain import plain
 from analysis.render.text import markdown
+from analysis.select import rates_of_rule
 from analysis.statistics.calibration import Calibrated, calibrations
 from analysis.statistics.draws import DRAWS
 from analysis.statistics.operating import operating_points
@@ -131,7 +132,7 @@ def make_tables(
     """
     if shown is None:
         shown = Targets(tpr=manifest.reading.targets.tpr, fpr=())
-    records = load_sweep(store, manifest, shown)
+    records = load_sweep(store, manifest, shown.joined(rates_of_rule(rule)))
     cells = build_cells(store, records, rule)
     columns = {cell.block: table_columns(cell.data, shown) for cell in cells}
     headline = {block: of_block.headline for block, of_block in columns.items()}
@@ -140,7 +141,10 @@ def make_tables(
     settings = chosen_settings(cells, manifest.reading.rows)
     ids = short_ids(config.trial_id for config in manifest.trials)
     facts = _facts(cells, manifest, statistics)
-    chosen_by = {cell.block: cell.rule.metric for cell in cells if cell.rule.selects}
+    chosen_by = {}
+    for cell in cells:
+        if cell.rule.selects and not cell.rule.reads_test:
+            chosen_by[cell.block] = cell.rule.metric
     document = best_document(manifest.name, facts, frame, columns, settings, ids, chosen_by)
     points = {cell.chosen_id: operating_points(cell, shown.tpr, draws) for cell in cells}
     return Tables(

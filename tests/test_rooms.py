@@ -62,6 +62,7 @@ FLOORS = {
         ["class_counts", "labels"],
         ["confusion", "settings", "statistics", "table_columns"],
         ["cells"],
+        ["oracle"],
         ["load", "mixture", "select"],
         ["alignment", "found"],
         ["replicates"],

@@ -54,7 +54,7 @@ def choice_of(cell: Cell, rates: Targets, draws: int = DRAWS) -> Choice | None:
     `rates` are those at which ROC curves are read, among them the rule's.
     """
     rule = cell.rule
-    if cell.chosen is None or cell.chosen.validation is None or not rule.selects:
+    if cell.chosen is None or cell.chosen.validation is None or not rule.selects or rule.reads_test:
         return None
     chosen = cell.chosen.validation
     records = [one.validation for one in cell.candidates if one.validation is not None]
@@ -106,5 +106,9 @@ def _values(arrays: TaskArrays, rule: Rule, scored: Sequence[Scored], counts: Co
     """What the rule goes by, [rivals, draws]."""
     rows = []
     for one in scored:
-        rows.append(arrays.resampled(one.targets, one.outputs, counts, headline=True)[rule.metric.name])
+        if rule.metric.listed:
+            values = arrays.resampled_partial(one.targets, one.outputs, counts)
+        else:
+            values = arrays.resampled(one.targets, one.outputs, counts, headline=True)
+        rows.append(values[rule.metric.name])
     return np.stack(rows)

@@ -32,6 +32,7 @@ class Metric:
     tabled   whether tables show it though it is no headline one
     mean_of  of which metric of its task's columns it is the mean ("auroc"); "" for none
     counts   whether it is a number of examples, which is written as a whole one
+    listed   whether the CSV file of a table has it, without interval, though no table prints it
     trivial  what scores that know nothing reach, or one answer for all examples; None where that depends on
              the data
     """
@@ -46,6 +47,7 @@ class Metric:
     mean_of: str = ""
     trivial: float | None = None
     counts: bool = False
+    listed: bool = False
 
     @property
     def family(self) -> str:
@@ -94,6 +96,10 @@ class Targets(Frozen):
 
 
 DEFAULT_TARGETS = Targets()
+
+# Where partial areas under ROC curves end (`partial_aucs`).
+PARTIAL_FPR, PARTIAL_TPR = 0.3, 0.9
+TWO_WAY_FPR, TWO_WAY_TPR = 0.3, 0.7
 
 # Training examples of a class of each group of `frequency_group`, in words.
 GROUP_SIZES = {"many": "more than 100", "medium": "20 to 100", "few": "fewer than 20"}
@@ -209,6 +215,39 @@ def macro_f1() -> Metric:
 def accuracy() -> Metric:
     """The share of all examples whose class is decided for."""
     return Metric("accuracy", "higher", "Accuracy (%)", "accuracy", 100.0, "headline")
+
+
+def partial_aucs(*, of: str = "", mean: bool = False) -> tuple[Metric, ...]:
+    """The partial areas of `trainer.metrics.partial`, `of` a column, or their mean over critical columns.
+
+    >>> [metric.name for metric in partial_aucs(mean=True)]
+    ['critical_partial_auc_tpr_90', 'critical_partial_auc_fpr_30', 'critical_two_way_partial_auc']
+    """
+    told = (
+        ("partial_auc_tpr_90", "Partial AUC, TPR ≥ 90 %", "partial AUC over TPR from 90 % on", 0.05),
+        ("partial_auc_fpr_30", "Partial AUC, FPR ≤ 30 %", "partial AUC over FPR up to 30 %", 0.5),
+        ("two_way_partial_auc", "Two-way partial AUC", "two-way partial AUC", None),
+    )
+    found = []
+    for name, header, words, trivial in told:
+        metric = Metric(
+            name=_of_column(name, of),
+            better="higher",
+            header=header + _of_words(of),
+            words=words + _of_words(of),
+            trivial=trivial,
+            listed=True,
+        )
+        if mean:
+            metric = replace(
+                metric,
+                name=f"critical_{name}",
+                header=f"Critical {header[0].lower()}{header[1:]}",
+                words=f"mean critical {words}",
+                mean_of=name,
+            )
+        found.append(metric)
+    return tuple(found)
 
 
 def calibration_error(*, tabled: bool, of: str = "") -> Metric:

@@ -81,8 +81,9 @@ Rule = Annotated[
     str | None,
     typer.Option(
         "--rule",
-        help="Selection rule; it reads validation results only; default: ensemble-val- and what steers the "
-        "task, like ensemble-val-auroc.",
+        help="Selection rule: steering (default; what steers the task, like ensemble-val-auroc), "
+        "val_fpr_at_tpr_98 or another rate, partial_auc; they read validation only. For tables and explain "
+        "also oracle, which reads test and says so.",
     ),
 ]
 TrackingUri = Annotated[

@@ -209,7 +209,7 @@ def write_tables_of(
         console.print(Text(made.printed(console.width)), soft_wrap=True)
     _say_damage(console, made, manifest.name)
     if unwritten is None and not is_empty:
-        console.print(Text(f"tables: {root / 'tables' / manifest.name}/"), soft_wrap=True)
+        console.print(Text(f"tables: {root / 'tables' / _folder(made, manifest.name)}/"), soft_wrap=True)
     elif unwritten is not None and isinstance(unwritten.__cause__, OSError):
         if unwritten.__cause__.errno not in _READ_ONLY:
             raise unwritten
@@ -228,14 +228,24 @@ def _say_damage(console: Console, made: Tables, sweep: str) -> None:
         console.print(Text(words), soft_wrap=True)
 
 
+def _folder(made: Tables, sweep: str) -> Path:
+    """Where a sweep's tables and figures stand, each below a folder of theirs."""
+    is_oracle = any(cell.rule.reads_test for cell in made.cells)
+    return Path(sweep) / "oracle" if is_oracle else Path(sweep)
+
+
 def _write(made: Tables, sweep: str, root: Path, *, log_fpr: bool) -> StoreError | None:
-    """Write tables and figures below an output folder; returns what kept them from it."""
+    """Write tables and figures below an output folder; returns what kept them from it.
+
+    What the oracle chose stands in a folder below, and takes no table's place.
+    """
     from analysis.pictures import write_figures
     from analysis.tables import write_made
 
+    folder = _folder(made, sweep)
     try:
-        write_made(made, sweep, root / "tables" / sweep, root)
-        write_figures(made, root / "figures" / sweep, root, log_fpr=log_fpr)
+        write_made(made, sweep, root / "tables" / folder, root)
+        write_figures(made, root / "figures" / folder, root, log_fpr=log_fpr)
     except StoreError as error:
         return error
     return None

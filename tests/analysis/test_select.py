@@ -7,6 +7,7 @@ import pytest
 from analysis.records import ValidationRecord
 from analysis.select import decided_by, ranked, rule_of, rules_of, select
 from search_spaces.config import DEFAULT_TARGETS, Targets
+from search_spaces.config.metrics import partial_aucs
 from search_spaces.errors import InputError
 from tests.analysis.stored_sweep import CIFAR, LONG_TAIL
 
@@ -16,6 +17,7 @@ DEFAULT = rule_of(CIFAR, None, DEFAULT_TARGETS)
 
 def record(trial_id: str, auroc: float = 0.9, **changes: float) -> ValidationRecord:
     metrics = {"auroc": auroc, "fpr_at_tpr_98": 0.5, "fpr_at_tpr_95": 0.4, "fpr_at_tpr_90": 0.3}
+    metrics |= dict.fromkeys((metric.name for metric in partial_aucs()), auroc)
     metrics.update({k: v for k, v in changes.items() if k in metrics})
     found = int(changes.get("found", 10))
     return ValidationRecord(trial_id, found, 10, metrics, mean_steering=changes.get("mean", auroc))

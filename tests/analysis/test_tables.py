@@ -81,7 +81,7 @@ def test_nothing_is_written_when_results_contradict_each_other(builder: SweepBui
 def test_an_unknown_rule_is_an_input_error(builder: SweepBuilder) -> None:
     builder.add(trial(Bce()))
     with pytest.raises(InputError, match="known: ensemble-val-auroc"):
-        make_tables(builder.store, builder.manifest(), rule="oracle")
+        make_tables(builder.store, builder.manifest(), rule="luck")
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_temporary_one(

@@ -22,8 +22,10 @@ from numpy.typing import ArrayLike
 
 from search_spaces.config import DEFAULT_TARGETS, Targets
 from search_spaces.config.metrics import fpr_at_tpr as fpr_metric
+from search_spaces.config.metrics import partial_aucs
 from search_spaces.config.metrics import tpr_at_fpr as tpr_metric
 from search_spaces.errors import InputError
+from trainer.metrics.partial import partial_areas
 from trainer.metrics.ranking import Floats, Ranking, checked, rank, reason
 
 
@@ -201,16 +203,17 @@ def summarize_rows(
     """All metrics of rows of scores [rows, N] against the same targets [N]: a value [rows] for each name.
 
     Names: auroc, fpr_at_tpr_98 and others of `rates`, tpr_at_fpr_1 and others of `rates`, average_precision,
-    balanced_accuracy (at 0). A row with a NaN score gets NaN; the other rows do not suffer from it. Where 0
-    is not the threshold at which the scores' loss decides (`decides_at_zero`), balanced_accuracy is
-    undefined: NaN.
+    balanced_accuracy (at 0), and the partial areas of `trainer.metrics.partial`. A row with a NaN score gets
+    NaN; the other rows do not suffer from it. Where 0 is not the threshold at which the scores' loss decides
+    (`decides_at_zero`), balanced_accuracy is undefined: NaN.
     """
     positive, rows = checked(targets, scores)
     fprs = {fpr_metric(rate).name: rate for rate in rates.tpr}
     tprs = {tpr_metric(rate).name: rate for rate in rates.fpr}
     undefined = np.full(len(rows), np.nan)
     if reason(positive, rows[:0]):  # without a positive, or without a negative, there is no ranking
-        return dict.fromkeys(["auroc", *fprs, *tprs, "average_precision", "balanced_accuracy"], undefined)
+        names = ["auroc", *fprs, *tprs, "average_precision", "balanced_accuracy"]
+        return dict.fromkeys([*names, *(metric.name for metric in partial_aucs())], undefined)
     ranking = rank(positive, rows)
     found = {"auroc": _auroc(ranking)}
     for name, rate in fprs.items():
@@ -219,6 +222,7 @@ def summarize_rows(
         found[name] = _tpr_at_fpr(ranking, rate)
     found["average_precision"] = _average_precision(ranking)
     found["balanced_accuracy"] = _balanced_accuracy(ranking, 0.0) if decides_at_zero else undefined
+    found |= partial_areas(ranking)
     without = np.isnan(rows).any(axis=1)
     return {name: np.where(without, np.nan, values) for name, values in found.items()}
 

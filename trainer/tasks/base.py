@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from search_spaces.config import DEFAULT_TARGETS, Metric, Targets, Task
-from search_spaces.config.metrics import Role, auroc, fpr_at_tpr
+from search_spaces.config.metrics import Role, fpr_at_tpr
+from trainer.metrics.partial import resampled_partial_areas
 from trainer.metrics.ranking import Floats
 from trainer.metrics.resampled import Counts, ranking_metrics
 from trainer.metrics.resolution import positives_to_resolve
@@ -184,16 +185,38 @@ class TaskArrays(ABC):
     ) -> dict[str, Floats]:
         """Those metrics of `resampled` that follow from the columns' ranking, read at `rates`."""
         known = self.names(*_ROLES)
-        areas, found = [], {}
+        of_columns, found = [], {}
         for column in self.columns(targets, outputs):
             values = ranking_metrics(column.scores[0], column.positive, column.negative, counts, rates)
-            areas.append(values[auroc().name])
+            of_columns.append(values)
             for name, value in values.items():
                 found[column_metric(name, column.name, known)] = value
+        return found | self.column_means(of_columns)
+
+    def column_means(self, of_columns: Sequence[Mapping[str, Floats]]) -> dict[str, Floats]:
+        """Those metrics that are means of a metric of all columns, of the columns' values by name."""
+        found = {}
         for metric in self.metrics:
-            if metric.mean_of == auroc().name:
-                found[metric.name] = np.mean(areas, axis=0)
+            if metric.mean_of and metric.mean_of in of_columns[0]:
+                found[metric.name] = np.mean([values[metric.mean_of] for values in of_columns], axis=0)
         return found
+
+    def resampled_partial(
+        self, targets: NDArray[Any], outputs: NDArray[Any], counts: Counts
+    ) -> dict[str, Floats]:
+        """The partial areas of one row of outputs on resampled sets: a value [draws] for each name.
+
+        `counts` as `resampled` takes them, whose values do without these areas: they take longer than all.
+        """
+        known = self.names(*_ROLES)
+        of_columns, found = [], {}
+        for column in self.columns(targets, outputs):
+            taken = column.positive | column.negative
+            values = resampled_partial_areas(column.scores[0][taken], column.positive[taken], counts[taken])
+            of_columns.append(values)
+            for name, value in values.items():
+                found[column_metric(name, column.name, known)] = value
+        return found | self.column_means(of_columns)
 
     def unresolved(self, targets: ArrayLike, outputs: ArrayLike, *, share: float = 1.0) -> frozenset[str]:
         """Names of the metrics at a true positive rate for which there are too few positives.

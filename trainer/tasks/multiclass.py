@@ -143,15 +143,14 @@ class MultiClassArrays(TaskArrays):
     def _ranking_metrics(self, classes: NDArray[np.int64], logits: Floats) -> dict[str, Floats]:
         known = {metric.name for metric in self.metrics}
         found: dict[str, Floats] = {}
-        areas = []
+        of_columns = []
         for column in self.columns(classes, logits):
             values = ranking.summarize_rows(column.positive, column.scores, rates=self.rates)
-            areas.append(values["auroc"])
+            of_columns.append(values)
             for name, value in values.items():
                 if f"{name}/{column.name}" in known:
                     found[f"{name}/{column.name}"] = value
-        found["critical_auroc"] = np.mean(areas, axis=0)
-        return found
+        return found | self.column_means(of_columns)
 
     def _decision_metrics(self, classes: NDArray[np.int64], logits: Floats) -> dict[str, float]:
         decided, count = metrics.decisions(logits), len(self.task.classes)

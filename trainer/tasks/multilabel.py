@@ -139,17 +139,19 @@ class MultiLabelArrays(TaskArrays):
         """Areas and rates of each label, and their means over all labels."""
         known = {metric.name for metric in self.metrics}
         found: dict[str, Floats] = {}
-        areas, precisions = [], []
+        areas, precisions, of_critical = [], [], []
         for place, name in enumerate(self.names_of_labels):
             values = ranking.summarize_rows(sets[:, place], logits[:, :, place], rates=self.rates)
             areas.append(values["auroc"])
             precisions.append(values["average_precision"])
+            if place in self.critical:
+                of_critical.append(values)
             for metric, value in values.items():
                 if f"{metric}/{name}" in known:
                     found[f"{metric}/{name}"] = value
         found["macro_auroc"] = np.mean(areas, axis=0)
         found["mean_average_precision"] = np.mean(precisions, axis=0)
-        return found
+        return found | self.column_means(of_critical)
 
     def _calibration(self, sets: NDArray[np.bool_], logits: Floats) -> dict[str, Floats]:
         """Of the decisions at score 0, of each label, and the mean over labels."""

@@ -16,6 +16,7 @@ from search_spaces.config.metrics import (
     balanced_accuracy,
     calibration_error,
     fpr_at_tpr,
+    partial_aucs,
     tpr_at_fpr,
 )
 from search_spaces.config.sources.named import Digits
@@ -99,9 +100,10 @@ class Binary(Task):
         return "auroc"
 
     def metrics(self, targets: Targets) -> tuple[Metric, ...]:
-        """AUROC, the rates of the targets, average precision, balanced accuracy at score 0, calibration.
+        """AUROC, the rates of the targets, average precision, balanced accuracy at score 0.
 
-        Tables leave calibration out: those of binary tasks are the paper's.
+        Tables leave out calibration, and partial areas, which are in their CSV files: those of binary tasks
+        are the paper's.
         """
         return (
             auroc(),
@@ -110,6 +112,7 @@ class Binary(Task):
             Metric("average_precision", "higher", "AP", "average precision", role="curve"),
             balanced_accuracy(2),
             calibration_error(tabled=False),
+            *partial_aucs(),
         )
 
     def columns(self, comparison: Comparison) -> tuple[str, ...]:

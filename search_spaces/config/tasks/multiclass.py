@@ -20,6 +20,7 @@ from search_spaces.config.metrics import (
     fpr_at_tpr,
     group_recalls,
     macro_f1,
+    partial_aucs,
     recall,
     tpr_at_fpr,
 )
@@ -170,12 +171,14 @@ class MultiClass(Task):
             balanced_accuracy(len(self.classes), role="headline"),
             *group_recalls(),
             calibration_error(tabled=True),
+            *partial_aucs(mean=True),
         ]
         critical = self.columns("one_vs_rest")
         for label in critical:
             found += [fpr_at_tpr(rate, of=label) for rate in targets.tpr]
         for label in critical:
             found.append(auroc(of=label, role="curve"))
+            found += partial_aucs(of=label)
         for label in map(str, self.classes):
             is_headline = label in critical or len(self.classes) <= MOST_OF_ONE_CLASS
             found.append(recall(of=label, role="headline" if is_headline else "summary"))

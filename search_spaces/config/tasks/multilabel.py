@@ -19,6 +19,7 @@ from search_spaces.config.metrics import (
     decision_metrics,
     fpr_at_tpr,
     of_labels,
+    partial_aucs,
     tpr_at_fpr,
 )
 from search_spaces.config.sources.mosaics import DigitMosaic
@@ -143,10 +144,11 @@ class MultiLabel(Task):
 
         The F1 of a label that is not critical is no headline metric where there are many labels.
         """
-        found = list(of_labels())
+        found = [*of_labels(), *partial_aucs(mean=True)]
         critical = self.columns("one_vs_rest")
         for label in critical:
             found += [fpr_at_tpr(rate, of=label) for rate in targets.tpr]
+            found += partial_aucs(of=label)
         for label in map(str, self.classes):
             is_headline = label in critical or len(self.classes) <= MOST_OF_ONE_LABEL
             found += decision_metrics(of=label, role="headline" if is_headline else "summary")

@@ -101,6 +101,9 @@ def test_a_metric_has_its_target_in_per_cent_in_its_name() -> None:
         "average_precision",
         "balanced_accuracy",
         "calibration_error",
+        "partial_auc_tpr_90",
+        "partial_auc_fpr_30",
+        "two_way_partial_auc",
     ]
 
 
