@@ -12,6 +12,9 @@ confusion-<trial>.png   of several classes: what each is taken for, before the r
                         the difference
 recall-<number>.png     of several classes: the recall of each in every row, a file per block
 classes.png             of several classes: training images of each, and in which shares samplers draw them
+precision-recall-<trial>.png   of label sets: precision and recall of each label, and what is decided at 0.5
+                        and at its threshold of validation
+co-occurrence-<number>.png   of label sets: which labels stand together, a file per block
 """
 
 from __future__ import annotations
@@ -22,23 +25,27 @@ from pathlib import Path
 
 from analysis.cells import Cell
 from analysis.class_counts import class_counts
+from analysis.co_occurrence import co_occurrence_frame, co_occurrences
 from analysis.confusion import confusions
+from analysis.label_curves import cells_of_label_sets, precision_recall_frame
 from analysis.numbers.reliability import reliability_frame
 from analysis.numbers.roc import roc_frame
 from analysis.render.figures import table_figure
 from analysis.render.heat import confusion_figure, recall_figure
 from analysis.render.images import Picture, png, svg
+from analysis.render.label_panels import precision_recall_figure, shown_labels
 from analysis.render.reliability import reliability_figure
 from analysis.render.roc import roc_picture
 from analysis.render.roc_figure import roc_figure
 from analysis.render.shares import classes_figure
+from analysis.render.together import co_occurrence_figure
 from analysis.statistics.bands import roc_bands
 from analysis.statistics.calibration import Calibrated
 from analysis.table_columns import MOST_PRINTED
 from analysis.tables import Tables, csv, write_whole
 
 _OURS = re.compile(
-    r"(roc|reliability)-[0-9a-f]{16}\.(png|svg|csv)"
+    r"((roc|reliability|precision-recall)-[0-9a-f]{16}|co-occurrence-[0-9]+)\.(png|svg|csv)"
     r"|(confusion-[0-9a-f]{16}|recall-[0-9]+|classes)\.(png|svg)"
 )
 
@@ -72,6 +79,7 @@ def pictures(tables: Tables, *, log_fpr: bool = False) -> Iterator[Picture]:
     yield from _rocs(tables, log_fpr=log_fpr)
     yield from _reliabilities(tables)
     yield from _of_classes(tables)
+    yield from _of_label_sets(tables)
 
 
 def _rocs(tables: Tables, *, log_fpr: bool) -> Iterator[Picture]:
@@ -91,9 +99,11 @@ def _rocs(tables: Tables, *, log_fpr: bool) -> Iterator[Picture]:
 
 
 def _reliabilities(tables: Tables) -> Iterator[Picture]:
-    """The reliability diagram of each cell's critical classes; none without calibration."""
+    """The reliability diagram of each cell's critical classes, or labels; none without calibration."""
     for cell in tables.cells:
         printed = cell.data.columns("one_vs_rest")[:MOST_PRINTED]
+        if cell.data.has_label_sets:
+            printed = shown_labels(cell)
         calibrated = [one for one in tables.calibrated.get(cell.chosen_id, ()) if one.column in printed]
         classes: dict[str, list[Calibrated]] = {}
         for one in calibrated:
@@ -117,3 +127,17 @@ def _of_classes(tables: Tables) -> Iterator[Picture]:
     counted = class_counts(tables.cells)
     if counted:
         yield Picture("classes", "Classes and samplers", classes_figure(counted))
+
+
+def _of_label_sets(tables: Tables) -> Iterator[Picture]:
+    """The figures of label sets, beside their reliability diagrams."""
+    for cell in cells_of_label_sets(tables.cells):
+        if cell.test is not None:
+            numbers = precision_recall_frame(cell.test)
+            figure = precision_recall_figure(cell, cell.test, numbers)
+            words = f"Precision and recall of each label on test: {cell.block}, {cell.row}"
+            yield Picture(f"precision-recall-{cell.chosen_id}", words, figure, numbers)
+    for number, block in enumerate(co_occurrences(tables.cells), start=1):
+        words = f"Labels that stand together: {block.block}"
+        figure, numbers = co_occurrence_figure(block), co_occurrence_frame(block)
+        yield Picture(f"co-occurrence-{number}", words, figure, numbers)

@@ -34,6 +34,7 @@ class ReplicateSource:
     compiled         whether its network was compiled for training
     counts           training examples per class (`TaskArrays.drawn_counts`); None where the result has none
     seconds          its share of the time that training took; None where the result does not say
+    label_pairs      training examples with both of two labels; None where the result has none
     """
 
     seed: int
@@ -51,6 +52,7 @@ class ReplicateSource:
     compiled: bool = False
     counts: tuple[int, ...] | None = None
     seconds: float | None = None
+    label_pairs: tuple[tuple[int, ...], ...] | None = None
 
 
 @dataclass(frozen=True)

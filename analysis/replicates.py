@@ -45,6 +45,7 @@ def replicate_source(store: Store, config: TrialConfig, done: Done, origin: str)
         compiled=result.get("compiled") is True,
         counts=task_arrays(config.data).drawn_counts(result.get("counts") or {}),
         seconds=_seconds(result),
+        label_pairs=_label_pairs(config, result),
     )
 
 
@@ -135,3 +136,16 @@ def _front(text: str) -> str:
 def _seconds(result: Mapping[str, Any]) -> float | None:
     value = result.get("wall_seconds")
     return float(value) if isinstance(value, int | float) else None
+
+
+def _label_pairs(config: TrialConfig, result: Mapping[str, Any]) -> tuple[tuple[int, ...], ...] | None:
+    """Of label sets, as a result tells them; None of other tasks, and of results that do not."""
+    pairs, labels = result.get("label_pairs"), len(config.data.labels)
+    if not config.data.has_label_sets or not isinstance(pairs, list) or len(pairs) != labels:
+        return None
+    rows = []
+    for row in pairs:
+        if not isinstance(row, list) or len(row) != labels or not all(isinstance(n, int) for n in row):
+            return None
+        rows.append(tuple(row))
+    return tuple(rows)

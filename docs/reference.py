@@ -22,9 +22,11 @@ from pydantic import BaseModel
 
 import analysis.calibration_frame
 import analysis.class_counts
+import analysis.co_occurrence
 import analysis.comparison_frame
 import analysis.confusion
 import analysis.frames
+import analysis.label_curves
 import analysis.labels
 import analysis.numbers.reliability
 import analysis.numbers.roc
@@ -323,6 +325,10 @@ def _files() -> Iterator[str]:
     yield _entries(analysis.class_counts.class_frame, ("column", "meaning"))
     yield "### `labels.csv`"
     yield _entries(analysis.labels.label_frame, ("column", "meaning"))
+    yield "### `precision-recall-TRIAL.csv`"
+    yield _entries(analysis.label_curves.precision_recall_frame, ("column", "meaning"))
+    yield "### `co-occurrence-NUMBER.csv`"
+    yield _entries(analysis.co_occurrence.co_occurrence_frame, ("column", "meaning"))
     yield "### `provenance.json`"
     yield _entries(analysis.provenance.provenance)
     yield "#### An entry of its `cells`"

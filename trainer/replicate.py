@@ -76,6 +76,7 @@ class Replicate:
         self.sampled = resampled(config.sampler, self.train_indices, data.pool.targets, self.seed)
         drawn = data.pool.targets[self.train_indices]
         self.counts = setup.arrays.count_facts(drawn.numpy())
+        self.label_pairs = setup.arrays.label_pairs(drawn.numpy())
         target_counts = setup.tensors.target_counts(drawn)
         ratio = config.data.ratio or setup.tensors.ratio_of(target_counts)
         self.loss = make_loss(config.loss, TrainingFacts(target_counts, ratio, len(drawn)), device)

@@ -23,6 +23,7 @@ commit           of the program
 data_sha256      hash of pixels, targets, ids and groups of its splits
 preparation      number of the way in which files were read; a version that reads them otherwise has another
 counts           examples: of each role or class in training, of validation, of test
+label_pairs      of label sets: training examples with both of two labels, a row per label, as the task orders
 """
 
 from __future__ import annotations
@@ -159,7 +160,7 @@ def _write_replicate(
 
 def _result(attempt: Attempt, replicate: Replicate) -> dict[str, Any]:
     data = attempt.data
-    facts = {
+    facts: dict[str, Any] = {
         "state": replicate.state,
         "reason": replicate.reason,
         "scored_epochs": replicate.scored.epochs,
@@ -181,6 +182,8 @@ def _result(attempt: Attempt, replicate: Replicate) -> dict[str, Any]:
             "test": len(data.test),
         },
     }
+    if replicate.label_pairs is not None:
+        facts["label_pairs"] = replicate.label_pairs
     return trial_schema.labelled(facts)
 
 

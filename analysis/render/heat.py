@@ -54,13 +54,13 @@ def confusion_figure(found: Confusion) -> Figure:
     FigureCanvasAgg(figure)
     grid = figure.subplots(1, len(panels), squeeze=False)[0]
     for axes, title, (_, values, is_difference) in zip(grid, titles, panels, strict=True):
-        image = _draw(axes, values, is_difference=is_difference)
+        image = draw_rates(axes, values, is_difference=is_difference)
         mark_classes(axes, found.names, "x")
         mark_classes(axes, found.names, "y")
         axes.set_xlabel("taken for", fontsize=_SMALL)
         axes.set_ylabel("true class", fontsize=_SMALL)
         axes.set_title(title, fontsize=_SMALL)
-        _bar(figure, axes, image)
+        colour_bar(figure, axes, image)
     figure.suptitle(above, fontsize=_TITLE)
     return figure
 
@@ -80,12 +80,12 @@ def recall_figure(cells: Sequence[Cell]) -> Figure:
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
-    image = _draw(axes, values, is_difference=False, square=False)
+    image = draw_rates(axes, values, square=False)
     mark_classes(axes, class_names(cells[0].data), "x")
     axes.set_yticks(range(len(names)), names)
     axes.set_xlabel("class", fontsize=_SMALL)
     axes.tick_params(axis="y", colors=INK, labelsize=_SMALL, length=0)
-    _bar(figure, axes, image)
+    colour_bar(figure, axes, image)
     words = f"{cells[0].block}: recall of each class (%), test ensemble"
     figure.suptitle(fitted(words, _TITLE, width - 0.3), fontsize=_TITLE)
     return figure
@@ -99,7 +99,8 @@ def _shares(matrix: Matrix) -> _Rates:
     return shares
 
 
-def _draw(axes: Axes, values: _Rates, *, is_difference: bool, square: bool = True) -> AxesImage:
+def draw_rates(axes: Axes, values: _Rates, *, is_difference: bool = False, square: bool = True) -> AxesImage:
+    """Rates in %, or differences of rates, [rows, columns] as fields; what is NaN stays blank."""
     limits: dict[str, Any] = {"cmap": "Blues", "vmin": 0, "vmax": 100}
     if is_difference:
         largest = float(np.nanmax(np.abs(values), initial=1.0))
@@ -121,7 +122,8 @@ def _write(axes: Axes, values: _Rates, *, is_difference: bool) -> None:
         axes.text(column, row, text, ha="center", va="center", fontsize=TINY, color=color)
 
 
-def _bar(figure: Figure, axes: Axes, image: AxesImage) -> None:
+def colour_bar(figure: Figure, axes: Axes, image: AxesImage) -> None:
+    """What the colours of the fields mean."""
     bar = figure.colorbar(image, ax=axes, shrink=0.75, pad=0.02)
     bar.ax.tick_params(colors=INK, labelsize=TINY, length=2)
     bar.outline.set_visible(False)

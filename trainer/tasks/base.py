@@ -88,6 +88,10 @@ class TaskArrays(ABC):
     def count_facts(self, targets: NDArray[np.generic]) -> dict[str, int]:
         """The training targets [N] of a replicate, counted, by the names under which a result has them."""
 
+    def label_pairs(self, targets: NDArray[np.generic]) -> list[list[int]] | None:
+        """How many of the targets [N] have both of two labels, [L][L]; None of a task without label sets."""
+        return None
+
     @abstractmethod
     def drawn_counts(self, facts: Mapping[str, Any]) -> tuple[int, ...] | None:
         """Training examples per class, as losses know them, of what a result says; None where it does not.

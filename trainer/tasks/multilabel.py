@@ -98,6 +98,12 @@ class MultiLabelArrays(TaskArrays):
         counts = label_counts(targets.astype(np.int64), len(names))
         return {**dict(zip(names, counts, strict=True)), _EXAMPLES: len(targets)}
 
+    def label_pairs(self, targets: NDArray[np.generic]) -> list[list[int]]:
+        """See `TaskArrays`; the diagonal counts the examples with each label."""
+        sets = np.asarray(targets).astype(np.int64)
+        pairs: list[list[int]] = (sets.T @ sets).tolist()
+        return pairs
+
     def drawn_counts(self, facts: Mapping[str, Any]) -> tuple[int, ...] | None:
         """Training examples with each label, in the task's order."""
         found = [facts.get(f"train/{label}") for label in self.task.classes]
