@@ -21,7 +21,7 @@ from trainer.data.sources.images import Origin
 from trainer.data.sources.parquet import parquet_files
 from trainer.data.sources.paths import child, readable
 
-_TABLES = (".csv", ".parquet")
+TABLE_ENDINGS = (".csv", ".parquet")
 _SPLITS: tuple[Origin, ...] = ("train", "validation", "test")
 
 
@@ -61,7 +61,7 @@ class Table:
 def manifest_files(source: Manifest, data_dir: Path) -> list[tuple[Origin | None, Path]]:
     """The files of a table, with the splits that their names tell. Raises DataError where there are none."""
     path = _below(data_dir, source.file)
-    if path.suffix.lower() in _TABLES:
+    if path.suffix.lower() in TABLE_ENDINGS:
         if not path.is_file():
             raise DataError(f"manifest {source.file}: expected a table {readable(path)}, found none")
         return [(None, path)]
@@ -70,7 +70,7 @@ def manifest_files(source: Manifest, data_dir: Path) -> list[tuple[Origin | None
         found += [(origin, one) for one in parquet_files(path, origin)]
     if not any(origin == "train" for origin, _ in found):
         raise DataError(
-            f"manifest {source.file}: expected a file ending {' or '.join(_TABLES)}, or a folder with "
+            f"manifest {source.file}: expected a file ending {' or '.join(TABLE_ENDINGS)}, or a folder with "
             f"train.parquet or train-00000-of-00005.parquet and so on, found none at {readable(path)}"
         )
     return found
@@ -80,7 +80,7 @@ def read_tables(source: Manifest, data_dir: Path) -> list[Table]:
     """All tables. Raises DataError for files that cannot be read, and for images outside of the folder."""
     tables = [_read(source, data_dir, path, origin) for origin, path in manifest_files(source, data_dir)]
     if len({table.is_files for table in tables}) > 1:
-        raise DataError(f"manifest {source.file}: expected paths or bytes of images in all files, found both")
+        raise Malformed(f"manifest {source.file}: expected paths or bytes of images in all files, found both")
     return tables
 
 
@@ -92,7 +92,7 @@ def _read(source: Manifest, data_dir: Path, path: Path, origin: Origin | None) -
             return _of_parquet(source, data_dir, path, origin, file)
     except (pa.ArrowException, OSError, UnicodeDecodeError, OverflowError) as error:
         told = str(error).splitlines()[0]
-        raise DataError(f"{readable(path)}: expected a table, could not read it: {told}") from error
+        raise Malformed(f"{readable(path)}: expected a table, could not read it: {told}") from error
 
 
 def _of_csv(source: Manifest, data_dir: Path, path: Path) -> Table:
@@ -173,13 +173,13 @@ def _with_paths(
         images.append(Encoded(place, readable(clean)))
         names.append(readable(clean))
     if outside:
-        raise DataError(
+        raise Malformed(
             f"{readable(path)}: expected paths of images inside the folder {readable(root)}, found "
             f"{count(len(outside), 'other')}: {some_of(outside)}"
         )
     if twice:
         found = count(len(twice), "repetition")
-        raise DataError(f"{readable(path)}: expected every image once, found {found}: {some_of(twice)}")
+        raise Malformed(f"{readable(path)}: expected every image once, found {found}: {some_of(twice)}")
     return Table(path, origin, len(images), columns, images, names, is_files=True)
 
 
