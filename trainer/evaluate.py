@@ -32,6 +32,7 @@ class Evaluation:
     targets    [N], as the task has them; of a task's split in the order in which tables have the examples
     outputs    float64 [N] or [N, K]: scores averaged over replicates, in the same order
     undefined  why metrics are NaN, or None
+    groups     [N], the hashed group of each example, in the same order; None where there are no groups
     """
 
     replicates: Mapping[int, Mapping[str, float]]
@@ -41,6 +42,7 @@ class Evaluation:
     targets: NDArray[np.generic]
     outputs: NDArray[np.float64]
     undefined: str | None
+    groups: NDArray[np.str_] | None = None
 
 
 def evaluate(
@@ -62,7 +64,8 @@ def evaluate(
     chosen = data.validation if split == "validation" else data.test
     found = evaluate_images(config, store, chosen.pixels, chosen.targets.numpy(), device)
     order = np.argsort(chosen.ids.astype(np.str_))
-    return replace(found, targets=found.targets[order], outputs=found.outputs[order])
+    groups = None if chosen.groups is None else chosen.groups[order]
+    return replace(found, targets=found.targets[order], outputs=found.outputs[order], groups=groups)
 
 
 def evaluate_images(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -33,7 +34,7 @@ OwnData = Annotated[
         "--data",
         parser=folder,
         metavar="FOLDER",
-        help="A folder of other images, with a folder per class (and splits, or not).",
+        help="Other images: a folder with one per class (and splits, or not); of label sets a table.",
     ),
 ]
 ClassOf = Annotated[
@@ -41,7 +42,7 @@ ClassOf = Annotated[
     typer.Option(
         "--class",
         metavar="FOLDER=CLASS",
-        help="With --data: which class of the trial a folder holds.",
+        help="With --data: which class of the trial a folder holds, or which label a column.",
     ),
 ]
 
@@ -73,9 +74,7 @@ def evaluate(
     if data is None and class_of:
         raise InputError("--class: expected --data too, given none")
     if data is not None and (dataset is not None or split != "test"):
-        raise InputError(
-            "--data: expected neither --dataset nor --split, as all of the folder's images are scored"
-        )
+        raise InputError("--data: expected neither --dataset nor --split, as all of its images are scored")
     store = Store(output)
     config = as_called(store, stored_config(store, trial))
     check_weights(store, config)
@@ -118,8 +117,9 @@ def _evaluate_folder(
     data_dir: Path | None,
     device: Any,
 ) -> None:
-    """Score the images of a folder, and say which class each of its folders stood for."""
+    """Score the images of a folder or a table, and say which class each of its folders or columns is."""
     from trainer.data.other_images import is_scaled_by_its_pool, read_other_images
+    from trainer.data.other_table import read_other_table
     from trainer.data.sources.paths import readable
     from trainer.data.task import load_task
     from trainer.evaluate import evaluate_images
@@ -129,8 +129,10 @@ def _evaluate_folder(
         own = load_task(config.data, data_dir)
         _say_other_data(console, config, store, own.sha256)
         shape, limits = (own.image_shape[0], own.image_shape[1]), own.splits.limits
-    images = read_other_images(folder, config.data, shape, classes, limits)
-    found = evaluate_images(config, store, images.pixels, images.targets, device)
+    read = read_other_table if config.data.has_label_sets else read_other_images
+    images = read(folder, config.data, shape, classes, limits)
+    scored = evaluate_images(config, store, images.pixels, images.targets, device)
+    found = replace(scored, groups=images.groups)
     say_what(console, config)
     _say_classes(console, images, config)
     print_evaluation(console, found, readable(images.part), config)
@@ -140,14 +142,15 @@ def _evaluate_folder(
 def _say_classes(console: Console, images: OtherImages, config: TrialConfig) -> None:
     from trainer.data.sources.paths import readable
 
+    kind = "label" if config.data.has_label_sets else "class"
     for name, label in images.classes.items():
-        line = f"folder {readable(name)}"
+        line = f"{images.holder} {readable(name)}"
         if name != str(label):
-            line += f": the trial's class {label}"
+            line += f": the trial's {kind} {label}"
         console.print(Text(line), soft_wrap=True)
     for label in config.data.labels:
         if label not in images.classes.values():
-            console.print(Text(f"no folder holds the trial's class {label}"), soft_wrap=True)
+            console.print(Text(f"no {images.holder} holds the trial's {kind} {label}"), soft_wrap=True)
     for part in images.left_out:
         console.print(Text(f"left out: {part}"), soft_wrap=True)
 

@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from analysis.render.escape import markdown_text
-from analysis.statistics.resampled import bootstrap_intervals, examples_key
-from search_spaces.config import DEFAULT_TARGETS
 from search_spaces.errors import InputError
 from search_spaces.labels import trial_label
 from search_spaces.words import count
+from sweeps.cli.metric_report import metric_report
+from sweeps.cli.metric_words import MISSING, value_words
 from sweeps.cli.threshold_report import rates_of, unresolved_lines
-from sweeps.cli.trial_report import MISSING, header_words, interval_words, value_words
 
 if TYPE_CHECKING:
     from trainer.export.folder import ModelFacts
@@ -82,17 +81,18 @@ def _metrics(leaving: Exported) -> list[str]:
 
     config, found = leaving.config, leaving.outputs("test")
     arrays = task_arrays(config.data)
+    report = metric_report(config, found.targets, found.outputs, found.groups)
     summary = arrays.summarize(found.targets, found.outputs, decides_at_zero=config.loss.decides_at_zero)
-    key = examples_key(config.data, found.targets)
-    intervals = bootstrap_intervals(arrays, found.targets, found.outputs, key=key)
     rows = []
-    for metric in config.data.headline(DEFAULT_TARGETS):
-        interval = intervals.get(metric.name)
-        ends = MISSING if interval is None else interval_words(metric, interval.low, interval.high)
-        rows.append((header_words(metric), value_words(metric, summary[metric.name]), ends))
+    for row in report.rows:
+        rows.append((row.header, value_words(row.metric, summary[row.metric.name]), row.interval))
     told = f"{count(len(found.targets), 'example')}, {arrays.count_words(found.targets)}"
     lines = ["## Metrics on the test split", "", f"Of the stored scores: {told}.", ""]
-    lines += _table(("metric", "value", "95 % interval (other test examples)"), rows)
+    lines += _table(("metric", "value", "95 % interval"), rows)
+    if report.has_intervals:
+        lines += ["", f"Intervals draw {report.drawn}."]
+    for note in report.notes:
+        lines += ["", f"{markdown_text(note)}."]
     reason = arrays.undefined_reason(found.targets, found.outputs)
     return lines if reason is None else [*lines, "", f"{MISSING}: {reason}"]
 
@@ -144,7 +144,8 @@ def _limits(leaving: Exported, facts: ModelFacts, compared: str) -> list[str]:
         lines.append(f"- {name}: at most {difference:.1e} from the trainer's float32 scores.")
     lines += [
         f"- {markdown_text(compared)}. Differences are relative to max(1, |score|).",
-        "- Intervals tell of other test examples of the same kind, not of other hospitals, cameras or years: "
+        "- Intervals tell of other test examples, or patients, of the same kind, not of other hospitals, "
+        "cameras or years: "
         "`almsweep evaluate TRIAL --data FOLDER` judges it on those at these thresholds.",
     ]
     ended = leaving.store.replicates.ended(leaving.config.trial_id)

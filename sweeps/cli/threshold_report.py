@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from search_spaces.errors import StoreError
-from sweeps.cli.trial_report import MISSING
+from sweeps.cli.metric_words import MISSING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from search_spaces.words import count
+from sweeps.cli.metric_words import MISSING, header_words, value_words
 
 if TYPE_CHECKING:
     from search_spaces.config import Metric, TrialConfig
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from trainer.store import Store
 
 MOST_COLUMNS = 8  # of a table that fits a terminal
-MISSING = "–"
 
 
 def say_what(console: Console, config: TrialConfig) -> None:
@@ -76,25 +76,23 @@ def print_evaluation(console: Console, found: Evaluation, where: str, config: Tr
 
     `where` says which examples.
     """
-    from analysis.statistics.resampled import bootstrap_intervals, examples_key
-    from search_spaces.config import DEFAULT_TARGETS
-    from trainer.tasks.base import task_arrays
+    from sweeps.cli.metric_report import metric_report
 
     console.print(Text(f"{where}: {count(found.examples, 'example')}, {found.classes}"), soft_wrap=True)
-    metrics = config.data.headline(DEFAULT_TARGETS)
+    report = metric_report(config, found.targets, found.outputs, found.groups)
+    metrics = [row.metric for row in report.rows]
     rows = []
     for seed, values in found.replicates.items():
         rows.append([f"seed {seed}", *_values(metrics, values)])
     rows.append(["ensemble", *_values(metrics, found.ensemble)])
-    key = examples_key(config.data, found.targets)
-    intervals = bootstrap_intervals(task_arrays(config.data), found.targets, found.outputs, key=key)
-    if intervals:
-        ends = []
-        for metric in metrics:
-            interval = intervals.get(metric.name)
-            ends.append(MISSING if interval is None else interval_words(metric, interval.low, interval.high))
-        rows.append(["95 % interval", *ends])
-    console.print(_table(["weights", *map(header_words, metrics)], rows))
+    if report.has_intervals:
+        rows.append(["95 % interval", *(row.interval for row in report.rows)])
+    console.print(_table(["weights", *(row.header for row in report.rows)], rows))
+    notes = list(report.notes)
+    if report.has_intervals and found.groups is not None:
+        notes.append(f"intervals draw {report.drawn}")
+    for line in notes:
+        console.print(Text(line), soft_wrap=True)
     if found.undefined is not None:
         console.print(Text(f"{MISSING}: {found.undefined}"), soft_wrap=True)
 
@@ -111,24 +109,3 @@ def _table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
 
 def _values(metrics: Sequence[Metric], values: Mapping[str, float]) -> list[str]:
     return [value_words(metric, values[metric.name]) for metric in metrics]
-
-
-def header_words(metric: Metric) -> str:
-    """A metric's header without its unit, which stands with each value."""
-    return metric.header.removesuffix(" (%)")
-
-
-def interval_words(metric: Metric, low: float, high: float) -> str:
-    """The two ends of an interval, with the unit."""
-    if metric.scale == 100:
-        return f"{100 * low:.1f}–{100 * high:.1f} %"
-    return f"{low:.4f}–{high:.4f}"
-
-
-def value_words(metric: Metric, value: float) -> str:
-    """A metric's value with its unit; a dash where it is undefined."""
-    if math.isnan(value):
-        return MISSING
-    if metric.counts:
-        return f"{value:.0f}"
-    return f"{100 * value:.1f} %" if metric.scale == 100 else f"{value:.4f}"

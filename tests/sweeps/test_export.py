@@ -142,6 +142,10 @@ def test_facts_and_card_say_what_it_is(output: Path, binary: TrialConfig, model:
     for heading in ("Data", "Metrics on the test split", "Thresholds", "Intended use", "Limits"):
         assert f"\n## {heading}\n" in card
     assert re.search(r"\| AUC \| [01]\.\d{4} \| [01]\.\d{4}–[01]\.\d{4} \|", card)
+    # Of 30 test positives 98 % cannot be told from all.
+    assert re.search(r"\| FPR@98‡ \| \d+\.\d % \| – \|", card)
+    assert re.search(r"\| FPR@90 \| \d+\.\d % \| \d+\.\d–\d+\.\d % \|", card)
+    assert "Intervals draw other examples of the same kind." in card
     store = Store(output)
     counts = store.replicates.read_result(store.replicates.ended(binary.trial_id)[1])["counts"]
     for name, number in counts.items():

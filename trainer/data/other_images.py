@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from search_spaces.config import ClassLabel, Groups, ImageFolder, Percentiles, Source, Task
 from search_spaces.errors import DataError, InputError
+from trainer.data.groups import hashed
 from trainer.data.pixels import Pixels, pixels_of
 from trainer.data.scaling import scaled_images
 from trainer.data.sources.class_folders import class_folders, images_in, split_folders, split_of
@@ -33,6 +34,8 @@ class OtherImages:
     pixels      uint8, N of them
     targets     [N], as the task stores them
     left_out    what was passed over, and why
+    groups      [N], the hashed group of each, a patient for one; None where nothing tells groups
+    holder      what holds a class: a "folder"; of a table a "column", or a "label" of its lists
     """
 
     part: Path
@@ -40,11 +43,13 @@ class OtherImages:
     pixels: Pixels
     targets: NDArray[Any]
     left_out: tuple[LeftOut, ...]
+    groups: NDArray[np.str_] | None = None
+    holder: str = "folder"
 
 
 def is_scaled_by_its_pool(source: Source) -> bool:
     """Whether images are scaled by what a trial's own training images tell (`PreparedSplits.limits`)."""
-    return isinstance(source, ImageFolder) and isinstance(source.scaling, Percentiles)
+    return isinstance(getattr(source, "scaling", None), Percentiles)
 
 
 def read_other_images(
@@ -66,28 +71,30 @@ def read_other_images(
     Folders of no class of the task are passed over. Raises DataError where the folder is missing, holds no
     class of the task, or images that cannot be read; InputError for a name in `given` that is none.
     """
-    if task.has_label_sets:
-        raise InputError(
-            f"--data: expected a trial of one class per image, as a folder per class has them, "
-            f"given a {task.kind} one"
-        )
     part = _scored_part(folder)
     found, groups = _class_folders(part, task, given)
     classes = _classes(part, found, task, given)
     source = _source(task.source, part.name, image_shape, groups)
     raw = read_source(source, list(classes), part.parent, download=False)
-    if limits is not None and raw.depth != limits.depth:
-        raise DataError(
-            f"{readable(part)}: expected {limits.depth} images as the trial's, found {raw.depth} ones"
-        )
-    pixels = pixels_of(raw.train.pixels)
+    own_groups = raw.train.groups
     return OtherImages(
         part=part,
         classes=classes,
-        pixels=pixels if limits is None else replace(scaled_images(pixels, limits), rows=pixels.rows),
+        pixels=scaled_as(raw.train.pixels, raw.depth, limits, part),
         targets=task_arrays(task).targets(_positions(raw.train, task, list(classes.values()))),
         left_out=(*raw.left_out, *raw.unread, *_passed_over(part, found, classes)),
+        groups=None if own_groups is None else hashed(own_groups),
     )
+
+
+def scaled_as(images: Any, depth: str, limits: Limits | None, place: Path) -> Pixels:
+    """The pixels of other images, brought to 0 to 255 as the trial's own were. Raises DataError."""
+    if limits is not None and depth != limits.depth:
+        raise DataError(
+            f"{readable(place)}: expected {limits.depth} images as the trial's, found {depth} ones"
+        )
+    pixels = pixels_of(images)
+    return pixels if limits is None else replace(scaled_images(pixels, limits), rows=pixels.rows)
 
 
 def _scored_part(folder: Path) -> Path:
@@ -134,7 +141,7 @@ def _classes(
             raise InputError(
                 f"--class {theirs}={ours}: expected a class folder of {readable(part)}, found none"
             )
-        classes[composed(theirs)] = _label(ours, task, f"--class {theirs}={ours}")
+        classes[composed(theirs)] = class_named(ours, task, f"--class {theirs}={ours}")
     for name in found:
         if name not in classes:
             labels = _labels(name, task)
@@ -143,16 +150,18 @@ def _classes(
     if not classes:
         folders = ", ".join(map(repr, sorted(found))) or "no folder"
         raise DataError(
-            f"{readable(part)}: expected folders of the classes {_names(task)}, found {folders}; "
+            f"{readable(part)}: expected folders of the classes {class_names(task)}, found {folders}; "
             "--class FOLDER=CLASS says which class a folder holds"
         )
     return classes
 
 
-def _label(word: str, task: Task, where: str) -> ClassLabel:
+def class_named(word: str, task: Task, where: str) -> ClassLabel:
+    """The one class of the task that a word means. Raises InputError, which begins with `where`."""
     labels = _labels(word, task)
     if len(labels) != 1:
-        raise InputError(f"{where}: expected a class of the trial, one of {_names(task)}, given {word!r}")
+        known = class_names(task)
+        raise InputError(f"{where}: expected a class of the trial, one of {known}, given {word!r}")
     return labels[0]
 
 
@@ -163,7 +172,8 @@ def _labels(word: str, task: Task) -> list[ClassLabel]:
     return exact or [label for label in task.labels if label in named]
 
 
-def _names(task: Task) -> str:
+def class_names(task: Task) -> str:
+    """The task's classes, as an error lists them."""
     told = task.source.classes_told
     return ", ".join(
         f"{label} ({told.name(label)})" if label in told.names else str(label) for label in task.labels
@@ -176,7 +186,9 @@ def _source(trained: Source, name: str, image_shape: tuple[int, int], groups: Gr
         source = trained
     else:
         channels, size = image_shape
-        source = ImageFolder.model_validate({"folder": "images", "channels": channels, "size": size})
+        scaling = getattr(trained, "scaling", "full_range")
+        given = {"folder": "images", "channels": channels, "size": size, "scaling": scaling}
+        source = ImageFolder.model_validate(given)
     # Unlike one that a space names, it may be called anything.
     return source.model_copy(update={"folder": name, "groups": groups})
 

@@ -45,11 +45,15 @@ COMPARED = 32
 
 
 class Averaged(NamedTuple):
-    """Ids [N], targets [N] or [N, L], and outputs [N] or [N, K] of a split, averaged over replicates."""
+    """Ids [N], targets [N] or [N, L], and outputs [N] or [N, K] of a split, averaged over replicates.
+
+    Sorted by id, as tables have them. And the hashed group of each example; None where there are no groups.
+    """
 
     ids: NDArray[np.str_]
     targets: NDArray[np.int16]
     outputs: Floats
+    groups: NDArray[np.str_] | None = None
 
 
 @dataclass(frozen=True)
@@ -71,8 +75,12 @@ class Exported:
     def outputs(self, split: str) -> Averaged:
         """The stored outputs of a split ("val", "test"), averaged over the replicates."""
         parts = [outputs_of(self.store.replicates.read_scores(self.done[seed]), split) for seed in self.seeds]
-        mean: Floats = np.mean([part.outputs for part in parts], axis=0, dtype=np.float64)
-        return Averaged(parts[0].ids, parts[0].targets, mean)
+        orders = [np.argsort(part.ids) for part in parts]
+        rows = [part.outputs[order] for part, order in zip(parts, orders, strict=True)]
+        mean: Floats = np.mean(rows, axis=0, dtype=np.float64)
+        first, order = parts[0], orders[0]
+        groups = None if first.groups is None else first.groups[order]
+        return Averaged(first.ids[order], first.targets[order], mean, groups)
 
     def thresholds(self, rules: Sequence[ThresholdRule]) -> Thresholds:
         """Chosen on validation; none of data without a validation split."""
@@ -190,4 +198,4 @@ def stored_difference(leaving: Exported, data: TaskData) -> float:
     order = np.argsort(data.test.ids.astype(np.str_))
     stored = leaving.outputs("test")
     computed = float32_outputs(leaving, data.test.pixels)[order]
-    return largest_difference(computed, stored.outputs[np.argsort(stored.ids)])
+    return largest_difference(computed, stored.outputs)

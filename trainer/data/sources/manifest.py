@@ -43,6 +43,11 @@ class ManifestReader(Reader[Manifest]):
     split.
     """
 
+    def __init__(self, source: Manifest, *, may_lack_labels: bool = False) -> None:
+        """With `may_lack_labels` a label may be one that no row has."""
+        super().__init__(source)
+        self._may_lack_labels = may_lack_labels
+
     def read(self, asked: Sequence[ClassLabel], data_dir: Path, *, download: bool) -> RawData:
         """The images of the asked classes, or all where images have label sets.
 
@@ -114,7 +119,9 @@ class ManifestReader(Reader[Manifest]):
         tables = read_tables(self.source, data_dir)
         there, missing = self._there(tables)
         passed = Passed()
-        labels, is_asked = labels_of(self.source, tables, asked, passed)
+        labels, is_asked = labels_of(
+            self.source, tables, asked, passed, may_lack_labels=self._may_lack_labels
+        )
         groups = self._groups(tables, is_asked)
         origins = [origin for table in tables for origin in self._origins(table)]
         images = [image for table in tables for image in table.images]

@@ -23,25 +23,43 @@ _NAMED = 20
 
 
 def labels_of(
-    source: Manifest, tables: Sequence[Table], asked: Sequence[ClassLabel], passed: Passed
+    source: Manifest,
+    tables: Sequence[Table],
+    asked: Sequence[ClassLabel],
+    passed: Passed,
+    *,
+    may_lack_labels: bool = False,
 ) -> tuple[Labels, NDArray[np.bool_]]:
     """The labels of all rows, as `Images` has them, and which rows are read: those of asked classes.
 
-    Raises DataError for an asked class or label that no row has, and for columns of labels that hold
-    something else than 0 and 1.
+    Raises DataError for an asked class or label that no row has, which a label may with `may_lack_labels`,
+    and for columns of labels that hold something else than 0 and 1.
     """
     names = [composed(str(label)) for label in asked]
     if source.label is not None:
         return _classes(source, tables, asked, names, passed)
-    read = _columns if source.labels is None else _lists
-    sets = read(source, tables, names)
+    if source.labels is None:
+        sets = _columns(source, tables, names)
+    else:
+        sets = _lists(source, tables, names, may_lack_labels=may_lack_labels)
     for name, positives in zip(names, sets.sum(axis=0, dtype=np.int64).tolist(), strict=True):
-        if not positives:
+        if not positives and not may_lack_labels:
             raise DataError(
                 f"manifest {source.file}: expected images with the label {name!r}, found none of "
                 f"{count(len(sets), 'image')}"
             )
     return sets, np.ones(len(sets), dtype=bool)
+
+
+def labels_in_lists(source: Manifest, tables: Sequence[Table]) -> set[str]:
+    """Every label that a row's list has."""
+    if source.labels is None:
+        return set()
+    found: set[str] = set()
+    for table in tables:
+        for value in table.column(source.labels, "labels"):
+            found.update(_of_cell(value, source.separator))
+    return found
 
 
 def _classes(
@@ -70,23 +88,25 @@ def _classes(
     return labels, labels >= 0
 
 
-def _lists(source: Manifest, tables: Sequence[Table], names: Sequence[str]) -> NDArray[np.uint8]:
+def _lists(
+    source: Manifest, tables: Sequence[Table], names: Sequence[str], *, may_lack_labels: bool
+) -> NDArray[np.uint8]:
     """Label sets [N, L] of a column of lists, or of text with separators."""
     if source.labels is None:
         raise AssertionError("the lists of a manifest without their column")
     positions = {name: position for position, name in enumerate(names)}
-    known: set[str] = set()
     rows = []
     for table in tables:
         for value in table.column(source.labels, "labels"):
             own = np.zeros(len(names), dtype=np.uint8)
             for label in _of_cell(value, source.separator):
-                known.add(label)
                 if label in positions:
                     own[positions[label]] = 1
             rows.append(own)
+    known = labels_in_lists(source, tables)
     missing = [name for name in names if name not in known]
-    check_known(missing, sorted(known)[:_NAMED], f"manifest {source.file}")
+    if not may_lack_labels:
+        check_known(missing, sorted(known)[:_NAMED], f"manifest {source.file}")
     return np.stack(rows) if rows else np.zeros((0, len(names)), dtype=np.uint8)
 
 

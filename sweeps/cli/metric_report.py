@@ -1,0 +1,81 @@
+"""Metrics of one classifier with their intervals, and the mark of those that are not resolved."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.render.document import DOUBLE_DAGGER
+from analysis.statistics.resampled import bootstrap_intervals, examples_key
+from search_spaces.config import DEFAULT_TARGETS
+from sweeps.cli.metric_words import MISSING, header_words, interval_words
+from trainer.metrics.resolution import positives_to_resolve
+from trainer.tasks.base import task_arrays
+
+if TYPE_CHECKING:
+    from search_spaces.config import Metric, TrialConfig
+
+
+class MetricRow(NamedTuple):
+    """A headline metric: what it is called, marked where it is not resolved, and its interval in words."""
+
+    metric: Metric
+    header: str
+    interval: str
+
+
+class MetricReport(NamedTuple):
+    """The headline metrics of some examples, and how their intervals come about.
+
+    has_intervals   whether any of them has one
+    drawn           what the intervals draw: "examples", or whole groups and how many there are
+    notes           what the marks mean, a line each
+    """
+
+    rows: tuple[MetricRow, ...]
+    has_intervals: bool
+    drawn: str
+    notes: tuple[str, ...]
+
+
+def metric_report(
+    config: TrialConfig,
+    targets: NDArray[Any],
+    outputs: NDArray[np.float64],
+    groups: NDArray[np.str_] | None,
+) -> MetricReport:
+    """Of one classifier's outputs [N] or [N, K] of examples, whole groups of which are drawn where there are.
+
+    A rate at a true positive rate for which there are too few positives has a mark and no interval
+    (`trainer.metrics.resolution`).
+    """
+    arrays = task_arrays(config.data)
+    key = examples_key(config.data, targets, groups)
+    intervals = bootstrap_intervals(arrays, targets, outputs, groups, key=key)
+    unresolved = arrays.unresolved(targets, outputs)
+    rows, notes = [], []
+    for metric in config.data.headline(DEFAULT_TARGETS):
+        ends, header = MISSING, header_words(metric)
+        if metric.name in unresolved:
+            header += DOUBLE_DAGGER
+        elif metric.name in intervals and not math.isnan(intervals[metric.name].low):
+            ends = interval_words(metric, *intervals[metric.name])
+        rows.append(MetricRow(metric, header, ends))
+    if any(row.header.endswith(DOUBLE_DAGGER) for row in rows):
+        notes.append(_unresolved_words())
+    drawn = "other examples of the same kind"
+    if groups is not None:
+        number = len(set(groups.tolist()))
+        drawn = f"whole groups of examples, such as patients, of which there are {number:,}"
+    return MetricReport(tuple(rows), any(row.interval != MISSING for row in rows), drawn, tuple(notes))
+
+
+def _unresolved_words() -> str:
+    needs = [f"{positives_to_resolve(rate)} for {100 * rate:g} %" for rate in DEFAULT_TARGETS.tpr]
+    return (
+        f"{DOUBLE_DAGGER}: not resolved, without interval: too few positives to tell that true positive rate "
+        f"from 100 % ({', '.join(needs)} are needed)"
+    )
