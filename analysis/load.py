@@ -128,7 +128,7 @@ def read_test(store: Store, trial: TrialRecord, rates: Targets) -> TestRecord | 
     outputs = np.stack(rows)
     summary = _summary(trial.config, rates, aligner.targets(), outputs, trial.counts)
     test = aligner.targets(), ensemble_outputs(outputs)
-    batches, damage = _critical_batches(store, trial)
+    epochs, damage = _epochs(store, trial)
     return TestRecord(
         config=trial.config,
         rates=rates,
@@ -138,30 +138,38 @@ def read_test(store: Store, trial: TrialRecord, rates: Targets) -> TestRecord | 
         metrics=summary.ensemble,
         replicates=summary.replicates,
         undefined=summary.undefined,
-        batches=batches,
+        batches=_critical_batches(epochs),
         damage=damage,
         adjusted=_adjusted(trial, tables, test),
         tuned=_tuned(trial, tables, test),
         groups=aligner.groups(),
+        epochs=epochs,
     )
 
 
-def _critical_batches(store: Store, trial: TrialRecord) -> tuple[float | None, str | None]:
-    """The share of a constrained trial's batches that hold a critical example; None where none is told.
+def _epochs(store: Store, trial: TrialRecord) -> tuple[dict[int, pa.Table], str | None]:
+    """A constrained trial's epoch records by seed; and why some cannot be read, None where all can.
 
-    And why curves cannot be read; None where they can.
+    Of a trial without the constraint, and of one with damage, there are none.
     """
     if trial.config.constraint is None:
-        return None, None
-    shares: list[float] = []
+        return {}, None
+    found = {}
     for done in trial.done:
         try:
-            epochs = store.replicates.read_epochs(done)
+            found[done.seed] = store.replicates.read_epochs(done)
         except DamagedError as error:
-            return None, told_damage(store, error)
-        if _CRITICAL_BATCHES in epochs.column_names:
-            shares += epochs[_CRITICAL_BATCHES].drop_null().to_pylist()
-    return math.fsum(shares) / len(shares) if shares else None, None
+            return {}, told_damage(store, error)
+    return found, None
+
+
+def _critical_batches(epochs: Mapping[int, pa.Table]) -> float | None:
+    """The share of batches that hold a critical example; None where none is told."""
+    shares: list[float] = []
+    for records in epochs.values():
+        if _CRITICAL_BATCHES in records.column_names:
+            shares += records[_CRITICAL_BATCHES].drop_null().to_pylist()
+    return math.fsum(shares) / len(shares) if shares else None
 
 
 def _adjusted(

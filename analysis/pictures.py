@@ -8,6 +8,12 @@ roc-<trial>.png         the ROC curve of a cell's chosen trial, on test; shaded 
                         false positive rate at each true positive rate, as the tables' intervals are made
 reliability-<trial>.png   how often test examples of about equal probability are positive, before and after
                         calibration on validation
+effect.png              what the constraint changes: every pair of rows that differ in it alone, in every
+                        metric, with intervals, and the mean over pairs
+landscape-<trial>.png   of a cell with the constraint, by its chosen trial: what each candidate reaches on
+                        validation, over margin and penalty
+epochs-<trial>.png      of a cell's chosen trial with the constraint: violation, multipliers, penalty by epoch
+importance-<number>.png   which settings decide, of each block with 50 complete trials or more
 confusion-<trial>.png   of several classes: what each is taken for, before the row's method, after it, and
                         the difference
 recall-<number>.png     of several classes: the recall of each in every row, a file per block
@@ -27,13 +33,21 @@ from analysis.cells import Cell
 from analysis.class_counts import class_counts
 from analysis.co_occurrence import co_occurrence_frame, co_occurrences
 from analysis.confusion import confusions
+from analysis.importance import importance_frame
 from analysis.label_curves import cells_of_label_sets, precision_recall_frame
+from analysis.numbers.effect import effect_frame, effect_metrics
+from analysis.numbers.epochs import epochs_frame
+from analysis.numbers.landscape import landscape_frame
 from analysis.numbers.reliability import reliability_frame
 from analysis.numbers.roc import roc_frame
+from analysis.render.epochs import epochs_figure
 from analysis.render.figures import table_figure
+from analysis.render.forest import forest_figure
 from analysis.render.heat import confusion_figure, recall_figure
 from analysis.render.images import Picture, png, svg
+from analysis.render.importance import importance_figure
 from analysis.render.label_panels import precision_recall_figure, shown_labels
+from analysis.render.landscape import landscape_figure
 from analysis.render.reliability import reliability_figure
 from analysis.render.roc import roc_picture
 from analysis.render.roc_figure import roc_figure
@@ -41,11 +55,13 @@ from analysis.render.shares import classes_figure
 from analysis.render.together import co_occurrence_figure
 from analysis.statistics.bands import roc_bands
 from analysis.statistics.calibration import Calibrated
-from analysis.table_columns import MOST_PRINTED
+from analysis.table_columns import MOST_PRINTED, column_name
 from analysis.tables import Tables, csv, write_whole
 
+LEAST_CANDIDATES = 2  # of a landscape
 _OURS = re.compile(
-    r"((roc|reliability|precision-recall)-[0-9a-f]{16}|co-occurrence-[0-9]+)\.(png|svg|csv)"
+    r"((roc|reliability|precision-recall|landscape|epochs)-[0-9a-f]{16}"
+    r"|(co-occurrence|importance)-[0-9]+|effect)\.(png|svg|csv)"
     r"|(confusion-[0-9a-f]{16}|recall-[0-9]+|classes)\.(png|svg)"
 )
 
@@ -76,10 +92,23 @@ def write_figures(
 def pictures(tables: Tables, *, log_fpr: bool = False) -> Iterator[Picture]:
     """Every figure of a sweep's tables, drawn when it is asked for; `log_fpr` as `write_figures` takes it."""
     yield Picture("table", "The table as a picture", table_figure(tables.frame, tables.columns))
+    yield from _effect(tables)
     yield from _rocs(tables, log_fpr=log_fpr)
     yield from _reliabilities(tables)
+    yield from _of_constraints(tables)
+    yield from _importances(tables)
     yield from _of_classes(tables)
     yield from _of_label_sets(tables)
+
+
+def _effect(tables: Tables) -> Iterator[Picture]:
+    """The constraint's effect, where there are pairs of rows."""
+    metrics = effect_metrics(tables.columns)
+    frame = effect_frame(tables.comparisons, tables.statistics.effects, metrics)
+    compared = [metric for metric in metrics if (frame["metric"] == column_name(metric)).any()]
+    if compared:
+        figure = forest_figure(frame, compared)
+        yield Picture("effect", "The constraint's effect over all pairs of rows", figure, frame)
 
 
 def _rocs(tables: Tables, *, log_fpr: bool) -> Iterator[Picture]:
@@ -112,6 +141,33 @@ def _reliabilities(tables: Tables) -> Iterator[Picture]:
             figure = reliability_figure(classes, title=f"{cell.block}\n{cell.row}")
             words = f"Reliability on test: {cell.block}, {cell.row}"
             yield Picture(f"reliability-{cell.chosen_id}", words, figure, reliability_frame(calibrated))
+
+
+def _of_constraints(tables: Tables) -> Iterator[Picture]:
+    """Per cell with the constraint its candidates' landscape, and its chosen trial over epochs."""
+    for cell in tables.cells:
+        candidates = landscape_frame(cell)
+        if cell.chosen is None or len(candidates) < LEAST_CANDIDATES or not cell.rule.selects:
+            continue
+        words = f"Candidates by margin and penalty: {cell.block}, {cell.row}"
+        title = f"{cell.block}\n{cell.row}"
+        figure = landscape_figure(candidates, cell.rule.metric, title=title)
+        yield Picture(f"landscape-{cell.chosen_id}", words, figure, candidates)
+    for cell in tables.cells:
+        epochs = None if cell.test is None else epochs_frame(cell.test)
+        if epochs is not None and len(epochs):
+            figure = epochs_figure(epochs, title=f"{cell.block}\n{cell.row}")
+            words = f"Constraint over epochs: {cell.block}, {cell.row}"
+            yield Picture(f"epochs-{cell.chosen_id}", words, figure, epochs)
+
+
+def _importances(tables: Tables) -> Iterator[Picture]:
+    """Which settings decide, per block that has trials enough."""
+    found = importance_frame(tables.cells)
+    for number, block in enumerate(dict.fromkeys(found["block"]), start=1):
+        of_block = found[found["block"] == block]
+        figure = importance_figure(of_block, title=f"{block}: which settings decide")
+        yield Picture(f"importance-{number}", f"Which settings decide: {block}", figure, of_block)
 
 
 def _of_classes(tables: Tables) -> Iterator[Picture]:

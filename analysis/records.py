@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from analysis.adjusted import Adjusted
@@ -124,6 +125,8 @@ class TestRecord:
     adjusted    of the ensemble after post-hoc logit adjustment, where that makes sense
     tuned       of the ensemble at thresholds of each label, of a task with label sets
     groups      [examples], the hashed group of each, a patient for one; None of a source without groups
+    epochs      the epoch records of each replicate, by seed; of trials with the constraint, where they can be
+                read
     """
 
     __test__ = False  # tells pytest that this is no test class
@@ -141,6 +144,7 @@ class TestRecord:
     adjusted: Adjusted | None = None
     tuned: Tuned | None = None
     groups: NDArray[np.str_] | None = None
+    epochs: Mapping[int, pa.Table] = field(default_factory=dict)
 
     @property
     def trial_id(self) -> str:

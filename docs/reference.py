@@ -26,8 +26,12 @@ import analysis.co_occurrence
 import analysis.comparison_frame
 import analysis.confusion
 import analysis.frames
+import analysis.importance
 import analysis.label_curves
 import analysis.labels
+import analysis.numbers.effect
+import analysis.numbers.epochs
+import analysis.numbers.landscape
 import analysis.numbers.reliability
 import analysis.numbers.roc
 import analysis.operating_frame
@@ -306,10 +310,17 @@ def _files() -> Iterator[str]:
     yield _code(analysis.tables)
     yield summary(analysis.pictures, paragraphs=2)
     yield _entries(analysis.pictures, ("figure", "what it shows"))
-    yield "### `roc-TRIAL.csv`"
-    yield _entries(analysis.numbers.roc.roc_frame, ("column", "meaning"))
-    yield "### `reliability-TRIAL.csv`"
-    yield _entries(analysis.numbers.reliability.reliability_frame, ("column", "meaning"))
+    numbers = {
+        "roc-TRIAL.csv": analysis.numbers.roc.roc_frame,
+        "reliability-TRIAL.csv": analysis.numbers.reliability.reliability_frame,
+        "effect.csv": analysis.numbers.effect.effect_frame,
+        "landscape-TRIAL.csv": analysis.numbers.landscape.landscape_frame,
+        "epochs-TRIAL.csv": analysis.numbers.epochs.epochs_frame,
+        "importance-NUMBER.csv": analysis.importance.importance_frame,
+    }
+    for name, documented in numbers.items():
+        yield f"### `{name}`"
+        yield _entries(documented, ("column", "meaning"))
     yield "### `best.csv`"
     yield _entries(analysis.frames.best_frame, ("column", "meaning"))
     yield "### `comparisons.csv`"

@@ -59,7 +59,7 @@ FLOORS = {
         ["tables"],
         ["numbers"],
         ["calibration_frame", "comparison_frame", "frames", "operating_frame", "provenance", "render"],
-        ["class_counts", "co_occurrence", "labels"],
+        ["class_counts", "co_occurrence", "importance", "labels"],
         ["confusion", "label_curves", "settings", "statistics", "table_columns"],
         ["cells"],
         ["oracle"],

@@ -9,8 +9,8 @@ from io import BytesIO
 import pandas as pd
 from matplotlib.figure import Figure
 
-# What matplotlib names clips and markers by: a letter and ten random digits.
-_RANDOM_NAME = re.compile(r'(?<=["#])[a-z][0-9a-f]{10}(?=[")])')
+# What matplotlib names clips, markers and images by: letters and ten random digits.
+_RANDOM_NAME = re.compile(r'(?<=["#])(?:[a-z]|image)[0-9a-f]{10}(?=[")])')
 
 
 @dataclass(frozen=True)

@@ -110,11 +110,12 @@ class SweepBuilder:
         compiled: bool = False,
         torch: str = "2.13.0",
         critical_batches: Sequence[float] = (),
+        epochs: pa.Table | None = None,
         **facts: Any,
     ) -> None:
-        """`critical_batches` is a share per epoch; `facts` are further entries of the result.
+        """`critical_batches` is a share per epoch, `epochs` other records; `facts` are further entries.
 
-        Such as `processor`; older results have none.
+        Of the result, such as `processor`; older results have none.
         """
         result = {
             **facts,
@@ -127,16 +128,16 @@ class SweepBuilder:
             "commit": "c" * 40,
             "versions": {"torch": torch, "python": "3.11.9"},
         }
-        epochs = {"epoch": pa.array([0], pa.int32())}
+        records = {"epoch": pa.array([0], pa.int32())}
         if critical_batches:
             shares = pa.array(critical_batches, pa.float64())
-            epochs = {"epoch": pa.array(range(len(shares)), pa.int32()), "train/critical_batches": shares}
+            records = {"epoch": pa.array(range(len(shares)), pa.int32()), "train/critical_batches": shares}
         self.store.replicates.write(
             config.trial_id,
             seed,
             state=state,
             attempt=f"a{seed:07d}",
-            epochs=pa.table(epochs),
+            epochs=pa.table(records) if epochs is None else epochs,
             scores=scores,
             result=result,
         )

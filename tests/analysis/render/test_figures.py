@@ -109,14 +109,15 @@ def test_table_figure_draws_each_cell_with_a_result(golden: SweepBuilder) -> Non
 
 
 def test_write_figures_writes_the_table_and_figures_per_cell(golden: SweepBuilder, tmp_path: Path) -> None:
-    tables = make_tables(golden.store, golden.manifest())
+    tables = make_tables(golden.store, golden.manifest(), draws=200)
     for earlier in ("roc-0123456789abcdef.png", "roc-mine.png"):
         write_whole(tmp_path / "figures" / earlier, b"of a trial that was chosen before, and not ours")
     files = write_figures(tables, tmp_path / "figures")
     (tmp_path / "figures" / "roc-mine.png").unlink()
-    expected = {"table"}
+    expected = {"table", "effect"}
     for trial_id in filter(None, tables.frame["trial_id"]):
         expected |= {f"roc-{trial_id}", f"reliability-{trial_id}"}
+    expected |= {f"landscape-{c.chosen_id}" for c in tables.cells if c.row == "S-LM + ALM"}
     assert {f.stem for f in files} == expected
     assert set(files) == set((tmp_path / "figures").iterdir())
     for stem in expected:
@@ -127,7 +128,7 @@ def test_write_figures_writes_the_table_and_figures_per_cell(golden: SweepBuilde
 def test_figures_of_one_store_are_the_same_bytes(golden: SweepBuilder, tmp_path: Path) -> None:
     contents = []
     for folder in ("first", "second"):
-        made = make_tables(golden.store, golden.manifest())
+        made = make_tables(golden.store, golden.manifest(), draws=200)
         files = write_figures(made, tmp_path / folder, log_fpr=True)
         contents.append({path.name: path.read_bytes() for path in files})
     assert contents[0] == contents[1]
