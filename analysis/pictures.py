@@ -43,6 +43,7 @@ from analysis.numbers.roc import roc_frame
 from analysis.render.epochs import epochs_figure
 from analysis.render.figures import table_figure
 from analysis.render.forest import forest_figure
+from analysis.render.formats import csv
 from analysis.render.heat import confusion_figure, recall_figure
 from analysis.render.images import Picture, png, svg
 from analysis.render.importance import importance_figure
@@ -56,7 +57,7 @@ from analysis.render.together import co_occurrence_figure
 from analysis.statistics.bands import roc_bands
 from analysis.statistics.calibration import Calibrated
 from analysis.table_columns import MOST_PRINTED, column_name
-from analysis.tables import Tables, csv, write_whole
+from analysis.tables import Tables, write_whole
 
 LEAST_CANDIDATES = 2  # of a landscape
 _OURS = re.compile(

@@ -1,14 +1,17 @@
 """The best-configuration tables of a sweep, from its stored results to files.
 
-    best.csv           a row per cell, full precision
-    best.md, best.tex  a table per block, rows in the paper's order, best complete values bold
-    comparisons.csv, comparisons.md   with against without the constraint, in every headline metric
-    operating_points.csv, operating_points.md   thresholds fixed on validation, and what they come to on test
-    calibration.csv, calibration.md   Platt scaling and offset fitted on validation, judged on test
-    provenance.json    where every number comes from
-    confusion-<trial>.csv   of several classes: what each is taken for (`analysis.confusion`)
-    labels.csv         of label sets: each label at 0.5 and at its chosen threshold (`analysis.labels`)
-    classes.csv        of several classes: how often each occurs, and is drawn (`analysis.class_counts`)
+Each table is written as CSV and as Markdown (`.md`), LaTeX (`.tex`), JSON (`.json`, a list of rows) and long
+CSV (`best-long.csv`, a row per value). Of more than 25 classes `confusion` is numbers alone.
+
+    best.csv               a row per cell, full precision; as Markdown and LaTeX a table per block, rows in
+                           the paper's order, best complete values bold
+    comparisons.csv        with against without the constraint, in every headline metric
+    operating_points.csv   thresholds fixed on validation, and what they come to on test
+    calibration.csv        Platt scaling and offset fitted on validation, judged on test
+    provenance.json        where every number comes from
+    confusion-<trial>.csv  of several classes: what each is taken for (`analysis.confusion`)
+    labels.csv             of label sets: each label at 0.5 and at its chosen threshold (`analysis.labels`)
+    classes.csv            of several classes: how often each occurs, and is drawn (`analysis.class_counts`)
 
 The same results give the same bytes: no time, host or path is written.
 """
@@ -17,10 +20,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -37,9 +40,10 @@ from analysis.provenance import commits, drawn_words, provenance
 from analysis.render.calibration import calibration_document
 from analysis.render.comparisons import comparison_document
 from analysis.render.document import Document
-from analysis.render.escape import csv_text
+from analysis.render.formats import files_of
 from analysis.render.latex import latex
 from analysis.render.layout import best_document
+from analysis.render.of_classes import confusion_document, counts_document, labels_document
 from analysis.render.operating import operating_document
 from analysis.render.plain import plain
 from analysis.render.text import markdown
@@ -58,7 +62,7 @@ from trainer.store.local import write_below
 
 # Digits of an id in a table, which the command line takes for it.
 _SHORTEST_ID = 8
-_OF_CLASSES = re.compile(r"confusion-[0-9a-f]{16}\.csv|classes\.csv|labels\.csv")
+_OF_CLASSES = re.compile(r"(confusion-[0-9a-f]{16}|classes|labels)(\.(csv|json|md|tex)|-long\.csv)")
 
 
 @dataclass(frozen=True)
@@ -182,56 +186,59 @@ def write_made(tables: Tables, sweep: str, out_dir: str | Path, below: Path | No
 
     `below` as `write_whole` takes it, which says what is raised.
     """
-    effects = tuple(effect.words() for effect in tables.statistics.effects)
-    comparison = comparison_document(sweep, effects, tables.comparisons, tables.columns)
     sources = json.dumps(tables.provenance, indent=1, allow_nan=False, ensure_ascii=False)
-    contents = {
-        "best.csv": csv(tables.frame),
-        "best.md": tables.markdown,
-        "best.tex": tables.latex,
-        "comparisons.csv": csv(tables.comparisons),
-        "comparisons.md": markdown(comparison),
-        **_of_scores(tables, sweep),
-        "provenance.json": f"{sources}\n",
-    }
-    contents |= _of_classes(tables.cells)
+    contents: dict[str, str] = {}
+    for table in written(tables, sweep):
+        contents |= files_of(table.name, table.frame, table.document)
+    contents["provenance.json"] = f"{sources}\n"
     files = []
     for name, text in contents.items():
         files.append(write_whole(Path(out_dir) / name, text.encode(), below))
-    for path in Path(out_dir).glob("*.csv"):
+    for path in Path(out_dir).iterdir():
         if _OF_CLASSES.fullmatch(path.name) and path not in files:  # of what an earlier table chose
             path.unlink(missing_ok=True)
     return replace(tables, files=tuple(files))
 
 
-def _of_scores(tables: Tables, sweep: str) -> dict[str, str]:
-    """What follows from the chosen ensembles' scores on validation and test: thresholds, calibration.
+class Written(NamedTuple):
+    """A table that is written: its files' name, its numbers, how it is laid out (None: only as numbers)."""
 
-    Markdown has each block's critical classes: label sets have other labels too, in the CSV files.
+    name: str
+    frame: pd.DataFrame
+    document: Document | None
+
+
+def written(tables: Tables, sweep: str) -> Iterator[Written]:
+    """Every table of a sweep.
+
+    Operating points and calibration are laid out for each block's critical classes: label sets have other
+    labels too, in the numbers alone.
     """
+    effects = tuple(effect.words() for effect in tables.statistics.effects)
+    comparison = comparison_document(sweep, effects, tables.comparisons, tables.columns)
     printed = {cell.block: cell.data.columns("one_vs_rest") for cell in tables.cells}
     points = operating_document(sweep, tables.operating, printed, tables.prevalence)
     calibration = calibration_frame(tables.cells, tables.calibrated)
-    return {
-        "operating_points.csv": csv(tables.operating),
-        "operating_points.md": markdown(points),
-        "calibration.csv": csv(calibration),
-        "calibration.md": markdown(calibration_document(sweep, calibration, printed)),
-    }
+    yield Written("best", tables.frame, tables.document)
+    yield Written("comparisons", tables.comparisons, comparison)
+    yield Written("operating_points", tables.operating, points)
+    yield Written("calibration", calibration, calibration_document(sweep, calibration, printed))
+    yield from _of_classes(tables.cells, sweep)
 
 
-def _of_classes(cells: Sequence[Cell]) -> dict[str, str]:
-    """The files of several classes, by name."""
-    contents = {}
+def _of_classes(cells: Sequence[Cell], sweep: str) -> Iterator[Written]:
+    """The tables of several classes."""
     for confusion in confusions(cells):
-        contents[f"confusion-{confusion.cell.chosen_id}.csv"] = csv(confusion.frame())
+        cell, frame = confusion.cell, confusion.frame()
+        document = confusion_document(sweep, cell.block, cell.row, cell.chosen_id, frame)
+        yield Written(f"confusion-{cell.chosen_id}", frame, document)
     of_labels = label_frame(cells)
     if len(of_labels):
-        contents["labels.csv"] = csv(of_labels)
+        yield Written("labels", of_labels, labels_document(sweep, of_labels))
     counted = class_counts(cells)
     if counted:
-        contents["classes.csv"] = csv(class_frame(counted))
-    return contents
+        frame = class_frame(counted)
+        yield Written("classes", frame, counts_document(sweep, frame))
 
 
 def short_ids(trial_ids: Iterable[str]) -> dict[str, str]:
@@ -287,12 +294,6 @@ def _pruning_facts(cells: Sequence[Cell]) -> list[str]:
             "selects: one that the rule would choose may be among them."
         )
     return facts
-
-
-def csv(frame: pd.DataFrame) -> str:
-    """The frame as CSV: shortest digits that give the number back, text cells harmless in a spreadsheet."""
-    safe = frame.map(lambda value: csv_text(value) if isinstance(value, str) else value)
-    return str(safe.to_csv(index=False, lineterminator="\n"))
 
 
 def write_whole(path: Path, data: bytes, below: Path | None = None) -> Path:

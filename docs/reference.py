@@ -307,6 +307,7 @@ def _files() -> Iterator[str]:
     yield summary(sweep_runs, paragraphs=1)
     yield "## Tables and figures"
     yield "In `tables/NAME/` and `figures/NAME/`."
+    yield summary(analysis.tables, paragraphs=2)
     yield _code(analysis.tables)
     yield summary(analysis.pictures, paragraphs=2)
     yield _entries(analysis.pictures, ("figure", "what it shows"))

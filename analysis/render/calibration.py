@@ -42,7 +42,8 @@ def calibration_document(name: str, frame: pd.DataFrame, printed: Mapping[str, S
         if len({name for _, name in of_class}) == 1:
             table = table.without("Class")
         tables.append(table)
-    document = Document(name, f"Calibration in the sweep {name}", _CAPTION, (), tuple(tables))
+    title = f"Calibration in the sweep {name}"
+    document = Document(name, title, _CAPTION, (), tuple(tables), kind="calibration")
     return with_words(document, _DOUBLE_DAGGER) if document.has_unresolved else document
 
 

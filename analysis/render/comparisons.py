@@ -45,7 +45,7 @@ def comparison_document(
     title = f"With and without the constraint in the sweep {name}"
     seeds = sorted(set(frame["seeds"])) if len(frame) else []
     caption = comparison_caption(columns.values(), seeds)
-    document = Document(name, title, caption, facts, tuple(tables), bold_meaning="")
+    document = Document(name, title, caption, facts, tuple(tables), bold_meaning="", kind="comparisons")
     if document.has_unresolved:
         document = with_words(document, unresolved_caption(columns.values()))
     return document

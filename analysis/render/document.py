@@ -17,7 +17,7 @@ COUNTS = ("Replicates", "Candidates")
 CONFIGURATION = ("Loss config", "ALM config", "δ")
 TRIAL = "Trial"  # the chosen trial's short id
 LAST = ("Settings", "Remark", TRIAL)
-_TEXT = ("Loss", "Loss config", "ALM config", *LAST)
+_TEXT = ("Loss", "Loss config", "ALM config", "Class", "True class", "Name", "Row", "Label", "Sampler", *LAST)
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,9 @@ class BlockTable:
 class Document:
     """Tables with a title, a caption that explains the columns, and facts that hold for all of them.
 
-    `name` is that of the sweep; `bold_meaning` what bold entries are, where the caption does not say so.
+    name           that of the sweep
+    bold_meaning   what bold entries are, where the caption does not say so
+    kind           which of the sweep's tables these are, in labels that LaTeX refers to; "" of the best ones
     """
 
     name: str
@@ -113,6 +115,7 @@ class Document:
     facts: tuple[str, ...]
     tables: tuple[BlockTable, ...]
     bold_meaning: str = BOLD_MEANING
+    kind: str = ""
 
     @property
     def has_bold(self) -> bool:

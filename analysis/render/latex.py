@@ -55,7 +55,8 @@ class _Piece:
 def latex(document: Document) -> str:
     """LaTeX `table` environments, a caption and a label on each; needs the package booktabs.
 
-    The label of a block's first float is tab:SWEEP-BLOCK, of its next ones tab:SWEEP-BLOCK-2 ...
+    The label of a block's first float is tab:SWEEP-BLOCK, of its next ones tab:SWEEP-BLOCK-2 ...; of other
+    tables than the best ones tab:SWEEP-KIND-BLOCK.
     """
     lines = [f"% {latex_text(document.title)}"]
     for fact in document.facts:
@@ -65,7 +66,7 @@ def latex(document: Document) -> str:
     for table in document.tables:
         lines += _trials(table)
     for table in map(_printed, document.tables):
-        label = _label(document.name, table.title, used)
+        label = _label(f"{document.name} {document.kind}", table.title, used)
         shared = f" {table.shared_words}" if table.shared else ""
         caption = f"{table.title}.{shared} {document.full_caption}"
         lines += _floats(_pieces(table, _caption_lines(caption)), table.title, caption, label)

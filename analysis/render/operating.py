@@ -50,7 +50,9 @@ def operating_document(
         at += f", and at {percent(prevalence)} %"
     how = ", of whole groups that are drawn" if OF_GROUPS in set(frame["interval"]) else " (Clopper-Pearson)"
     title = f"Operating points of the sweep {name}"
-    document = Document(name, title, _CAPTION.format(how=how, at=at), (), tuple(tables))
+    document = Document(
+        name, title, _CAPTION.format(how=how, at=at), (), tuple(tables), kind="operating-points"
+    )
     return with_words(document, _DOUBLE_DAGGER) if document.has_unresolved else document
 
 

@@ -143,7 +143,8 @@ def test_files_of_what_an_earlier_table_chose_are_gone(builder: SweepBuilder, tm
     assert "confusion-mine.csv" in names
     assert "confusion-0123456789abcdef.csv" not in names
     assert "confusion-0123456789abcdef.png" not in names
-    expected = {"table", "classes", "recall-1", f"roc-{trial.trial_id}", f"confusion-{trial.trial_id}"}
+    expected = {"table", "classes", "recall-1"}
+    expected |= {f"{kind}-{trial.trial_id}" for kind in ("roc", "reliability", "confusion")}
     assert {path.stem for path in files} == expected
 
 

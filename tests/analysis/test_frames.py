@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 
-from analysis import tables
+from analysis.render.formats import csv
 from analysis.statistics.resampled import bootstrap_intervals, examples_key
 from analysis.tables import make_tables
 from search_spaces.config import (
@@ -100,5 +100,5 @@ def test_a_metric_that_is_undefined_stays_empty(builder: SweepBuilder) -> None:
     assert record["trial_id"] == config.trial_id
     assert math.isnan(record["auc"])
     assert record["note"]
-    assert "nan" not in tables.csv(made.frame[["auc"]])
+    assert "nan" not in csv(made.frame[["auc"]])
     json.dumps(made.provenance, allow_nan=False)

@@ -11,7 +11,8 @@ from click.testing import Result
 from rich.console import Console
 
 from analysis.load import load_sweep
-from analysis.tables import Tables, csv, make_tables
+from analysis.render.formats import csv
+from analysis.tables import Tables, make_tables
 from search_spaces.errors import DamagedError
 from sweeps.driver.opened import OpenedSweep, open_stored, open_sweep
 from sweeps.driver.weights import WeightKeeper

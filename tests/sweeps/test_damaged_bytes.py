@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from analysis.tables import csv, make_tables
+from analysis.render.formats import csv
+from analysis.tables import make_tables
 from search_spaces.errors import AlmsweepError
 from tests.sweeps.synthetic_store import SWEEP, trials, write_replicate, write_sweep, write_trial
 from trainer.store import Retry, Store

@@ -5,7 +5,7 @@ import re
 import pandas as pd
 import pytest
 
-from analysis import tables
+from analysis.render import formats
 from analysis.render.escape import csv_text, latex_text, markdown_text
 
 HOSTILE = [
@@ -33,7 +33,7 @@ HOSTILE = [
 def test_csv_cells_are_one_line_and_no_formula(text: str) -> None:
     safe = csv_text(text)
     assert not safe.startswith(("=", "+", "-", "@", "\t", "\r", "\n"))
-    ((read,),) = csv.reader(io.StringIO(tables.csv(pd.DataFrame([[text]])).split("\n", 1)[1]))
+    ((read,),) = csv.reader(io.StringIO(formats.csv(pd.DataFrame([[text]])).split("\n", 1)[1]))
     assert read == safe
     assert "\n" not in safe
 
