@@ -55,6 +55,7 @@ FLOORS = {
         ["processes"],
     ],
     "analysis": [
+        ["report"],
         ["curves", "explain", "pictures"],
         ["tables"],
         ["numbers"],

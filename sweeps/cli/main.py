@@ -24,6 +24,7 @@ from sweeps.cli import (
     export_command,
     plan_commands,
     plugin_commands,
+    report_command,
     result_commands,
     run_commands,
     train_command,
@@ -53,6 +54,7 @@ train_command.register(app)
 evaluate_command.register(app)
 export_command.register(app)
 explain_command.register(app)
+report_command.register(app)
 plugin_commands.register(app)
 clean_command.register(app)
 

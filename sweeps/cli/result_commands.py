@@ -164,7 +164,7 @@ def _rates(option: str, given: list[float] | None) -> tuple[float, ...]:
         raise InputError(str(problem.at(option))) from None
 
 
-def _why_no_table(written: Tables) -> str:
+def why_no_table(written: Tables) -> str:
     """Why no cell of a table has a result: nothing has ended yet, or nothing that ended can be ranked."""
     ended = written.frame[written.frame["candidates_complete"] > 0]
     if ended.empty:
@@ -204,7 +204,7 @@ def write_tables_of(
     unwritten = _write(made, manifest.name, root, log_fpr=log_fpr)
     is_empty = all(cell.chosen is None for cell in made.cells)
     if is_empty:
-        console.print(Text(f"{manifest.name}: {_why_no_table(made)}"), soft_wrap=True)
+        console.print(Text(f"{manifest.name}: {why_no_table(made)}"), soft_wrap=True)
     else:
         console.print(Text(made.printed(console.width)), soft_wrap=True)
     _say_damage(console, made, manifest.name)

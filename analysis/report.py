@@ -1,0 +1,76 @@
+"""A sweep's report: tables, figures, notes and provenance in one HTML file that a person sends to another.
+
+It opens from disk, and asks no network for anything. The same results give the same bytes.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+
+from analysis.cells import Cell
+from analysis.pictures import pictures
+from analysis.render.html import Figures, Section, Shown, page
+from analysis.render.images import png, svg
+from analysis.tables import Tables, written
+
+# Those that are seen at once; others are folded up.
+_OPEN_TABLES = ("best", "comparisons")
+_OPEN_FIGURES = ("table", "effect")
+# By the first word of a figure's name, in the order of the page; of others the title of a figure says enough.
+_KINDS = {
+    "table": "The table as a picture",
+    "effect": "The constraint's effect over all pairs of rows",
+    "roc": "ROC curves on test",
+    "reliability": "Reliability on test",
+    "landscape": "Candidates by margin and penalty, on validation",
+    "epochs": "The constraint over epochs",
+    "importance": "Which settings decide",
+    "recall": "Recall of each class",
+    "confusion": "Decisions on test",
+    "classes": "Classes and samplers",
+}
+_SOURCES = ("Block", "Row", "Trial", "Replicates", "Candidates", "Decided by", "Data", "Commits")
+
+
+def report(tables: Tables, sweep: str, *, log_fpr: bool = False) -> str:
+    """The report as HTML; `log_fpr` as `analysis.pictures.write_figures` takes it."""
+    sections = []
+    for table in written(tables, sweep):
+        if table.document is not None and table.document.tables:
+            sections.append(Section(table.name, table.document, table.name in _OPEN_TABLES))
+    sources = _SOURCES, [_source(cell) for cell in tables.cells]
+    provenance = json.dumps(tables.provenance, indent=1, allow_nan=False, ensure_ascii=False)
+    figures = _figures(tables, log_fpr=log_fpr)
+    return page(f"Report of the sweep {sweep}", tables.document.facts, sections, figures, sources, provenance)
+
+
+def _figures(tables: Tables, *, log_fpr: bool) -> list[Figures]:
+    """All figures, by their kind."""
+    kinds: dict[str, list[Shown]] = {kind: [] for kind in _KINDS}
+    for picture in pictures(tables, log_fpr=log_fpr):
+        png(picture.figure, dpi=20)  # lays it out
+        encoded = base64.b64encode(svg(picture.figure)).decode()
+        kind = picture.name.partition("-")[0]
+        kinds.setdefault(kind, []).append(Shown(picture.title, encoded))
+    found = []
+    for kind, shown in kinds.items():
+        if shown:
+            title = _KINDS.get(kind, kind[0].upper() + kind[1:])
+            found.append(Figures(title, tuple(shown), kind in _OPEN_FIGURES))
+    return found
+
+
+def _source(cell: Cell) -> tuple[str, ...]:
+    """A cell's way back to its trial, in words."""
+    sources = () if cell.chosen is None else cell.chosen.sources
+    return (
+        cell.block,
+        cell.row,
+        cell.chosen_id or "none",
+        f"{cell.found}/{cell.expected}",
+        f"{cell.candidates_complete}/{len(cell.candidates)}",
+        cell.decided_by,
+        ", ".join(sorted({source.data_sha256[:12] for source in sources})),
+        ", ".join(sorted({source.commit[:12] for source in sources})),
+    )
