@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 
 from analysis.cells import Cell
 from analysis.pictures import pictures
@@ -17,7 +18,7 @@ from analysis.tables import Tables, written
 # Those that are seen at once; others are folded up.
 _OPEN_TABLES = ("best", "comparisons")
 _OPEN_FIGURES = ("table", "effect")
-# By the first word of a figure's name, in the order of the page; of others the title of a figure says enough.
+# By a figure's name without its number, in the order of the page. Others follow.
 _KINDS = {
     "table": "The table as a picture",
     "effect": "The constraint's effect over all pairs of rows",
@@ -26,10 +27,14 @@ _KINDS = {
     "landscape": "Candidates by margin and penalty, on validation",
     "epochs": "The constraint over epochs",
     "importance": "Which settings decide",
+    "precision-recall": "Precision and recall of each label",
+    "co-occurrence": "Labels that stand together",
     "recall": "Recall of each class",
     "confusion": "Decisions on test",
     "classes": "Classes and samplers",
 }
+# What tells files of one kind apart.
+_NUMBER = re.compile(r"-([0-9a-f]{16}|[0-9]+)$")
 _SOURCES = ("Block", "Row", "Trial", "Replicates", "Candidates", "Decided by", "Data", "Commits")
 
 
@@ -51,7 +56,7 @@ def _figures(tables: Tables, *, log_fpr: bool) -> list[Figures]:
     for picture in pictures(tables, log_fpr=log_fpr):
         png(picture.figure, dpi=20)  # lays it out
         encoded = base64.b64encode(svg(picture.figure)).decode()
-        kind = picture.name.partition("-")[0]
+        kind = _NUMBER.sub("", picture.name)
         kinds.setdefault(kind, []).append(Shown(picture.title, encoded))
     found = []
     for kind, shown in kinds.items():
