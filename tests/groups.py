@@ -17,7 +17,7 @@ GROUPS = {
     "faults-2": "faults in the middle of a sweep: storage and hangs",
     "faults-3": "faults in the middle of a sweep: errors and memory, once and always",
     "kills": "a sweep that is killed again and again, at random moments",
-    "models": "the contract of torchvision's networks in full size",
+    "models": "torchvision's networks in full size: their contract, and as exported models",
     "search": "searches, kills, early stopping, packing, a growing cluster, real images",
     "tracking": "PostgreSQL, MLflow's server and its UI in a browser, secrets",
     "two-hosts": "ray up, ray submit and ray down over two hosts",

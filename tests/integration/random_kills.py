@@ -20,7 +20,7 @@ from pathlib import Path
 
 import psutil
 
-from tests.integration.faults import calm
+from tests.integration.faults.calm import undisturbed_tables
 from tests.integration.faults.found import compare
 from tests.integration.faults.scene import Scene
 from tests.processes import PATIENCE, end_family, kill_family, wait_until
@@ -99,7 +99,7 @@ def play(folder: Path, kills: int, *, say: Callable[[str], object] = lambda text
     """Kill a sweep so often, let it end, and look at what it left. The temp folder is `folder`/t."""
     scene, outcome = Scene(folder / "sweep"), Outcome()
     scene.space.write_text(space(TRIALS_PER_KILL * kills))
-    undisturbed = _undisturbed(folder / "calm", scene.space.read_text())
+    undisturbed = undisturbed_tables(folder / "calm", scene.space.read_text())
     temp = folder / "t"
     temp.mkdir()
     scene.environment["TMPDIR"] = str(temp)
@@ -121,14 +121,6 @@ def play(folder: Path, kills: int, *, say: Callable[[str], object] = lambda text
         return outcome
     finally:
         scene.clear_processes()
-
-
-def _undisturbed(folder: Path, text: str) -> dict[str, bytes]:
-    scene = Scene(folder)
-    scene.space.write_text(text)
-    command = [sys.executable, calm.__file__, scene.space, scene.output]
-    subprocess.run(command, env=scene.environment, cwd=folder, check=True, stdout=subprocess.DEVNULL)
-    return scene.tables()
 
 
 @contextmanager

@@ -17,7 +17,17 @@ import torch
 from click.testing import Result
 from PIL import Image
 
-from search_spaces.config import MultiLabel, ResNet10, ResNet18, SmallCnn, TrialConfig
+from search_spaces.config import (
+    ConvNeXtTiny,
+    DenseNet121,
+    EfficientNetB0,
+    MultiLabel,
+    ResNet10,
+    ResNet18,
+    ResNet50,
+    SmallCnn,
+    TrialConfig,
+)
 from search_spaces.space import SearchSpace
 from tests.trainer.image_files import random_images
 from trainer.data.pixels import Pixels
@@ -313,14 +323,19 @@ def test_of_a_bf16_trial_the_difference_from_its_stored_scores_is_said(cli: Cli,
     assert line in (tmp_path / "model" / "MODEL_CARD.md").read_text()
 
 
-@pytest.mark.parametrize("kind", [ResNet18])
+# Deep ones, whose export takes its time.
+_DEEP = (ResNet50, DenseNet121, EfficientNetB0, ConvNeXtTiny)
+_IN_TURN = [pytest.param(kind, marks=pytest.mark.group(name="models")) for kind in _DEEP]
+
+
+@pytest.mark.parametrize("kind", [ResNet18, *_IN_TURN])
 def test_a_network_of_torchvision_leaves_too(cli: Cli, tmp_path: Path, kind: Any) -> None:
-    pixels, numbers = random_images(40, (1, 28, 28)), range(40)
+    pixels, numbers = random_images(40, (1, 32, 32)), range(40)
     for number, image in zip(numbers, pixels, strict=True):
         place = tmp_path / "scans" / ("ill" if number % 2 else "well")
         place.mkdir(parents=True, exist_ok=True)
         Image.fromarray(image[0]).save(place / f"{number}.png")
-    source = {"name": "folder", "folder": "scans", "size": 28, "channels": 1}
+    source = {"name": "folder", "folder": "scans", "size": 32, "channels": 1}
     data = {"source": source, "negative": ["well"], "positive": ["ill"]}
     data |= {"validation_per_class": 5, "test_per_class": 5}
     settings = {"data": data, "loss": "baseline_BCE", "model": kind(), "epochs": 1, "seeds": [1]}

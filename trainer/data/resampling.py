@@ -108,7 +108,11 @@ def single_label(sets: Sets, copies: int, generator: np.random.Generator) -> Pos
 
 
 def ml_rus(sets: Sets, removed: int, generator: np.random.Generator) -> Positions:
-    """Without examples that have no rare label: one of each frequent label in turn until its IR is MeanIR."""
+    """Without examples that have no rare label: one of each frequent label in turn until its IR is MeanIR.
+
+    The authors' own package (mldr.resampling) draws them from all examples without a rare label at once, and
+    stops for no label.
+    """
     rare, mean = rare_labels(sets)
     free = ~sets[:, rare].any(axis=1)
     counts = sets.sum(axis=0, dtype=np.int64)

@@ -10,19 +10,21 @@ import torch
 
 from search_spaces.catalog import load_space
 from sweeps.cli.main import app
-from tests.integration.faults.scene import Scene
+from tests.integration.faults.scene import SPACE, Scene
 from trainer.device.cpu import prepare_cpu
 from trainer.options import TrialOptions
 from trainer.store import Store, SweepManifest
 from trainer.trial import run_trial
 
 
-def undisturbed_tables(folder: Path) -> dict[str, bytes]:
-    """The tables that every sweep of the matrix is held against, made in a process of their own.
+def undisturbed_tables(folder: Path, space: str = SPACE) -> dict[str, bytes]:
+    """The tables that a disturbed sweep is held against, made in a process of their own.
 
-    Raises CalledProcessError when they cannot be made.
+    `space` is the text of the sweep's space, by default that of the matrix. Raises CalledProcessError when
+    they cannot be made.
     """
     scene = Scene(folder)
+    scene.space.write_text(space)
     command = [sys.executable, __file__, scene.space, scene.output]
     subprocess.run(command, env=scene.environment, cwd=folder, check=True, stdout=subprocess.DEVNULL)
     return scene.tables()
