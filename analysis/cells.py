@@ -24,7 +24,7 @@ from search_spaces.errors import InputError
 from search_spaces.labels import BlockLabels
 from search_spaces.rows import DEFAULT_ROWS, CellKey, cell_key, row_label, row_order, without_constraint
 from search_spaces.words import count
-from trainer.store import Store
+from trainer.store import Confirms, Store
 
 
 @dataclass(frozen=True)
@@ -174,7 +174,8 @@ def build_cells(store: Store, records: SweepRecords, rule: str | None = None) ->
     for trials in by_cell(ordered, reading.rows).values():
         chosen_by = rule_of(trials[0].config.data, rule, records.rates, reading.targets, oracle=True)
         judged = judged_on_test(store, trials, records.rates) if chosen_by.reads_test else None
-        cells.append(_cell(trials, reading.rows, chosen_by, labels, judged))
+        cell = _cell(trials, reading.rows, chosen_by, labels, judged)
+        cells.append(cell if records.confirms is None else _as_confirmed(cell, records.confirms))
     with ThreadPoolExecutor(max_workers=4) as pool:
         return tuple(pool.map(lambda cell: _with_test(store, cell, records.rates), cells))
 
@@ -252,6 +253,21 @@ def _cell(
         chosen=best(trials, rule, judged),
         decided_by=_decided_by(trials, rule, judged),
         judged=judged,
+    )
+
+
+def _as_confirmed(cell: Cell, confirms: Confirms) -> Cell:
+    """The cell with the trial that the confirmed sweep chose, whatever the rule says of the fresh seeds."""
+    winners = {choice.winner for choice in confirms.cells}
+    chosen = None
+    for candidate in cell.candidates:
+        if candidate.trial_id in winners and candidate.done:
+            chosen = candidate
+    return replace(
+        cell,
+        rule=replace(cell.rule, confirms=confirms.sweep),
+        chosen=chosen,
+        decided_by=f"chosen in the sweep {confirms.sweep}",
     )
 
 

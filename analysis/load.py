@@ -32,7 +32,7 @@ from search_spaces.config import Targets, TrialConfig
 from search_spaces.errors import DamagedError, MixedDataError, StoreError
 from search_spaces.labels import block_key
 from search_spaces.reading import Reading
-from trainer.store import Damage, Done, Store, SweepManifest, wanted_seeds
+from trainer.store import Confirms, Damage, Done, Store, SweepManifest, wanted_seeds
 from trainer.tasks.base import task_arrays
 
 _MOST_NAMES = 5
@@ -46,12 +46,14 @@ class SweepRecords:
 
     reading   how the sweep says that its results are read
     rates     those at which the records' metrics are known: the sweep's own, and what else was asked for
+    confirms  whose choices the sweep confirms; None of every other one
     """
 
     name: str
     trials: tuple[TrialRecord, ...]
     reading: Reading
     rates: Targets
+    confirms: Confirms | None = None
 
 
 class _Block:
@@ -94,7 +96,7 @@ def load_sweep(
         found = tuple(pool.map(find, trials))
         _check_data_hashes(found)
         records = tuple(pool.map(load, found))
-    return SweepRecords(manifest.name, records, manifest.reading, rates)
+    return SweepRecords(manifest.name, records, manifest.reading, rates, manifest.confirms)
 
 
 def load_trial(

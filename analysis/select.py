@@ -46,6 +46,7 @@ class Rule:
     metric     what it goes by
     averaged   whether by the mean over replicates of each one's own value, not by that of the ensemble
     ties       metrics of the ensemble that decide between equal values, one after another
+    confirms     the sweep whose choices stand, whatever the fresh seeds say; "" where the rule chooses
     reads_test   whether all of this is of the test examples: the oracle, whose choice is no result
     """
 
@@ -54,6 +55,7 @@ class Rule:
     averaged: bool
     ties: tuple[Metric, ...]
     reads_test: bool = False
+    confirms: str = ""
 
     @property
     def split(self) -> str:
@@ -76,9 +78,10 @@ class Rule:
                 f"ORACLE, no result to take: {direction} test {self.metric.words}, read off the very "
                 "examples that judge it"
             )
+        told = f"{direction} validation {self.metric.words} of the scores averaged over replicates"
         if self.averaged:
-            return f"{direction} mean over replicates of the validation {self.metric.words}"
-        return f"{direction} validation {self.metric.words} of the scores averaged over replicates"
+            told = f"{direction} mean over replicates of the validation {self.metric.words}"
+        return f"as the sweep {self.confirms} chose, by the {told}" if self.confirms else told
 
     @property
     def objective(self) -> str | None:

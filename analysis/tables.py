@@ -8,6 +8,7 @@ CSV (`best-long.csv`, a row per value). Of more than 25 classes `confusion` is n
     comparisons.csv        with against without the constraint, in every headline metric
     operating_points.csv   thresholds fixed on validation, and what they come to on test
     calibration.csv        Platt scaling and offset fitted on validation, judged on test
+    confirmed.csv          of a sweep that confirms another's choices: each against its runner-up
     provenance.json        where every number comes from
     confusion-<trial>.csv  of several classes: what each is taken for (`analysis.confusion`)
     labels.csv             of label sets: each label at 0.5 and at its chosen threshold (`analysis.labels`)
@@ -31,6 +32,14 @@ from analysis.calibration_frame import calibration_frame
 from analysis.cells import Cell, build_cells
 from analysis.class_counts import class_counts, class_frame
 from analysis.comparison_frame import comparison_frame
+from analysis.confirmed import (
+    Confirmation,
+    confirmations,
+    confirmed_facts,
+    confirmed_frame,
+    confirmed_notes,
+    settled_rule,
+)
 from analysis.confusion import confusions
 from analysis.frames import best_frame, chosen_settings
 from analysis.labels import label_frame
@@ -39,6 +48,7 @@ from analysis.operating_frame import operating_frame
 from analysis.provenance import commits, drawn_words, provenance
 from analysis.render.calibration import calibration_document
 from analysis.render.comparisons import comparison_document
+from analysis.render.confirmed import confirmed_document
 from analysis.render.document import Document
 from analysis.render.formats import files_of
 from analysis.render.latex import latex
@@ -71,6 +81,7 @@ class Tables:
 
     frame         a row per cell: see `analysis.frames.best_frame`
     comparisons   a row per pair of cells and metric: see `analysis.comparison_frame`
+    confirmed     of a sweep that confirms another's choices: each against its runner-up
     operating     a row per true positive rate of each class of a cell: see `analysis.operating_frame`
     calibrated    how each chosen trial's ensemble is calibrated, by the trial's id
     prevalence    at which these tell precision too; None where nobody said
@@ -84,6 +95,7 @@ class Tables:
 
     frame: pd.DataFrame
     comparisons: pd.DataFrame
+    confirmed: tuple[Confirmation, ...]
     operating: pd.DataFrame
     calibrated: dict[str, tuple[Calibrated, ...]]
     prevalence: float | None
@@ -134,6 +146,7 @@ def make_tables(
 
     Raises InputError for an unknown rule, StoreError for results that are damaged or contradict each other.
     """
+    rule = settled_rule(manifest, rule)
     if shown is None:
         shown = Targets(tpr=manifest.reading.targets.tpr, fpr=())
     records = load_sweep(store, manifest, shown.joined(rates_of_rule(rule)))
@@ -151,9 +164,12 @@ def make_tables(
             chosen_by[cell.block] = cell.rule.metric
     document = best_document(manifest.name, facts, frame, columns, settings, ids, chosen_by)
     points = {cell.chosen_id: operating_points(cell, shown.tpr, draws) for cell in cells}
+    confirmed = confirmations(store, cells, headline, records, draws)
+    document = replace(document, facts=(*document.facts, *confirmed_facts(manifest, confirmed)))
     return Tables(
         frame=frame,
         comparisons=comparison_frame(statistics.pairs),
+        confirmed=confirmed,
         operating=operating_frame(cells, points, prevalence),
         calibrated={cell.chosen_id: calibrations(cell) for cell in cells if cell.chosen_id},
         prevalence=prevalence,
@@ -223,6 +239,9 @@ def written(tables: Tables, sweep: str) -> Iterator[Written]:
     yield Written("comparisons", tables.comparisons, comparison)
     yield Written("operating_points", tables.operating, points)
     yield Written("calibration", calibration, calibration_document(sweep, calibration, printed))
+    if tables.confirmed:
+        confirmed, notes = confirmed_frame(tables.confirmed), confirmed_notes(tables.confirmed)
+        yield Written("confirmed", confirmed, confirmed_document(sweep, notes, confirmed, tables.columns))
     yield from _of_classes(tables.cells, sweep)
 
 

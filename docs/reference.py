@@ -24,6 +24,7 @@ import analysis.calibration_frame
 import analysis.class_counts
 import analysis.co_occurrence
 import analysis.comparison_frame
+import analysis.confirmed
 import analysis.confusion
 import analysis.frames
 import analysis.importance
@@ -326,6 +327,8 @@ def _files() -> Iterator[str]:
     yield _entries(analysis.frames.best_frame, ("column", "meaning"))
     yield "### `comparisons.csv`"
     yield _entries(analysis.comparison_frame.comparison_frame, ("column", "meaning"))
+    yield "### `confirmed.csv`"
+    yield _entries(analysis.confirmed.confirmed_frame, ("column", "meaning"))
     yield "### `operating_points.csv`"
     yield _entries(analysis.operating_frame.operating_frame, ("column", "meaning"))
     yield "### `calibration.csv`"

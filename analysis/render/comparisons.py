@@ -71,12 +71,12 @@ def _comparison_row(
 
 def _difference(record: Record, metric: Metric) -> Entry:
     """The difference of the ensembles, bold where it is significant; its interval and corrected p."""
-    text = _signed(record["difference"], metric)
+    text = signed(record["difference"], metric)
     if text == MISSING:
         return Entry(MISSING)
     details = []
     if not math.isnan(record["low"]):
-        details.append(f"({_signed(record['low'], metric)} to {_signed(record['high'], metric)})")
+        details.append(f"({signed(record['low'], metric)} to {signed(record['high'], metric)})")
     if not math.isnan(record["p_holm"]):
         details.append(f"p={record['p_holm']:.2g}")
     return Entry(
@@ -89,16 +89,17 @@ def _difference(record: Record, metric: Metric) -> Entry:
 
 def _mean_difference(record: Record, metric: Metric) -> Entry:
     """The mean over seeds, its interval, and in how many seeds the constraint is better."""
-    text = _signed(record["mean_difference"], metric)
+    text = signed(record["mean_difference"], metric)
     if text == MISSING:
         return Entry(MISSING)
     details = []
     if not math.isnan(record["mean_low"]):
-        details.append(f"({_signed(record['mean_low'], metric)} to {_signed(record['mean_high'], metric)})")
+        details.append(f"({signed(record['mean_low'], metric)} to {signed(record['mean_high'], metric)})")
     details.append(f"{record['seeds_better']}/{record['seeds']} seeds")
     return Entry(text, detail=" ".join(details))
 
 
-def _signed(value: float, metric: Metric) -> str:
+def signed(value: float, metric: Metric) -> str:
+    """A difference in a metric with its sign, as many digits as the metric has in a table."""
     digits = DIGITS[metric.scale][0]
     return number(metric.scale * float(value), f"+.{digits}f")

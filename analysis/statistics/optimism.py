@@ -57,6 +57,8 @@ def choice_of(cell: Cell, rates: Targets, draws: int = DRAWS) -> Choice | None:
     if cell.chosen is None or cell.chosen.validation is None or not rule.selects or rule.reads_test:
         return None
     chosen = cell.chosen.validation
+    if rule.confirms:  # chosen elsewhere, so these seeds lend it no luck
+        return Choice(1, rule.value(chosen), rule.value(chosen))
     records = [one.validation for one in cell.candidates if one.validation is not None]
     rivals = [one for one in ranked(records, rule) if one.complete == chosen.complete]
     value = rule.value(chosen)

@@ -18,6 +18,7 @@ from rich.logging import RichHandler
 from sweeps.cli import (
     clean_command,
     cluster_commands,
+    confirm_command,
     data_command,
     evaluate_command,
     explain_command,
@@ -49,6 +50,7 @@ plan_commands.register(app)
 data_command.register(app)
 run_commands.register(app)
 result_commands.register(app)
+confirm_command.register(app)
 cluster_commands.register(app)
 train_command.register(app)
 evaluate_command.register(app)

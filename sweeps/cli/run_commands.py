@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 from search_spaces.errors import InputError
-from search_spaces.limits import MOST_SEED
+from search_spaces.limits import MOST_REPLICATES, MOST_SEED
 from sweeps.cli import cluster_commands
 from sweeps.cli.given import run_options, with_options
 from sweeps.cli.guard import guarded
@@ -55,6 +55,15 @@ Job = Annotated[
     bool, typer.Option("--job", help="Run as a Ray job of a running cluster; it outlives this terminal.")
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing, however large the run.")]
+FreshSeeds = Annotated[
+    int | None,
+    typer.Option(
+        "--replicates",
+        min=1,
+        max=MOST_REPLICATES,
+        help="So many fresh seeds; by default as many as the sweep has, at least 6.",
+    ),
+]
 Replace = Annotated[
     bool, typer.Option("--replace", help="Take this space in place of another of its name, in the output.")
 ]

@@ -250,6 +250,7 @@ def _as_asked(
     """The sweep with what a command asks for in place of what the space or the store says."""
     manifest, search = opened.manifest, opened.search
     if replicates is not None:
+        _check_own_seeds(manifest)
         seeds = tuple(range(1, replicates + 1))
         trials = tuple(config.model_copy(update={"seeds": seeds}) for config in manifest.trials)
         manifest = replace(manifest, trials=trials)
@@ -260,3 +261,12 @@ def _as_asked(
     if search is not None and seed is not None:
         search = replace(search, seed=seed)
     return replace(opened, manifest=manifest, search=search)
+
+
+def _check_own_seeds(manifest: SweepManifest) -> None:
+    """Raise InputError for a sweep whose seeds are not 1 to N, but fresh ones."""
+    if manifest.confirms is not None:
+        raise InputError(
+            f"--replicates: {manifest.name} has fresh seeds of its own; expected it with "
+            f"{advised('confirm', space=manifest.confirms.sweep)}"
+        )

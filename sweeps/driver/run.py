@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from rich.console import Console
 
 from analysis.cells import check_seeds
+from analysis.confirmed import settled_rule
 from analysis.select import check_rule
 from search_spaces.config import Targets, check_installed
 from search_spaces.errors import (
@@ -133,7 +134,7 @@ def _check(sweep: OpenedSweep, options: RunOptions) -> None:
     """Raise InputError or TrialSchemaError for what could not end in a table, before anything is written."""
     reading = sweep.manifest.reading
     check_seeds(sweep.manifest.trials, reading.rows)
-    check_rule(options.rule, sweep.tasks, reading.targets)
+    check_rule(settled_rule(sweep.manifest, options.rule), sweep.tasks, reading.targets)
     _check_scheduler(sweep, options)
     sweep.store.check_trial_schema(sweep.name)
 

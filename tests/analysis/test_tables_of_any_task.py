@@ -137,7 +137,9 @@ def test_tasks_of_two_kinds_stand_in_one_document(builder: SweepBuilder, tmp_pat
     names = {path.name for path in write_figures(made, tmp_path / "figures") if path.suffix == ".png"}
     of_classes = made.frame["trial_id"][made.frame["block"] == several]
     expected = {"table.png", "classes.png", "recall-1.png", *(f"confusion-{i}.png" for i in of_classes)}
-    assert names == expected | {f"roc-{i}.png" for i in made.frame["trial_id"]}
+    for trial_id in made.frame["trial_id"]:
+        expected |= {f"roc-{trial_id}.png", f"reliability-{trial_id}.png"}
+    assert names == expected
     for rule in ("ensemble-val-auroc", "ensemble-val-macro_f1"):
         with pytest.raises(InputError, match=f"unknown selection rule '{rule}'"):
             make_tables(builder.store, builder.manifest(), rule=rule)

@@ -2,7 +2,7 @@
 
 from trainer.store import layout
 from trainer.store.damage import Damage, find_damage
-from trainer.store.manifest import SweepManifest, stored_space
+from trainer.store.manifest import ConfirmedChoice, Confirms, SweepManifest, stored_space
 from trainer.store.markers import Done, StoredFile, new_attempt, states_of
 from trainer.store.notes import StopRequest
 from trainer.store.retry import Retry
@@ -13,6 +13,8 @@ from trainer.store.store import Store, wanted_seeds
 
 __all__ = [
     "STORE_SCHEMA",
+    "ConfirmedChoice",
+    "Confirms",
     "Damage",
     "Done",
     "Retry",

@@ -10,6 +10,8 @@ tpr_targets    how its results are read, where that is not the default; likewise
 fpr_targets    false positive rates
 rows           what makes a row of the table
 sha256         of the rest
+confirms       of a sweep that confirms another's choices: its name, the rule that chose, and of each cell the
+               ids of the trial that was chosen and of the runner-up
 labels         what a person calls the data of a block, where that was said: `label`, `data`
 """
 
@@ -22,7 +24,7 @@ from pydantic import BaseModel
 
 import trainer.store.layout as layout
 import trainer.store.schema as schema
-from search_spaces.config import DataConfig, TrialConfig
+from search_spaces.config import DataConfig, Frozen, TrialConfig
 from search_spaces.errors import DamagedError
 from search_spaces.labels import relabelled
 from search_spaces.problem import Problem
@@ -33,13 +35,29 @@ from trainer.store.storage import Storage, json_object
 _REASON_LENGTH = 300
 
 
+class ConfirmedChoice(Frozen):
+    """The trial that a cell chose, and the one that came second; None where there was no second."""
+
+    winner: str
+    runner_up: str | None = None
+
+
+class Confirms(Frozen):
+    """Whose choices a sweep trains again on fresh seeds: the sweep's name, the rule given, its choices."""
+
+    sweep: str
+    rule: str | None = None
+    cells: tuple[ConfirmedChoice, ...]
+
+
 @dataclass(frozen=True)
 class SweepManifest:
     """What a sweep expects: its name and its trials, each with the replicate seeds that it wants.
 
     Of a search these are the trials suggested so far, and `samples` is how many are wanted in all. `reading`
     says how its results are read. `space` is the fingerprint of the space that it was run with; None where
-    that is not known, as of sweeps that were stored before there were any.
+    that is not known, as of sweeps that were stored before there were any. `confirms` says whose choices it
+    trains again; None of every other sweep.
     """
 
     name: str
@@ -47,6 +65,7 @@ class SweepManifest:
     samples: int | None = None
     reading: Reading = DEFAULT_READING
     space: str | None = None
+    confirms: Confirms | None = None
 
     @property
     def unchosen(self) -> int:
@@ -68,6 +87,7 @@ class _Content(BaseModel):
     trials: tuple[TrialConfig, ...]
     samples: int | None = None
     space: str | None = None
+    confirms: Confirms | None = None
     labels: tuple[_Labelled, ...] = ()
 
 
@@ -79,6 +99,8 @@ def dump_manifest(manifest: SweepManifest) -> bytes:
         content["samples"] = manifest.samples
     if manifest.space is not None:
         content["space"] = manifest.space
+    if manifest.confirms is not None:
+        content["confirms"] = manifest.confirms.model_dump(mode="json")
     content |= manifest.reading.as_keys()
     labels = []
     for data in dict.fromkeys(config.data for config in manifest.trials):
@@ -112,7 +134,7 @@ def load_manifest(data: bytes, name: str, where: str) -> SweepManifest:
     for one in found.labels:
         tasks.append(one.data.model_copy(update={"label": one.label, "replace_splits": one.replace_splits}))
     trials = relabelled(found.trials, tasks)
-    return SweepManifest(name, trials, found.samples, reading, found.space)
+    return SweepManifest(name, trials, found.samples, reading, found.space, found.confirms)
 
 
 def stored_space(storage: Storage, name: str) -> str | None:
