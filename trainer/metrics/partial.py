@@ -25,18 +25,16 @@ Counts = NDArray[np.integer[Any]]
 
 def partial_areas(ranking: Ranking) -> dict[str, Floats]:
     """The three areas of each row [rows] of a ranking, by name."""
-    steps = (
-        np.where(ranking.ends, ranking.previous_false, 0) / ranking.negatives,
-        np.where(ranking.ends, ranking.false_positives, 0) / ranking.negatives,
-        np.where(ranking.ends, ranking.previous_true, 0) / ranking.positives,
-        np.where(ranking.ends, ranking.true_positives, 0) / ranking.positives,
-    )
-    gained = np.diff(ranking.true_positives, axis=1, prepend=0) > 0
-    two_way = []
-    for scores, positive in zip(ranking.scores, gained, strict=True):
-        counts = np.ones((len(scores), 1), np.int64)
-        two_way.append(_two_way(scores, positive, counts)[0])
-    return {**_one_way(*steps, axis=1), "two_way_partial_auc": np.array(two_way)}
+    ends, steps = ranking.ends, []
+    for counts in (
+        ranking.previous_false,
+        ranking.false_positives,
+        ranking.previous_true,
+        ranking.true_positives,
+    ):
+        steps.append(np.where(ends, counts, 0).astype(np.float64))  # elsewhere a step of nothing
+    positives, negatives = np.array(ranking.positives), np.array(ranking.negatives)
+    return _areas((steps[0], steps[1], steps[2], steps[3]), positives, negatives, axis=1)
 
 
 def resampled_partial_areas(scores: Floats, positive: NDArray[np.bool_], counts: Counts) -> dict[str, Floats]:
@@ -47,17 +45,42 @@ def resampled_partial_areas(scores: Floats, positive: NDArray[np.bool_], counts:
     """
     order = np.argsort(-scores, kind="stable")
     ends = np.append(np.diff(scores[order]) != 0, True)
-    drawn, has = counts[order].astype(np.int64), positive[order][:, None]
+    drawn, has = counts[order].astype(np.float64), positive[order][:, None]
     true = np.cumsum(np.where(has, drawn, 0), axis=0)[ends]
     false = np.cumsum(np.where(has, 0, drawn), axis=0)[ends]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        right, upper = false / false[-1], true / true[-1]
-        start = np.zeros((1, counts.shape[1]))
-        left, lower = np.vstack([start, right[:-1]]), np.vstack([start, upper[:-1]])
-        found = _one_way(left, right, lower, upper, axis=0)
-        found["two_way_partial_auc"] = _two_way(scores, positive, counts)
+    start = np.zeros((1, counts.shape[1]))
+    steps = np.vstack([start, false[:-1]]), false, np.vstack([start, true[:-1]]), true
+    found = _areas(steps, true[-1], false[-1], axis=0)
     is_undefined = (true[-1] == 0) | (false[-1] == 0)
     return {name: np.where(is_undefined, np.nan, values) for name, values in found.items()}
+
+
+def _areas(
+    steps: tuple[Floats, Floats, Floats, Floats], positives: Floats, negatives: Floats, axis: int
+) -> dict[str, Floats]:
+    """The three areas of curves whose steps lie along an axis.
+
+    steps       false positives before and at each threshold, then true positives before and at it
+    positives   how many there are in all, and `negatives`, of each curve
+    """
+    before_false, false, before_true, true = steps
+    with np.errstate(invalid="ignore", divide="ignore"):
+        rates = before_false / negatives, false / negatives, before_true / positives, true / positives
+        found = _one_way(*rates, axis=axis)
+    few = _some(1 - TWO_WAY_TPR, positives)
+    most = _some(TWO_WAY_FPR, negatives)
+    # Of the positives of a threshold those that are among the lowest; below each the highest negatives that
+    # are, a tied one for a half.
+    lowest = np.maximum(true - (positives - few), 0) - np.maximum(before_true - (positives - few), 0)
+    below = most - (np.minimum(false, most) + np.minimum(before_false, most)) / 2
+    found["two_way_partial_auc"] = (lowest * below).sum(axis=axis) / (few * most)
+    return found
+
+
+def _some(share: float, numbers: Floats) -> Floats:
+    """That share of numbers, rounded as Python's `round` does, but at least one."""
+    some: Floats = np.maximum(np.round(share * numbers), 1.0)
+    return some
 
 
 def _one_way(left: Floats, right: Floats, lower: Floats, upper: Floats, axis: int) -> dict[str, Floats]:
@@ -87,30 +110,3 @@ def _area_above(tpr: float, left: Floats, right: Floats, lower: Floats, upper: F
         share = np.where(upper > lower, (upper - from_there) / (upper - lower), lower >= tpr)
     area: Floats = share * (right - left) * ((from_there + upper) / 2 - tpr)
     return np.maximum(area, 0)
-
-
-def _two_way(scores: Floats, positive: NDArray[np.bool_], counts: Counts) -> Floats:
-    """The area [draws] of the lowest positives against the highest negatives."""
-    order = np.argsort(scores, kind="stable")
-    ordered, drawn, has = scores[order], counts[order].astype(np.int64), positive[order]
-    lowest = _first(drawn[has], 1 - TWO_WAY_TPR)
-    highest = _first(drawn[~has][::-1], TWO_WAY_FPR)[::-1]
-    negatives = np.vstack([np.zeros((1, counts.shape[1]), np.int64), np.cumsum(highest, axis=0)])
-    of_negatives = ordered[~has]
-    below = negatives[np.searchsorted(of_negatives, ordered[has], side="left")]
-    not_above = negatives[np.searchsorted(of_negatives, ordered[has], side="right")]
-    pairs = lowest.sum(axis=0) * highest.sum(axis=0)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        area: Floats = (lowest * (below + not_above)).sum(axis=0) / (2 * pairs)
-    return area
-
-
-def _first(counts: Counts, share: float) -> NDArray[np.int64]:
-    """So much of counts [n, draws], from the first on, as adds up to that share of them, but at least one.
-
-    The share is rounded to a whole number, halves to the even one, as Python's `round` does.
-    """
-    before = np.cumsum(counts, axis=0) - counts
-    wanted = np.maximum(np.round(share * counts.sum(axis=0)), 1).astype(np.int64)
-    taken: NDArray[np.int64] = np.clip(wanted - before, 0, counts)
-    return taken
