@@ -111,6 +111,15 @@ def class_names(task: Task) -> tuple[str, ...]:
     return tuple(str(task.source.classes_told.name(label)) for label in task.labels)
 
 
+def called(task: Task, label: str) -> str:
+    """A class or label, with what the data set calls it: "3 cat"; of a binary task as it is."""
+    labels = list(map(str, task.labels))
+    if label not in labels:
+        return label
+    name = class_names(task)[labels.index(label)]
+    return label if name == label else f"{label} {name}"
+
+
 def baseline(cells: Sequence[Cell], cell: Cell) -> Cell | None:
     """What a cell is held against, among the cells with a result of its block; None where it has none."""
     if cell.chosen is None:

@@ -32,7 +32,7 @@ from pathlib import Path
 from analysis.cells import Cell
 from analysis.class_counts import class_counts
 from analysis.co_occurrence import co_occurrence_frame, co_occurrences
-from analysis.confusion import confusions
+from analysis.confusion import called, confusions
 from analysis.importance import importance_frame
 from analysis.label_curves import cells_of_label_sets, precision_recall_frame
 from analysis.numbers.effect import effect_frame, effect_metrics
@@ -139,7 +139,8 @@ def _reliabilities(tables: Tables) -> Iterator[Picture]:
         for one in calibrated:
             classes.setdefault(one.column, []).append(one)
         if classes:
-            figure = reliability_figure(classes, title=f"{cell.block}\n{cell.row}")
+            shown = {called(cell.data, name): of_class for name, of_class in classes.items()}
+            figure = reliability_figure(shown, title=f"{cell.block}\n{cell.row}")
             words = f"Reliability on test: {cell.block}, {cell.row}"
             yield Picture(f"reliability-{cell.chosen_id}", words, figure, reliability_frame(calibrated))
 

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from analysis.cells import Cell
-from analysis.confusion import class_names
+from analysis.confusion import called
 from analysis.label_curves import AT_HALF, CURVE, label_names, label_precision
 from analysis.records import TestRecord
 from analysis.render.document import DOUBLE_DAGGER
@@ -52,7 +52,7 @@ def precision_recall_figure(cell: Cell, test: TestRecord, frame: pd.DataFrame) -
         signs = _draw_points(axes, rows[rows["point"] != CURVE])
         precision = label_precision(test, label)
         facts = f"AP {precision:.3f}, {int(has.sum()):,} of {len(has):,} images"
-        _name(axes, f"{_called(cell, label)}{signs}", facts)
+        _name(axes, f"{called(cell.data, label)}{signs}", facts)
     keys = [
         Line2D([], [], color=BLUE, linewidth=1.8, label="ensemble"),
         Line2D([], [], color=GREY, linewidth=1.2, linestyle=(0, (4, 3)), label="share of images"),
@@ -129,13 +129,6 @@ def _point_key(label: str, *, is_half: bool = False, hollow: bool = False) -> Li
         markersize=6.5,
         label=label,
     )
-
-
-def _called(cell: Cell, label: str) -> str:
-    """A label, with what the data set calls it."""
-    place = list(map(str, cell.data.labels)).index(label)
-    name = class_names(cell.data)[place]
-    return label if name == label else f"{label} {name}"
 
 
 def _name(axes: Axes, name: str, facts: str) -> None:

@@ -11,7 +11,7 @@ import pytest
 from sklearn.metrics import confusion_matrix
 
 from analysis.class_counts import class_counts
-from analysis.confusion import confusions
+from analysis.confusion import called, confusions
 from analysis.pictures import write_figures
 from analysis.render.heat import confusion_figure, recall_figure
 from analysis.render.shares import classes_figure
@@ -28,7 +28,7 @@ from search_spaces.config import (
 )
 from search_spaces.policies import POLICIES
 from search_spaces.reading import Reading
-from tests.analysis.stored_sweep import ALM, SweepBuilder
+from tests.analysis.stored_sweep import ALM, CIFAR, FOLDER, LONG_TAIL, SweepBuilder
 from tests.analysis.test_tables_of_classes import COUNTS, TASK, complete
 from tests.figure_texts import cut_texts, overlapping_texts
 from trainer.store import SweepManifest
@@ -197,3 +197,9 @@ def test_a_task_s_recalls_are_drawn_row_by_row(builder: SweepBuilder) -> None:
     image = np.asarray(recall_figure(tables.cells).axes[0].get_images()[0].get_array())
     columns = [f"recall/{label}" for label in TASK.labels]
     assert np.allclose(image, 100 * tables.frame[columns].to_numpy())
+
+
+def test_a_class_is_called_by_its_label_and_what_the_data_set_says() -> None:
+    assert [called(LONG_TAIL, label) for label in ("8", "9")] == ["8 ship", "9 truck"]
+    assert called(FOLDER, "ill") == "ill"
+    assert called(CIFAR, "positive") == "positive"
