@@ -116,6 +116,7 @@ def from_validation(error: ValidationError, value: object, annotation: object) -
     value counts as missing: it is what the key was to say.
     """
     findings = _without_lists_of_wrong_values(error.errors(include_url=False))
+    findings = _of_nearest_members(findings, value, annotation)
     unknown = [finding for finding in findings if finding["type"] == "extra_forbidden"]
     if unknown:
         others = [finding for finding in findings if finding["type"] not in ("extra_forbidden", "missing")]
@@ -149,6 +150,47 @@ def _without_lists_of_wrong_values(findings: Sequence[Any]) -> list[Any]:
         if finding["type"] != "too_short" or not is_of_values:
             found.append(finding)
     return found
+
+
+def _of_nearest_members(findings: Sequence[Any], value: object, annotation: object) -> list[Any]:
+    """Of a union without names, where it was given a mapping, the findings of the members that fit it best.
+
+    Those are the members to which the fewest of the mapping's keys are unknown.
+    """
+    places = [_member_place(finding["loc"], value, annotation) for finding in findings]
+    unknown: dict[tuple[Any, ...], dict[object, int]] = {}
+    for finding, place in zip(findings, places, strict=True):
+        if place is not None and not _is_literal(finding["loc"][place]):
+            members = unknown.setdefault(finding["loc"][:place], {})
+            member = finding["loc"][place]
+            members[member] = members.get(member, 0) + (finding["type"] == "extra_forbidden")
+    found = []
+    for finding, place in zip(findings, places, strict=True):
+        members = {} if place is None else unknown.get(finding["loc"][:place], {})
+        if not members or members.get(finding["loc"][place]) == min(members.values()):
+            found.append(finding)
+    return found
+
+
+def _member_place(location: Sequence[int | str], value: object, annotation: object) -> int | None:
+    """Where in a location a member of a union without names stands, of a mapping; None where none does."""
+    for place, step in enumerate(location):
+        _, given, models = _walk(location[:place], value, annotation)
+        is_member = bool(_members(models, step)) or _is_literal(step)
+        if isinstance(given, Mapping) and step not in given and is_member:
+            return place
+    return None
+
+
+def _is_literal(step: object) -> bool:
+    """Whether a step of a location stands for a union's plain values."""
+    return str(step).startswith("literal[")
+
+
+def _members(models: Sequence[type[BaseModel]], step: object) -> list[type[BaseModel]]:
+    """The model that a step of a location names: "PowerSampler", "function-after[_check(), PowerSampler]"."""
+    name = str(step).rstrip("]").rpartition(" ")[2]
+    return [model for model in models if model.__name__ == name]
 
 
 def _problem(finding: Any, value: object, annotation: object) -> Problem:
@@ -199,6 +241,9 @@ def _walk(
                 tagged = True
                 continue
             tagged = False
+            if step not in value and (members := _members(models, step)):
+                models = members
+                continue
             field = str(step)
             path, value = join(path, field), value.get(field)
             owners, models = models, []

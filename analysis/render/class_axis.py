@@ -10,23 +10,30 @@ from matplotlib.axes import Axes
 from analysis.render.letters import drawable
 from analysis.render.roc import INK
 
-# So many classes each have their label; of more every tenth place is marked.
-LABELLED, _STEP = 25, 10
+# So many classes each have their label; of more every tenth has.
+_LABELLED, _STEP = 25, 10
 # Letters of a label that is not turned, and the most of any.
-UPRIGHT, _LONGEST = 2, 12
+_UPRIGHT, _LONGEST = 2, 12
 TINY = 7  # letters in points
 
 
 def mark_classes(axes: Axes, labels: Sequence[str], side: Literal["x", "y"]) -> None:
-    """The classes at an axis: by their labels, of many every tenth place from 0."""
+    """The classes at an axis, by their labels; of many the first and every tenth behind it."""
     set_ticks = axes.set_xticks if side == "x" else axes.set_yticks
-    if len(labels) > LABELLED:
-        places = range(0, len(labels), _STEP)
-        set_ticks(places, [str(place) for place in places])
-    else:
-        is_turned = side == "x" and max(map(len, labels)) > UPRIGHT
-        set_ticks(range(len(labels)), [_short(label) for label in labels], rotation=90 if is_turned else 0)
+    places = _marked(labels)
+    words = [_short(labels[place]) for place in places]
+    set_ticks(places, words, rotation=90 if side == "x" and are_turned(labels) else 0)
     axes.tick_params(axis=side, colors=INK, labelsize=TINY, length=2)
+
+
+def are_turned(labels: Sequence[str]) -> bool:
+    """Whether labels stand upright below an axis, and take room there."""
+    return max(len(labels[place]) for place in _marked(labels)) > _UPRIGHT
+
+
+def _marked(labels: Sequence[str]) -> range:
+    """The places that are marked."""
+    return range(0, len(labels), 1 if len(labels) <= _LABELLED else _STEP)
 
 
 def _short(label: str) -> str:

@@ -1,7 +1,7 @@
 """Figures of many classes at once: confusion matrices, and the recall of every class in every row.
 
 Up to 10 classes values are written into the fields; up to 25 each class has its label; of more every tenth
-place is marked. 100 x 100 stays an image.
+has. 100 x 100 stays an image.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from analysis.cells import Cell
 from analysis.confusion import Confusion, Matrix, class_names
-from analysis.render.class_axis import LABELLED, TINY, UPRIGHT, mark_classes
+from analysis.render.class_axis import TINY, are_turned, mark_classes
 from analysis.render.letters import fitted
 from analysis.render.roc import INK
 
@@ -48,7 +48,7 @@ def confusion_figure(found: Confusion) -> Figure:
     above = fitted(words, _TITLE, width - 0.3)
     titles = [fitted(title, _SMALL, _PANEL - 1.2, most=3) for title, _, _ in panels]
     lines = above.count("\n") + max(title.count("\n") for title in titles)
-    is_turned = len(found.names) <= LABELLED and max(map(len, found.names)) > UPRIGHT
+    is_turned = are_turned(found.names)
     height = _PANEL + _ABOVE * lines + 0.5 * is_turned
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from analysis.co_occurrence import CoOccurrence, of_label
 from analysis.confusion import class_names
-from analysis.render.class_axis import LABELLED, UPRIGHT, mark_classes
+from analysis.render.class_axis import are_turned, mark_classes
 from analysis.render.heat import colour_bar, draw_rates
 from analysis.render.letters import fitted
 
@@ -24,7 +24,7 @@ def co_occurrence_figure(found: CoOccurrence) -> Figure:
     """
     names = class_names(found.data)
     width = _PANEL * len(found.splits)
-    is_turned = len(names) <= LABELLED and max(map(len, names)) > UPRIGHT
+    is_turned = are_turned(names)
     words = f"{found.block}: share of the images with a label that have another too (%)"
     above = fitted(words, _TITLE, width - 0.3)
     height = _PANEL + _LINE * above.count("\n") + 0.6 * is_turned

@@ -190,6 +190,17 @@ def test_every_text_of_the_figures_of_classes_lies_inside_its_canvas(
     assert np.allclose(np.asarray(images[1]), shares)
 
 
+def test_axes_name_classes_by_their_labels_and_of_many_every_tenth(builder: SweepBuilder) -> None:
+    labels = tuple(f"c{2 * place}" for place in range(50))
+    source = ImageFolder(folder="scans")
+    data = MultiClass(source=source, classes=labels, critical=labels[-1:], imbalance=Imbalance(factor=10))
+    complete(builder, data=data, counts=(50,) * 50, test=3)
+    axes = confusion_figure(confusions(made(builder).cells)[0]).axes[0]
+    assert list(axes.get_xticks()) == [0, 10, 20, 30, 40]
+    for ticks in (axes.get_xticklabels(), axes.get_yticklabels()):
+        assert [tick.get_text() for tick in ticks] == ["c0", "c20", "c40", "c60", "c80"]
+
+
 def test_a_task_s_recalls_are_drawn_row_by_row(builder: SweepBuilder) -> None:
     complete(builder, augmentation=NONE)
     complete(builder, augmentation=METHOD)

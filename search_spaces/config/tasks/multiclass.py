@@ -115,7 +115,8 @@ class MultiClass(Task):
             unknown = [label for label in self.classes if label not in every]
             if unknown:
                 raise ValueError(
-                    f"expected, with profile cui, classes that are known of the data set, given {unknown}"
+                    f"imbalance.profile: expected exponential or step, as {self.source.name} does not tell "
+                    f"its classes beforehand, given cui"
                 )
         return self
 

@@ -234,6 +234,33 @@ BROKEN = {
         "grid.sampler[0]: expected 'shuffle', 'class_balanced', 'square_root' or 'progressive' or a mapping, "
         'given "shufle"; did you mean shuffle?',
     ),
+    "a power that is too high": (
+        BASE + "choices: [{sampler: {exponent: 2}}]",
+        "choices[0].sampler.exponent: expected a number below 1, given 2",
+    ),
+    "a key that no power has": (
+        BASE + "choices: [{sampler: {exponent: 0.3, base: 1}}]",
+        'choices[0].sampler.base: expected a known key (exponent), given "base"',
+    ),
+    "a resampling that is none": (
+        BASE + "grid: {sampler: [{resample: ml_ross}]}",
+        "grid.sampler[0].resample: expected 'lp_ros', 'ml_ros', 'ml_rus' or 'single_label', "
+        'given "ml_ross"; did you mean ml_ros?',
+    ),
+    "a resampling that leaves nothing": (
+        BASE + "grid: {sampler: [{resample: ml_rus, share: 2}]}",
+        "grid.sampler[0]: expected a share below 1 with resample ml_rus, given 2",
+    ),
+    "a sampler that says nothing": (
+        BASE + "grid: {sampler: [{}]}",
+        "grid.sampler[0].exponent: expected a value, given nothing (and 1 more)",
+    ),
+    "a part of a long tail of unknown classes": (
+        "fixed: {loss: cross_entropy, data: {task: multiclass, source: {name: folder, folder: a}, "
+        "classes: [b, c], critical: [c], imbalance: {profile: cui, factor: 10}}}",
+        "fixed.data.imbalance.profile: expected exponential or step, as folder does not tell its classes "
+        "beforehand, given cui",
+    ),
     "unknown type of a part": (
         BASE + "grid: {model: [resnet11]}",
         "grid.model[0].name: expected one of resnet10, small_cnn, resnet32, resnet18, resnet50, "

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from search_spaces.config import Binary, Cifar10, Digits, ImageFolder, Task
+from search_spaces.config import Binary, Cifar10, Digits, Groups, ImageFolder, Task
 from search_spaces.errors import DataError
 from tests.trainer.image_files import random_images, write_class_folders
 from trainer.data import task as data
@@ -92,6 +92,19 @@ def test_missing_files_are_told_apart_from_malformed_ones(tmp_path: Path) -> Non
     assert [finding.is_missing for finding in found.values()] == [False, False]
     digits = Binary(source=Digits(), negative=(1,), positive=(8,), validation_per_class=500, test_per_class=1)
     assert "validation_per_class asks for 500" in (look_at_labels([digits], None)[digits].fault or "")
+
+
+@pytest.mark.parametrize(
+    ("groups", "split"), [(None, "benign/p1"), (Groups(level=2), "."), (Groups(level=1), "a/b/c")]
+)
+def test_images_at_another_depth_are_a_fault_and_not_missing(
+    tmp_path: Path, groups: Groups | None, split: str
+) -> None:
+    _write(tmp_path / "scans" / split, 20, 20)
+    source = ImageFolder(folder="scans", size=8, groups=groups)
+    finding = look_at_labels([SCANS.model_copy(update={"source": source})], tmp_path).popitem()[1]
+    assert finding.fault is not None
+    assert not finding.is_missing
 
 
 def test_too_few_examples_are_told_with_what_was_passed_over(tmp_path: Path) -> None:

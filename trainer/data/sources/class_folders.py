@@ -116,6 +116,15 @@ def images_in(folder: Path, root: Path, passed: Passed) -> list[Path]:
     return images
 
 
+def images_below(folder: Path) -> Iterator[Path]:
+    """The images at any depth below a folder, but for hidden ones. Links to folders are not followed."""
+    for inner, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(files):
+            if not name.startswith(".") and Path(name).suffix.lower() in EXTENSIONS:
+                yield Path(inner, name)
+
+
 def loose_images(
     folder: Path, root: Path, passed: Passed, reason: str = "images beside the class folders"
 ) -> None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from search_spaces.config import ClassLabel, ImageFolder
 from search_spaces.errors import DataError
 from trainer.data.decoding.encoded import Encoded
-from trainer.data.sources.class_folders import images_in, split_folders
+from trainer.data.sources.class_folders import images_below, images_in, split_folders
 from trainer.data.sources.class_tree import folders_with_images
 from trainer.data.sources.decoded import DecodedSource, Wanted, decode_source, split_positions
 from trainer.data.sources.faults import Malformed
@@ -100,7 +100,10 @@ class FolderReader(Reader[ImageFolder]):
         return Listing(classes_of(train), own_validation, own_test, passed.left_out(), groups)
 
     def files(self, data_dir: Path) -> list[Path]:
-        """The images in the folder, of all classes. Raises DataError if the folder is missing."""
+        """The images in the folders of all classes; where there are none, all that lie elsewhere.
+
+        Raises DataError if the folder is missing.
+        """
         nobody = Passed()
         folders = split_folders(_root(self.source, data_dir), nobody)
         found = []
@@ -109,7 +112,7 @@ class FolderReader(Reader[ImageFolder]):
                 # One that may not be listed ("lost+found") is an error for whoever asks for that class.
                 with contextlib.suppress(Malformed):
                     found += images_in(folder, folders.root, nobody)
-        return found
+        return found or list(images_below(folders.root))
 
     def _entries(
         self, asked: Sequence[ClassLabel], data_dir: Path, passed: Passed
