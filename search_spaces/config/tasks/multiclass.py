@@ -110,14 +110,19 @@ class MultiClass(Task):
 
     @model_validator(mode="after")
     def _cui_knows_all_classes(self) -> MultiClass:
-        if self.imbalance is not None and self.imbalance.profile == "cui":
-            every = self.source.classes_told.every
-            unknown = [label for label in self.classes if label not in every]
-            if unknown:
-                raise ValueError(
-                    f"imbalance.profile: expected exponential or step, as {self.source.name} does not tell "
-                    f"its classes beforehand, given cui"
-                )
+        if self.imbalance is None or self.imbalance.profile != "cui":
+            return self
+        every = self.source.classes_told.every
+        if not every:
+            raise ValueError(
+                f"imbalance.profile: expected exponential or step, as {self.source.name} does not tell its "
+                "classes beforehand, given cui"
+            )
+        unknown = [label for label in self.classes if label not in every]
+        if unknown:
+            raise ValueError(
+                f"classes: expected those of {self.source.name} beside profile cui, given {unknown}"
+            )
         return self
 
     @classmethod

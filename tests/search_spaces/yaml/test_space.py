@@ -261,6 +261,11 @@ BROKEN = {
         "fixed.data.imbalance.profile: expected exponential or step, as folder does not tell its classes "
         "beforehand, given cui",
     ),
+    "a class that a known long tail has not": (
+        "fixed: {loss: cross_entropy, data: {task: multiclass, source: {name: digits}, "
+        "classes: [1, 77], critical: [1], imbalance: {profile: cui, factor: 10}}}",
+        "fixed.data.classes: expected those of digits beside profile cui, given [77]",
+    ),
     "unknown type of a part": (
         BASE + "grid: {model: [resnet11]}",
         "grid.model[0].name: expected one of resnet10, small_cnn, resnet32, resnet18, resnet50, "
