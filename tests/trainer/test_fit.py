@@ -128,7 +128,7 @@ def test_the_ensemble_is_averaged_in_double_precision(monkeypatch: pytest.Monkey
     setup: Any = SimpleNamespace(validation_labels=labels, arrays=task_arrays(config().data))
     assert _ensemble_metrics(setup, rows)["ensemble/val/auroc"] == 1
     pixels, ids = Pixels(np.zeros((2, 1, 8, 8), np.uint8)), np.arange(2)
-    split = SimpleNamespace(targets=torch.from_numpy(labels), pixels=pixels, ids=ids)
+    split = SimpleNamespace(targets=torch.from_numpy(labels), pixels=pixels, ids=ids, groups=None)
     done = {seed: SimpleNamespace(state="completed", seed=seed) for seed in (1, 2, 3)}
     store: Any = SimpleNamespace(replicates=SimpleNamespace(ended=lambda trial_id: done))
     monkeypatch.setattr(evaluate, "replicate_outputs", lambda config, store, done, *_: rows[done.seed - 1])

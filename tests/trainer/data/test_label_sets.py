@@ -13,10 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from search_spaces.config import DigitMosaic, Groups, MedMnist, MultiLabel
-from search_spaces.errors import DataError, InputError
+from search_spaces.errors import DataError
 from tests.trainer.data.test_prepared import assert_equal
 from tests.trainer.image_files import random_images, write_npz
-from trainer.data.other_images import read_other_images
 from trainer.data.sources.images import Images, RawData
 from trainer.data.sources.read import list_source, read_source
 from trainer.data.splits import Splits, divide_listing, make_splits
@@ -177,8 +176,6 @@ def test_what_cannot_be_drawn_is_one_line() -> None:
         DataError, match="expected validation_share, the share of the training images to hold"
     ):
         make_splits(RawData(images(300), None, images(100, 1)), task(validation_share=None, test_share=None))
-    with pytest.raises(InputError, match="expected a trial of one class per image"):
-        read_other_images(Path("x"), task(), (1, 4), {})
 
 
 def test_mosaics_show_their_labels_and_share_no_tile() -> None:
