@@ -66,13 +66,20 @@ def unresolved_caption(columns: Iterable[TableColumns]) -> str:
             family, _, rate = metric.family.rpartition("_")
             if family == "fpr_at_tpr":
                 rates[rate] = None
-    needs = []
-    for rate in rates:
-        needs.append(f"{positives_to_resolve(float(rate) / 100)} for {rate} %")
     return (
         f"{DOUBLE_DAGGER}: not resolved, without interval and never bold: too few test positives to tell "
-        f"that true positive rate from 100 % ({_and(needs, ' and ')} are needed)."
+        f"that true positive rate from 100 % ({needed_words(rates)})."
     )
+
+
+def needed_words(rates: Iterable[str]) -> str:
+    """How many positives true positive rates in % need to be resolved.
+
+    >>> needed_words(["98", "90"])
+    '149 for 98 % and 29 for 90 % are needed'
+    """
+    needs = [f"{positives_to_resolve(float(rate) / 100)} for {rate} %" for rate in rates]
+    return f"{_and(needs, ' and ')} are needed"
 
 
 def comparison_caption(columns: Iterable[TableColumns], seeds: Sequence[int]) -> str:

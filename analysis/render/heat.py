@@ -11,20 +11,19 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from numpy.typing import NDArray
 
 from analysis.cells import Cell
 from analysis.confusion import Confusion, Matrix, class_names
+from analysis.render.axes import SMALL, TITLE, new_figure
 from analysis.render.class_axis import TINY, are_turned, mark_classes
 from analysis.render.letters import fitted
 from analysis.render.roc import INK
 
 _WRITTEN = 10
 # Letters in points; lengths in inches.
-_TITLE, _SMALL = 10, 9
 _PANEL, _ABOVE = 4.6, 0.17  # a panel, and a further line above it
 _LABEL = 2.4  # a row's label
 _ROW, _LEAST = 0.3, 1.4
@@ -45,23 +44,22 @@ def confusion_figure(found: Confusion) -> Figure:
         ]
     width = _PANEL * len(panels)
     words = f"{found.cell.block}: share of each class's test images (%), ensemble"
-    above = fitted(words, _TITLE, width - 0.3)
-    titles = [fitted(title, _SMALL, _PANEL - 1.2, most=3) for title, _, _ in panels]
+    above = fitted(words, TITLE, width - 0.3)
+    titles = [fitted(title, SMALL, _PANEL - 1.2, most=3) for title, _, _ in panels]
     lines = above.count("\n") + max(title.count("\n") for title in titles)
     is_turned = are_turned(found.names)
     height = _PANEL + _ABOVE * lines + 0.5 * is_turned
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(width, height)
     grid = figure.subplots(1, len(panels), squeeze=False)[0]
     for axes, title, (_, values, is_difference) in zip(grid, titles, panels, strict=True):
         image = draw_rates(axes, values, is_difference=is_difference)
         mark_classes(axes, found.names, "x")
         mark_classes(axes, found.names, "y")
-        axes.set_xlabel("taken for", fontsize=_SMALL)
-        axes.set_ylabel("true class", fontsize=_SMALL)
-        axes.set_title(title, fontsize=_SMALL)
+        axes.set_xlabel("taken for", fontsize=SMALL)
+        axes.set_ylabel("true class", fontsize=SMALL)
+        axes.set_title(title, fontsize=SMALL)
         colour_bar(figure, axes, image)
-    figure.suptitle(above, fontsize=_TITLE)
+    figure.suptitle(above, fontsize=TITLE)
     return figure
 
 
@@ -73,21 +71,20 @@ def recall_figure(cells: Sequence[Cell]) -> Figure:
     for place, cell in enumerate(rows):
         if cell.test is not None:
             values[place] = [100 * cell.test.metrics[f"recall/{label}"] for label in labels]
-    names = [fitted(cell.row, _SMALL, _LABEL) for cell in rows]
+    names = [fitted(cell.row, SMALL, _LABEL) for cell in rows]
     lines = sum(name.count("\n") + 1 for name in names)
     width = _LABEL + max(_PANEL, min(9.0, 0.45 * len(labels)))
     height = 1.5 + max(_LEAST, _ROW * len(rows), 0.19 * lines)
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(width, height)
     axes = figure.add_subplot()
     image = draw_rates(axes, values, square=False)
     mark_classes(axes, class_names(cells[0].data), "x")
     axes.set_yticks(range(len(names)), names)
-    axes.set_xlabel("class", fontsize=_SMALL)
-    axes.tick_params(axis="y", colors=INK, labelsize=_SMALL, length=0)
+    axes.set_xlabel("class", fontsize=SMALL)
+    axes.tick_params(axis="y", colors=INK, labelsize=SMALL, length=0)
     colour_bar(figure, axes, image)
     words = f"{cells[0].block}: recall of each class (%), test ensemble"
-    figure.suptitle(fitted(words, _TITLE, width - 0.3), fontsize=_TITLE)
+    figure.suptitle(fitted(words, TITLE, width - 0.3), fontsize=TITLE)
     return figure
 
 

@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
@@ -20,13 +19,14 @@ from analysis.cells import Cell
 from analysis.confusion import called
 from analysis.label_curves import AT_HALF, CURVE, label_names, label_precision
 from analysis.records import TestRecord
+from analysis.render.axes import MARGIN, SMALL, TITLE, new_figure, quiet
 from analysis.render.document import DOUBLE_DAGGER
 from analysis.render.letters import fitted
 from analysis.render.roc import BLUE, GREY, GRID, INK, ORANGE
 
 MOST_PANELS = 16
-# Letters in points; lengths in inches.
-_TITLE, _SMALL, _TINY = 10, 9, 8
+_TINY = 8  # letters in points
+# Lengths in inches.
 _PANEL, _ABREAST, _LEGEND = 2.9, 4, 0.24
 _TICKS = (0, 20, 40, 60, 80, 100)
 
@@ -81,11 +81,10 @@ def _grid(cell: Cell, words: str) -> _Grid:
     across = _abreast(len(shown))
     lines = math.ceil(len(shown) / across)
     width = _PANEL * across
-    titles = [fitted(text, _TITLE, width - 0.3, most=2) for text in (cell.block, cell.row, words)]
+    titles = [fitted(text, TITLE, width - MARGIN, most=2) for text in (cell.block, cell.row, words)]
     above = sum(title.count("\n") + 1 for title in titles) * 0.2
-    figure = Figure(figsize=(width, (_PANEL + 0.25) * lines + above + 1.1), layout="constrained")
-    FigureCanvasAgg(figure)
-    figure.suptitle("\n".join(titles), fontsize=_TITLE)
+    figure = new_figure(width, (_PANEL + 0.25) * lines + above + 1.1)
+    figure.suptitle("\n".join(titles), fontsize=TITLE)
     every = figure.subplots(lines, across, squeeze=False).ravel()
     for axes in every[len(shown) :]:
         axes.set_axis_off()
@@ -132,8 +131,8 @@ def _point_key(label: str, *, is_half: bool = False, hollow: bool = False) -> Li
 
 
 def _name(axes: Axes, name: str, facts: str) -> None:
-    title = fitted(name, _SMALL, _PANEL - 0.9, most=2)
-    axes.set_title(f"{title}\n{fitted(facts, _SMALL, _PANEL - 0.4)}", fontsize=_SMALL, loc="left", color=INK)
+    title = fitted(name, SMALL, _PANEL - 0.9, most=2)
+    axes.set_title(f"{title}\n{fitted(facts, SMALL, _PANEL - 0.4)}", fontsize=SMALL, loc="left", color=INK)
 
 
 def _finish(grid: _Grid, keys: Sequence[Line2D], across: str, upwards: str) -> None:
@@ -145,12 +144,8 @@ def _finish(grid: _Grid, keys: Sequence[Line2D], across: str, upwards: str) -> N
         if place % abreast == 0:
             axes.set_ylabel(upwards, fontsize=_TINY)
         axes.set(xlim=(-2, 102), ylim=(-2, 102), xticks=_TICKS, yticks=_TICKS)
-        axes.tick_params(colors=INK, labelsize=_TINY, length=3)
+        quiet(axes)
+        axes.tick_params(labelsize=_TINY)
         axes.grid(color=GRID, linewidth=0.8)
-        axes.set_axisbelow(True)
-        for side in ("top", "right"):
-            axes.spines[side].set_visible(False)
     columns = 2 if len(keys) > 3 else 3
-    grid.figure.legend(
-        handles=keys, loc="outside lower center", ncols=columns, frameon=False, fontsize=_SMALL
-    )
+    grid.figure.legend(handles=keys, loc="outside lower center", ncols=columns, frameon=False, fontsize=SMALL)

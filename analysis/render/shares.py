@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from analysis.class_counts import ClassCounts, sampler_words
 from analysis.confusion import class_names
+from analysis.render.axes import new_figure
 from analysis.render.class_axis import TINY, mark_classes
 from analysis.render.letters import fitted
 from analysis.render.roc import BLUE, COLORS, GREY, GRID, INK, ORANGE
@@ -40,8 +40,7 @@ def classes_figure(found: Sequence[ClassCounts]) -> Figure:
     """
     longest = max((len(_curves(one)) for one in found), default=1)
     height = (_HEIGHT + _LEGEND * longest) * len(found)
-    figure = Figure(figsize=(2 * _PANEL, height), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(2 * _PANEL, height)
     grid = figure.subplots(len(found), 2, squeeze=False)
     for (left, right), one in zip(grid, found, strict=True):
         _draw_counts(left, one)

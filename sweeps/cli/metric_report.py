@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.render.document import DOUBLE_DAGGER
+from analysis.render.captions import needed_words
+from analysis.render.document import DOUBLE_DAGGER, MISSING
 from analysis.statistics.resampled import bootstrap_intervals, examples_key
-from search_spaces.config import DEFAULT_TARGETS
-from sweeps.cli.metric_words import MISSING, header_words, interval_words
-from trainer.metrics.resolution import positives_to_resolve
+from search_spaces.config import DEFAULT_TARGETS, percent
+from sweeps.cli.metric_words import header_words, interval_words
 from trainer.tasks.base import task_arrays
 
 if TYPE_CHECKING:
@@ -74,8 +74,8 @@ def metric_report(
 
 
 def _unresolved_words() -> str:
-    needs = [f"{positives_to_resolve(rate)} for {100 * rate:g} %" for rate in DEFAULT_TARGETS.tpr]
+    needed = needed_words(percent(rate) for rate in DEFAULT_TARGETS.tpr)
     return (
         f"{DOUBLE_DAGGER}: not resolved, without interval: too few positives to tell that true positive rate "
-        f"from 100 % ({', '.join(needs)} are needed)"
+        f"from 100 % ({needed})"
     )

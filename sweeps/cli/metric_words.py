@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from analysis.render.document import MISSING
+
 if TYPE_CHECKING:
     from search_spaces.config import Metric
-
-MISSING = "–"
 
 
 def header_words(metric: Metric) -> str:

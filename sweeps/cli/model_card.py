@@ -6,12 +6,13 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from analysis.render.document import MISSING
 from analysis.render.escape import markdown_text
 from search_spaces.errors import InputError
 from search_spaces.labels import trial_label
 from search_spaces.words import count
 from sweeps.cli.metric_report import metric_report
-from sweeps.cli.metric_words import MISSING, value_words
+from sweeps.cli.metric_words import value_words
 from sweeps.cli.threshold_report import rates_of, unresolved_lines
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from analysis.render.document import MISSING
 from search_spaces.errors import StoreError
-from sweeps.cli.metric_words import MISSING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

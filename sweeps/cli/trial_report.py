@@ -10,8 +10,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from analysis.render.document import MISSING
 from search_spaces.words import count
-from sweeps.cli.metric_words import MISSING, header_words, value_words
+from sweeps.cli.metric_words import header_words, value_words
 
 if TYPE_CHECKING:
     from search_spaces.config import Metric, TrialConfig

@@ -7,7 +7,7 @@ Outputs are what a trial stores of an example: a score [N] for a binary task, el
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -188,10 +188,20 @@ class TaskArrays(ABC):
         thresholds: Mapping[str, float] | None,
     ) -> dict[str, Floats]:
         """Those metrics of `resampled` that follow from the columns' ranking, read at `rates`."""
+
+        def measured(column: Column) -> dict[str, Floats]:
+            return ranking_metrics(column.scores[0], column.positive, column.negative, counts, rates)
+
+        return self._of_columns(self.columns(targets, outputs), measured)
+
+    def _of_columns(
+        self, columns: Iterable[Column], measure: Callable[[Column], Mapping[str, Floats]]
+    ) -> dict[str, Floats]:
+        """What is measured of each column, by the metrics' names there, and the means over columns."""
         known = self.names(*_ROLES)
         of_columns, found = [], {}
-        for column in self.columns(targets, outputs):
-            values = ranking_metrics(column.scores[0], column.positive, column.negative, counts, rates)
+        for column in columns:
+            values = measure(column)
             of_columns.append(values)
             for name, value in values.items():
                 found[column_metric(name, column.name, known)] = value
@@ -212,15 +222,12 @@ class TaskArrays(ABC):
 
         `counts` as `resampled` takes them, whose values do without these areas: they take longer than all.
         """
-        known = self.names(*_ROLES)
-        of_columns, found = [], {}
-        for column in self.columns(targets, outputs):
+
+        def measured(column: Column) -> dict[str, Floats]:
             taken = column.positive | column.negative
-            values = resampled_partial_areas(column.scores[0][taken], column.positive[taken], counts[taken])
-            of_columns.append(values)
-            for name, value in values.items():
-                found[column_metric(name, column.name, known)] = value
-        return found | self.column_means(of_columns)
+            return resampled_partial_areas(column.scores[0][taken], column.positive[taken], counts[taken])
+
+        return self._of_columns(self.columns(targets, outputs), measured)
 
     def unresolved(self, targets: ArrayLike, outputs: ArrayLike, *, share: float = 1.0) -> frozenset[str]:
         """Names of the metrics at a true positive rate for which there are too few positives.
