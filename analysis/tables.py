@@ -302,15 +302,19 @@ def _pruning_facts(cells: Sequence[Cell]) -> list[str]:
     stopped: dict[tuple[str, str], set[str]] = {}
     for cell in cells:
         for candidate in cell.candidates:
+            if candidate.was_raced(cell.rule.metric):
+                continue
             for missing in candidate.missing:
                 if missing.pruned_by not in (None, cell.rule.objective):
-                    by = (str(missing.pruned_by), cell.rule.name)
+                    is_raced = missing.raced_after is not None
+                    how = "left behind in a race by" if is_raced else "stopped early by the ensemble's"
+                    by = (f"{how} {missing.pruned_by}", cell.rule.name)
                     stopped.setdefault(by, set()).add(candidate.trial_id)
     facts = []
-    for (metric, rule), trials in sorted(stopped.items()):
+    for (how, rule), trials in sorted(stopped.items()):
         facts.append(
-            f"{count(len(trials), 'trial')} stopped early by the ensemble's {metric}, not by what {rule} "
-            "selects: one that the rule would choose may be among them."
+            f"{count(len(trials), 'trial')} {how}, not by what {rule} selects: one that the rule would "
+            "choose may be among them."
         )
     return facts
 

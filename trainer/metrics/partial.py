@@ -5,7 +5,8 @@ partial_auc_fpr_30    over false positive rates up to 0.3, in McClish's form (Me
 partial_auc_tpr_90    over true positive rates from 0.9 on: the area above that rate, by the 0.1 that there
                       is; 0.05 is chance, 1 the best
 two_way_partial_auc   the AUC of the lowest 30 % of the positives against the highest 30 % of the negatives,
-                      as LibAUC defines it (FPR up to 0.3, TPR from 0.7 on)
+                      the two-way partial AUC (FPR up to 0.3, TPR from 0.7 on) as LibAUC is said to compute
+                      it, which was not run beside it
 
 Between thresholds the curve is straight, so a partial area may end between two of them.
 """
