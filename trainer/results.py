@@ -90,16 +90,15 @@ def store_replicate(attempt: Attempt, replicate: Replicate, *, pruned_by: str | 
     attempt.writer.submit(lambda: _write_replicate(attempt, replicate, result, test_scores))
 
 
-def prune_unbegun(store: Store, trial_id: str, seed: int, reason: str, *, by: str, after: int) -> None:
+def prune_unbegun(store: Store, other: Done, seed: int, reason: str, *, by: str, after: int) -> None:
     """Store that a trial was left behind in a race before this replicate was begun.
 
+    other   a replicate of the trial that has ended: what else the result tells is what that one's does
     by      the metric by which it fell behind ("val/auroc")
     after   how many replicates of it have ended
 
-    What else its result tells is what those of the trial's other replicates do; its curves have no epoch.
+    Its curves have no epoch. Raises DamagedError where the other's files are damaged.
     """
-    ended = store.replicates.ended(trial_id)
-    other = ended[max(ended)]
     result = {
         **store.replicates.read_result(other),
         "state": "pruned",
@@ -112,7 +111,7 @@ def prune_unbegun(store: Store, trial_id: str, seed: int, reason: str, *, by: st
         "wall_seconds": 0.0,
     }
     store.replicates.write(
-        trial_id,
+        other.trial_id,
         seed,
         state="pruned",
         attempt=new_attempt(),
@@ -120,7 +119,7 @@ def prune_unbegun(store: Store, trial_id: str, seed: int, reason: str, *, by: st
         scores=None,
         result=result,
     )
-    store.index.write(trial_id)
+    store.index.write(other.trial_id)
 
 
 def _write_replicate(

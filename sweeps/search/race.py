@@ -94,9 +94,9 @@ class Race:
         rule: str | None = None,
     ) -> None:
         self.store, self.rule, self.targets = store, rule, reading.targets
-        self.cells: dict[CellKey, list[TrialConfig]] = {}
+        self._cells: dict[CellKey, list[TrialConfig]] = {}
         for trial in trials:
-            self.cells.setdefault(cell_key(trial, reading.rows), []).append(trial)
+            self._cells.setdefault(cell_key(trial, reading.rows), []).append(trial)
         self._seeds = wanted_seeds(trials)
         self._wanted = set(wanted)
         # How many replicates of a trial this run was asked for: one that lacks them still has failed.
@@ -108,14 +108,10 @@ class Race:
         ended = self.store.all_replicates(self._seeds)
         trials: dict[str, TrialConfig] = {}
         left: dict[str, int] = {}
-        for cell in self.cells.values():
-            needed, verdicts = self._judge(cell, ended)
-            trials.update(needed)
-            for after, reasons in verdicts.items():
-                behind = [trial for trial in cell if trial.trial_id in reasons]
-                for trial in behind:
-                    if self._leave(trial, after, reasons[trial.trial_id], ended):
-                        left[trial.trial_id] = after
+        for cell in self._cells.values():
+            needed, behind = self._judge(cell, ended)
+            trials |= needed
+            left |= behind
         for trial_id, config in trials.items():
             self._asked[trial_id] = len(config.seeds)
         halfway = [one for one, config in trials.items() if len(config.seeds) < len(self._seeds[one])]
@@ -123,20 +119,26 @@ class Race:
 
     def _judge(
         self, cell: Sequence[TrialConfig], ended: _Ended
-    ) -> tuple[dict[str, TrialConfig], dict[int, dict[str, str]]]:
-        """What a cell needs next, and after how many replicates it has left whom behind, and why, by id."""
+    ) -> tuple[dict[str, TrialConfig], dict[str, int]]:
+        """What a cell needs next; whom it has left behind just now, after how many replicates."""
         alive = list(cell)
         rule = rule_of(cell[0].data, self.rule, self.targets)
-        verdicts: dict[int, dict[str, str]] = {}
+        left: dict[str, int] = {}
         stages = looks(len(cell[0].seeds))
         for after in stages:
             needed, judged = self._sorted(alive, after, ended)
             if needed:
-                return needed, verdicts
-            verdicts[after] = self._reasons(judged, after, len(stages), rule, ended)
-            alive = [trial for trial in judged if trial.trial_id not in verdicts[after]]
+                return needed, left
+            reasons = self._reasons(judged, after, len(stages), rule, ended)
+            alive = []
+            for trial in judged:
+                reason = reasons.get(trial.trial_id)
+                if reason is None:
+                    alive.append(trial)
+                elif self._leave(trial, after, reason, rule, ended[trial.trial_id]):
+                    left[trial.trial_id] = after
         needed, _ = self._sorted(alive, len(cell[0].seeds), ended)
-        return needed, verdicts
+        return needed, left
 
     def _sorted(
         self, alive: Sequence[TrialConfig], after: int, ended: _Ended
@@ -202,15 +204,19 @@ class Race:
             self._values[key] = math.nan if value is None else rule.metric.gain(float(value))
         return self._values[key]
 
-    def _leave(self, trial: TrialConfig, after: int, reason: str, ended: _Ended) -> bool:
+    def _leave(
+        self, trial: TrialConfig, after: int, reason: str, rule: Rule, done: Mapping[int, Done]
+    ) -> bool:
         """Store that a candidate was left behind, if it has replicates to train and does not say so yet."""
-        done = ended[trial.trial_id]
         missing = [seed for seed in trial.seeds if seed not in done]
         if not missing or _is_pruned(trial, done):
             return False
-        rule = rule_of(trial.data, self.rule, self.targets)
         by = objective_name(rule.metric)
-        prune_unbegun(self.store, trial.trial_id, missing[0], reason, by=by, after=after)
+        try:
+            prune_unbegun(self.store, done[trial.seeds[0]], missing[0], reason, by=by, after=after)
+        except DamagedError as error:
+            log.warning("%s: this trial waits for the next run", error)
+            return False
         return True
 
 

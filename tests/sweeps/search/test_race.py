@@ -171,6 +171,18 @@ def test_one_of_which_a_replicate_diverged_falls_behind_those_of_which_none_did(
     assert ended == {1: "completed", 2: "diverged", 3: "completed", 4: "pruned"}
 
 
+def test_damaged_files_of_one_left_behind_stop_nobody_else(store: Store) -> None:
+    worst = min(TRIALS[:12], key=truth)
+    end(store, worst, 1)
+    (curves,) = Path(store.storage.root).glob(f"trials/{worst.trial_id}/replicates/1/epochs*")
+    curves.write_bytes(b"damaged")
+    run(store, TRIALS)
+    ended = states(store, TRIALS)
+    assert ended[worst.trial_id] == {1: "completed", 2: "completed", 3: "completed"}
+    next_worst = min((trial for trial in TRIALS[:12] if trial is not worst), key=truth)
+    assert "pruned" in ended[next_worst.trial_id].values()
+
+
 def test_where_all_diverge_none_falls_behind(store: Store) -> None:
     few = TRIALS[:2]
     for trial in few:
