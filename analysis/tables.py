@@ -9,6 +9,7 @@ CSV (`best-long.csv`, a row per value). Of more than 25 classes `confusion` is n
     operating_points.csv   thresholds fixed on validation, and what they come to on test
     calibration.csv        Platt scaling and offset fitted on validation, judged on test
     confirmed.csv          of a sweep that confirms another's choices: each against its runner-up
+    published.csv          where asked for: choices beside those that the paper's authors publish
     provenance.json        where every number comes from
     confusion-<trial>.csv  of several classes: what each is taken for (`analysis.confusion`)
     labels.csv             of label sets: each label at 0.5 and at its chosen threshold (`analysis.labels`)
@@ -28,6 +29,8 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from analysis.authors import BesideAuthors, beside_authors
+from analysis.authors_frame import authors_frame, authors_notes
 from analysis.calibration_frame import calibration_frame
 from analysis.cells import Cell, build_cells
 from analysis.class_counts import class_counts, class_frame
@@ -46,6 +49,7 @@ from analysis.labels import label_frame
 from analysis.load import load_sweep
 from analysis.operating_frame import operating_frame
 from analysis.provenance import commits, drawn_words, provenance
+from analysis.render.authors import authors_document
 from analysis.render.calibration import calibration_document
 from analysis.render.comparisons import comparison_document
 from analysis.render.confirmed import confirmed_document
@@ -72,7 +76,7 @@ from trainer.store.local import write_below
 
 # Digits of an id in a table, which the command line takes for it.
 _SHORTEST_ID = 8
-_OF_CLASSES = re.compile(r"(confusion-[0-9a-f]{16}|classes|labels)(\.(csv|json|md|tex)|-long\.csv)")
+_OF_CLASSES = re.compile(r"(confusion-[0-9a-f]{16}|classes|labels|published)(\.(csv|json|md|tex)|-long\.csv)")
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,7 @@ class Tables:
     frame         a row per cell: see `analysis.frames.best_frame`
     comparisons   a row per pair of cells and metric: see `analysis.comparison_frame`
     confirmed     of a sweep that confirms another's choices: each against its runner-up
+    beside        what the paper's authors publish for the cells; nothing where nobody asked
     operating     a row per true positive rate of each class of a cell: see `analysis.operating_frame`
     calibrated    how each chosen trial's ensemble is calibrated, by the trial's id
     prevalence    at which these tell precision too; None where nobody said
@@ -96,6 +101,7 @@ class Tables:
     frame: pd.DataFrame
     comparisons: pd.DataFrame
     confirmed: tuple[Confirmation, ...]
+    beside: tuple[BesideAuthors, ...]
     operating: pd.DataFrame
     calibrated: dict[str, tuple[Calibrated, ...]]
     prevalence: float | None
@@ -106,6 +112,20 @@ class Tables:
     statistics: SweepStatistics
     document: Document
     files: tuple[Path, ...] = ()
+
+    @property
+    def beside_document(self) -> Document | None:
+        """Choices beside the authors' as they are laid out; None where nobody asked."""
+        if not self.beside:
+            return None
+        frame = self.beside_frame
+        return authors_document(self.document.name, authors_notes(self.beside), frame, self.columns)
+
+    @property
+    def beside_frame(self) -> pd.DataFrame:
+        """The same as a frame: see `analysis.authors_frame`."""
+        headline = {block: of_block.headline for block, of_block in self.columns.items()}
+        return authors_frame(self.beside, headline)
 
     @property
     def markdown(self) -> str:
@@ -123,8 +143,13 @@ class Tables:
         return plain(self.document)
 
     def printed(self, width: int) -> str:
-        """The tables as text of lines that are at most `width` characters long, where that is possible."""
-        return plain(self.document, width)
+        """The tables as text of lines that are at most `width` characters long, where that is possible.
+
+        Choices beside the authors' stand below, where they were asked for.
+        """
+        text = plain(self.document, width)
+        beside = self.beside_document
+        return text if beside is None else f"{text}\n{plain(beside, width)}"
 
 
 def make_tables(
@@ -135,6 +160,7 @@ def make_tables(
     shown: Targets | None = None,
     draws: int = DRAWS,
     prevalence: float | None = None,
+    compare_published: bool = False,
 ) -> Tables:
     """Read a sweep's results, choose per cell on validation, and lay out the tables; writes nothing.
 
@@ -143,8 +169,10 @@ def make_tables(
                  What is chosen does not depend on them
     draws        of the bootstrap; 0 for tables without intervals
     prevalence   in (0, 1): at which operating points tell precision and negative predictive value too
+    compare_published   whether choices are set beside those that the paper's authors publish
 
-    Raises InputError for an unknown rule, StoreError for results that are damaged or contradict each other.
+    Raises InputError for an unknown rule, and where such a comparison finds no cell; StoreError for results
+    that are damaged or contradict each other.
     """
     rule = settled_rule(manifest, rule)
     if shown is None:
@@ -165,11 +193,15 @@ def make_tables(
     document = best_document(manifest.name, facts, frame, columns, settings, ids, chosen_by)
     points = {cell.chosen_id: operating_points(cell, shown.tpr, draws) for cell in cells}
     confirmed = confirmations(store, cells, headline, records, draws)
+    beside: tuple[BesideAuthors, ...] = ()
+    if compare_published:
+        beside = beside_authors(store, manifest.name, cells, headline, records, draws)
     document = replace(document, facts=(*document.facts, *confirmed_facts(manifest, confirmed)))
     return Tables(
         frame=frame,
         comparisons=comparison_frame(statistics.pairs),
         confirmed=confirmed,
+        beside=beside,
         operating=operating_frame(cells, points, prevalence),
         calibrated={cell.chosen_id: calibrations(cell) for cell in cells if cell.chosen_id},
         prevalence=prevalence,
@@ -242,6 +274,8 @@ def written(tables: Tables, sweep: str) -> Iterator[Written]:
     if tables.confirmed:
         confirmed, notes = confirmed_frame(tables.confirmed), confirmed_notes(tables.confirmed)
         yield Written("confirmed", confirmed, confirmed_document(sweep, notes, confirmed, tables.columns))
+    if tables.beside:
+        yield Written("published", tables.beside_frame, tables.beside_document)
     yield from _of_classes(tables.cells, sweep)
 
 

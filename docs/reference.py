@@ -20,6 +20,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+import analysis.authors_frame
 import analysis.calibration_frame
 import analysis.class_counts
 import analysis.co_occurrence
@@ -329,6 +330,8 @@ def _files() -> Iterator[str]:
     yield _entries(analysis.comparison_frame.comparison_frame, ("column", "meaning"))
     yield "### `confirmed.csv`"
     yield _entries(analysis.confirmed.confirmed_frame, ("column", "meaning"))
+    yield "### `published.csv`"
+    yield _entries(analysis.authors_frame.authors_frame, ("column", "meaning"))
     yield "### `operating_points.csv`"
     yield _entries(analysis.operating_frame.operating_frame, ("column", "meaning"))
     yield "### `calibration.csv`"

@@ -59,7 +59,9 @@ FLOORS = {
         ["curves", "explain", "pictures"],
         ["tables"],
         ["numbers"],
+        ["authors_frame"],
         [
+            "authors",
             "calibration_frame",
             "comparison_frame",
             "confirmed",

@@ -43,6 +43,13 @@ LogFpr = Annotated[
     bool, typer.Option("--log-fpr", help="Draw ROC curves on a logarithmic scale of the false positive rate.")
 ]
 
+ComparePublished = Annotated[
+    bool,
+    typer.Option(
+        "--compare-published", help="Set choices beside the 68 that the paper's authors publish, per cell."
+    ),
+]
+
 
 def register(app: typer.Typer) -> None:
     """Add this module's commands to the command line."""
@@ -62,6 +69,7 @@ def tables(
     fpr: Fpr = None,
     prevalence: Prevalence = None,
     log_fpr: LogFpr = False,
+    compare_published: ComparePublished = False,
 ) -> None:
     """Select the best configuration per cell on validation, and write the tables again.
 
@@ -82,7 +90,14 @@ def tables(
         shown = Targets(tpr=at_tpr or sweep.manifest.reading.targets.tpr, fpr=at_fpr)
         with refused.of(sweep.name):
             complete &= write_tables_of(
-                console, store, sweep.manifest, rule, shown, prevalence, log_fpr=log_fpr
+                console,
+                store,
+                sweep.manifest,
+                rule,
+                shown,
+                prevalence,
+                log_fpr=log_fpr,
+                compare_published=compare_published,
             )
     refused.check()
     if not complete:
@@ -182,11 +197,12 @@ def write_tables_of(
     prevalence: float | None = None,
     *,
     log_fpr: bool = False,
+    compare_published: bool = False,
 ) -> bool:
     """Write and print a sweep's tables; returns whether every cell is complete.
 
-    `rule`, `shown` and `prevalence` as `analysis.tables.make_tables` takes them, `log_fpr` as
-    `analysis.pictures.write_figures`.
+    `rule`, `shown`, `prevalence` and `compare_published` as `analysis.tables.make_tables` takes them,
+    `log_fpr` as `analysis.pictures.write_figures`.
     """
     from analysis.tables import make_tables
 
@@ -195,7 +211,14 @@ def write_tables_of(
         return False
     root = Path(store.storage.root) if store.storage.is_local else Path()
     try:
-        made = make_tables(store, manifest, rule=rule, shown=shown, prevalence=prevalence)
+        made = make_tables(
+            store,
+            manifest,
+            rule=rule,
+            shown=shown,
+            prevalence=prevalence,
+            compare_published=compare_published,
+        )
     except MixedDataError as error:
         again = advised("retry", "--changed-data", space=manifest.name)
         raise MixedDataError(

@@ -52,6 +52,20 @@ def test_tables_at_other_rates_from_stored_scores(cli: InProcess, tmp_path: Path
     assert "fpr_at_tpr_95" not in after
 
 
+def test_a_comparison_with_the_authors_of_a_sweep_without_their_rows_is_refused(
+    cli: InProcess, tmp_path: Path
+) -> None:
+    stored_sweep(tmp_path)
+    done = cli("tables", tmp_path, "--compare-published")
+    assert done.exit_code == 2
+    (line,) = done.stderr.strip().splitlines()
+    assert line == (
+        "almsweep: error: --compare-published: expected a sweep with rows of the paper's tables (cifar10 or "
+        "cifar100 at 1:100 or 1:200, data as in the preset), found none in demo"
+    )
+    assert not (tmp_path / "tables").exists()
+
+
 def test_a_spaces_file_says_how_its_stored_sweep_is_read(cli: InProcess, tmp_path: Path) -> None:
     stored_sweep(tmp_path)
     space = tmp_path / "demo.yaml"
