@@ -17,7 +17,8 @@ COUNTS = ("Replicates", "Candidates")
 CONFIGURATION = ("Loss config", "ALM config", "δ")
 TRIAL = "Trial"  # the chosen trial's short id
 LAST = ("Settings", "Remark", TRIAL)
-_TEXT = ("Loss", "Loss config", "ALM config", "Class", "True class", "Name", "Row", "Label", "Sampler", *LAST)
+_NAMES = ("Loss", "Class", "True class", "Name", "Row", "Label", "Sampler", "Differs in")
+_TEXT = (*_NAMES, "Loss config", "ALM config", *LAST)
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from search_spaces.presets import PRESETS
 from tests.analysis.stored_sweep import FOLDER, SweepBuilder, trial
 
 # cifar10 1:100: the authors chose ALM_17_beg with 0.25 for BCE, ALM_16_beg with 0.1 for S-LM of margin 0.5.
+PLACE = 5  # of its column
 _PAPER: dict[str, Any] = {name: value for name, value in PRESETS["cifar10"].items() if name != "data"}
 
 
@@ -92,7 +93,10 @@ def test_what_has_no_place_says_why(several: SweepBuilder) -> None:
     assert untried["remark"] == "the published configuration is none of the candidates"
     assert "the published configuration has no place: 4 pending" in pending["remark"]
     assert math.isnan(pending["published_test"])
-    first, second, third = made.beside_document.facts  # type: ignore[union-attr]
+    document = made.beside_document
+    assert document is not None
+    assert [row[PLACE].text for row in document.tables[0].rows] == ["1/1", "–", "3/3", "–"]
+    first, second, third = document.facts
     assert first == (
         "Of the 68 configurations that the authors publish, 4 are of rows of this sweep; it chose 4 times, "
         "the same configuration 1 of these."
