@@ -54,7 +54,7 @@ def _row(records: Mapping[str, Record], metrics: Sequence[Metric]) -> tuple[Entr
     """A cell: `records` are its values by the column of the metric."""
     first = next(iter(records.values()))
     place = MISSING
-    if not pd.isna(first["published_rank"]):
+    if not bool(pd.isna(first["published_rank"])):
         place = f"{first['published_rank']}/{first['candidates_ranked']}"
     differs = str(first["differs"]) or ("nothing" if first["same"] else MISSING)
     entries = [
