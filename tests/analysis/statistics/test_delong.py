@@ -1,4 +1,4 @@
-"""DeLong's test against its definition, and its size under the null."""
+"""DeLong's test against its definition and another implementation, and its size under the null."""
 
 from __future__ import annotations
 
@@ -38,6 +38,35 @@ def test_it_is_the_definition(digits: int) -> None:
     assert found.value == pytest.approx(difference, abs=1e-12)
     assert found.p_value == pytest.approx(p_value, rel=1e-10)
     assert found.interval.low < found.value < found.interval.high
+
+
+# By R 4.2.2 with pROC 1.18.0 (Debian: `apt-get install r-base-core r-cran-proc`), `Rscript` on this file:
+#
+#     suppressMessages(library(pROC)); options(digits = 15)
+#     i <- 1:90; ill <- i %% 3 == 0
+#     first <- (i * 37) %% 101 + 30 * ill; second <- (i * 53) %% 97 + 55 * ill
+#     for (step in c(1, 10)) {
+#       a <- roc(ill, first %/% step, levels = c(FALSE, TRUE), direction = "<")
+#       b <- roc(ill, second %/% step, levels = c(FALSE, TRUE), direction = "<")
+#       t <- roc.test(b, a, method = "delong", paired = TRUE)
+#       cat(step, auc(a), auc(b), t$p.value, t$conf.int, "\n")
+#     }
+PROC = {
+    1: (0.79, 0.915555555555556, 0.0223817178471684, 0.017804662307363, 0.233306448803748),
+    10: (0.776666666666667, 0.913055555555556, 0.0138171553514667, 0.0278108015012222, 0.244966976276555),
+}
+
+
+@pytest.mark.parametrize("step", PROC, ids=["hardly any ties", "many ties"])
+def test_it_is_that_of_proc(step: int) -> None:
+    i = np.arange(1, 91)
+    ill = i % 3 == 0
+    first, second = (i * 37) % 101 + 30 * ill, (i * 53) % 97 + 55 * ill
+    found = delong(ill, ~ill, first // step, second // step)
+    of_first, of_second, p_value, low, high = PROC[step]
+    assert found.value == pytest.approx(of_second - of_first, abs=1e-13)
+    assert found.p_value == pytest.approx(p_value, rel=1e-12)
+    assert tuple(found.interval) == pytest.approx((low, high), abs=1e-13)
 
 
 def test_the_same_ranks_differ_in_nothing() -> None:

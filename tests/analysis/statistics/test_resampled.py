@@ -7,18 +7,21 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
+from sklearn.metrics import roc_auc_score, roc_curve
 
+from analysis.statistics.draws import example_draws, seed_draws
 from analysis.statistics.intervals import (
     Interval,
     expanded_interval,
     outer_share,
     percentile_interval,
 )
-from analysis.statistics.resampled import bootstrap_intervals
-from search_spaces.config import DEFAULT_TARGETS, Targets
+from analysis.statistics.resampled import SEEDS_KEY, bootstrap_intervals, examples_key, resample
+from search_spaces.config import DEFAULT_TARGETS, Bce, Targets
 from search_spaces.errors import InputError
 from tests import reference
-from tests.analysis.stored_sweep import CIFAR, LONG_TAIL
+from tests.analysis.statistics.test_comparison import area, made_record
+from tests.analysis.stored_sweep import CIFAR, LONG_TAIL, trial
 from trainer.metrics import binary as metrics
 from trainer.tasks.base import task_arrays
 
@@ -132,3 +135,40 @@ def test_several_classes_have_intervals_of_their_columns_and_of_their_decisions(
     assert set(found) == {*of_columns, "critical_auroc", *of_decisions}
     for name, interval in found.items():
         assert interval.low <= summary[name] <= interval.high, name
+
+
+def test_intervals_of_an_ensemble_are_those_of_a_slow_loop() -> None:
+    """Each draw written out as a test set of its own, and measured by scikit-learn."""
+    targets, scores = map(np.array, made_up(31, 57))
+    found = intervals(targets.tolist(), scores.tolist(), draws=60, key="slow")
+    strata = [np.flatnonzero(targets == 1), np.flatnonzero(targets == 0)]
+    (counts,) = example_draws(strata, None, draws=60, key="slow")
+    areas, rates = [], []
+    for draw in range(60):
+        y, s = targets.repeat(counts[:, draw]), scores.repeat(counts[:, draw])
+        assert (y.sum(), len(y)) == (31, 88)
+        areas.append(roc_auc_score(y, s))
+        fprs, tprs, _ = roc_curve(y, s, drop_intermediate=False)
+        rates.append(min(fprs[tprs >= 0.9]))
+    for name, values in (("auroc", areas), ("fpr_at_tpr_90", rates)):
+        expected = [reference.percentile(values, share) for share in (0.025, 0.975)]
+        assert list(found[name]) == pytest.approx(expected, abs=1e-12)
+
+
+def test_the_interval_of_a_mean_over_seeds_is_that_of_a_slow_loop() -> None:
+    """Seeds and examples of a draw written out, measured pair by pair, and averaged."""
+    generator = np.random.default_rng(4)
+    targets = np.repeat([1, 0], [15, 25])
+    outputs = (generator.normal(size=(7, 40)) + targets).astype(np.float32)
+    record = made_record(trial(Bce()), [*range(7)], targets, outputs, DEFAULT_TARGETS)
+    drawn = resample([record], 200)[record.trial_id]
+    strata = [np.flatnonzero(targets == 1), np.flatnonzero(targets == 0)]
+    (counts,) = example_draws(strata, None, draws=200, key=examples_key(record.config.data, targets))
+    weights = seed_draws(7, 200, SEEDS_KEY)
+    means = []
+    for draw in range(200):
+        rows = outputs.repeat(counts[:, draw], axis=1)
+        areas = [area(row[:15], row[15:]) for row in rows]
+        means.append(float(np.repeat(areas, np.round(7 * weights[:, draw]).astype(int)).mean()))
+    expected = [reference.percentile(means, share) for share in (outer_share(7), 1 - outer_share(7))]
+    assert list(drawn.mean_intervals()["auroc"]) == pytest.approx(expected, abs=1e-6)  # kept as float32
