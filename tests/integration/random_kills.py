@@ -99,6 +99,7 @@ def play(folder: Path, kills: int, *, say: Callable[[str], object] = lambda text
     """Kill a sweep so often, let it end, and look at what it left. The temp folder is `folder`/t."""
     scene, outcome = Scene(folder / "sweep"), Outcome()
     scene.space.write_text(space(TRIALS_PER_KILL * kills))
+    replicates = sum(len(trial.seeds) for trial in scene.trials)
     undisturbed = undisturbed_tables(folder / "calm", scene.space.read_text())
     temp = folder / "t"
     temp.mkdir()
@@ -107,7 +108,7 @@ def play(folder: Path, kills: int, *, say: Callable[[str], object] = lambda text
     try:
         while outcome.kills.total() < kills:
             before = outcome.kills.total()
-            _launch_and_kill(scene, outcome, kills)
+            _launch_and_kill(scene, outcome, kills, replicates)
             say(f"{outcome.kills.total()} kills, {len(scene.attempts())} replicates done, {outcome.codes}")
             if outcome.kills.total() == before:
                 break  # it has ended before a kill
@@ -151,11 +152,15 @@ def command_itself(scene: Scene) -> Iterator[subprocess.Popen[bytes]]:
             end_family(process)
 
 
-def _launch_and_kill(scene: Scene, outcome: Outcome, kills: int) -> None:
-    """Start a driver and kill it at a random moment; of those that only lose a worker once more."""
+def _launch_and_kill(scene: Scene, outcome: Outcome, kills: int, replicates: int) -> None:
+    """Start a driver and kill it at a random moment; of those that only lose a worker once more.
+
+    replicates   of the whole sweep. Each kill has an equal part of them, and so has what follows the last:
+                 the sweep outlasts its kills however fast the machine is.
+    """
     with _counted_driver(scene, outcome) as driver:
         while outcome.kills.total() < kills and driver.poll() is None:
-            _wait_a_while(scene, driver)
+            _wait_a_while(scene, driver, at_most=replicates * (outcome.kills.total() + 1) // (kills + 1))
             if driver.poll() is not None:
                 break
             name = random.choice(list(KILLS))
@@ -169,11 +174,18 @@ def _launch_and_kill(scene: Scene, outcome: Outcome, kills: int) -> None:
         _check_code(scene, code)
 
 
-def _wait_a_while(scene: Scene, driver: subprocess.Popen[bytes]) -> None:
-    """Until a random moment: of every four one while it starts, three after a replicate has ended."""
+def _wait_a_while(scene: Scene, driver: subprocess.Popen[bytes], *, at_most: int) -> None:
+    """Until a random moment: of every four one while it starts, three after a replicate has ended.
+
+    at_most   so many replicates have ended by then, those of earlier launches included; a few more may end
+              while the kill strikes
+    """
+
+    def is_over() -> bool:
+        return driver.poll() is not None or len(scene.attempts()) >= at_most
+
     if random.random() < 0.25:
-        with suppress(subprocess.TimeoutExpired):
-            driver.wait(random.uniform(1, 20))
+        _sleep(random.uniform(1, 20), is_over)
         return
     known = len(scene.attempts())
     wait_until(
@@ -181,7 +193,14 @@ def _wait_a_while(scene: Scene, driver: subprocess.Popen[bytes]) -> None:
         lambda: len(scene.attempts()) > known or driver.poll() is not None,
         log=scene.log,
     )
-    time.sleep(random.uniform(0, 3))
+    _sleep(random.uniform(0, 3), is_over)
+
+
+def _sleep(seconds: float, is_over: Callable[[], bool]) -> None:
+    """Until the time or something else is over."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and not is_over():
+        time.sleep(0.1)
 
 
 def _check_code(scene: Scene, code: int) -> None:
