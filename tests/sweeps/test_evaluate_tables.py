@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import re
 import shutil
 from collections.abc import Callable, Sequence
@@ -21,6 +22,7 @@ from search_spaces.space import SearchSpace
 from trainer.data.other_table import read_other_table
 from trainer.options import TrialOptions
 from trainer.store import Store
+from trainer.store.outputs import outputs_of
 from trainer.trial import run_trial
 
 Cli = Callable[..., Result]
@@ -194,6 +196,19 @@ def test_images_are_scaled_by_the_percentiles_of_the_trial_s_own(cli: Cli, tmp_p
     assert own.exit_code == done.exit_code == 0, done.output
     assert said(done, "mAP") == said(own, "mAP")
     assert thresholds(done) == thresholds(own) != []
+    # So does the model that leaves.
+    words = ("--no-onnx", "--data-dir", tmp_path)
+    done = cli("export", config.trial_id, "-o", tmp_path / "out", "--to", tmp_path / "model", *words)
+    assert done.exit_code == 0, done.output
+    store = Store(tmp_path / "out")
+    (replicate,) = store.replicates.ended(config.trial_id).values()
+    stored = outputs_of(store.replicates.read_scores(replicate), "test").outputs
+    names = json.loads((tmp_path / "model" / "model.json").read_text())["outputs"]
+    predicted = csv.DictReader(cli("predict", tmp_path / "model", tmp_path / "other").stdout.splitlines())
+    tested = {row["image"] for row in rows if row["split"] == "test"}
+    given = [[float(row[name]) for name in names] for row in predicted if row["file"] in tested]
+    assert np.shape(given) == np.shape(stored) == (20, 2)
+    assert np.abs(np.sort(given, axis=0) - np.sort(stored, axis=0)).max() < 1e-4
 
 
 def test_a_label_that_no_image_has_is_undefined(
