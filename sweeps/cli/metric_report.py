@@ -65,7 +65,7 @@ def metric_report(
             ends = interval_words(metric, *intervals[metric.name])
         rows.append(MetricRow(metric, header, ends))
     if any(row.header.endswith(DOUBLE_DAGGER) for row in rows):
-        notes.append(_unresolved_words())
+        notes.append(unresolved_words())
     drawn = "other examples of the same kind"
     if groups is not None:
         number = len(set(groups.tolist()))
@@ -73,9 +73,10 @@ def metric_report(
     return MetricReport(tuple(rows), any(row.interval != MISSING for row in rows), drawn, tuple(notes))
 
 
-def _unresolved_words() -> str:
+def unresolved_words() -> str:
+    """What the mark of a rate means, for which there are too few positives."""
     needed = needed_words(percent(rate) for rate in DEFAULT_TARGETS.tpr)
     return (
-        f"{DOUBLE_DAGGER}: not resolved, without interval: too few positives to tell that true positive rate "
+        f"{DOUBLE_DAGGER}: not resolved: too few positives to tell that true positive rate "
         f"from 100 % ({needed})"
     )

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from analysis.render.document import MISSING
+from analysis.render.document import DOUBLE_DAGGER, MISSING
 from search_spaces.words import count
 from sweeps.cli.metric_words import header_words, value_words
 
@@ -49,17 +49,24 @@ def print_result(console: Console, config: TrialConfig, store: Store) -> bool:
     from analysis.cells import lone_cell
     from analysis.frames import best_frame
     from analysis.load import load_trial
+    from analysis.render.rows import listed
     from analysis.statistics.sweep import SweepStatistics
-    from analysis.table_columns import column_name, table_columns
+    from analysis.table_columns import UNRESOLVED, column_name, table_columns
     from search_spaces.config import DEFAULT_TARGETS, Targets
     from search_spaces.rows import DEFAULT_ROWS
+    from sweeps.cli.metric_report import unresolved_words
 
     cell = lone_cell(store, load_trial(store, config, DEFAULT_TARGETS), DEFAULT_TARGETS)
     columns = table_columns(config.data, Targets(tpr=DEFAULT_TARGETS.tpr, fpr=()))
-    row = best_frame([cell], {cell.block: columns}, DEFAULT_ROWS, SweepStatistics()).iloc[0]
+    row = best_frame([cell], {cell.block: columns}, DEFAULT_ROWS, SweepStatistics()).to_dict("records")[0]
     steering = column_name(columns.steering)
-    headers = [header_words(metric) for metric in columns.shown]
-    values = [value_words(metric, row[column_name(metric)]) for metric in columns.shown]
+    unresolved = listed(row, UNRESOLVED)
+    headers, values, has_mark = [], [], False
+    for metric in columns.shown:
+        is_marked = column_name(metric) in unresolved
+        headers.append(header_words(metric) + is_marked * DOUBLE_DAGGER)
+        values.append(value_words(metric, row[column_name(metric)]))
+        has_mark |= is_marked
     header, spread = f"{header_words(columns.steering)} mean", f"{row[f'{steering}_mean']:.4f}"
     deviation = row[f"{steering}_std"]
     if not math.isnan(deviation):  # of a single replicate there is none
@@ -67,6 +74,8 @@ def print_result(console: Console, config: TrialConfig, store: Store) -> bool:
     table = _table(["replicates", *headers, header], [[str(row["n"]), *values, spread]])
     console.print(f"test, ensemble; replicates scored by {config.scored}:", highlight=False)
     console.print(table)
+    if has_mark:
+        console.print(Text(unresolved_words()), soft_wrap=True)
     if row["note"]:
         console.print(Text(str(row["note"])), soft_wrap=True)
     return bool(row["complete"])

@@ -135,7 +135,7 @@ def test_a_table_is_scored_as_the_trial_s_own_images(
             one.stdout
         )
         assert said(one, "FPR@98 of noisy‡")[-1] == "–"
-        assert "‡: not resolved, without interval: too few positives" in one.stdout
+        assert "‡: not resolved: too few positives" in one.stdout
 
 
 def test_the_card_draws_groups_and_marks_what_is_not_resolved(
@@ -150,7 +150,7 @@ def test_the_card_draws_groups_and_marks_what_is_not_resolved(
     (unresolved,) = [line for line in card.splitlines() if line.startswith("| FPR@98 of noisy")]
     assert unresolved.startswith("| FPR@98 of noisy‡ |")
     assert unresolved.endswith("| – |")
-    assert "‡: not resolved, without interval: too few positives" in card
+    assert "‡: not resolved: too few positives" in card
     own = cli("evaluate", config.trial_id, "-o", root / "out", "--data-dir", root)
     (line,) = [line for line in card.splitlines() if line.startswith("| mAP |")]
     assert line.strip("| ").split(" | ")[2] == said(own, "mAP")[-1], "the same draws"

@@ -34,6 +34,17 @@ def test_train_then_evaluate(almsweep: Cli, tmp_path: Path) -> None:
     assert "epoch" not in again.stdout.split("test, ensemble")[0].replace("epochs=2", "")
 
 
+def test_a_rate_for_which_there_are_too_few_positives_is_marked(cli: InProcess, tmp_path: Path) -> None:
+    done = cli("train", "-s", "epochs=1", "--output", tmp_path)  # 40 positives in the test split
+    (header,) = [line for line in done.stdout.splitlines() if "AUC mean" in line]
+    marked = [name.strip() for name in header.split("┃") if "FPR@" in name]
+    assert marked == ["FPR@98‡", "FPR@95‡", "FPR@90"]
+    assert "‡: not resolved: too few positives" in done.stdout
+    done = cli("train", "--dataset", "digits-critical", "-s", "epochs=1", "--output", tmp_path)
+    assert done.exit_code == 0, done.output
+    assert "‡" not in done.stdout
+
+
 def test_without_validation_an_epoch_tells_none(cli: InProcess, tmp_path: Path) -> None:
     fixed = ["data.validation_per_class=0", "scored=last", "patience=null", "epochs=1", "loss=cross_entropy"]
     settings = [word for given in fixed for word in ("-s", given)]
