@@ -18,6 +18,10 @@ from trainer.store.outputs import OUTPUTS, SCORE, group_values, output_values, t
 COLUMNS = ("split", "example_id", "target")
 
 
+class ExamplesError(StoreError):
+    """What is stored of a replicate are not the examples of its block."""
+
+
 @dataclass(frozen=True)
 class Examples:
     """The examples of one split, sorted by id; `origin` names the replicate that they were first seen in.
@@ -25,7 +29,7 @@ class Examples:
     groups   the hashed group of each example, which examples of one patient share; None without groups
     """
 
-    origin: str
+    origin: object
     ids: pa.Array
     targets: NDArray[Any]
     groups: NDArray[np.str_] | None = None
@@ -53,22 +57,31 @@ class SplitAligner:
         self._layout: _Layout | None = None
         self._lock = threading.Lock()
 
-    def align(self, table: pa.Table, origin: str) -> NDArray[np.float32]:
+    def align(self, table: pa.Table, origin: object) -> NDArray[np.float32]:
         """Outputs [examples] or [examples, classes] of a replicate, sorted by example id.
 
-        `origin` names it in errors. Raises StoreError when columns are missing, ids are repeated, or ids or
-        targets are not the block's.
+        `origin` names it in errors, as text. Raises ExamplesError when columns are missing, ids are repeated,
+        or ids or targets are not the block's.
         """
+        rows = self._rows(table, origin)
+        aligned: NDArray[np.float32] = output_values(rows)[self._order(rows, origin)]
+        return aligned
+
+    def check(self, table: pa.Table, origin: object) -> None:
+        """Raise ExamplesError as `align` does."""
+        self._order(self._rows(table, origin), origin)
+
+    def _rows(self, table: pa.Table, origin: object) -> pa.Table:
+        """The split's rows of a table that has all columns."""
         missing = set(COLUMNS) - set(table.column_names)
         if not {SCORE, OUTPUTS} & set(table.column_names):
             missing.add(SCORE)
         if missing:
-            raise StoreError(f"{origin}: scores lack the columns {', '.join(sorted(missing))}")
+            raise ExamplesError(f"{origin}: scores lack the columns {', '.join(sorted(missing))}")
         rows = table.filter(pc.equal(table.column("split"), self.split))
         if rows.num_rows == 0:
-            raise StoreError(f"{origin}: scores hold no example of the split {self.split!r}")
-        aligned: NDArray[np.float32] = output_values(rows)[self._order(rows, origin)]
-        return aligned
+            raise ExamplesError(f"{origin}: scores hold no example of the split {self.split!r}")
+        return rows
 
     def targets(self) -> NDArray[Any]:
         """Targets [examples] of the block, sorted by example id. Raises StoreError before any table came."""
@@ -80,7 +93,7 @@ class SplitAligner:
         """The hashed group of each example, sorted by example id; None of a source without groups."""
         return None if self.examples is None else self.examples.groups
 
-    def _order(self, rows: pa.Table, origin: str) -> NDArray[np.int64]:
+    def _order(self, rows: pa.Table, origin: object) -> NDArray[np.int64]:
         ids = rows.column("example_id").combine_chunks()
         targets = target_values(rows)
         layout = self._layout
@@ -101,12 +114,12 @@ class SplitAligner:
 
     def _check_unique(self, found: Examples) -> None:
         if len(pc.unique(found.ids)) != len(found.ids):
-            raise StoreError(f"{found.origin}: example ids of the split {self.split!r} are repeated")
+            raise ExamplesError(f"{found.origin}: example ids of the split {self.split!r} are repeated")
 
     def _check_same(self, known: Examples, found: Examples) -> None:
         where = f"{found.origin} and {known.origin}, split {self.split!r}"
         if not found.ids.equals(known.ids):
             counts = f"{len(found.ids)} and {count(len(known.ids), 'example')}"
-            raise StoreError(f"{where}: expected the same example ids, found others ({counts})")
+            raise ExamplesError(f"{where}: expected the same example ids, found others ({counts})")
         if not np.array_equal(found.targets, known.targets):
-            raise StoreError(f"{where}: expected the same target for the same example id, found others")
+            raise ExamplesError(f"{where}: expected the same target for the same example id, found others")

@@ -11,6 +11,23 @@ from search_spaces.config import TrialConfig
 from search_spaces.errors import DamagedError
 from search_spaces.labels import trial_label
 from trainer.store import Damage, Done, Store
+from trainer.tasks.base import task_arrays
+
+
+@dataclass(frozen=True)
+class Called:
+    """What errors call a trial, or a replicate of it, as text that is made where it is asked for."""
+
+    config: TrialConfig
+    seed: int | None = None
+
+    def replicate(self, done: Done) -> Called:
+        """What they call this replicate of the trial."""
+        return Called(self.config, done.seed)
+
+    def __str__(self) -> str:
+        name = f"{self.config.trial_id} ({trial_label(self.config)})"
+        return name if self.seed is None else f"trial {name} seed {self.seed}"
 
 
 @dataclass(frozen=True)
@@ -24,7 +41,8 @@ class Found:
     """
 
     config: TrialConfig
-    name: str
+    trial_id: str
+    name: Called
     done: dict[int, Done]
     sources: dict[int, ReplicateSource]
     damage: dict[int, str]
@@ -45,12 +63,13 @@ def find_results(
     """
     wanted = {seed: done[seed] for seed in sorted(config.seeds) if seed in done}
     lost = {seed: reason for seed, reason in damage.items() if seed in config.seeds}
-    found = Found(config, name_of(config), wanted, {}, lost)
+    found = Found(config, config.trial_id, Called(config), wanted, {}, lost)
+    arrays = task_arrays(config.data)
     for seed, replicate in list(wanted.items()):
         try:
             if replicate.state == "completed":
-                origin = origin_of(found.name, replicate)
-                found.sources[seed] = replicate_source(store, config, replicate, origin)
+                origin = found.name.replicate(replicate)
+                found.sources[seed] = replicate_source(store, config, replicate, origin, arrays)
             else:
                 store.replicates.read_result(replicate)
         except DamagedError as error:
@@ -62,13 +81,3 @@ def told_markers(store: Store, damage: Damage, config: TrialConfig) -> dict[int,
     """Why markers of a trial are damaged, by seed, as tables tell it."""
     found = damage.get(config.trial_id, {})
     return {seed: told_damage(store, DamagedError(reason)) for seed, reason in found.items()}
-
-
-def name_of(config: TrialConfig) -> str:
-    """What errors call a trial."""
-    return f"{config.trial_id} ({trial_label(config)})"
-
-
-def origin_of(trial: str, replicate: Done) -> str:
-    """What errors call a replicate of the trial of that name."""
-    return f"trial {trial} seed {replicate.seed}"

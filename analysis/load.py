@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -18,22 +18,21 @@ from numpy.typing import NDArray
 
 from analysis.adjusted import Adjusted, adjusted_decisions, is_adjustable
 from analysis.alignment import SplitAligner
-from analysis.found import Found, find_results, name_of, origin_of, told_markers
+from analysis.found import Called
+from analysis.outputs import StoredOutputs, read_outputs
 from analysis.records import (
-    Scored,
     TestRecord,
     TrialRecord,
-    ValidationRecord,
     ensemble_outputs,
 )
-from analysis.replicates import missing_replicates, told_damage, trial_standing
+from analysis.replicates import told_damage
+from analysis.trials import LoadedTrial, TrialReader, summarized
 from analysis.tuned import Tuned, tuned_decisions
 from search_spaces.config import Targets, TrialConfig
 from search_spaces.errors import DamagedError, MixedDataError, StoreError
 from search_spaces.labels import block_key
 from search_spaces.reading import Reading
 from trainer.store import Confirms, Damage, Done, Store, SweepManifest, wanted_seeds
-from trainer.tasks.base import task_arrays
 
 _MOST_NAMES = 5
 # In a replicate's epoch records (`trainer.replicate.EpochRecord`).
@@ -56,14 +55,6 @@ class SweepRecords:
     confirms: Confirms | None = None
 
 
-class _Block:
-    """The two splits of one block, shared by all its trials."""
-
-    def __init__(self) -> None:
-        self.validation = SplitAligner("val")
-        self.test = SplitAligner("test")
-
-
 def load_sweep(
     store: Store, manifest: SweepManifest, more: Targets | None = None, *, workers: int = 16
 ) -> SweepRecords:
@@ -79,24 +70,42 @@ def load_sweep(
     if len(wanted) != len(trials):
         repeated = len(trials) - len(wanted)
         raise StoreError(f"sweep {manifest.name}: expected each trial once, found {repeated} repeated")
-    damage: Damage = {}
-    done = store.all_replicates(wanted, damage)
-    blocks = {block_key(config.data): _Block() for config in trials}
     rates = manifest.reading.targets
     if more is not None:
         rates = rates.joined(more)
-
-    def find(config: TrialConfig) -> Found:
-        return find_results(store, config, done.get(config.trial_id, {}), told_markers(store, damage, config))
-
-    def load(found: Found) -> TrialRecord:
-        return _load_trial(store, found, blocks[block_key(found.config.data)], rates)
-
+    reader = TrialReader(store, rates, trials)
     with ThreadPoolExecutor(max_workers=workers) as pool:
-        found = tuple(pool.map(find, trials))
-        _check_data_hashes(found)
-        records = tuple(pool.map(load, found))
+        loaded = _loaded(pool, reader, store, trials)
+    _check_data_hashes(loaded)
+    records = tuple(one.record for one in loaded)
     return SweepRecords(manifest.name, records, manifest.reading, rates, manifest.confirms)
+
+
+def _loaded(
+    pool: ThreadPoolExecutor, reader: TrialReader, store: Store, trials: Sequence[TrialConfig]
+) -> list[LoadedTrial]:
+    """These trials, in their order: each by its joined object, or else by what else there is of it."""
+    wanted, found = wanted_seeds(trials), dict[str, LoadedTrial]()
+    entries = store.index.entries(wanted)
+
+    def at_once(place: tuple[str, TrialConfig]) -> LoadedTrial | None:
+        trial_id, config = place
+        entry = entries.get(trial_id)
+        return None if entry is None else reader.read_at_once(config, entry)
+
+    rest = {}
+    places = list(zip(wanted, trials, strict=True))
+    for (trial_id, config), one in zip(places, pool.map(at_once, places), strict=True):
+        if one is None:
+            rest[trial_id] = config
+        else:
+            found[trial_id] = one
+    if rest:
+        damage: Damage = {}
+        done = store.all_replicates({trial_id: wanted[trial_id] for trial_id in rest}, damage)
+        others = pool.map(lambda each: reader.read(each[1], done.get(each[0], {}), damage), rest.items())
+        found.update(zip(rest, others, strict=True))
+    return [found[trial_id] for trial_id in wanted]
 
 
 def load_trial(
@@ -109,9 +118,9 @@ def load_trial(
     damage: Damage = {}
     if done is None:
         done = store.all_replicates(wanted_seeds([config]), damage).get(config.trial_id, {})
-    found = find_results(store, config, done, told_markers(store, damage, config))
-    _check_data_hashes([found])
-    return _load_trial(store, found, _Block(), rates)
+    loaded = TrialReader(store, rates, [config]).read(config, done, damage)
+    _check_data_hashes([loaded])
+    return loaded.record
 
 
 def read_test(store: Store, trial: TrialRecord, rates: Targets) -> TestRecord | None:
@@ -121,16 +130,12 @@ def read_test(store: Store, trial: TrialRecord, rates: Targets) -> TestRecord | 
     """
     if not trial.done:
         return None
-    aligner, tables = SplitAligner("test"), []
-    name = name_of(trial.config)
-    rows = []
-    for done in trial.done:
-        tables.append(store.replicates.read_scores(done))
-        rows.append(aligner.align(tables[-1], origin_of(name, done)))
-    outputs = np.stack(rows)
-    summary = _summary(trial.config, rates, aligner.targets(), outputs, trial.counts)
+    aligner = SplitAligner("test")
+    stored = read_outputs(store, Called(trial.config), trial.done)
+    outputs = stored.aligned(aligner)
+    summary = summarized(trial.config, rates, aligner.targets(), outputs, trial.counts)
     test = aligner.targets(), ensemble_outputs(outputs)
-    epochs, damage = _epochs(store, trial)
+    epochs, damage = _epochs(store, trial, stored)
     return TestRecord(
         config=trial.config,
         rates=rates,
@@ -142,27 +147,26 @@ def read_test(store: Store, trial: TrialRecord, rates: Targets) -> TestRecord | 
         undefined=summary.undefined,
         batches=_critical_batches(epochs),
         damage=damage,
-        adjusted=_adjusted(trial, tables, test),
-        tuned=_tuned(trial, tables, test),
+        adjusted=_adjusted(trial, stored, test),
+        tuned=_tuned(trial, stored, test),
         groups=aligner.groups(),
         epochs=epochs,
     )
 
 
-def _epochs(store: Store, trial: TrialRecord) -> tuple[dict[int, pa.Table], str | None]:
+def _epochs(
+    store: Store, trial: TrialRecord, stored: StoredOutputs
+) -> tuple[dict[int, pa.Table], str | None]:
     """A constrained trial's epoch records by seed; and why some cannot be read, None where all can.
 
     Of a trial without the constraint, and of one with damage, there are none.
     """
     if trial.config.constraint is None:
         return {}, None
-    found = {}
-    for done in trial.done:
-        try:
-            found[done.seed] = store.replicates.read_epochs(done)
-        except DamagedError as error:
-            return {}, told_damage(store, error)
-    return found, None
+    try:
+        return stored.epochs(store), None
+    except DamagedError as error:
+        return {}, told_damage(store, error)
 
 
 def _critical_batches(epochs: Mapping[int, pa.Table]) -> float | None:
@@ -175,119 +179,44 @@ def _critical_batches(epochs: Mapping[int, pa.Table]) -> float | None:
 
 
 def _adjusted(
-    trial: TrialRecord, tables: Sequence[pa.Table], test: tuple[NDArray[Any], NDArray[np.float64]]
+    trial: TrialRecord, stored: StoredOutputs, test: tuple[NDArray[Any], NDArray[np.float64]]
 ) -> Adjusted | None:
     """The ensemble's adjusted decisions on test; None where they make no sense."""
     if not is_adjustable(trial.config):
         return None
-    targets, outputs = _validation_outputs(trial, tables)
+    targets, outputs = _validation_outputs(stored)
     validation = targets, ensemble_outputs(outputs)
     return adjusted_decisions(trial.config, trial.counts, validation, test)
 
 
 def _tuned(
-    trial: TrialRecord, tables: Sequence[pa.Table], test: tuple[NDArray[Any], NDArray[np.float64]]
+    trial: TrialRecord, stored: StoredOutputs, test: tuple[NDArray[Any], NDArray[np.float64]]
 ) -> Tuned | None:
     """The ensemble's decisions at chosen thresholds on test; None where they make no sense."""
     if not trial.config.data.has_label_sets:
         return None
-    return tuned_decisions(trial.config, _validation_outputs(trial, tables), test)
+    return tuned_decisions(trial.config, _validation_outputs(stored), test)
 
 
-def _validation_outputs(
-    trial: TrialRecord, tables: Sequence[pa.Table]
-) -> tuple[NDArray[Any], NDArray[np.float32]]:
-    """Targets, and outputs of each replicate, of the validation split; out of its tables of scores."""
-    aligner, name, rows = SplitAligner("val"), name_of(trial.config), []
-    for done, table in zip(trial.done, tables, strict=True):
-        rows.append(aligner.align(table, origin_of(name, done)))
-    return aligner.targets(), np.stack(rows)
+def _validation_outputs(stored: StoredOutputs) -> tuple[NDArray[Any], NDArray[np.float32]]:
+    """Targets, and outputs of each replicate, of the validation split."""
+    aligner = SplitAligner("val")
+    outputs = stored.aligned(aligner)
+    return aligner.targets(), outputs
 
 
-class _Summary(NamedTuple):
-    """Metrics of the ensemble, those of each replicate [replicates], why any of them is NaN."""
-
-    ensemble: dict[str, float]
-    replicates: dict[str, NDArray[np.float64]]
-    undefined: str | None
-
-
-def _summary(
-    config: TrialConfig,
-    rates: Targets,
-    targets: NDArray[Any],
-    outputs: NDArray[np.float32],
-    counts: tuple[int, ...] | None,
-) -> _Summary:
-    arrays = task_arrays(config.data, rates)
-    rows = np.concatenate([ensemble_outputs(outputs)[None], outputs])
-    at_zero = config.loss.decides_at_zero
-    values = arrays.summarize_rows(targets, rows, decides_at_zero=at_zero, counts=counts)
-    ensemble = {name: float(column[0]) for name, column in values.items()}
-    replicates = {name: column[1:] for name, column in values.items()}
-    return _Summary(ensemble, replicates, arrays.undefined_reason(targets, rows))
-
-
-def _load_trial(store: Store, found: Found, block: _Block, rates: Targets) -> TrialRecord:
-    config, rows = found.config, []
-    for seed in list(found.sources):
-        origin = origin_of(found.name, found.done[seed])
-        try:
-            table = store.replicates.read_scores(found.done[seed])
-        except DamagedError as error:
-            found.leave_out(store, seed, error)
-            continue
-        if config.data.validates:
-            rows.append(block.validation.align(table, origin))
-        block.test.align(table, origin)
-    validation = None
-    if rows:
-        counts = next(iter(found.sources.values())).counts
-        validation = _validation(config, rates, block.validation, rows, counts)
-    standing, failure = trial_standing(store, config, found.done, found.damage)
-    return TrialRecord(
-        config=config,
-        trial_id=config.trial_id,
-        standing=standing,
-        done=tuple(found.done[seed] for seed in found.sources),
-        sources=tuple(found.sources.values()),
-        missing=missing_replicates(store, standing, found.done, failure, found.damage),
-        validation=validation,
-    )
-
-
-def _validation(
-    config: TrialConfig,
-    rates: Targets,
-    aligner: SplitAligner,
-    outputs: Sequence[NDArray[np.float32]],
-    counts: tuple[int, ...] | None,
-) -> ValidationRecord:
-    rows = np.stack(outputs)
-    summary = _summary(config, rates, aligner.targets(), rows, counts)
-    return ValidationRecord(
-        trial_id=config.trial_id,
-        found=len(outputs),
-        expected=len(config.seeds),
-        metrics=summary.ensemble,
-        mean_steering=float(summary.replicates[config.data.steers].mean()),
-        undefined=summary.undefined,
-        examples=Scored(aligner.targets(), ensemble_outputs(rows), aligner.groups()),
-    )
-
-
-def _check_data_hashes(trials: Sequence[Found]) -> None:
+def _check_data_hashes(trials: Sequence[LoadedTrial]) -> None:
     """Raises MixedDataError when replicates of one block were trained on different data."""
-    blocks: dict[str, dict[str, set[str]]] = {}
+    blocks: dict[str, dict[str, list[Called]]] = {}
     for trial in trials:
         hashes = blocks.setdefault(block_key(trial.config.data), {})
-        for source in trial.sources.values():
-            hashes.setdefault(source.data_sha256, set()).add(trial.name)
+        for sha256 in trial.data_hashes:
+            hashes.setdefault(sha256, []).append(trial.name)
     for hashes in blocks.values():
         if len(hashes) > 1:
             told = []
             for sha256, names in sorted(hashes.items()):
-                told.append(f"data {sha256[:12]}: trials {_few(sorted(names))}")
+                told.append(f"data {sha256[:12]}: trials {_few(sorted(map(str, names)))}")
             raise MixedDataError(
                 f"results on different data in one block, which no table may mix: {'; '.join(told)}"
             )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from analysis.records import Missing, ReplicateSource
@@ -10,13 +10,17 @@ from search_spaces.config import TrialConfig
 from search_spaces.errors import DamagedError, StoreError
 from search_spaces.words import cause
 from trainer.store import Done, Standing, Store, standing, states_of
-from trainer.tasks.base import task_arrays
+from trainer.tasks.base import TaskArrays, task_arrays
 
 _REASON_LENGTH = 300
 
 
-def replicate_source(store: Store, config: TrialConfig, done: Done, origin: str) -> ReplicateSource:
-    """Where a completed replicate's numbers come from; `origin` names it in errors.
+def replicate_source(
+    store: Store, config: TrialConfig, done: Done, origin: object, arrays: TaskArrays | None = None
+) -> ReplicateSource:
+    """Where a completed replicate's numbers come from; `origin` names it in errors, as text.
+
+    `arrays` are the trial's task, where the caller has it.
 
     Raises StoreError for a result that does not tell its data, DamagedError where a file is damaged.
     """
@@ -43,7 +47,7 @@ def replicate_source(store: Store, config: TrialConfig, done: Done, origin: str)
         gpu_driver=_text(result, "gpu_driver"),
         threads=_whole(result, "threads"),
         compiled=result.get("compiled") is True,
-        counts=task_arrays(config.data).drawn_counts(result.get("counts") or {}),
+        counts=(arrays or task_arrays(config.data)).drawn_counts(result.get("counts") or {}),
         seconds=_seconds(result),
         label_pairs=_label_pairs(config, result),
     )
@@ -55,22 +59,26 @@ def told_damage(store: Store, error: DamagedError) -> str:
 
 
 def trial_standing(
-    store: Store, config: TrialConfig, done: Mapping[int, Done], damage: Mapping[int, str]
+    store: Store,
+    trial_id: str,
+    seeds: Sequence[int],
+    done: Mapping[int, Done],
+    damage: Mapping[int, str],
 ) -> tuple[Standing, Mapping[str, Any]]:
     """How a trial stands, and what its last attempt failed of where replicates are missing since; else {}.
 
-    `done` are the DONE markers of its sound replicates by seed, and `damage` tells of the others that ended:
-    they count as failed.
+    `seeds` are those that are wanted, `done` the DONE markers of its sound replicates by seed, and `damage`
+    tells of the others that ended: they count as failed.
     """
     states = states_of(done)
-    missing = standing(config.seeds, states).missing
+    missing = standing(seeds, states).missing
     failure = None
     if set(missing) - set(damage):
-        failure = store.notes.read_failure(config.trial_id)
+        failure = store.notes.read_failure(trial_id)
     failed = set(damage)
     if failure is not None:
         failed.update(failure["seeds"] or missing)
-    found = standing(config.seeds, states, failed=bool(failed), failed_seeds=failed)
+    found = standing(seeds, states, failed=bool(failed), failed_seeds=failed)
     return found, failure or {}
 
 

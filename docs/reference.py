@@ -73,6 +73,7 @@ from sweeps.driver.lease import Lease
 from sweeps.search.suggestions import write_suggestion
 from sweeps.tracking.mirror import sweep_runs
 from trainer.store.index import Index
+from trainer.store.joined import Joined
 from trainer.store.markers import marker_content
 from trainer.store.notes import Notes
 from trainer.trial_needs import TrialNeeds
@@ -297,6 +298,7 @@ def _files() -> Iterator[str]:
         "sweeps/NAME.lease": Lease._write,
         "studies/NAME/NUMBER.json": write_suggestion,
         "index/TRIAL/STATES.json": Index.write,
+        "joined/TRIAL.outputs": Joined.write,
     }
     for name, documented in told.items():
         yield f"### `{name}`"

@@ -100,6 +100,8 @@ def test_every_file_is_told(output: Path) -> None:
             name = str(Path(name.replace("-long.", ".")).with_suffix(".csv"))
         if path.parent.parent.name == "index":
             name = "<states>.json"
+        if path.parent.name == "joined":
+            name = "<trial_id>.outputs"
         assert name in page, path
 
 

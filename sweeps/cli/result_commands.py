@@ -225,6 +225,8 @@ def write_tables_of(
             f"{error}; what is of other data than there are now is trained again by: {again}"
         ) from error
     unwritten = _write(made, manifest.name, root, log_fpr=log_fpr)
+    if unwritten is None:
+        _join_again(store, made)
     is_empty = all(cell.chosen is None for cell in made.cells)
     if is_empty:
         console.print(Text(f"{manifest.name}: {why_no_table(made)}"), soft_wrap=True)
@@ -238,6 +240,14 @@ def write_tables_of(
             raise unwritten
         console.print(Text(f"not written, as these results may only be read: {unwritten}"), soft_wrap=True)
     return not is_empty and bool(made.frame["complete"].all())
+
+
+def _join_again(store: Store, made: Tables) -> None:
+    """Write the joined replicates that the tables missed, of trials that have ended."""
+    ended: set[str] = set()
+    for cell in made.cells:
+        ended.update(candidate.trial_id for candidate in cell.candidates if candidate.final)
+    store.joined.write_missed(ended)
 
 
 def _say_damage(console: Console, made: Tables, sweep: str) -> None:

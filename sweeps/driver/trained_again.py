@@ -55,13 +55,14 @@ class TrainedAgain:
     def take_over_weights(self) -> None:
         """Add the new weights to the stored replicates.
 
-        The index is silent about the trial until all of its markers list them.
+        Neither index nor joined object tells of the trial until all of its markers list them.
         """
         self.store.index.drop(self.config.trial_id)
         for seed in self.config.seeds:
             weights = self.beside.replicates.read_file(self.again[seed], "weights")
             self.store.replicates.add_weights(self.before[seed], weights, self.again[seed].attempt)
         self.store.index.write(self.config.trial_id)
+        self.store.joined.write(self.config.trial_id)
 
     def _largest_difference(self, seed: int) -> float | None:
         """The largest difference of a replicate's scores, 0 where all bits agree; None of other examples."""

@@ -1,8 +1,9 @@
 """The index of the store: thousands of trials known from a short listing.
 
 An entry under `index/` repeats a trial's DONE markers and results in one object, whose name tells the
-states: `c1-8_10.d9` says that seeds 1 to 8 and 10 completed and seed 9 diverged. Entries are written when a
-trial ends and may be missing or damaged; the markers are the truth.
+states: `c1-8_10.d9.h0123456789abcdef` says that seeds 1 to 8 and 10 completed and seed 9 diverged, and how
+its content's hash begins, so that a listing tells whether another copy is level with it. Entries are written
+when a trial ends and may be missing or damaged; the markers are the truth.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import logging
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import trainer.store.layout as layout
 from search_spaces.errors import DamagedError
@@ -31,14 +33,26 @@ _FEW_TRIALS = 8
 _LETTERS = {"completed": "c", "diverged": "d", "pruned": "p"}
 _STATE_OF_LETTER = {letter: state for state, letter in _LETTERS.items()}
 _PART = re.compile(r"^([cdp])(\d+(?:-\d+)?(?:_\d+(?:-\d+)?)*)$")
+_DIGEST = re.compile(r"^h([0-9a-f]{16})$")
 
 
 @dataclass(frozen=True)
 class IndexEntry:
-    """An index entry that was listed: its path, and the states by seed that its name tells."""
+    """An index entry that was listed.
+
+    path     of its object
+    states   how replicates ended, by seed, as its name tells
+    digest   how its content's hash begins, in hexadecimal; None of an earlier version, which does not tell
+    """
 
     path: str
     states: Mapping[int, str]
+    digest: str | None = None
+
+    @property
+    def trial_id(self) -> str:
+        """Whose it is."""
+        return layout.trial_of(self.path)
 
 
 class Index:
@@ -51,7 +65,8 @@ class Index:
     def entries(self, wanted: Mapping[str, Collection[int]]) -> dict[str, IndexEntry | None]:
         """The entry of each trial that may be in the store, or None where it has none that is wide enough.
 
-        `wanted` are seeds by trial id; an entry must tell of all of them.
+        `wanted` are seeds by trial id; an entry must tell of all of them. Of two that do, one is out of date:
+        then the markers tell.
         """
         found: dict[str, IndexEntry | None] = {}
         if len(wanted) <= _FEW_TRIALS:
@@ -62,11 +77,14 @@ class Index:
                 if layout.trial_of(folder) in wanted:
                     found[layout.trial_of(folder)] = None
             paths = self._storage.list_files(layout.INDEX, recursive=True)
+        told = set[str]()
         for path in paths:
-            states = states_in(layout.name_of(path) or "")
-            trial_id = layout.trial_of(path)
-            if states is not None and trial_id in found and states.keys() >= set(wanted[trial_id]):
-                found[trial_id] = IndexEntry(path, states)
+            name, trial_id = layout.name_of(path) or "", layout.trial_of(path)
+            states = states_in(name)
+            if states is None or trial_id not in found or not states.keys() >= set(wanted[trial_id]):
+                continue
+            found[trial_id] = None if trial_id in told else IndexEntry(path, states, digest_in(name))
+            told.add(trial_id)
         return found
 
     def read(self, entry: IndexEntry) -> dict[int, Done]:
@@ -76,15 +94,10 @@ class Index:
             if content is None:
                 return {}
             check_seal(content, self._storage.where(entry.path))
-            copies = content.get("replicates")
-            trial_id, found = layout.trial_of(entry.path), {}
-            for seed, state in entry.states.items():
-                copy = copies.get(str(seed)) if isinstance(copies, dict) else None
-                found[seed] = done_of(trial_id, seed, state, copy)
+            return markers_in(content, entry)
         except DamagedError as error:
             log.info("%s; the markers tell", error)
             return {}
-        return found
 
     def write(self, trial_id: str) -> None:
         """Copy the DONE markers and results of a trial into its entry, replacing an earlier one.
@@ -96,20 +109,23 @@ class Index:
         """
         ended = self._replicates.ended(trial_id)
         old = self._storage.list_files(layout.index_folder(trial_id), recursive=False)
-        name = entry_name(states_of(ended))
         path = None
-        if name is not None:
-            path = layout.index_entry(trial_id, name)
-            copies = {}
-            for seed, done in ended.items():
-                result = self._replicates.read_file(done, "result").decode()
-                copies[str(seed)] = {**marker_content(done), "result": result}
-            content = {"schema": STORE_SCHEMA, "trial_id": trial_id, "replicates": copies}
+        if entry_name(states_of(ended)) is not None:
+            content = self.content(trial_id, ended)
+            path = layout.index_entry(trial_id, f"{entry_name(states_of(ended))}.h{digest_of(content)}")
             # A copy of what lasts.
-            self._storage.write_bytes(path, json.dumps(sealed(content)).encode(), lasting=False)
+            self._storage.write_bytes(path, json.dumps(content).encode(), lasting=False)
         for other in old:
             if other != path:
                 self._storage.delete(other)
+
+    def content(self, trial_id: str, ended: Mapping[int, Done]) -> dict[str, Any]:
+        """What the entry of a trial holds whose replicates ended like this, with its hash."""
+        copies = {}
+        for seed, done in sorted(ended.items()):
+            result = self._replicates.read_file(done, "result").decode()
+            copies[str(seed)] = {**marker_content(done), "result": result}
+        return sealed({"schema": STORE_SCHEMA, "trial_id": trial_id, "replicates": copies})
 
     def drop(self, trial_id: str) -> None:
         """Delete a trial's entry, so that only its markers tell how it stands."""
@@ -124,6 +140,15 @@ class Index:
             if own and self._storage.list_folders(layout.trial(trial_id)):
                 paths.extend(own)
         return paths
+
+
+def markers_in(content: Mapping[str, Any], entry: IndexEntry) -> dict[int, Done]:
+    """The markers that an entry of this content holds, by seed. Raises DamagedError where it holds others."""
+    copies, found = content.get("replicates"), {}
+    for seed, state in entry.states.items():
+        copy = copies.get(str(seed)) if isinstance(copies, dict) else None
+        found[seed] = done_of(entry.trial_id, seed, state, copy)
+    return found
 
 
 def entry_name(states: Mapping[int, str]) -> str | None:
@@ -144,11 +169,14 @@ def entry_name(states: Mapping[int, str]) -> str | None:
 def states_in(name: str) -> dict[int, str] | None:
     """The states by seed that a name tells, or None when it is no entry's name.
 
-    >>> states_in("c1-2_5.p3")
+    >>> states_in("c1-2_5.p3.h0123456789abcdef")
     {1: 'completed', 2: 'completed', 5: 'completed', 3: 'pruned'}
     """
     states: dict[int, str] = {}
-    for part in name.split("."):
+    parts = name.split(".")
+    if len(parts) > 1 and digest_in(name) is not None:
+        parts.pop()
+    for part in parts:
         match = _PART.match(part)
         if match is None:
             return None
@@ -157,6 +185,21 @@ def states_in(name: str) -> dict[int, str] | None:
             seeds = range(int(first), int(last or first) + 1)
             states.update(dict.fromkeys(seeds, _STATE_OF_LETTER[match[1]]))
     return states
+
+
+def digest_of(content: Mapping[str, Any]) -> str:
+    """How the hash of an entry's content begins, as its name tells it."""
+    return str(content["sha256"])[:16]
+
+
+def digest_in(name: str) -> str | None:
+    """The digest that an entry's name tells, or None where it tells none.
+
+    >>> digest_in("c1-2_5.p3.h0123456789abcdef")
+    '0123456789abcdef'
+    """
+    match = _DIGEST.match(name.rpartition(".")[2])
+    return match[1] if match else None
 
 
 def _ranges(seeds: Iterable[int]) -> list[str]:

@@ -16,7 +16,8 @@
                                                  result.<attempt>.json
                                                  weights.<attempt>.pt
              again/<name>/                               a store: trials trained again for their weights
-             index/<trial_id>/<states>.json              copy of the markers and results of a trial that ended
+             index/<trial_id>/<states>.<digest>.json     copy of the markers and results of a trial that ended
+             joined/<trial_id>.outputs                   copy of its scores and epochs, in one object
 
 A replicate that ended otherwise than by completing has `DONE.diverged` or `DONE.pruned` in DONE's place, so
 that one listing tells every state.
@@ -33,6 +34,7 @@ IDENTITY = "store.json"
 SWEEPS = "sweeps"
 TRIALS = "trials"
 INDEX = "index"
+JOINED = "joined"
 
 _SUFFIX = {"epochs": "parquet", "scores": "parquet", "result": "json", "weights": "pt"}
 _ATTEMPT = re.compile(r"([a-z]+)\.([A-Za-z0-9_-]+)\.([a-z]+)")
@@ -123,6 +125,11 @@ def index_folder(trial_id: str) -> str:
 def index_entry(trial_id: str, name: str) -> str:
     """A trial's index entry of this name, which tells the states."""
     return f"{index_folder(trial_id)}/{name}.json"
+
+
+def joined(trial_id: str) -> str:
+    """The object that joins a trial's replicates."""
+    return f"{JOINED}/{trial_id}.outputs"
 
 
 def attempt_name(kind: str, attempt: str) -> str:

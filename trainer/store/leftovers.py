@@ -19,7 +19,7 @@ from trainer.store.storage import StoredObject
 from trainer.store.store import Store
 
 OLD_SECONDS = 3600.0
-_FOLDERS = ("sweeps", "studies", "probes", "trials", "index", "again", "tables", "figures")
+_FOLDERS = ("sweeps", "studies", "probes", "trials", "index", "joined", "again", "tables", "figures")
 _TEMPORARY = re.compile(rf".+\.[0-9a-f]{{8}}{re.escape(TEMPORARY)}")
 
 

@@ -26,6 +26,7 @@ from search_spaces.errors import DamagedError, InputError, TrialSchemaError
 from search_spaces.names import is_plain_name
 from trainer.store.damage import Damage
 from trainer.store.index import Index, IndexEntry
+from trainer.store.joined import Joined
 from trainer.store.manifest import SweepManifest, dump_manifest, load_manifest, short_reason
 from trainer.store.markers import Done
 from trainer.store.notes import Notes
@@ -55,6 +56,7 @@ class Store:
     storage      the objects in the folder, as bytes and JSON
     replicates   ended replicates: DONE markers, and the files that they list
     index        copies of the markers, by which many trials are known quickly
+    joined       copies of the replicates' outputs, by which a trial is read at once
     notes        checkpoints, failures and requests to stop, of trials that are not done
 
     The store itself knows sweeps, configurations, and how many trials stand. Every method, of its parts too,
@@ -66,6 +68,7 @@ class Store:
         self.storage = Storage(uri, retry=retry)
         self.replicates = Replicates(self.storage)
         self.index = Index(self.storage, self.replicates)
+        self.joined = Joined(self.storage, self.replicates, self.index)
         self.notes = Notes(self.storage)
 
     @property

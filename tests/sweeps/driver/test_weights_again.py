@@ -108,7 +108,8 @@ def test_evaluate_advises_what_brings_the_weights_back(cli: Cli, output: Path, d
     for name in after.keys() | before.keys():
         if before.get(name) != after.get(name):
             assert re.fullmatch(
-                rf"trials/{trial_id}/replicates/[12]/(DONE|weights\..+\.pt)|index/{trial_id}/.+", name
+                rf"trials/{trial_id}/replicates/[12]/(DONE|weights\..+\.pt)|(index/|joined/){trial_id}.+",
+                name,
             ), name
     assert not (output / "again" / "mine").exists()
     store = Store(output)

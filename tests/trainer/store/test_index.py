@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -37,7 +39,8 @@ def test_the_index_tells_what_the_markers_tell(store: Store) -> None:
     store.index.write("a")
     store.index.write("b")
     store.index.write("c")
-    assert store.storage.list_files("index/a", recursive=True) == ["index/a/c1-2.d5.p9.json"]
+    (path,) = store.storage.list_files("index/a", recursive=True)
+    assert re.fullmatch(r"index/a/c1-2\.d5\.p9\.h[0-9a-f]{16}\.json", path)
     assert store.storage.list_files("index/c", recursive=True) == []
     assert (store.scan(wanted), store.all_replicates(wanted)) == before
     assert before[0] == store.scan()
@@ -56,7 +59,7 @@ def test_results_of_an_indexed_trial_need_no_other_file(store: Store) -> None:
 def test_a_copy_that_differs_from_its_hash_is_not_taken(store: Store) -> None:
     write(store, "a", 1)
     store.index.write("a")
-    path = "index/a/c1.json"
+    (path,) = store.storage.list_files("index/a", recursive=True)
     content = store.storage.read_json(path)
     assert content is not None
     content["replicates"]["1"]["result"] = '{"state": "forged"}'
@@ -72,7 +75,31 @@ def test_more_seeds_than_indexed_are_looked_for(store: Store) -> None:
     assert store.scan({"a": (1, 2)})["a"] == TrialFiles({1: "completed", 2: "completed"}, False, True)
     assert set(store.all_replicates({"a": (1, 2)})["a"]) == {1, 2}
     store.index.write("a")
-    assert store.storage.list_files("index", recursive=True) == ["index/a/c1-2.json"]
+    (path,) = store.storage.list_files("index", recursive=True)
+    assert path.startswith("index/a/c1-2.h")
+
+
+def test_an_entry_whose_name_tells_no_hash_is_read(store: Store) -> None:
+    write(store, "a", 1)
+    store.index.write("a")
+    (path,) = store.storage.list_files("index/a", recursive=True)
+    data = store.storage.read_bytes(path)
+    assert data is not None
+    store.storage.delete(path)
+    store.storage.write_bytes("index/a/c1.json", data)
+    done = store.all_replicates({"a": (1,)})["a"][1]
+    assert done.result is not None, "the index told it"
+
+
+def test_of_two_entries_neither_is_taken(store: Store) -> None:
+    write(store, "a", 1)
+    store.index.write("a")
+    (path,) = store.storage.list_files("index/a", recursive=True)
+    data = store.storage.read_bytes(path)
+    assert data is not None
+    store.storage.write_bytes("index/a/c1.h0000000000000000.json", data)
+    done = store.all_replicates({"a": (1,)})["a"][1]
+    assert done.result is None, "its marker told it"
 
 
 def test_a_reopened_replicate_is_not_indexed(store: Store) -> None:
@@ -134,7 +161,7 @@ def test_names_round_trip(states: dict[int, str]) -> None:
     name = entry_name(states)
     if name is not None:
         assert len(name) <= LONGEST_NAME
-        assert states_in(name) == states
+        assert states_in(name) == states_in(f"{name}.h0123456789abcdef") == states
 
 
 def test_ten_seeds_make_a_short_name() -> None:
@@ -146,6 +173,8 @@ def test_states_that_no_name_can_hold_have_none() -> None:
     assert entry_name(dict.fromkeys(range(0, 10_000, 2), "completed")) is None
 
 
-@pytest.mark.parametrize("name", ["", "c", "x1", "c1-", "c1..d2", "c1/../d2", "c-1", "c1_", "README"])
+@pytest.mark.parametrize(
+    "name", ["", "c", "x1", "c1-", "c1..d2", "c1/../d2", "c-1", "c1_", "README", "h0123456789abcdef"]
+)
 def test_other_names_tell_nothing(name: str) -> None:
     assert states_in(name) is None
