@@ -13,7 +13,7 @@ from analysis.alignment import SplitAligner
 from analysis.found import Called, Found
 from search_spaces.errors import DamagedError
 from trainer.store import Done, Store
-from trainer.store.joined import JoinedObject, JoinedTrial
+from trainer.store.joined_object import JoinedObject, JoinedTrial
 
 
 @dataclass(frozen=True)

@@ -25,14 +25,16 @@ co-occurrence-<number>.png   of label sets: which labels stand together, a file 
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 
 from analysis.cells import Cell
 from analysis.class_counts import class_counts
 from analysis.co_occurrence import co_occurrence_frame, co_occurrences
 from analysis.confusion import called, confusions
+from analysis.crew import Crew
+from analysis.figure_files import delete_figures
 from analysis.importance import importance_frame
 from analysis.label_curves import cells_of_label_sets, precision_recall_frame
 from analysis.numbers.effect import effect_frame, effect_metrics
@@ -45,7 +47,7 @@ from analysis.render.figures import table_figure
 from analysis.render.forest import forest_figure
 from analysis.render.formats import csv
 from analysis.render.heat import confusion_figure, recall_figure
-from analysis.render.images import Picture, png, svg
+from analysis.render.images import Image, Picture, image
 from analysis.render.importance import importance_figure
 from analysis.render.label_panels import precision_recall_figure, shown_labels
 from analysis.render.landscape import landscape_figure
@@ -60,15 +62,15 @@ from analysis.table_columns import MOST_PRINTED, column_name
 from analysis.tables import Tables, write_whole
 
 LEAST_CANDIDATES = 2  # of a landscape
-_OURS = re.compile(
-    r"((roc|reliability|precision-recall|landscape|epochs)-[0-9a-f]{16}"
-    r"|(co-occurrence|importance)-[0-9]+|effect)\.(png|svg|csv)"
-    r"|(confusion-[0-9a-f]{16}|recall-[0-9]+|classes)\.(png|svg)"
-)
 
 
 def write_figures(
-    tables: Tables, out_dir: str | Path, below: Path | None = None, *, log_fpr: bool = False
+    tables: Tables,
+    out_dir: str | Path,
+    below: Path | None = None,
+    *,
+    log_fpr: bool = False,
+    crew: Crew | None = None,
 ) -> tuple[Path, ...]:
     """Write the figures of a sweep's tables; returns the files' paths.
 
@@ -76,25 +78,43 @@ def write_figures(
 
     below     as `write_whole` takes it
     log_fpr   whether ROC curves have a logarithmic scale of the false positive rate
+    crew      who draws them beside this process; None is nobody
     """
     folder, files = Path(out_dir), []
-    for picture in pictures(tables, log_fpr=log_fpr):
-        contents = {"png": png(picture.figure), "svg": svg(picture.figure)}  # laid out once, by the first
+    for picture, drawn in drawn_pictures(pictures(tables, log_fpr=log_fpr, crew=crew), crew or Crew(0)):
+        contents = {"png": drawn.png, "svg": drawn.svg}
         if picture.numbers is not None:
             contents["csv"] = csv(picture.numbers).encode()
         for ending, content in contents.items():
             files.append(write_whole(folder / f"{picture.name}.{ending}", content, below))
-    for path in folder.iterdir():
-        if _OURS.fullmatch(path.name) and path not in files:
-            path.unlink(missing_ok=True)
+    delete_figures(folder, keep={path.name for path in files})
     return tuple(files)
 
 
-def pictures(tables: Tables, *, log_fpr: bool = False) -> Iterator[Picture]:
-    """Every figure of a sweep's tables, drawn when it is asked for; `log_fpr` as `write_figures` takes it."""
-    yield Picture("table", "The table as a picture", table_figure(tables.frame, tables.columns))
+def drawn_pictures(wanted: Iterable[Picture], crew: Crew) -> Iterator[tuple[Picture, Image]]:
+    """Each picture with its files, in their order; what a light one is drawn of is sent to the crew."""
+    if not crew.size:
+        for picture in wanted:
+            yield picture, image(picture.draw)
+        return
+    listed: list[Picture] = []
+
+    def light() -> Iterator[Callable[[], Image]]:
+        for picture in wanted:
+            listed.append(picture)
+            if picture.is_light:
+                yield partial(image, picture.draw)
+
+    drawn = crew.map(light())
+    for picture in listed:
+        yield picture, next(drawn) if picture.is_light else image(picture.draw)
+
+
+def pictures(tables: Tables, *, log_fpr: bool = False, crew: Crew | None = None) -> Iterator[Picture]:
+    """Every figure of a sweep's tables, drawn when it is asked for; options as `write_figures` takes them."""
+    yield Picture("table", "The table as a picture", partial(table_figure, tables.frame, tables.columns))
     yield from _effect(tables)
-    yield from _rocs(tables, log_fpr=log_fpr)
+    yield from _rocs(tables, crew, log_fpr=log_fpr)
     yield from _reliabilities(tables)
     yield from _of_constraints(tables)
     yield from _importances(tables)
@@ -108,14 +128,14 @@ def _effect(tables: Tables) -> Iterator[Picture]:
     frame = effect_frame(tables.comparisons, tables.statistics.effects, metrics)
     compared = [metric for metric in metrics if (frame["metric"] == column_name(metric)).any()]
     if compared:
-        figure = forest_figure(frame, compared)
+        figure = partial(forest_figure, frame, compared)
         yield Picture("effect", "The constraint's effect over all pairs of rows", figure, frame)
 
 
-def _rocs(tables: Tables, *, log_fpr: bool) -> Iterator[Picture]:
+def _rocs(tables: Tables, crew: Crew | None, *, log_fpr: bool) -> Iterator[Picture]:
     """The ROC curve of each cell with a result."""
     tests = [cell.test for cell in tables.cells if cell.test is not None]
-    bands = roc_bands(tests, tables.statistics.draws)
+    bands = roc_bands(tests, tables.statistics.draws, crew)
     for cell in tables.cells:
         test = cell.test
         if test is None:
@@ -123,7 +143,7 @@ def _rocs(tables: Tables, *, log_fpr: bool) -> Iterator[Picture]:
         of_trial = bands.get(test.trial_id, {})
         picture = roc_picture(cell.data, tables.rates, test.targets, test.outputs)
         title = f"{cell.block}\n{cell.row}"
-        figure = roc_figure(picture, title=title, bands=list(of_trial.values()), log_fpr=log_fpr)
+        figure = partial(roc_figure, picture, title=title, bands=list(of_trial.values()), log_fpr=log_fpr)
         words = f"ROC on test: {cell.block}, {cell.row}"
         yield Picture(f"roc-{test.trial_id}", words, figure, roc_frame(test, of_trial))
 
@@ -140,7 +160,7 @@ def _reliabilities(tables: Tables) -> Iterator[Picture]:
             classes.setdefault(one.column, []).append(one)
         if classes:
             shown = {called(cell.data, name): of_class for name, of_class in classes.items()}
-            figure = reliability_figure(shown, title=f"{cell.block}\n{cell.row}")
+            figure = partial(reliability_figure, shown, title=f"{cell.block}\n{cell.row}")
             words = f"Reliability on test: {cell.block}, {cell.row}"
             yield Picture(f"reliability-{cell.chosen_id}", words, figure, reliability_frame(calibrated))
 
@@ -153,12 +173,12 @@ def _of_constraints(tables: Tables) -> Iterator[Picture]:
             continue
         words = f"Candidates by margin and penalty: {cell.block}, {cell.row}"
         title = f"{cell.block}\n{cell.row}"
-        figure = landscape_figure(candidates, cell.rule.metric, title=title)
+        figure = partial(landscape_figure, candidates, cell.rule.metric, title=title)
         yield Picture(f"landscape-{cell.chosen_id}", words, figure, candidates)
     for cell in tables.cells:
         epochs = None if cell.test is None else epochs_frame(cell.test)
         if epochs is not None and len(epochs):
-            figure = epochs_figure(epochs, title=f"{cell.block}\n{cell.row}")
+            figure = partial(epochs_figure, epochs, title=f"{cell.block}\n{cell.row}")
             words = f"Constraint over epochs: {cell.block}, {cell.row}"
             yield Picture(f"epochs-{cell.chosen_id}", words, figure, epochs)
 
@@ -168,7 +188,7 @@ def _importances(tables: Tables) -> Iterator[Picture]:
     found = importance_frame(tables.cells)
     for number, block in enumerate(dict.fromkeys(found["block"]), start=1):
         of_block = found[found["block"] == block]
-        figure = importance_figure(of_block, title=f"{block}: which settings decide")
+        figure = partial(importance_figure, of_block, title=f"{block}: which settings decide")
         yield Picture(f"importance-{number}", f"Which settings decide: {block}", figure, of_block)
 
 
@@ -178,13 +198,20 @@ def _of_classes(tables: Tables) -> Iterator[Picture]:
     for confusion in confusions(tables.cells):
         cell = confusion.cell
         title = f"Decisions on test: {cell.block}, {cell.row}"
-        yield Picture(f"confusion-{cell.chosen_id}", title, confusion_figure(confusion))
+        yield Picture(
+            f"confusion-{cell.chosen_id}", title, partial(confusion_figure, confusion), is_light=False
+        )
         blocks.setdefault(cell.block, []).append(cell)
     for number, (block, members) in enumerate(blocks.items(), start=1):
-        yield Picture(f"recall-{number}", f"Recall of each class: {block}", recall_figure(members))
+        yield Picture(
+            f"recall-{number}",
+            f"Recall of each class: {block}",
+            partial(recall_figure, members),
+            is_light=False,
+        )
     counted = class_counts(tables.cells)
     if counted:
-        yield Picture("classes", "Classes and samplers", classes_figure(counted))
+        yield Picture("classes", "Classes and samplers", partial(classes_figure, counted), is_light=False)
 
 
 def _of_label_sets(tables: Tables) -> Iterator[Picture]:
@@ -192,10 +219,10 @@ def _of_label_sets(tables: Tables) -> Iterator[Picture]:
     for cell in cells_of_label_sets(tables.cells):
         if cell.test is not None:
             numbers = precision_recall_frame(cell.test)
-            figure = precision_recall_figure(cell, cell.test, numbers)
+            figure = partial(precision_recall_figure, cell, cell.test, numbers)
             words = f"Precision and recall of each label on test: {cell.block}, {cell.row}"
-            yield Picture(f"precision-recall-{cell.chosen_id}", words, figure, numbers)
+            yield Picture(f"precision-recall-{cell.chosen_id}", words, figure, numbers, is_light=False)
     for number, block in enumerate(co_occurrences(tables.cells), start=1):
         words = f"Labels that stand together: {block.block}"
-        figure, numbers = co_occurrence_figure(block), co_occurrence_frame(block)
-        yield Picture(f"co-occurrence-{number}", words, figure, numbers)
+        figure, numbers = partial(co_occurrence_figure, block), co_occurrence_frame(block)
+        yield Picture(f"co-occurrence-{number}", words, figure, numbers, is_light=False)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -145,6 +145,10 @@ class TestRecord:
     tuned: Tuned | None = None
     groups: NDArray[np.str_] | None = None
     epochs: Mapping[int, pa.Table] = field(default_factory=dict)
+
+    def for_the_crew(self) -> TestRecord:
+        """What another process needs to resample it: without epoch records, and what is known already."""
+        return replace(self, epochs={})
 
     @property
     def trial_id(self) -> str:

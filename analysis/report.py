@@ -10,9 +10,9 @@ import json
 import re
 
 from analysis.cells import Cell
-from analysis.pictures import pictures
+from analysis.crew import Crew
+from analysis.pictures import drawn_pictures, pictures
 from analysis.render.html import Figures, Section, Shown, page
-from analysis.render.images import png, svg
 from analysis.tables import Tables, written
 
 # Those that are seen at once; others are folded up.
@@ -38,24 +38,23 @@ _NUMBER = re.compile(r"-([0-9a-f]{16}|[0-9]+)$")
 _SOURCES = ("Block", "Row", "Trial", "Replicates", "Candidates", "Decided by", "Data", "Commits")
 
 
-def report(tables: Tables, sweep: str, *, log_fpr: bool = False) -> str:
-    """The report as HTML; `log_fpr` as `analysis.pictures.write_figures` takes it."""
+def report(tables: Tables, sweep: str, *, log_fpr: bool = False, crew: Crew | None = None) -> str:
+    """The report as HTML; `log_fpr` and `crew` as `analysis.pictures.write_figures` takes them."""
     sections = []
     for table in written(tables, sweep):
         if table.document is not None and table.document.tables:
             sections.append(Section(table.name, table.document, table.name in _OPEN_TABLES))
     sources = _SOURCES, [_source(cell) for cell in tables.cells]
     provenance = json.dumps(tables.provenance, indent=1, allow_nan=False, ensure_ascii=False)
-    figures = _figures(tables, log_fpr=log_fpr)
+    figures = _figures(tables, crew or Crew(0), log_fpr=log_fpr)
     return page(f"Report of the sweep {sweep}", tables.document.facts, sections, figures, sources, provenance)
 
 
-def _figures(tables: Tables, *, log_fpr: bool) -> list[Figures]:
+def _figures(tables: Tables, crew: Crew, *, log_fpr: bool) -> list[Figures]:
     """All figures, by their kind."""
     kinds: dict[str, list[Shown]] = {kind: [] for kind in _KINDS}
-    for picture in pictures(tables, log_fpr=log_fpr):
-        png(picture.figure, dpi=20)  # lays it out
-        encoded = base64.b64encode(svg(picture.figure)).decode()
+    for picture, drawn in drawn_pictures(pictures(tables, log_fpr=log_fpr, crew=crew), crew):
+        encoded = base64.b64encode(drawn.svg).decode()
         kind = _NUMBER.sub("", picture.name)
         kinds.setdefault(kind, []).append(Shown(picture.title, encoded))
     found = []

@@ -44,6 +44,7 @@ from analysis.confirmed import (
     settled_rule,
 )
 from analysis.confusion import confusions
+from analysis.crew import Crew
 from analysis.frames import best_frame, chosen_settings
 from analysis.labels import label_frame
 from analysis.load import load_sweep
@@ -161,6 +162,7 @@ def make_tables(
     draws: int = DRAWS,
     prevalence: float | None = None,
     compare_published: bool = False,
+    crew: Crew | None = None,
 ) -> Tables:
     """Read a sweep's results, choose per cell on validation, and lay out the tables; writes nothing.
 
@@ -170,6 +172,7 @@ def make_tables(
     draws        of the bootstrap; 0 for tables without intervals
     prevalence   in (0, 1): at which operating points tell precision and negative predictive value too
     compare_published   whether choices are set beside those that the paper's authors publish
+    crew         who resamples beside this process; None is nobody
 
     Raises InputError for an unknown rule, and where such a comparison finds no cell; StoreError for results
     that are damaged or contradict each other.
@@ -181,7 +184,7 @@ def make_tables(
     cells = build_cells(store, records, rule)
     columns = {cell.block: table_columns(cell.data, shown) for cell in cells}
     headline = {block: of_block.headline for block, of_block in columns.items()}
-    statistics = sweep_statistics(cells, headline, records.rates, draws=draws)
+    statistics = sweep_statistics(cells, headline, records.rates, draws=draws, crew=crew)
     frame = best_frame(cells, columns, manifest.reading.rows, statistics)
     settings = chosen_settings(cells, manifest.reading.rows)
     ids = short_ids(config.trial_id for config in manifest.trials)

@@ -18,7 +18,7 @@ from search_spaces.config import Targets, TrialConfig
 from search_spaces.labels import block_key
 from trainer.store import Damage, Done, Store
 from trainer.store.index import IndexEntry
-from trainer.store.joined import JoinedObject
+from trainer.store.joined_object import JoinedObject
 from trainer.tasks.base import task_arrays
 
 

@@ -99,7 +99,7 @@ def test_every_file_is_told(output: Path) -> None:
         if path.parent.parent.name == "tables" and name not in page:
             name = str(Path(name.replace("-long.", ".")).with_suffix(".csv"))
         if path.parent.parent.name == "index":
-            name = "<states>.json"
+            name = "<states>.<digest>.json"
         if path.parent.name == "joined":
             name = "<trial_id>.outputs"
         assert name in page, path

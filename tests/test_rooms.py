@@ -75,10 +75,12 @@ FLOORS = {
         ["cells"],
         ["oracle"],
         ["load", "mixture", "select"],
+        ["trials"],
+        ["outputs"],
         ["alignment", "found"],
         ["replicates"],
         ["records"],
-        ["adjusted", "tuned"],
+        ["adjusted", "crew", "figure_files", "tuned"],
     ],
 }
 # Where the kinds of task are told apart; presets and named spaces are data.

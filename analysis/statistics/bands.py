@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.crew import Crew, shares
 from analysis.records import TestRecord
 from analysis.statistics.draws import example_draws
 from analysis.statistics.intervals import Values, percentile_interval
@@ -36,20 +38,26 @@ class Band:
     high: Values
 
 
-def roc_bands(tests: Iterable[TestRecord], draws: int) -> dict[str, dict[str, Band]]:
+def roc_bands(
+    tests: Iterable[TestRecord], draws: int, crew: Crew | None = None
+) -> dict[str, dict[str, Band]]:
     """Bands of the ensembles, pointwise, from the draws of the tables' intervals.
 
     By the trials' ids and the names of the columns. None of a trial whose metrics are undefined or that has
-    more than `MOST_COLUMNS`; with 0 draws none at all.
+    more than `MOST_COLUMNS`; with 0 draws none at all. The work is shared with a crew.
     """
     by_examples: dict[str, list[TestRecord]] = {}
     for test in tests:
         if test.undefined is None and draws and len(test.columns) <= MOST_COLUMNS:
             key = examples_key(test.config.data, test.targets, test.groups)
             by_examples.setdefault(key, []).append(test)
-    found: dict[str, dict[str, Band]] = {}
+    crew, calls = crew or Crew(0), []
     for key, alike in by_examples.items():
-        found |= _of_examples(alike, draws, key)
+        for share in shares(alike, crew.size):
+            calls.append(partial(_of_examples, [test.for_the_crew() for test in share], draws, key))
+    found: dict[str, dict[str, Band]] = {}
+    for of_share in crew.map(calls):
+        found |= of_share
     return found
 
 

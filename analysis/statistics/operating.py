@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -167,6 +168,7 @@ def _with_exact(point: OperatingPoint) -> OperatingPoint:
     )
 
 
+@lru_cache(maxsize=2**16)  # it is found by halving, and bins of examples share their numbers
 def exact_interval(part: int, whole: int) -> Interval:
     """The exact two-sided 95 % interval of a share (Clopper and Pearson, 1934); undefined of nothing.
 

@@ -6,11 +6,13 @@ import hashlib
 import json
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.crew import Crew, shares
 from analysis.records import TestRecord
 from analysis.statistics.draws import DRAWS, example_draws, seed_draws
 from analysis.statistics.intervals import (
@@ -85,20 +87,26 @@ def bootstrap_intervals(
     return {name: percentile_interval(np.concatenate(parts)) for name, parts in drawn.items()}
 
 
-def resample(tests: Iterable[TestRecord], draws: int = DRAWS) -> dict[str, Resampled]:
+def resample(
+    tests: Iterable[TestRecord], draws: int = DRAWS, crew: Crew | None = None
+) -> dict[str, Resampled]:
     """What every trial's metrics are over `draws` draws of its test examples; by the trials' ids.
 
     Trials that were tested on the same examples meet the same draws, whatever their block. A trial whose
-    metrics are undefined has none. With 0 draws nobody has.
+    metrics are undefined has none. With 0 draws nobody has. The work is shared with a crew.
     """
     by_examples: dict[str, list[TestRecord]] = {}
     for test in tests:
         if test.undefined is None and draws:
             key = examples_key(test.config.data, test.targets, test.groups)
             by_examples.setdefault(key, []).append(test)
-    found: dict[str, Resampled] = {}
+    crew, calls = crew or Crew(0), []
     for key, alike in by_examples.items():
-        found |= _resampled(alike, draws, key)
+        for share in shares(alike, crew.size):
+            calls.append(partial(_resampled, [test.for_the_crew() for test in share], draws, key))
+    found: dict[str, Resampled] = {}
+    for of_share in crew.map(calls):
+        found |= of_share
     return found
 
 

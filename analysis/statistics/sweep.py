@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from analysis.cells import Cell
+from analysis.crew import Crew
 from analysis.statistics.comparison import Pair, constraint_pairs
 from analysis.statistics.draws import DRAWS
 from analysis.statistics.effect import Effect, effects
@@ -53,6 +54,7 @@ def sweep_statistics(
     rates: Targets,
     *,
     draws: int = DRAWS,
+    crew: Crew | None = None,
 ) -> SweepStatistics:
     """Statistics of the chosen trials of all cells.
 
@@ -60,10 +62,11 @@ def sweep_statistics(
     rates     those at which the cells' metrics are known
     draws     of the bootstrap: 10,000 for the outermost quantiles; 0 for no intervals, and no tests but
               DeLong's
+    crew      who resamples beside this process; None is nobody
 
     Raises StoreError for trials of a block that were tested on different targets.
     """
-    resampled = resample((cell.test for cell in cells if cell.test is not None), draws)
+    resampled = resample((cell.test for cell in cells if cell.test is not None), draws, crew)
     intervals, means = {}, {}
     for trial_id, drawn in resampled.items():
         intervals[trial_id] = drawn.intervals()

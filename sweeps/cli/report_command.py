@@ -11,7 +11,8 @@ from rich.text import Text
 
 from sweeps.cli.guard import guarded
 from sweeps.cli.options import DEFAULT_OUTPUT, Output, Replicates, Rule, Sweep
-from sweeps.cli.result_commands import LogFpr, why_no_table
+from sweeps.cli.result_commands import LogFpr
+from sweeps.cli.written_tables import why_no_table
 
 To = Annotated[
     Path | None,
@@ -33,6 +34,7 @@ def report(
     log_fpr: LogFpr = False,
 ) -> None:
     """Write one HTML file with a sweep's tables, figures and provenance, to send to a colleague."""
+    from analysis.crew import crew_for
     from analysis.report import report as report_of
     from analysis.tables import make_tables, write_whole
     from sweeps.driver.opened import open_stored
@@ -41,12 +43,13 @@ def report(
     console = Console()
     store = Store(output)
     manifest = open_stored(space, store, replicates).manifest
-    made = make_tables(store, manifest, rule=rule)
-    if all(cell.chosen is None for cell in made.cells):
-        console.print(Text(f"{manifest.name}: {why_no_table(made)}"), soft_wrap=True)
-        raise typer.Exit(1)
+    with crew_for(len(manifest.trials)) as crew:
+        made = make_tables(store, manifest, rule=rule, crew=crew)
+        if all(cell.chosen is None for cell in made.cells):
+            console.print(Text(f"{manifest.name}: {why_no_table(made)}"), soft_wrap=True)
+            raise typer.Exit(1)
+        page = report_of(made, manifest.name, log_fpr=log_fpr, crew=crew)
     root = Path(store.storage.root) if store.storage.is_local else Path()
     path = root / "reports" / f"{manifest.name}.html" if to is None else to
-    below = root if to is None else None
-    write_whole(path, report_of(made, manifest.name, log_fpr=log_fpr).encode(), below)
+    write_whole(path, page.encode(), root if to is None else None)
     console.print(Text(f"report: {path}"), soft_wrap=True)

@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import errno
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.text import Text
 
-from search_spaces.errors import InputError, MixedDataError, StoreError
+from search_spaces.errors import InputError
 from search_spaces.words import count
 from sweeps.cli.guard import guarded
 from sweeps.cli.options import DEFAULT_OUTPUT, Output, Replicates, Rule, Sweep, TrackingUri
-from sweeps.hints import advised, is_given, is_output
-
-# Results of somebody else's, which may be looked at.
-_READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
+from sweeps.cli.written_tables import write_tables_of
+from sweeps.hints import is_given, is_output
 
 if TYPE_CHECKING:
-    from analysis.tables import Tables
-    from search_spaces.config import Targets
-    from trainer.store import Store, SweepManifest
+    from trainer.store import Store
 
 Tpr = Annotated[
     list[float] | None,
@@ -41,6 +35,10 @@ Prevalence = Annotated[
 ]
 LogFpr = Annotated[
     bool, typer.Option("--log-fpr", help="Draw ROC curves on a logarithmic scale of the false positive rate.")
+]
+Quick = Annotated[
+    bool,
+    typer.Option("--quick", help="Without intervals, tests and figures; those of an earlier table go."),
 ]
 
 ComparePublished = Annotated[
@@ -70,6 +68,7 @@ def tables(
     prevalence: Prevalence = None,
     log_fpr: LogFpr = False,
     compare_published: ComparePublished = False,
+    quick: Quick = False,
 ) -> None:
     """Select the best configuration per cell on validation, and write the tables again.
 
@@ -98,6 +97,7 @@ def tables(
                 prevalence,
                 log_fpr=log_fpr,
                 compare_published=compare_published,
+                quick=quick,
             )
     refused.check()
     if not complete:
@@ -177,108 +177,3 @@ def _rates(option: str, given: list[float] | None) -> tuple[float, ...]:
         return parse_rates("", given) if given else ()
     except Problem as problem:
         raise InputError(str(problem.at(option))) from None
-
-
-def why_no_table(written: Tables) -> str:
-    """Why no cell of a table has a result: nothing has ended yet, or nothing that ended can be ranked."""
-    ended = written.frame[written.frame["candidates_complete"] > 0]
-    if ended.empty:
-        return "no trial has a result yet, so there is no table"
-    told = "; ".join(ended["note"].drop_duplicates())
-    return f"no trial that ended can be chosen, so there is no table: {told}"
-
-
-def write_tables_of(
-    console: Console,
-    store: Store,
-    manifest: SweepManifest,
-    rule: str | None,
-    shown: Targets | None = None,
-    prevalence: float | None = None,
-    *,
-    log_fpr: bool = False,
-    compare_published: bool = False,
-) -> bool:
-    """Write and print a sweep's tables; returns whether every cell is complete.
-
-    `rule`, `shown`, `prevalence` and `compare_published` as `analysis.tables.make_tables` takes them,
-    `log_fpr` as `analysis.pictures.write_figures`.
-    """
-    from analysis.tables import make_tables
-
-    if not manifest.trials:
-        console.print(Text(f"{manifest.name}: no trial has been chosen yet, so there is no table"))
-        return False
-    root = Path(store.storage.root) if store.storage.is_local else Path()
-    try:
-        made = make_tables(
-            store,
-            manifest,
-            rule=rule,
-            shown=shown,
-            prevalence=prevalence,
-            compare_published=compare_published,
-        )
-    except MixedDataError as error:
-        again = advised("retry", "--changed-data", space=manifest.name)
-        raise MixedDataError(
-            f"{error}; what is of other data than there are now is trained again by: {again}"
-        ) from error
-    unwritten = _write(made, manifest.name, root, log_fpr=log_fpr)
-    if unwritten is None:
-        _join_again(store, made)
-    is_empty = all(cell.chosen is None for cell in made.cells)
-    if is_empty:
-        console.print(Text(f"{manifest.name}: {why_no_table(made)}"), soft_wrap=True)
-    else:
-        console.print(Text(made.printed(console.width)), soft_wrap=True)
-    _say_damage(console, made, manifest.name)
-    if unwritten is None and not is_empty:
-        console.print(Text(f"tables: {root / 'tables' / _folder(made, manifest.name)}/"), soft_wrap=True)
-    elif unwritten is not None and isinstance(unwritten.__cause__, OSError):
-        if unwritten.__cause__.errno not in _READ_ONLY:
-            raise unwritten
-        console.print(Text(f"not written, as these results may only be read: {unwritten}"), soft_wrap=True)
-    return not is_empty and bool(made.frame["complete"].all())
-
-
-def _join_again(store: Store, made: Tables) -> None:
-    """Write the joined replicates that the tables missed, of trials that have ended."""
-    ended: set[str] = set()
-    for cell in made.cells:
-        ended.update(candidate.trial_id for candidate in cell.candidates if candidate.final)
-    store.joined.write_missed(ended)
-
-
-def _say_damage(console: Console, made: Tables, sweep: str) -> None:
-    """How many replicates are damaged, and what trains them again; nothing where none is."""
-    damaged = 0
-    for cell in made.cells:
-        damaged += cell.damaged
-    if damaged:
-        again = advised("retry", "--failed", space=sweep)
-        words = f"damaged in the store: {count(damaged, 'replicate')}; trained again by: {again}"
-        console.print(Text(words), soft_wrap=True)
-
-
-def _folder(made: Tables, sweep: str) -> Path:
-    """Where a sweep's tables and figures stand, each below a folder of theirs."""
-    is_oracle = any(cell.rule.reads_test for cell in made.cells)
-    return Path(sweep) / "oracle" if is_oracle else Path(sweep)
-
-
-def _write(made: Tables, sweep: str, root: Path, *, log_fpr: bool) -> StoreError | None:
-    """Write tables and figures below an output folder; returns what kept them from it.
-
-    What the oracle chose stands in a folder below, and takes no table's place.
-    """
-    from analysis.pictures import write_figures
-    from analysis.tables import write_made
-
-    folder = _folder(made, sweep)
-    try:
-        write_made(made, sweep, root / "tables" / folder, root)
-        write_figures(made, root / "figures" / folder, root, log_fpr=log_fpr)
-    except StoreError as error:
-        return error
-    return None

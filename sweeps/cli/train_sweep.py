@@ -13,7 +13,7 @@ from rich.text import Text
 from search_spaces.errors import StoreError
 from search_spaces.words import count
 from sweeps.cli.guard import INTERRUPTED
-from sweeps.cli.result_commands import write_tables_of
+from sweeps.cli.written_tables import write_tables_of
 
 if TYPE_CHECKING:
     from sweeps.driver.opened import OpenedSweep

@@ -98,3 +98,22 @@ def test_results_that_may_only_be_read_are_printed(cli: InProcess, tmp_path: Pat
     assert "BCE" in done.stdout
     assert "not written, as these results may only be read" in done.stdout
     assert not (tmp_path / "tables").exists()
+
+
+def test_quick_tables_tell_the_same_values_and_have_neither_intervals_nor_figures(
+    cli: InProcess, tmp_path: Path
+) -> None:
+    stored_sweep(tmp_path)
+    assert cli("tables", "demo", "--output", tmp_path).exit_code == 0
+    whole = pd.read_csv(tmp_path / "tables" / "demo" / "best.csv")
+    figures = tmp_path / "figures" / "demo"
+    assert len(list(figures.glob("*.png"))) > 4
+    (figures / "mine.png").write_bytes(b"not ours")
+    assert cli("tables", "demo", "--output", tmp_path, "--quick").exit_code == 0
+    quick = pd.read_csv(tmp_path / "tables" / "demo" / "best.csv")
+    assert [path.name for path in figures.iterdir()] == ["mine.png"], "what a table has no more is deleted"
+    assert not whole["auc_low"].isna().any()
+    assert quick["auc_low"].isna().all()
+    same = ["block", "row", "trial_id", "auc", "fpr_at_tpr_98", "val_auroc"]
+    assert quick[same].equals(whole[same])
+    assert "Intervals: none were made." in (tmp_path / "tables" / "demo" / "best.md").read_text()

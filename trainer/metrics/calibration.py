@@ -44,7 +44,31 @@ def logit_calibration_error(positive: NDArray[np.bool_], logits: Floats) -> floa
     >>> logit_calibration_error(np.array([True, False]), np.array([0.0, 0.0]))
     0.0
     """
-    if np.isnan(logits).any():
-        return math.nan
+    return float(logit_calibration_errors(positive, logits[None])[0])
+
+
+def logit_calibration_errors(positive: NDArray[np.bool_], logits: Floats) -> Floats:
+    """`logit_calibration_error` of each row of logits [rows, N]."""
     confidences = 1 / (1 + np.exp(-np.abs(logits)))
-    return expected_calibration_error(confidences, (logits >= 0) == positive)
+    correct = (logits >= 0) == positive
+    order = np.argsort(confidences, axis=1)
+    rising = np.take_along_axis(confidences, order, axis=1)
+    is_tied = (np.diff(rising, axis=1) == 0).any(axis=1)
+    gaps = rising - np.take_along_axis(correct, order, axis=1)
+    errors = np.full(len(logits), math.nan)
+    for row, parts in enumerate(_sums_of_bins(gaps)):
+        if np.isnan(logits[row]).any() or not logits.shape[1]:
+            continue
+        errors[row] = sum(map(abs, parts.tolist())) / logits.shape[1]
+        if is_tied[row]:
+            errors[row] = expected_calibration_error(confidences[row], correct[row])
+    return errors
+
+
+def _sums_of_bins(values: Floats) -> Floats:
+    """What each of BINS bins of values [rows, N] sums to, [rows, BINS]; the first ones have one more."""
+    rows, number = values.shape
+    size, larger = divmod(number, BINS)
+    first = values[:, : larger * (size + 1)].reshape(rows, larger, size + 1)
+    rest = values[:, larger * (size + 1) :].reshape(rows, BINS - larger, size)
+    return np.concatenate([first.sum(axis=2), rest.sum(axis=2)], axis=1)

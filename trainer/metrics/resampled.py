@@ -50,15 +50,15 @@ def ranking_metrics(
     for rate in rates.tpr:
         needed = _whole(np.ceil, rate, all_positives)
         # Place p holds what the first p positives sum to, so the threshold is that of positive p - 1.
-        place = np.argmax(found_positives >= needed, axis=0)
+        place = _first_reaching(found_positives, needed)
         false = found_negatives[behind_tied[np.maximum(place - 1, 0)], np.arange(counts.shape[1])]
         result[fpr_at_tpr(rate).name] = np.where(place > 0, false, 0) / _or_nan(all_negatives)
     for rate in rates.fpr:
         allowed = _whole(np.floor, rate, all_negatives)
         most = np.zeros_like(all_positives)
-        for place, tied in enumerate(behind_tied, start=1):
+        for number, tied in enumerate(behind_tied, start=1):
             within = found_negatives[tied] <= allowed
-            np.maximum(most, np.where(within, found_positives[place], 0), out=most)
+            np.maximum(most, np.where(within, found_positives[number], 0), out=most)
         result[tpr_at_fpr(rate).name] = most / _or_nan(all_positives)
     if precision:
         result["average_precision"] = _average_precision(
@@ -135,13 +135,28 @@ def _falling(scores: Floats, chosen: NDArray[np.bool_]) -> NDArray[np.int64]:
 def _running(counts: Counts, order: NDArray[np.int64]) -> Counts:
     """What the first p examples of an order sum to, [1 + len(order), draws]."""
     draws = counts.shape[1]
-    most = int(counts[order].sum(axis=0, dtype=np.int64).max(initial=0))
-    # Half the memory, and so twice the speed, where it holds them.
+    most = len(order) * int(counts.max(initial=0))
+    # Half the memory, and so twice the speed, where it surely holds them.
     kind = np.int16 if most <= np.iinfo(np.int16).max else np.int32
     sums = np.zeros((len(order) + 1, draws), dtype=kind)
     for place, position in enumerate(order):
         np.add(sums[place], counts[position], out=sums[place + 1], casting="unsafe")
     return sums
+
+
+def _first_reaching(sums: Counts, needed: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The least place p of each draw at which sums[p] >= needed; the last sum is that, in every draw.
+
+    sums [1 + N, draws] are those of `_running`: they never fall, so that halving the places finds it.
+    """
+    draws = np.arange(sums.shape[1])
+    low, high = np.zeros(len(draws), np.int64), np.full(len(draws), len(sums) - 1)
+    for _ in range(len(sums).bit_length()):
+        middle = (low + high) // 2
+        is_reached = sums[middle, draws] >= needed
+        high = np.where(is_reached, middle, high)
+        low = np.where(is_reached, low, np.minimum(middle + 1, high))
+    return high
 
 
 def _auroc(
@@ -154,17 +169,21 @@ def _auroc(
 ) -> Floats:
     """The share of pairs with the positive higher: of those in the wrong order twice, ties counted half."""
     draws = counts.shape[1]
-    wrong, of_one = np.zeros(draws, np.int64), np.empty(draws, np.int64)
+    pairs = all_positives.astype(np.int64) * found_negatives[-1].astype(np.int64)
+    # Half the memory here too: the sum is at most twice the pairs.
+    is_small = 2 * int(pairs.max(initial=0)) <= np.iinfo(np.int32).max
+    kind: type[np.signedinteger[Any]] = np.int32 if is_small else np.int64
+    wrong: Counts = np.zeros(draws, kind)
+    of_one: Counts = np.empty(draws, kind)
     for place, position in enumerate(positives):
         np.add(
             found_negatives[first_tied[place]],
             found_negatives[behind_tied[place]],
             out=of_one,
-            dtype=np.int64,
+            dtype=kind,
         )
         np.multiply(of_one, counts[position], out=of_one)
         wrong += of_one
-    pairs = all_positives.astype(np.int64) * found_negatives[-1].astype(np.int64)
     area: Floats = 1 - wrong / (2 * _or_nan(pairs))
     return area
 

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from search_spaces.config import DEFAULT_TARGETS, Binary, ClassLabel, Targets
 from search_spaces.errors import DataError
 from trainer.metrics import binary as metrics
-from trainer.metrics.calibration import logit_calibration_error
+from trainer.metrics.calibration import logit_calibration_errors
 from trainer.metrics.ranking import Floats, checked
 from trainer.tasks.base import Column, TaskArrays
 from trainer.tasks.counts import check_each, shares
@@ -126,8 +126,7 @@ class BinaryArrays(TaskArrays):
         positive, rows = checked(targets, outputs)
         errors = np.full(len(rows), np.nan)
         if decides_at_zero:
-            for row, scores in enumerate(rows):
-                errors[row] = logit_calibration_error(positive, scores)
+            errors = logit_calibration_errors(positive, rows)
         found["calibration_error"] = errors
         return found
 

@@ -1,0 +1,69 @@
+"""Work that other processes do: the same answers in the same order, and the same errors."""
+
+from __future__ import annotations
+
+import os
+import signal
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from analysis.crew import Crew
+from analysis.pictures import write_figures
+from analysis.tables import make_tables
+from tests.analysis.stored_sweep import SweepBuilder
+
+
+def killed_but_here(answer: int, here: int) -> int:
+    """An answer of this process alone; any other one that is asked is killed."""
+    if os.getpid() != here:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return answer
+
+
+def test_answers_come_in_order_and_from_other_processes() -> None:
+    with Crew(2) as crew:
+        assert list(crew.map(partial(pow, number, 2) for number in range(9))) == [n**2 for n in range(9)]
+        found = set(crew.map([os.getpid] * 6))
+    assert os.getpid() not in found
+    assert 1 <= len(found) <= 2
+
+
+def test_a_crew_of_nobody_works_here() -> None:
+    with Crew(0) as crew:
+        assert list(crew.map([os.getpid])) == [os.getpid()]
+
+
+def test_an_error_is_the_same_as_here() -> None:
+    with Crew(1) as crew:
+        answers = crew.map([partial(int, "7"), partial(int, "seven"), partial(int, "8")])
+        assert next(answers) == 7
+        with pytest.raises(ValueError, match="'seven'"):
+            next(answers)
+
+
+def test_what_killed_processes_left_is_done_here() -> None:
+    with Crew(2) as crew:
+        calls = [partial(killed_but_here, number, os.getpid()) for number in range(5)]
+        assert list(crew.map(calls)) == [0, 1, 2, 3, 4]
+
+
+def test_what_cannot_be_sent_is_done_here() -> None:
+    with Crew(1) as crew:
+        assert list(crew.map([lambda: os.getpid(), partial(int, "7")])) == [os.getpid(), 7]
+
+
+def test_who_is_not_asked_is_not_started() -> None:
+    with Crew(2) as crew:
+        assert list(crew.map([])) == []
+
+
+def test_processes_draw_the_same_figures(golden: SweepBuilder, tmp_path: Path) -> None:
+    made = make_tables(golden.store, golden.manifest(), draws=50)
+    alone = write_figures(made, tmp_path / "alone")
+    with Crew(2) as crew:
+        together = write_figures(made, tmp_path / "together", crew=crew)
+    assert [path.name for path in alone] == [path.name for path in together]
+    for one, other in zip(alone, together, strict=True):
+        assert one.read_bytes() == other.read_bytes(), one.name
