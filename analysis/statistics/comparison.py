@@ -3,6 +3,8 @@
 Two questions, never mixed. *These networks*: the two ensembles as the fixed classifiers that they are, over
 other test examples of the same kind; DeLong's test for an AUROC, a paired bootstrap for all else. *The
 method*: the mean over seeds that both have, over other seeds and other test examples.
+
+How often the tests call a difference significant that is none: docs/benchmarks-intervals.md.
 """
 
 from __future__ import annotations

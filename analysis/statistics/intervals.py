@@ -1,4 +1,7 @@
-"""From draws to intervals."""
+"""From draws to intervals.
+
+How often each kind holds the truth is simulated in `benchmarks.coverage`: docs/benchmarks-intervals.md.
+"""
 
 from __future__ import annotations
 

@@ -7,7 +7,8 @@ choice on those that are not, and average (bootstrap bias correction; Tsamardino
 107, 2018). No network is trained again.
 
 It corrects the choice among configurations. Each network's epoch was chosen on the same examples too, and
-that is not corrected: `scored: last` chooses none.
+that is not corrected: `scored: last` chooses none. What either choice adds, and what the correction leaves,
+is simulated: docs/benchmarks-intervals.md.
 """
 
 from __future__ import annotations
