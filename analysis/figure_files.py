@@ -8,7 +8,7 @@ from pathlib import Path
 
 _OURS = re.compile(
     r"((roc|reliability|precision-recall|landscape|epochs)-[0-9a-f]{16}"
-    r"|(co-occurrence|importance)-[0-9]+|effect)\.(png|svg|csv)"
+    r"|(co-occurrence|importance|ranks)-[0-9]+|effect)\.(png|svg|csv)"
     r"|(confusion-[0-9a-f]{16}|recall-[0-9]+|classes)\.(png|svg)"
 )
 

@@ -10,6 +10,8 @@ reliability-<trial>.png   how often test examples of about equal probability are
                         calibration on validation
 effect.png              what the constraint changes: every pair of rows that differ in it alone, in every
                         metric, with intervals, and the mean over pairs
+ranks-<number>.png      of ten data sets or more: the rows' mean ranks in a metric, and which are not told
+                        apart (critical-difference diagram)
 landscape-<trial>.png   of a cell with the constraint, by its chosen trial: what each candidate reaches on
                         validation, over margin and penalty
 epochs-<trial>.png      of a cell's chosen trial with the constraint: violation, multipliers, penalty by epoch
@@ -40,8 +42,10 @@ from analysis.label_curves import cells_of_label_sets, precision_recall_frame
 from analysis.numbers.effect import effect_frame, effect_metrics
 from analysis.numbers.epochs import epochs_frame
 from analysis.numbers.landscape import landscape_frame
+from analysis.numbers.ranks import ranks_frame
 from analysis.numbers.reliability import reliability_frame
 from analysis.numbers.roc import roc_frame
+from analysis.render.critical_difference import critical_difference_figure
 from analysis.render.epochs import epochs_figure
 from analysis.render.figures import table_figure
 from analysis.render.forest import forest_figure
@@ -114,6 +118,7 @@ def pictures(tables: Tables, *, log_fpr: bool = False, crew: Crew | None = None)
     """Every figure of a sweep's tables, drawn when it is asked for; options as `write_figures` takes them."""
     yield Picture("table", "The table as a picture", partial(table_figure, tables.frame, tables.columns))
     yield from _effect(tables)
+    yield from _ranks(tables)
     yield from _rocs(tables, crew, log_fpr=log_fpr)
     yield from _reliabilities(tables)
     yield from _of_constraints(tables)
@@ -130,6 +135,15 @@ def _effect(tables: Tables) -> Iterator[Picture]:
     if compared:
         figure = partial(forest_figure, frame, compared)
         yield Picture("effect", "The constraint's effect over all pairs of rows", figure, frame)
+
+
+def _ranks(tables: Tables) -> Iterator[Picture]:
+    """Mean ranks in each metric that has data sets enough for a test."""
+    tested = [ranks for ranks in tables.statistics.ranks if ranks.tested]
+    for number, ranks in enumerate(tested, start=1):
+        words = f"Mean ranks over data sets: {ranks.metric.words}"
+        figure = partial(critical_difference_figure, ranks)
+        yield Picture(f"ranks-{number}", words, figure, ranks_frame(ranks))
 
 
 def _rocs(tables: Tables, crew: Crew | None, *, log_fpr: bool) -> Iterator[Picture]:

@@ -22,6 +22,7 @@ _OPEN_FIGURES = ("table", "effect")
 _KINDS = {
     "table": "The table as a picture",
     "effect": "The constraint's effect over all pairs of rows",
+    "ranks": "Mean ranks over data sets",
     "roc": "ROC curves on test",
     "reliability": "Reliability on test",
     "landscape": "Candidates by margin and penalty, on validation",
@@ -42,7 +43,7 @@ def report(tables: Tables, sweep: str, *, log_fpr: bool = False, crew: Crew | No
     """The report as HTML; `log_fpr` and `crew` as `analysis.pictures.write_figures` takes them."""
     sections = []
     for table in written(tables, sweep):
-        if table.document is not None and table.document.tables:
+        if table.document is not None and (table.document.tables or table.document.facts):
             sections.append(Section(table.name, table.document, table.name in _OPEN_TABLES))
     sources = _SOURCES, [_source(cell) for cell in tables.cells]
     provenance = json.dumps(tables.provenance, indent=1, allow_nan=False, ensure_ascii=False)

@@ -6,6 +6,8 @@ CSV (`best-long.csv`, a row per value). Of more than 25 classes `confusion` is n
     best.csv               a row per cell, full precision; as Markdown and LaTeX a table per block, rows in
                            the paper's order, best complete values bold
     comparisons.csv        with against without the constraint, in every headline metric
+    across.csv             of several blocks: the same across them, per row and over all
+    ranks.csv              of several blocks: the rows' mean ranks over data sets
     operating_points.csv   thresholds fixed on validation, and what they come to on test
     calibration.csv        Platt scaling and offset fitted on validation, judged on test
     confirmed.csv          of a sweep that confirms another's choices: each against its runner-up
@@ -29,6 +31,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from analysis.across_frame import across_frame, across_notes
 from analysis.authors import BesideAuthors, beside_authors
 from analysis.authors_frame import authors_frame, authors_notes
 from analysis.calibration_frame import calibration_frame
@@ -50,6 +53,8 @@ from analysis.labels import label_frame
 from analysis.load import load_sweep
 from analysis.operating_frame import operating_frame
 from analysis.provenance import commits, drawn_words, provenance
+from analysis.rank_frame import rank_frame, rank_notes
+from analysis.render.across import across_document, ranks_document
 from analysis.render.authors import authors_document
 from analysis.render.calibration import calibration_document
 from analysis.render.comparisons import comparison_document
@@ -77,7 +82,9 @@ from trainer.store.local import write_below
 
 # Digits of an id in a table, which the command line takes for it.
 _SHORTEST_ID = 8
-_OF_CLASSES = re.compile(r"(confusion-[0-9a-f]{16}|classes|labels|published)(\.(csv|json|md|tex)|-long\.csv)")
+_SOME = re.compile(
+    r"(confusion-[0-9a-f]{16}|classes|labels|published|across|ranks)(\.(csv|json|md|tex)|-long\.csv)"
+)
 
 
 @dataclass(frozen=True)
@@ -246,7 +253,7 @@ def write_made(tables: Tables, sweep: str, out_dir: str | Path, below: Path | No
     for name, text in contents.items():
         files.append(write_whole(Path(out_dir) / name, text.encode(), below))
     for path in Path(out_dir).iterdir():
-        if _OF_CLASSES.fullmatch(path.name) and path not in files:  # of what an earlier table chose
+        if _SOME.fullmatch(path.name) and path not in files:  # of what an earlier table chose
             path.unlink(missing_ok=True)
     return replace(tables, files=tuple(files))
 
@@ -272,6 +279,7 @@ def written(tables: Tables, sweep: str) -> Iterator[Written]:
     calibration = calibration_frame(tables.cells, tables.calibrated)
     yield Written("best", tables.frame, tables.document)
     yield Written("comparisons", tables.comparisons, comparison)
+    yield from _across_blocks(tables, sweep)
     yield Written("operating_points", tables.operating, points)
     yield Written("calibration", calibration, calibration_document(sweep, calibration, printed))
     if tables.confirmed:
@@ -280,6 +288,17 @@ def written(tables: Tables, sweep: str) -> Iterator[Written]:
     if tables.beside:
         yield Written("published", tables.beside_frame, tables.beside_document)
     yield from _of_classes(tables.cells, sweep)
+
+
+def _across_blocks(tables: Tables, sweep: str) -> Iterator[Written]:
+    """What sums up several blocks, where there are such."""
+    across, ranks = tables.statistics.across, tables.statistics.ranks
+    if across:
+        frame, metrics = across_frame(across), list(dict.fromkeys(one.metric for one in across))
+        yield Written("across", frame, across_document(sweep, across_notes(across), frame, metrics))
+    if ranks:
+        frame, metrics = rank_frame(ranks), [one.metric for one in ranks]
+        yield Written("ranks", frame, ranks_document(sweep, rank_notes(ranks), frame, metrics))
 
 
 def _of_classes(cells: Sequence[Cell], sweep: str) -> Iterator[Written]:

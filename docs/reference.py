@@ -20,6 +20,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+import analysis.across_frame
 import analysis.authors_frame
 import analysis.calibration_frame
 import analysis.class_counts
@@ -34,11 +35,13 @@ import analysis.labels
 import analysis.numbers.effect
 import analysis.numbers.epochs
 import analysis.numbers.landscape
+import analysis.numbers.ranks
 import analysis.numbers.reliability
 import analysis.numbers.roc
 import analysis.operating_frame
 import analysis.pictures
 import analysis.provenance
+import analysis.rank_frame
 import analysis.tables
 import search_spaces.domains
 import search_spaces.keys
@@ -319,6 +322,7 @@ def _files() -> Iterator[str]:
         "roc-TRIAL.csv": analysis.numbers.roc.roc_frame,
         "reliability-TRIAL.csv": analysis.numbers.reliability.reliability_frame,
         "effect.csv": analysis.numbers.effect.effect_frame,
+        "ranks-NUMBER.csv": analysis.numbers.ranks.ranks_frame,
         "landscape-TRIAL.csv": analysis.numbers.landscape.landscape_frame,
         "epochs-TRIAL.csv": analysis.numbers.epochs.epochs_frame,
         "importance-NUMBER.csv": analysis.importance.importance_frame,
@@ -330,6 +334,10 @@ def _files() -> Iterator[str]:
     yield _entries(analysis.frames.best_frame, ("column", "meaning"))
     yield "### `comparisons.csv`"
     yield _entries(analysis.comparison_frame.comparison_frame, ("column", "meaning"))
+    yield "### `across.csv`"
+    yield _entries(analysis.across_frame.across_frame, ("column", "meaning"))
+    yield "### `ranks.csv`"
+    yield _entries(analysis.rank_frame.rank_frame, ("column", "meaning"))
     yield "### `confirmed.csv`"
     yield _entries(analysis.confirmed.confirmed_frame, ("column", "meaning"))
     yield "### `published.csv`"

@@ -61,6 +61,7 @@ FLOORS = {
         ["numbers"],
         ["authors_frame"],
         [
+            "across_frame",
             "authors",
             "calibration_frame",
             "comparison_frame",
@@ -68,6 +69,7 @@ FLOORS = {
             "frames",
             "operating_frame",
             "provenance",
+            "rank_frame",
             "render",
         ],
         ["class_counts", "co_occurrence", "importance", "labels"],

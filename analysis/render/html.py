@@ -86,6 +86,7 @@ code { overflow-wrap: anywhere; }
 </table></div>
 {% for note in table.notes %}<p class="note">{% if note.marked %}† {% endif %}{{ note.said }}</p>{% endfor %}
 {% endfor %}
+{% for fact in section.document.facts if fact not in facts %}<p class="fact">{{ fact }}</p>{% endfor %}
 {% if not section.is_open %}</details>{% endif %}
 </section>
 {% endfor %}

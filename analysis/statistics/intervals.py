@@ -34,26 +34,30 @@ def percentile_interval(draws: Values, level: float = LEVEL) -> Interval:
     return _between(draws, (1 - level) / 2)
 
 
-def expanded_interval(draws: Values, seeds: int, level: float = LEVEL) -> Interval:
+def expanded_interval(
+    draws: Values, seeds: int, level: float = LEVEL, *, freedom: int | None = None
+) -> Interval:
     """The percentile interval of a mean over few seeds, widened to hold its level.
 
     Its ends are the quantiles at Phi(-sqrt(n / (n - 1)) t_{n - 1}) and 1 minus that (Hesterberg, "What
     teachers should know about the bootstrap", The American Statistician 69, 2015, section 4.3): a bootstrap
     over n seeds is too narrow by sqrt((n - 1) / n), and knows their deviation no better than n allow.
     Undefined below `MIN_SEEDS`, and where a draw is NaN.
+
+    freedom   degrees of freedom of that deviation where several strata tell it; None is n - 1
     """
     if seeds < MIN_SEEDS:
         return UNDEFINED
-    return _between(draws, outer_share(seeds, level))
+    return _between(draws, outer_share(seeds, level, freedom=freedom))
 
 
-def outer_share(seeds: int, level: float = LEVEL) -> float:
+def outer_share(seeds: int, level: float = LEVEL, *, freedom: int | None = None) -> float:
     """The share of draws beyond each end of `expanded_interval`.
 
     >>> [round(outer_share(seeds), 4) for seeds in (6, 10)]
     [0.0024, 0.0086]
     """
-    quantile = t.ppf((1 + level) / 2, seeds - 1)
+    quantile = t.ppf((1 + level) / 2, seeds - 1 if freedom is None else freedom)
     return float(norm.cdf(-math.sqrt(seeds / (seeds - 1)) * quantile))
 
 

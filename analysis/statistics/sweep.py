@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 
 from analysis.cells import Cell
 from analysis.crew import Crew
+from analysis.statistics.across import Across, across_blocks
 from analysis.statistics.comparison import Pair, constraint_pairs
 from analysis.statistics.draws import DRAWS
 from analysis.statistics.effect import Effect, effects
 from analysis.statistics.intervals import Interval
 from analysis.statistics.optimism import DRAWS as OF_CHOICE
 from analysis.statistics.optimism import Choice, choice_of
+from analysis.statistics.ranks import Ranks, rank_rows
 from analysis.statistics.resampled import Resampled, resample
 from analysis.statistics.ties import tied_with_best
 from search_spaces.config import Metric, Targets
@@ -28,6 +30,8 @@ class SweepStatistics:
     tied        which chosen trials are the best of their block or tied with it, by block and metric
     pairs       with against without the constraint
     effects     the same over all pairs, per metric
+    across      the same per row and metric over blocks, the data set being the unit
+    ranks       the rows' mean ranks over data sets, per metric
     choices     how each cell's trial was chosen, by the chosen trials' ids
     """
 
@@ -37,6 +41,8 @@ class SweepStatistics:
     tied: Mapping[tuple[str, str], frozenset[str]] = field(default_factory=dict)
     pairs: tuple[Pair, ...] = ()
     effects: tuple[Effect, ...] = ()
+    across: tuple[Across, ...] = ()
+    ranks: tuple[Ranks, ...] = ()
     choices: Mapping[str, Choice] = field(default_factory=dict)
 
     def interval(self, trial_id: str, metric: str) -> Interval | None:
@@ -84,6 +90,8 @@ def sweep_statistics(
         tied=_ties(cells, metrics, resampled),
         pairs=tuple(pairs),
         effects=tuple(effects(pairs, resampled)),
+        across=across_blocks(pairs, resampled, draws),
+        ranks=rank_rows(cells, metrics),
         choices=choices,
     )
 

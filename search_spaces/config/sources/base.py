@@ -73,6 +73,11 @@ class Source(Kind):
         return self.name if self.title_field is None else str(getattr(self, self.title_field))
 
     @property
+    def data_set(self) -> str:
+        """The same for sources of the same images, whatever size these are brought to."""
+        return f"{self.name}/{self.title}"
+
+    @property
     def image_shape(self) -> tuple[int, int] | None:
         """Channels and side length of its images; None where only reading them tells."""
         return None

@@ -67,6 +67,11 @@ class Mosaic(Source):
         return Classes(self.classes, {label: names[label] for label in self.classes if label in names})
 
     @property
+    def data_set(self) -> str:
+        """That of the tiles."""
+        return self.tiles_of.data_set
+
+    @property
     def image_shape(self) -> tuple[int, int] | None:
         """Twice as wide as a tile."""
         shape = self.tiles_of.image_shape

@@ -83,8 +83,17 @@ class MedMnist(Source):
     @property
     def classes_told(self) -> Classes:
         """The published names, whatever the size; of a file of another name nothing is known."""
+        names = MEDMNIST.get(self._published, {})
+        return Classes(tuple(names), names)
+
+    @property
+    def data_set(self) -> str:
+        """The published set, whatever the size."""
+        return f"{self.name}/{self._published}"
+
+    @property
+    def _published(self) -> str:
         subset = self.subset
         for ending in MEDMNIST_SIZES:
             subset = subset.removesuffix(ending)
-        names = MEDMNIST.get(subset, {})
-        return Classes(tuple(names), names)
+        return subset
