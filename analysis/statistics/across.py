@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -257,6 +258,9 @@ def _summed(
     return interquartile_means(np.concatenate(differences), np.concatenate(counts)), won / pairs
 
 
+@lru_cache(maxsize=64)
 def _times(units: int, draws: int, key: str) -> NDArray[np.int64]:
-    """How often each unit stands in a draw, [units, draws]; the same for the same key."""
-    return np.rint(units * seed_draws(units, draws, key)).astype(np.int64)
+    """How often each unit stands in a draw, [units, draws], not to be changed; the same for the same key."""
+    times = np.rint(units * seed_draws(units, draws, key)).astype(np.int64)
+    times.flags.writeable = False
+    return times

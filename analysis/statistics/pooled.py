@@ -35,16 +35,18 @@ def interquartile_means(values: NDArray[np.floating[Any]], counts: NDArray[np.in
 
 
 def _interquartile_means(values: NDArray[np.floating[Any]], counts: NDArray[np.int64]) -> Values:
-    order = np.argsort(values, axis=0, kind="stable")
-    ordered = np.take_along_axis(values, order, axis=0).astype(np.float64)
-    times = np.take_along_axis(counts, order, axis=0)
-    up_to = np.cumsum(times, axis=0)
-    total = up_to[-1]
+    # A draw's values side by side in memory: twice as fast.
+    of_draws, times = np.ascontiguousarray(values.T), np.ascontiguousarray(counts.T, dtype=np.int32)
+    order = np.argsort(of_draws, axis=1)
+    ordered = np.take_along_axis(of_draws, order, axis=1)
+    times = np.take_along_axis(times, order, axis=1)
+    up_to = np.cumsum(times, axis=1, dtype=np.int32)
+    total = up_to[:, -1:]
     cut = total // 4
     # Of the places that a value takes in its draw, those between the two cuts.
     kept = np.minimum(up_to, total - cut) - np.maximum(up_to - times, cut)
-    np.clip(kept, 0, None, out=kept)
-    means: Values = np.einsum("vd,vd->d", kept, ordered) / (total - 2 * cut)
+    np.maximum(kept, 0, out=kept)
+    means: Values = np.einsum("dv,dv->d", kept, ordered, dtype=np.float64) / (total - 2 * cut)[:, 0]
     return means
 
 
