@@ -11,8 +11,11 @@ import contextlib
 import os
 import queue
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from importlib import import_module
 from multiprocessing.connection import Connection
 from typing import Any, TypeVar
 
@@ -25,7 +28,7 @@ MOST = 8
 
 
 class Crew:
-    """So many processes, which end with the block; none of them is started before it has work.
+    """So many processes, which end with the block; each is started when it has work, or is asked to be ready.
 
     A crew of none does everything here, one after the other.
     """
@@ -34,6 +37,7 @@ class Crew:
         self.size = size
         self._idle: queue.SimpleQueue[_Member] = queue.SimpleQueue()
         self._members = [_Member() for _ in range(size)]
+        self._starting: list[threading.Thread] = []
         for member in self._members:
             self._idle.put(member)
 
@@ -43,6 +47,15 @@ class Crew:
     def __exit__(self, *_: object) -> None:
         for member in self._members:
             member.end()
+        for thread in self._starting:
+            thread.join()
+
+    def be_ready(self, *modules: str) -> None:
+        """Start the processes, which import these modules, without waiting for them."""
+        for _ in self._members:
+            thread = threading.Thread(target=self._ask, args=(partial(_import, modules),), daemon=True)
+            thread.start()
+            self._starting.append(thread)
 
     def map(self, calls: Iterable[Callable[[], T]]) -> Iterator[T]:
         """What these calls return, in their order. Raises what they raise.
@@ -130,22 +143,30 @@ class _Member:
         return answer
 
     def _start(self) -> None:
-        self._process = start_module(
+        process: Any = start_module(
             "analysis.crew",
             {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
             start_new_session=True,  # Ctrl-C is for this process, which ends the other
         )
-        self._sent = Connection(os.dup(self._process.stdin.fileno()), readable=False)
-        self._heard = Connection(os.dup(self._process.stdout.fileno()), writable=False)
+        self._sent = Connection(os.dup(process.stdin.fileno()), readable=False)
+        self._heard = Connection(os.dup(process.stdout.fileno()), writable=False)
+        self._process = process
 
     def end(self) -> None:
-        """End the process: it has no more work."""
+        """End the process, whatever it does: nobody waits for it any more."""
         if self._process is None:
+            self._is_lost = True
             return
+        self._process.kill()
         for stream in (self._process.stdin, self._process.stdout, self._sent, self._heard):
             with contextlib.suppress(OSError):
                 stream.close()
         self._process.wait()
+
+
+def _import(modules: Sequence[str]) -> None:
+    for name in modules:
+        import_module(name)
 
 
 def main() -> None:

@@ -71,7 +71,8 @@ from analysis.select import rates_of_rule
 from analysis.statistics.calibration import Calibrated, calibrations
 from analysis.statistics.draws import DRAWS
 from analysis.statistics.operating import operating_points
-from analysis.statistics.sweep import SweepStatistics, sweep_statistics
+from analysis.statistics.resampled import resampling
+from analysis.statistics.sweep import SweepStatistics, sweep_statistics, tests_of
 from analysis.table_columns import TableColumns, table_columns
 from search_spaces.config import Targets
 from search_spaces.errors import StoreError
@@ -191,7 +192,10 @@ def make_tables(
     cells = build_cells(store, records, rule)
     columns = {cell.block: table_columns(cell.data, shown) for cell in cells}
     headline = {block: of_block.headline for block, of_block in columns.items()}
-    statistics = sweep_statistics(cells, headline, records.rates, draws=draws, crew=crew)
+    drawn = resampling(tests_of(cells), draws, crew)  # a crew begins with it; meanwhile:
+    calibrated = {cell.chosen_id: calibrations(cell) for cell in cells if cell.chosen_id}
+    points = {cell.chosen_id: operating_points(cell, shown.tpr, draws) for cell in cells}
+    statistics = sweep_statistics(cells, headline, records.rates, draws=draws, drawn=drawn)
     frame = best_frame(cells, columns, manifest.reading.rows, statistics)
     settings = chosen_settings(cells, manifest.reading.rows)
     ids = short_ids(config.trial_id for config in manifest.trials)
@@ -201,7 +205,6 @@ def make_tables(
         if cell.rule.selects and not cell.rule.reads_test:
             chosen_by[cell.block] = cell.rule.metric
     document = best_document(manifest.name, facts, frame, columns, settings, ids, chosen_by)
-    points = {cell.chosen_id: operating_points(cell, shown.tpr, draws) for cell in cells}
     confirmed = confirmations(store, cells, headline, records, draws)
     beside: tuple[BesideAuthors, ...] = ()
     if compare_published:
@@ -213,7 +216,7 @@ def make_tables(
         confirmed=confirmed,
         beside=beside,
         operating=operating_frame(cells, points, prevalence),
-        calibrated={cell.chosen_id: calibrations(cell) for cell in cells if cell.chosen_id},
+        calibrated=calibrated,
         prevalence=prevalence,
         cells=cells,
         columns=columns,

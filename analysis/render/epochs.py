@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, NullLocator
 
 from analysis.render.axes import SMALL, new_figure, quiet, set_title
 from analysis.render.roc import BLUE, GREY, GRID
@@ -50,6 +50,7 @@ def _draw(axes: Axes, frame: pd.DataFrame, name: str) -> None:
     least, most = frame[name].min(), frame[name].max()
     if least > 0 and most > _SPAN * least:
         axes.set_yscale("log")
+        axes.yaxis.set_minor_locator(NullLocator())  # each would be drawn, and measured with its text
     elif least >= 0 and most > 0:
         axes.set_ylim(0, 1.06 * most)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))

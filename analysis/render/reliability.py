@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.render.axes import LINE, MARGIN, SMALL, new_figure, quiet, set_title
+from analysis.render.axes import LINE, MARGIN, SMALL, new_figure, place, quiet, set_title
 from analysis.render.letters import fitted
 from analysis.render.roc import BLUE, DIAGONAL, GREY, GRID, ORANGE
 from analysis.statistics.calibration import NONE, OFFSET, PLATT, Calibrated
@@ -42,6 +42,8 @@ def reliability_figure(classes: Mapping[str, Sequence[Calibrated]], *, title: st
     set_title(figure, title)
     handles = {line.get_label(): line for axes in grid for line in axes.lines if line.get_label()[0] != "_"}
     figure.legend(handles=list(handles.values()), loc="outside lower center", frameon=False, fontsize=SMALL)
+    if len(classes) == 1:
+        place(figure, grid[0], lines_below=len(handles) + 1)
     return figure
 
 

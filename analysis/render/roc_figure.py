@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from numpy.typing import NDArray
 
-from analysis.render.axes import KEY, LINE, MARGIN, SMALL, TITLE, new_figure, quiet, set_title
+from analysis.render.axes import KEY, LINE, MARGIN, SMALL, TITLE, new_figure, place, quiet, set_title
 from analysis.render.letters import fitted
 from analysis.render.roc import ACROSS, DIAGONAL, GRID, INK, ORANGE, UPWARDS, RocPicture, corners
 from analysis.statistics.bands import Band
@@ -41,8 +41,9 @@ def roc_figure(
             _set_log(axes, least)
         else:
             axes.set(xlim=(-1, 101), aspect="equal")
-        _tell_curves(figure, axes)
+        is_inside = _tell_curves(figure, axes)
     else:
+        is_inside = True
         axes.set(xlim=(-1, 101), aspect="equal")
         words = fitted(picture.undefined, TITLE, _SIDE - 1.6, most=8)
         axes.text(50, 50, words, ha="center", va="center", color=INK)
@@ -50,6 +51,8 @@ def roc_figure(
     set_title(figure, title)
     quiet(axes)
     axes.grid(color=GRID, linewidth=0.8)
+    if is_inside:
+        place(figure, axes)
     return figure
 
 
@@ -114,8 +117,8 @@ def _draw(axes: Axes, picture: RocPicture, bands: Sequence[Band], least: float) 
         )
 
 
-def _tell_curves(figure: Figure, axes: Axes) -> None:
-    """The legend: in the axes where it leaves room for the curves, else below them."""
+def _tell_curves(figure: Figure, axes: Axes) -> bool:
+    """The legend: in the axes where it leaves room for the curves, else below them; whether it is inside."""
     handles, labels = [], []
     for drawn in (*axes.lines, *axes.collections):
         if not str(drawn.get_label()).startswith("_"):
@@ -125,8 +128,9 @@ def _tell_curves(figure: Figure, axes: Axes) -> None:
     texts = [fitted(label, SMALL, longest) for label in labels]
     if sum(text.count("\n") + 1 for text in texts) <= most:
         axes.legend(handles, texts, loc="lower right", frameon=False, fontsize=SMALL)
-        return
+        return True
     texts = [fitted(label, SMALL, _SIDE - MARGIN - KEY) for label in labels]
     lines = sum(text.count("\n") + 1 for text in texts)
     figure.set_figheight(figure.get_figheight() + LINE * (lines + 1))
     figure.legend(handles, texts, loc="outside lower center", frameon=False, fontsize=SMALL)
+    return False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -87,13 +87,27 @@ def bootstrap_intervals(
     return {name: percentile_interval(np.concatenate(parts)) for name, parts in drawn.items()}
 
 
-def resample(
+def resample(tests: Iterable[TestRecord], draws: int = DRAWS) -> dict[str, Resampled]:
+    """`resampling` of all of them, by the trials' ids."""
+    return joined(resampling(tests, draws))
+
+
+def joined(parts: Iterable[Mapping[str, Resampled]]) -> dict[str, Resampled]:
+    """What `resampling` gives, waited for."""
+    found: dict[str, Resampled] = {}
+    for part in parts:
+        found |= part
+    return found
+
+
+def resampling(
     tests: Iterable[TestRecord], draws: int = DRAWS, crew: Crew | None = None
-) -> dict[str, Resampled]:
-    """What every trial's metrics are over `draws` draws of its test examples; by the trials' ids.
+) -> Iterator[Mapping[str, Resampled]]:
+    """What every trial's metrics are over `draws` draws of its test examples; by the trials' ids, in parts.
 
     Trials that were tested on the same examples meet the same draws, whatever their block. A trial whose
-    metrics are undefined has none. With 0 draws nobody has. The work is shared with a crew.
+    metrics are undefined has none. With 0 draws nobody has. A crew shares the
+    work, and begins with it before this returns.
     """
     by_examples: dict[str, list[TestRecord]] = {}
     for test in tests:
@@ -104,10 +118,7 @@ def resample(
     for key, alike in by_examples.items():
         for share in shares(alike, crew.size):
             calls.append(partial(_resampled, [test.for_the_crew() for test in share], draws, key))
-    found: dict[str, Resampled] = {}
-    for of_share in crew.map(calls):
-        found |= of_share
-    return found
+    return crew.map(calls)
 
 
 def examples_key(task: Task, targets: NDArray[Any], groups: NDArray[Any] | None = None) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from analysis.cells import Cell
-from analysis.crew import Crew
+from analysis.records import TestRecord
 from analysis.statistics.across import Across, across_blocks
 from analysis.statistics.comparison import Pair, constraint_pairs
 from analysis.statistics.draws import DRAWS
@@ -15,7 +15,7 @@ from analysis.statistics.intervals import Interval
 from analysis.statistics.optimism import DRAWS as OF_CHOICE
 from analysis.statistics.optimism import Choice, choice_of
 from analysis.statistics.ranks import Ranks, rank_rows
-from analysis.statistics.resampled import Resampled, resample
+from analysis.statistics.resampled import Resampled, joined, resampling
 from analysis.statistics.ties import tied_with_best
 from search_spaces.config import Metric, Targets
 
@@ -60,7 +60,7 @@ def sweep_statistics(
     rates: Targets,
     *,
     draws: int = DRAWS,
-    crew: Crew | None = None,
+    drawn: Iterable[Mapping[str, Resampled]] | None = None,
 ) -> SweepStatistics:
     """Statistics of the chosen trials of all cells.
 
@@ -68,20 +68,22 @@ def sweep_statistics(
     rates     those at which the cells' metrics are known
     draws     of the bootstrap: 10,000 for the outermost quantiles; 0 for no intervals, and no tests but
               DeLong's
-    crew      who resamples beside this process; None is nobody
+    drawn     what `resampling` gives of them, where it was begun before
 
     Raises StoreError for trials of a block that were tested on different targets.
     """
-    resampled = resample((cell.test for cell in cells if cell.test is not None), draws, crew)
-    intervals, means = {}, {}
-    for trial_id, drawn in resampled.items():
-        intervals[trial_id] = drawn.intervals()
-        means[trial_id] = drawn.mean_intervals()
     choices = {}
     for cell in cells:
         choice = choice_of(cell, rates, min(draws, OF_CHOICE))
         if choice is not None:
             choices[cell.chosen_id] = choice
+    if drawn is None:
+        drawn = resampling(tests_of(cells), draws)
+    resampled = joined(drawn)
+    intervals, means = {}, {}
+    for trial_id, of_trial in resampled.items():
+        intervals[trial_id] = of_trial.intervals()
+        means[trial_id] = of_trial.mean_intervals()
     pairs = constraint_pairs(cells, metrics, resampled)
     return SweepStatistics(
         draws=draws,
@@ -94,6 +96,11 @@ def sweep_statistics(
         ranks=rank_rows(cells, metrics),
         choices=choices,
     )
+
+
+def tests_of(cells: Iterable[Cell]) -> list[TestRecord]:
+    """Test records of the cells that have one."""
+    return [cell.test for cell in cells if cell.test is not None]
 
 
 def _ties(

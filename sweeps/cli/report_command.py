@@ -44,6 +44,7 @@ def report(
     store = Store(output)
     manifest = open_stored(space, store, replicates).manifest
     with crew_for(len(manifest.trials)) as crew:
+        crew.be_ready("analysis.statistics.bands", "analysis.pictures")
         made = make_tables(store, manifest, rule=rule, crew=crew)
         if all(cell.chosen is None for cell in made.cells):
             console.print(Text(f"{manifest.name}: {why_no_table(made)}"), soft_wrap=True)

@@ -59,6 +59,7 @@ def write_tables_of(
     root = Path(store.storage.root) if store.storage.is_local else Path()
     draws = 0 if quick else DRAWS
     with crew_for(0 if quick else len(manifest.trials)) as crew:
+        crew.be_ready("analysis.statistics.bands", "analysis.pictures")
         try:
             made = make_tables(
                 store,

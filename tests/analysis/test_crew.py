@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -20,6 +21,10 @@ def killed_but_here(answer: int, here: int) -> int:
     if os.getpid() != here:
         os.kill(os.getpid(), signal.SIGKILL)
     return answer
+
+
+def is_loaded(module: str) -> bool:
+    return module in sys.modules
 
 
 def test_answers_come_in_order_and_from_other_processes() -> None:
@@ -57,6 +62,17 @@ def test_what_cannot_be_sent_is_done_here() -> None:
 def test_who_is_not_asked_is_not_started() -> None:
     with Crew(2) as crew:
         assert list(crew.map([])) == []
+
+
+def test_who_is_ready_has_imported_what_was_asked_for() -> None:
+    with Crew(1) as crew:
+        crew.be_ready("wave", "no_such_module")
+        assert list(crew.map([partial(is_loaded, "wave")])) == [True]
+
+
+def test_a_block_may_end_while_processes_start() -> None:
+    with Crew(2) as crew:
+        crew.be_ready("analysis.tables")
 
 
 def test_processes_draw_the_same_figures(golden: SweepBuilder, tmp_path: Path) -> None:

@@ -43,8 +43,9 @@ def ranking_metrics(
     # A threshold calls positive all that score at least as high.
     first_tied = np.searchsorted(falling, -thresholds, side="left")
     behind_tied = np.searchsorted(falling, -thresholds, side="right")
-    found_positives = _running(counts, positives)
-    found_negatives = _running(counts, negatives)
+    most = int(counts.max(initial=0))
+    found_positives = _running(counts, positives, most)
+    found_negatives = _running(counts, negatives, most)
     all_positives, all_negatives = found_positives[-1], found_negatives[-1]
     result = {"auroc": _auroc(counts, positives, found_negatives, first_tied, behind_tied, all_positives)}
     for rate in rates.tpr:
@@ -84,13 +85,11 @@ def false_positive_rates(
     if not len(positives) or not len(negatives):
         return np.full((len(rates), draws), np.nan)
     behind_tied = np.searchsorted(-scores[negatives], -scores[positives], side="right")
-    found_positives = _running(counts, positives)
-    found_negatives = _running(counts, negatives)
+    most = int(counts.max(initial=0))
+    found_positives = _running(counts, positives, most)
+    found_negatives = _running(counts, negatives, most)
     needed = _whole(np.ceil, rates[:, None], found_positives[-1])
-    places = np.empty((len(rates), draws), np.int64)
-    for draw, rising in enumerate(np.ascontiguousarray(found_positives.T)):
-        # The least place at which enough positives are found.
-        places[:, draw] = np.searchsorted(rising, needed[:, draw].astype(rising.dtype))
+    places = _first_reaching(found_positives, needed)
     false = found_negatives[behind_tied[np.maximum(places - 1, 0)], np.arange(draws)]
     found: Floats = np.where(places > 0, false, 0) / _or_nan(found_negatives[-1])
     return np.where(found_positives[-1] == 0, np.nan, found)
@@ -132,12 +131,11 @@ def _falling(scores: Floats, chosen: NDArray[np.bool_]) -> NDArray[np.int64]:
     return order
 
 
-def _running(counts: Counts, order: NDArray[np.int64]) -> Counts:
-    """What the first p examples of an order sum to, [1 + len(order), draws]."""
+def _running(counts: Counts, order: NDArray[np.int64], most: int) -> Counts:
+    """What the first p examples of an order sum to, [1 + len(order), draws]; `most` is the largest count."""
     draws = counts.shape[1]
-    most = len(order) * int(counts.max(initial=0))
     # Half the memory, and so twice the speed, where it surely holds them.
-    kind = np.int16 if most <= np.iinfo(np.int16).max else np.int32
+    kind = np.int16 if len(order) * most <= np.iinfo(np.int16).max else np.int32
     sums = np.zeros((len(order) + 1, draws), dtype=kind)
     for place, position in enumerate(order):
         np.add(sums[place], counts[position], out=sums[place + 1], casting="unsafe")
@@ -147,16 +145,17 @@ def _running(counts: Counts, order: NDArray[np.int64]) -> Counts:
 def _first_reaching(sums: Counts, needed: NDArray[np.int64]) -> NDArray[np.int64]:
     """The least place p of each draw at which sums[p] >= needed; the last sum is that, in every draw.
 
-    sums [1 + N, draws] are those of `_running`: they never fall, so that halving the places finds it.
+    sums [1 + N, draws] are those of `_running`: they never fall, so that steps of half the length find it.
+    needed [draws] or [rates, draws].
     """
-    draws = np.arange(sums.shape[1])
-    low, high = np.zeros(len(draws), np.int64), np.full(len(draws), len(sums) - 1)
-    for _ in range(len(sums).bit_length()):
-        middle = (low + high) // 2
-        is_reached = sums[middle, draws] >= needed
-        high = np.where(is_reached, middle, high)
-        low = np.where(is_reached, low, np.minimum(middle + 1, high))
-    return high
+    last, draws = len(sums) - 1, sums.shape[1]
+    values, columns = sums.reshape(-1), np.arange(draws)
+    wanted = needed.astype(sums.dtype)
+    below = np.zeros(needed.shape, np.int64)  # how many sums are known to be less
+    for power in reversed(range(len(sums).bit_length())):
+        place = np.minimum(below + (2**power - 1), last)
+        below += 2**power * (values.take(place * draws + columns) < wanted)
+    return below
 
 
 def _auroc(
