@@ -49,6 +49,8 @@ class Crew:
             member.end()
         for thread in self._starting:
             thread.join()
+        for member in self._members:
+            member.close()
 
     def be_ready(self, *modules: str) -> None:
         """Start the processes, which import these modules, without waiting for them."""
@@ -120,6 +122,7 @@ class _Member:
 
     def __init__(self) -> None:
         self._process: Any = None
+        self._lock = threading.Lock()
         self._is_lost = False
 
     def ask(self, call: Callable[[], Any]) -> tuple[bool, Any]:
@@ -143,25 +146,33 @@ class _Member:
         return answer
 
     def _start(self) -> None:
-        process: Any = start_module(
-            "analysis.crew",
-            {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
-            start_new_session=True,  # Ctrl-C is for this process, which ends the other
-        )
-        self._sent = Connection(os.dup(process.stdin.fileno()), readable=False)
-        self._heard = Connection(os.dup(process.stdout.fileno()), writable=False)
-        self._process = process
+        with self._lock:
+            if self._is_lost:
+                raise OSError("the block has ended")
+            self._process = start_module(
+                "analysis.crew",
+                {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+                start_new_session=True,  # Ctrl-C is for this process, which ends the other
+            )
+            self._sent = Connection(os.dup(self._process.stdin.fileno()), readable=False)
+            self._heard = Connection(os.dup(self._process.stdout.fileno()), writable=False)
 
     def end(self) -> None:
-        """End the process, whatever it does: nobody waits for it any more."""
-        if self._process is None:
+        """End the process, whatever it does: nobody waits for it any more. None is started from now on."""
+        with self._lock:
             self._is_lost = True
+        if self._process is None:
             return
         self._process.kill()
+        self._process.wait()
+
+    def close(self) -> None:
+        """Close the pipes of a process that has ended, when nobody reads them any more."""
+        if self._process is None:
+            return
         for stream in (self._process.stdin, self._process.stdout, self._sent, self._heard):
             with contextlib.suppress(OSError):
                 stream.close()
-        self._process.wait()
 
 
 def _import(modules: Sequence[str]) -> None:
