@@ -12,7 +12,7 @@ import pytest
 
 from analysis.crew import Crew
 from analysis.pictures import write_figures
-from analysis.tables import make_tables
+from analysis.tables import make_tables, write_made
 from tests.analysis.stored_sweep import SweepBuilder
 
 
@@ -75,11 +75,15 @@ def test_a_block_may_end_while_processes_start() -> None:
         crew.be_ready("analysis.tables")
 
 
-def test_processes_draw_the_same_figures(golden: SweepBuilder, tmp_path: Path) -> None:
+def test_processes_make_the_same_tables_and_figures(golden: SweepBuilder, tmp_path: Path) -> None:
     made = make_tables(golden.store, golden.manifest(), draws=50)
-    alone = write_figures(made, tmp_path / "alone")
+    alone = [*write_made(made, "same", tmp_path / "tables").files, *write_figures(made, tmp_path / "alone")]
     with Crew(2) as crew:
-        together = write_figures(made, tmp_path / "together", crew=crew)
+        again = make_tables(golden.store, golden.manifest(), draws=50, crew=crew)
+        together = [
+            *write_made(again, "same", tmp_path / "again").files,
+            *write_figures(again, tmp_path / "together", crew=crew),
+        ]
     assert [path.name for path in alone] == [path.name for path in together]
     for one, other in zip(alone, together, strict=True):
         assert one.read_bytes() == other.read_bytes(), one.name
