@@ -42,6 +42,7 @@ class Replay:
 
     known: Mapping[str, Mapping[int, Done]]
     results: Mapping[tuple[str, int], Mapping[str, Any]]
+    scores: Mapping[tuple[str, int], pa.Table]
     ended_by: dict[str, dict[int, Done]] = field(default_factory=dict)
 
     @property
@@ -68,6 +69,10 @@ class Replay:
         for seed in missing:
             self.ended(trial.trial_id)[seed] = self.known[trial.trial_id][seed]
         return len(missing)
+
+    def read_scores(self, done: Done) -> pa.Table:
+        """A replicate's stored outputs."""
+        return self.scores[done.trial_id, done.seed]
 
     def read_result(self, done: Done) -> Mapping[str, Any]:
         """A replicate's summary."""
@@ -176,7 +181,7 @@ def replays(store: Store, sweep: str, number: int) -> list[str]:
     """The table of so many replays. Raises InputError where the sweep is not complete."""
     manifest = store.read_sweep(sweep)
     known = store.all_replicates(wanted_seeds(manifest.trials))
-    results = {}
+    results, scores = {}, {}
     for trial in manifest.trials:
         done = known.get(trial.trial_id, {})
         lacking = [seed for seed in trial.seeds if seed not in done or done[seed].state == "pruned"]
@@ -187,10 +192,12 @@ def replays(store: Store, sweep: str, number: int) -> list[str]:
             )
         for seed in trial.seeds:
             results[trial.trial_id, seed] = store.replicates.read_result(done[seed])
+            if "scores" in done[seed].files:
+                scores[trial.trial_id, seed] = store.replicates.read_scores(done[seed])
     records = load_sweep(store, manifest).trials
     found = []
     for order in range(number):
-        found += replay(manifest, records, Replay(known, results), order)
+        found += replay(manifest, records, Replay(known, results, scores), order)
     return told(manifest, found)
 
 

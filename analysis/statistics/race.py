@@ -1,90 +1,95 @@
 """Which candidates of a cell could still be its best, after a few replicates each.
 
-The rule is that of multiple comparisons with the best (Hsu, Annals of Statistics 12, 1984) with an
-indifference zone (Bechhofer, Annals of Mathematical Statistics 25, 1954). A candidate's value with a seed is
-taken as its own part, the seed's part and noise of one variance. Dunnett's critical value d (Journal of the
-American Statistical Association 50, 1955) bounds all differences to one candidate at once, so with
-probability 1 - level the truly best candidate is better than the observed best by no more than
+The rule is subset selection (Gupta, Technometrics 7, 1965) with an indifference zone (Bechhofer, Annals of
+Mathematical Statistics 25, 1954), by a posterior probability. A cell's choice goes by a value of all N
+replicates together, mostly that of their ensemble. After n of them a candidate's final value is taken as
+normal around its value so far, with the deviation
 
-    its own mean - the best mean + d s sqrt(2 / n)
+    s sqrt((1 - n / N) / n)
 
-of n seeds. A candidate of which that is less than the tolerance is left behind. The observed best never is.
+s^2 is the variance of its jackknife pseudo-values (Tukey, Annals of Mathematical Statistics 29, 1958), of
+which the jackknife expects too much rather than too little (Efron and Stein, Annals of Statistics 9, 1981);
+1 - n / N is there because the n are among the N. A variance of few seeds is moderated (Smyth, Statistical
+Applications in Genetics and Molecular Biology 3, 2004): it counts with its degrees of freedom beside the
+pooled one, which counts as PRIOR_DEGREES.
+
+Kept are the fewest candidates of which, in all but a share `level` of draws, one will be no more than the
+tolerance below the best of all. The observed best always is.
 """
 
 from __future__ import annotations
 
 import math
-from functools import lru_cache
 
 import numpy as np
-from numpy.polynomial.hermite_e import hermegauss
-from numpy.polynomial.legendre import leggauss
 from numpy.typing import NDArray
-from scipy.optimize import brentq
-from scipy.stats import chi2, norm
 
-# Of the quadrature over the control's mean and over the deviation.
-_NODES = 80
-_MOST = 1000.0
+Values = NDArray[np.float64]
+
+PRIOR_DEGREES = 4
+DRAWS = 10_000
+_KEY = 1965
+
+
+def pseudo_values(whole: Values, without: Values) -> Values:
+    """The jackknife's pseudo-values [candidates, seeds].
+
+    whole     [candidates], the value of all seeds
+    without   [candidates, seeds], the value without each of them
+    """
+    seeds = without.shape[1]
+    values: Values = seeds * whole[:, None] - (seeds - 1) * without
+    return values
 
 
 def left_behind(
-    values: NDArray[np.float64], *, level: float, tolerance: float, judged_at: int = 1
+    whole: Values, without: Values, *, of: int, level: float, tolerance: float, judged_at: int = 1
 ) -> NDArray[np.bool_]:
-    """Which candidates could be better than the best by less than the tolerance.
+    """Which candidates are left behind.
 
-    values      [candidates, seeds], finite, more is better; at least two seeds
-    level       the probability, at most, that the truly best is left behind although it is better than the
-                observed best by more than the tolerance, at any of the `judged_at` times; in (0, 1)
+    whole       [candidates], each one's value of its seeds so far, finite, more is better
+    without     [candidates, seeds], the same without each of the seeds; at least two seeds
+    of          how many seeds a candidate has in the end
+    level       the probability, at most and as far as the model holds, that at any of the `judged_at` times
+                none is kept that ends within the tolerance of the best of those judged then; in (0, 1)
     tolerance   a difference in value that is worth no replicate
-    judged_at   how often a cell is judged in all
 
-    The noise is pooled over the better half of the candidates, as those that hardly learn vary in their own
-    way, and is what candidate and seed do not explain.
+    The same values give the same answer: the draws have a fixed key.
     """
-    candidates, seeds = values.shape
+    candidates, seeds = without.shape
     if seeds < 2:
         raise ValueError(f"expected at least two seeds of each candidate, given {seeds}")
-    means = values.mean(axis=1)
     if candidates < 2:
         return np.zeros(candidates, dtype=bool)
-    better = np.argsort(-means, kind="stable")[: max(2, math.ceil(candidates / 2))]
-    deviation, degrees = _noise(values[better])
-    critical = dunnett_critical(1 - level / judged_at, candidates - 1, degrees)
-    bound = critical * deviation * math.sqrt(2 / seeds)
-    behind: NDArray[np.bool_] = means - means.max() + bound < tolerance
-    behind[int(np.argmax(means))] = False
+    deviations, degrees = _deviations(whole, pseudo_values(whole, without))
+    generator = np.random.default_rng(_KEY)
+    noise = generator.standard_normal((DRAWS, candidates))
+    # The pooled variance is itself of a sample.
+    noise /= np.sqrt(generator.chisquare(degrees, DRAWS) / degrees)[:, None]
+    final = whole + math.sqrt((1 - seeds / of) / seeds) * deviations * noise
+    best = final.max(axis=1)
+    good = (final >= best[:, None] - tolerance).mean(axis=0)
+    good[int(np.argmax(whole))] = 1.0
+    order = np.lexsort((-whole, -good))
+    kept_best = np.maximum.accumulate(final[:, order], axis=1)
+    missed = (best[:, None] - kept_best > tolerance).mean(axis=0)
+    kept = int(np.argmax(missed <= level / judged_at)) + 1
+    behind = np.ones(candidates, dtype=bool)
+    behind[order[:kept]] = False
     return behind
 
 
-def _noise(values: NDArray[np.float64]) -> tuple[float, int]:
-    """The standard deviation that candidate and seed do not explain, and its degrees of freedom."""
-    residuals = values - values.mean(axis=1, keepdims=True) - values.mean(axis=0) + values.mean()
-    degrees = (values.shape[0] - 1) * (values.shape[1] - 1)
-    return math.sqrt(float((residuals**2).sum()) / degrees), degrees
+def _deviations(whole: Values, pseudo: Values) -> tuple[Values, int]:
+    """Each candidate's moderated deviation over seeds, and the degrees of freedom of the pooled one.
 
-
-@lru_cache(maxsize=4096)
-def dunnett_critical(probability: float, others: int, degrees: int) -> float:
-    """The value that the largest of `others` studentised differences to one control stays below.
-
-    One-sided, of means of equally many observations: differences correlate by 1/2.
-
-    >>> round(dunnett_critical(0.95, 1, 10), 3), round(dunnett_critical(0.95, 4, 20), 2)
-    (1.812, 2.3)
+    What a seed does to all alike is no noise. Pooled is the better half, as candidates that hardly learn vary
+    in their own way.
     """
-
-    def excess(value: float) -> float:
-        return _below(value, others, degrees) - probability
-
-    return float(brentq(excess, 0.0, _MOST, xtol=1e-6))
-
-
-def _below(value: float, others: int, degrees: int) -> float:
-    """The probability that all differences stay below a value: over the control's mean and the deviation."""
-    controls, weights = hermegauss(_NODES)
-    weights = weights / weights.sum()
-    places, place_weights = leggauss(_NODES)
-    deviations = np.sqrt(chi2.ppf((places + 1) / 2, degrees) / degrees)
-    given = norm.cdf(math.sqrt(2) * value * deviations[:, None] + controls) ** others
-    return float(place_weights / 2 @ given @ weights)
+    candidates, seeds = pseudo.shape
+    better = np.argsort(-whole, kind="stable")[: max(2, math.ceil(candidates / 2))]
+    by_seed = pseudo[better].mean(axis=0) - pseudo[better].mean()
+    squares = ((pseudo - pseudo.mean(axis=1, keepdims=True) - by_seed) ** 2).sum(axis=1)
+    degrees = (len(better) - 1) * (seeds - 1)
+    pooled = squares[better].sum() / degrees
+    moderated = (PRIOR_DEGREES * pooled + squares) / (PRIOR_DEGREES + seeds - 1)
+    return np.sqrt(moderated), degrees

@@ -1,9 +1,9 @@
 """Racing replicates: a few seeds for every candidate, more for those that could still be their cell's best.
 
-The candidates of a table cell are judged after FIRST_SEEDS replicates, then after twice as many and so on, by
-the validation values of the metric that the selection rule goes by (`analysis.statistics.race`). Those left
-behind are stored as pruned, with the reason: the replicate that they would train next gets a DONE marker of
-that state. So a relaunch trains none of them, and `retry --pruned` all.
+The candidates of a table cell are judged after two replicates, after three, and whenever those have doubled,
+by what the selection rule goes by: mostly a metric of the ensemble on validation
+(`analysis.statistics.race`). Those left behind are stored as pruned, with the reason: the replicate that they
+would train next gets a DONE marker of that state. So a relaunch trains none of them, `retry --pruned` all.
 
 What is decided follows from the store alone: from the first replicates of a cell's candidates, whatever else
 is there. A race that was killed goes on where it was and ends in the same way. A candidate of which a
@@ -13,7 +13,6 @@ replicate diverged falls behind those of which none did, as it can never be comp
 from __future__ import annotations
 
 import logging
-import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ from search_spaces.reading import Reading
 from search_spaces.rows import CellKey, cell_key
 from search_spaces.search import objective_name
 from search_spaces.words import count
+from sweeps.search.race_values import ValidationValues
 from trainer.results import prune_unbegun
 from trainer.store import Done, Store, wanted_seeds
 
@@ -36,18 +36,18 @@ log = logging.getLogger(__name__)
 # DONE markers by trial id and seed.
 _Ended = Mapping[str, Mapping[int, Done]]
 
-FIRST_SEEDS = 3
-LEVEL = 0.05
+LEVEL = 0.02
 TOLERANCE = 0.002
 
 
 def looks(seeds: int) -> list[int]:
     """After how many of so many replicates a cell is judged.
 
-    >>> looks(10), looks(6), looks(3)
-    ([3, 6], [3], [])
+    >>> looks(10), looks(6), looks(3), looks(2)
+    ([2, 3, 6], [2, 3], [2], [])
     """
-    found, after = [], FIRST_SEEDS
+    found = [2] if seeds > 2 else []
+    after = 3
     while after < seeds:
         found.append(after)
         after *= 2
@@ -101,7 +101,7 @@ class Race:
         self._wanted = set(wanted)
         # How many replicates of a trial this run was asked for: one that lacks them still has failed.
         self._asked: dict[str, int] = {}
-        self._values: dict[tuple[str, int], float] = {}
+        self._examples = ValidationValues(store, reading.targets)
 
     def next_lap(self) -> Lap:
         """What to train next. Candidates that are left behind have been stored as such when this returns."""
@@ -175,34 +175,26 @@ class Race:
             return {}
         known, values = [], []
         for trial in sound:
-            own = [self._value(ended[trial.trial_id][seed], rule) for seed in trial.seeds[:after]]
-            if np.isfinite(own).all():
+            done = [ended[trial.trial_id][seed] for seed in trial.seeds[:after]]
+            own = self._examples.values(trial, done, rule)
+            if own is not None:
                 known.append(trial)
                 values.append(own)
         if len(known) < 2:
             return reasons
-        means = np.mean(values, axis=1)
-        behind = left_behind(np.array(values), level=LEVEL, tolerance=TOLERANCE, judged_at=times)
-        for trial, mean, is_behind in zip(known, means, behind, strict=True):
+        whole = np.array([one.whole for one in values])
+        without = np.array([one.without for one in values])
+        behind = left_behind(
+            whole, without, of=len(known[0].seeds), level=LEVEL, tolerance=TOLERANCE, judged_at=times
+        )
+        for trial, value, is_behind in zip(known, whole, behind, strict=True):
             if is_behind:
                 reasons[trial.trial_id] = (
-                    f"race: mean {objective_name(rule.metric)} {rule.metric.gain(float(mean)):.4f} after "
-                    f"{count(after, 'replicate')}, of the best of its table cell "
-                    f"{rule.metric.gain(float(means.max())):.4f}"
+                    f"race: {objective_name(rule.metric)} {rule.metric.gain(float(value)):.4f} of "
+                    f"{count(after, 'replicate')} together, of the best of its table cell "
+                    f"{rule.metric.gain(float(whole.max())):.4f}"
                 )
         return reasons
-
-    def _value(self, done: Done, rule: Rule) -> float:
-        """The rule's metric of a replicate on validation, more being better; NaN where it is undefined."""
-        key = (done.trial_id, done.seed)
-        if key not in self._values:
-            value = None
-            try:
-                value = self.store.replicates.read_result(done)["metrics"].get(objective_name(rule.metric))
-            except DamagedError as error:
-                log.warning("%s: the race goes on without this trial", error)
-            self._values[key] = math.nan if value is None else rule.metric.gain(float(value))
-        return self._values[key]
 
     def _leave(
         self, trial: TrialConfig, after: int, reason: str, rule: Rule, done: Mapping[int, Done]
