@@ -38,12 +38,14 @@ class Confirmation:
 
     cell          whose `chosen` is the trial that was chosen before
     runner_up     the candidate that came second; None where there was none
+    raced_after   after how many replicates a race had left it behind; None where none did
     test          its test results; None where it has none
     comparisons   the winner minus the runner-up in every headline metric, where both have results
     """
 
     cell: Cell
     runner_up: TrialRecord | None
+    raced_after: int | None
     test: TestRecord | None
     comparisons: tuple[Comparison, ...]
 
@@ -95,6 +97,7 @@ def confirmations(
     if records.confirms is None:
         return ()
     second = {choice.winner: choice.runner_up for choice in records.confirms.cells}
+    raced = {choice.winner: choice.raced_after for choice in records.confirms.cells}
     by_id = {trial.trial_id: trial for trial in records.trials}
     pairs = []
     for cell in cells:
@@ -111,7 +114,7 @@ def confirmations(
         comparisons: tuple[Comparison, ...] = ()
         if test is not None and cell.test is not None:
             comparisons = compare(test, cell.test, metrics[cell.block], resampled)
-        found.append(Confirmation(cell, runner_up, test, comparisons))
+        found.append(Confirmation(cell, runner_up, raced.get(cell.chosen_id), test, comparisons))
     return tuple(found)
 
 
@@ -125,7 +128,7 @@ def confirmed_facts(manifest: SweepManifest, found: Sequence[Confirmation]) -> l
 
 
 def confirmed_notes(found: Sequence[Confirmation]) -> list[str]:
-    """Where the runner-up leads now: a line each, and how many these are."""
+    """Where the runner-up leads now, and where a race had left it behind: a line each."""
     notes = []
     compared = [one for one in found if not any(map(math.isnan, one.values))]
     leads = [one for one in compared if one.runner_up_leads]
@@ -137,6 +140,12 @@ def confirmed_notes(found: Sequence[Confirmation]) -> list[str]:
             f"{one.cell.block}, {one.cell.row}: the runner-up leads now, validation {metric.words} "
             f"{runner_up:.6g} against {winner:.6g}; the choice stands."
         )
+    for one in found:
+        if one.raced_after is not None:
+            notes.append(
+                f"{one.cell.block}, {one.cell.row}: a race had left the runner-up behind after "
+                f"{count(one.raced_after, 'replicate')}; it came second by these alone."
+            )
     return notes
 
 
@@ -148,6 +157,7 @@ def confirmed_frame(found: Sequence[Confirmation]) -> pd.DataFrame:
     complete               whether both have every replicate
     winner                 the trial that was chosen before
     runner_up              the one that came second; empty where there was none, as all that follows
+    raced_after            after how many replicates a race had left it behind; empty where none did
     val_winner             what the rule goes by, of the winner, on validation
     val_runner_up          of the runner-up
     runner_up_leads        whether the rule would now choose the other one
@@ -179,6 +189,7 @@ _COLUMNS = (
     "complete",
     "winner",
     "runner_up",
+    "raced_after",
     "val_winner",
     "val_runner_up",
     "runner_up_leads",
@@ -205,6 +216,7 @@ def _row(one: Confirmation) -> dict[str, Any]:
         "complete": cell.comparable and (other is None or other.complete),
         "winner": cell.chosen_id,
         "runner_up": "" if other is None else other.trial_id,
+        "raced_after": pd.NA if one.raced_after is None else one.raced_after,
         "val_winner": winner,
         "val_runner_up": runner_up,
         "runner_up_leads": one.runner_up_leads,

@@ -249,6 +249,12 @@ class TrialRecord:
         return any(one.raced_after is not None and one.pruned_by == by for one in self.missing)
 
     @property
+    def raced_after(self) -> int | None:
+        """After how many replicates a race left the trial behind; None where none did."""
+        found = [one.raced_after for one in self.missing if one.raced_after is not None]
+        return max(found, default=None)
+
+    @property
     def final(self) -> bool:
         """True when a relaunch would add nothing: each replicate completed, diverged or was pruned."""
         return not self.standing.missing

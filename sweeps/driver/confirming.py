@@ -23,7 +23,8 @@ class Confirming:
     """A sweep that confirms choices, and what is to be said of it before it runs.
 
     manifest   its trials on fresh seeds
-    lines      cells that are left out, and those of which the sweep would now choose otherwise
+    lines      cells that are left out, those of which a race left the runner-up behind, and those of which
+               the sweep would now choose otherwise
     """
 
     manifest: SweepManifest
@@ -82,7 +83,10 @@ def _stored(store: Store, name: str, confirmed: str) -> SweepManifest | None:
 
 
 def _choices(cells: Iterable[Cell]) -> tuple[list[ConfirmedChoice], list[str]]:
-    """Winner and runner-up of each cell whose choice is final, and a line for each of the others."""
+    """Winner and runner-up of each cell whose choice is final.
+
+    And a line for each of the others, and for each of which the runner-up was left behind in a race.
+    """
     choices, lines = [], []
     for cell in cells:
         where = f"{cell.block}, {cell.row}"
@@ -94,7 +98,15 @@ def _choices(cells: Iterable[Cell]) -> tuple[list[ConfirmedChoice], list[str]]:
             records = [record for record in map(cell.judged_by, cell.candidates) if record is not None]
             order = [record.trial_id for record in ranked(records, cell.rule)]
             runner_up = order[1] if len(order) > 1 else None
-            choices.append(ConfirmedChoice(winner=order[0], runner_up=runner_up))
+            raced = None
+            if runner_up is not None:
+                raced = next(one for one in cell.candidates if one.trial_id == runner_up).raced_after
+            if raced is not None:
+                lines.append(
+                    f"{where}: the runner-up was left behind in a race after {count(raced, 'replicate')}: it "
+                    "came second by these alone"
+                )
+            choices.append(ConfirmedChoice(winner=order[0], runner_up=runner_up, raced_after=raced))
     return choices, lines
 
 

@@ -11,6 +11,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 from typer.testing import Result
 
+from analysis.confirmed import confirmed_frame
 from analysis.tables import make_tables
 from search_spaces.config import Bce, ConstraintConfig, SymmetricMargin, TrialConfig
 from search_spaces.errors import InputError
@@ -87,6 +88,33 @@ def test_seeds_meet_none_of_a_trial_of_the_sweep_wanted_or_stored(chosen: SweepB
 
 def replace_seeds(config: TrialConfig, seeds: tuple[int, ...]) -> TrialConfig:
     return config.model_copy(update={"seeds": seeds})
+
+
+def test_a_runner_up_that_a_race_left_behind_is_told_so(builder: SweepBuilder) -> None:
+    """By the command and the table; and fresh seeds are none that the race pruned."""
+    seeds = (1, 2, 3, FRESH[0])
+    builder.complete(trial(SymmetricMargin(margin=0.5), seeds=seeds), "winner", 1.3, 1.0)
+    raced = builder.add(trial(SymmetricMargin(margin=1.0), seeds=seeds))
+    for seed in seeds[:3]:
+        builder.replicate(raced, seed, score_table("raced", seed, {"val": 1.0, "test": 1.0}))
+    facts = {"pruned_by": "val/auroc", "raced_after": 3}
+    builder.replicate(raced, FRESH[0], None, state="pruned", reason="race: behind", **facts)
+    found = confirming(builder.store, builder.manifest("study"))
+    (line,) = found.lines
+    assert line.endswith(
+        "the runner-up was left behind in a race after 3 replicates: it came second by these alone"
+    )
+    assert {config.seeds for config in found.manifest.trials} == {tuple(seed + 1 for seed in FRESH)}
+    train(builder, found.manifest, {})
+    builder.store.write_sweep(found.manifest)
+    stored = builder.store.read_sweep("study-confirm")
+    made = make_tables(builder.store, stored, draws=0)
+    (confirmation,) = made.confirmed
+    assert confirmation.runner_up is not None
+    assert (confirmation.runner_up.trial_id, confirmation.raced_after) == (raced.trial_id, 3)
+    notes = [fact for fact in made.document.facts if "a race had left the runner-up behind" in fact]
+    assert len(notes) == 1
+    assert set(confirmed_frame(made.confirmed)["raced_after"]) == {3}
 
 
 def test_the_choice_stands_where_the_runner_up_now_leads(chosen: SweepBuilder) -> None:

@@ -36,10 +36,14 @@ _REASON_LENGTH = 300
 
 
 class ConfirmedChoice(Frozen):
-    """The trial that a cell chose, and the one that came second; None where there was no second."""
+    """The trial that a cell chose, and the one that came second; None where there was no second.
+
+    raced_after   after how many replicates a race left the second behind; None where none did
+    """
 
     winner: str
     runner_up: str | None = None
+    raced_after: int | None = None
 
 
 class Confirms(Frozen):
