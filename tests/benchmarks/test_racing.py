@@ -13,7 +13,7 @@ from tests.analysis.stored_sweep import ALM, SweepBuilder, score_table, trial
 from trainer.metrics.binary import auroc
 
 # By the margin of each candidate of one cell: how far apart its classes are.
-SHIFTS = {0.5: 3.5, 1.0: 1.0, 2.0: 0.5, 4.0: 0.2}
+SHIFTS = {0.5: 3.5, 1.0: 0.4, 2.0: 0.2, 4.0: 0.1}
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ once can make it tell anything that no marker tells.
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -42,8 +41,8 @@ class Joined:
         self._storage = storage
         self._replicates = replicates
         self._index = index
+        # Threads add to it, each at one stroke; a lock would keep stores from being pickled.
         self._missed: set[str] = set()
-        self._lock = threading.Lock()
 
     def write(self, trial_id: str) -> None:
         """Join the completed replicates of a trial in one object, which takes an earlier one's place.
@@ -88,8 +87,7 @@ class Joined:
             log.info("%s; the single files are read", error)
             told = None
         if told is None:
-            with self._lock:
-                self._missed.add(trial_id)
+            self._missed.add(trial_id)
         return told
 
     def read_entry(self, entry: IndexEntry) -> tuple[JoinedObject, dict[int, Done]] | None:
@@ -112,9 +110,8 @@ class Joined:
 
         Nothing is lost where it cannot be: after the first object that cannot be written none is tried.
         """
-        with self._lock:
-            missed = sorted(self._missed & set(trial_ids))
-            self._missed -= set(missed)
+        missed = sorted(self._missed.intersection(trial_ids))
+        self._missed.difference_update(missed)
         for trial_id in missed:
             try:
                 self._write(trial_id, Retry(tries=1, seconds=0.0))
