@@ -127,7 +127,7 @@ def test_trials_that_fall_behind_are_pruned_and_stay_so(almsweep: Cli, tmp_path:
             assert told <= curves
             assert "val/fpr_at_tpr_98" not in curves
     table = (output / "tables" / "rates" / "best.csv").read_text()
-    assert ",auc,fpr_at_tpr_99.5,fpr_at_tpr_90,auc_low," in table
+    assert ",auc,fpr_at_tpr_99.5,fpr_at_tpr_90,partial_auc_tpr_90," in table
     assert f",{5 - len(pruned)},5," in table, "pruned trials count among the candidates, not as complete"
     for record in load_sweep(store, store.read_sweep("rates")).trials:
         assert (record.validation is None) == (record.trial_id in pruned)
