@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from analysis.cells import Cell
 from analysis.load import SweepRecords, read_test
@@ -88,8 +89,12 @@ class BesideAuthors:
         return self.cell.chosen is not None and not self.differs
 
 
+@cache
 def authors_choices() -> dict[tuple[str, str, bool], AuthorsChoice]:
-    """All 68, by block (`search_spaces.labels.block_key`), the row's loss, and whether with constraint."""
+    """All 68, by block (`search_spaces.labels.block_key`), the row's loss, and whether with constraint.
+
+    The same for every caller, not to be changed.
+    """
     found = {}
     for (dataset, ratio), rows in SELECTED.items():
         block = block_key(TASKS[dataset].with_ratio(float(ratio)))

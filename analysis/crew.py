@@ -87,6 +87,10 @@ class Crew:
             self._idle.put(member)
 
 
+# Nobody beside this process.
+ALONE = Crew(0)
+
+
 def _answers(
     pool: ThreadPoolExecutor, asked: Sequence[tuple[Callable[[], T], Future[tuple[bool, Any]]]]
 ) -> Iterator[T]:

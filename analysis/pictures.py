@@ -35,7 +35,7 @@ from analysis.cells import Cell
 from analysis.class_counts import class_counts
 from analysis.co_occurrence import co_occurrence_frame, co_occurrences
 from analysis.confusion import called, confusions
-from analysis.crew import Crew
+from analysis.crew import ALONE, Crew
 from analysis.figure_files import delete_figures
 from analysis.importance import importance_frame
 from analysis.label_curves import cells_of_label_sets, precision_recall_frame
@@ -74,7 +74,7 @@ def write_figures(
     below: Path | None = None,
     *,
     log_fpr: bool = False,
-    crew: Crew | None = None,
+    crew: Crew = ALONE,
 ) -> tuple[Path, ...]:
     """Write the figures of a sweep's tables; returns the files' paths.
 
@@ -82,10 +82,10 @@ def write_figures(
 
     below     as `write_whole` takes it
     log_fpr   whether ROC curves have a logarithmic scale of the false positive rate
-    crew      who draws them beside this process; None is nobody
+    crew      who draws them beside this process
     """
     folder, files = Path(out_dir), []
-    for picture, drawn in drawn_pictures(pictures(tables, log_fpr=log_fpr, crew=crew), crew or Crew(0)):
+    for picture, drawn in drawn_pictures(pictures(tables, log_fpr=log_fpr, crew=crew), crew):
         contents = {"png": drawn.png, "svg": drawn.svg}
         if picture.numbers is not None:
             contents["csv"] = csv(picture.numbers).encode()
@@ -114,7 +114,7 @@ def drawn_pictures(wanted: Iterable[Picture], crew: Crew) -> Iterator[tuple[Pict
         yield picture, next(drawn) if picture.is_light else image(picture.draw)
 
 
-def pictures(tables: Tables, *, log_fpr: bool = False, crew: Crew | None = None) -> Iterator[Picture]:
+def pictures(tables: Tables, *, log_fpr: bool = False, crew: Crew = ALONE) -> Iterator[Picture]:
     """Every figure of a sweep's tables, drawn when it is asked for; options as `write_figures` takes them."""
     yield Picture("table", "The table as a picture", partial(table_figure, tables.frame, tables.columns))
     yield from _effect(tables)
@@ -146,7 +146,7 @@ def _ranks(tables: Tables) -> Iterator[Picture]:
         yield Picture(f"ranks-{number}", words, figure, ranks_frame(ranks))
 
 
-def _rocs(tables: Tables, crew: Crew | None, *, log_fpr: bool) -> Iterator[Picture]:
+def _rocs(tables: Tables, crew: Crew, *, log_fpr: bool) -> Iterator[Picture]:
     """The ROC curve of each cell with a result."""
     tests = [cell.test for cell in tables.cells if cell.test is not None]
     bands = roc_bands(tests, tables.statistics.draws, crew)

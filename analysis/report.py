@@ -10,7 +10,7 @@ import json
 import re
 
 from analysis.cells import Cell
-from analysis.crew import Crew
+from analysis.crew import ALONE, Crew
 from analysis.pictures import drawn_pictures, pictures
 from analysis.render.html import Figures, Section, Shown, page
 from analysis.tables import Tables, written
@@ -39,7 +39,7 @@ _NUMBER = re.compile(r"-([0-9a-f]{16}|[0-9]+)$")
 _SOURCES = ("Block", "Row", "Trial", "Replicates", "Candidates", "Decided by", "Data", "Commits")
 
 
-def report(tables: Tables, sweep: str, *, log_fpr: bool = False, crew: Crew | None = None) -> str:
+def report(tables: Tables, sweep: str, *, log_fpr: bool = False, crew: Crew = ALONE) -> str:
     """The report as HTML; `log_fpr` and `crew` as `analysis.pictures.write_figures` takes them."""
     sections = []
     for table in written(tables, sweep):
@@ -47,7 +47,7 @@ def report(tables: Tables, sweep: str, *, log_fpr: bool = False, crew: Crew | No
             sections.append(Section(table.name, table.document, table.name in _OPEN_TABLES))
     sources = _SOURCES, [_source(cell) for cell in tables.cells]
     provenance = json.dumps(tables.provenance, indent=1, allow_nan=False, ensure_ascii=False)
-    figures = _figures(tables, crew or Crew(0), log_fpr=log_fpr)
+    figures = _figures(tables, crew, log_fpr=log_fpr)
     return page(f"Report of the sweep {sweep}", tables.document.facts, sections, figures, sources, provenance)
 
 

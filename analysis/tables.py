@@ -47,12 +47,13 @@ from analysis.confirmed import (
     settled_rule,
 )
 from analysis.confusion import confusions
-from analysis.crew import Crew
+from analysis.crew import ALONE, Crew
+from analysis.facts import table_facts
 from analysis.frames import best_frame, chosen_settings
 from analysis.labels import label_frame
 from analysis.load import load_sweep
 from analysis.operating_frame import operating_frame
-from analysis.provenance import commits, drawn_words, provenance
+from analysis.provenance import provenance
 from analysis.rank_frame import rank_frame, rank_notes
 from analysis.render.across import across_document, ranks_document
 from analysis.render.authors import authors_document
@@ -76,8 +77,6 @@ from analysis.statistics.sweep import SweepStatistics, sweep_statistics, tests_o
 from analysis.table_columns import TableColumns, table_columns
 from search_spaces.config import Targets
 from search_spaces.errors import StoreError
-from search_spaces.rows import DEFAULT_ROWS
-from search_spaces.words import count
 from trainer.store import Store, SweepManifest
 from trainer.store.local import write_below
 
@@ -170,7 +169,7 @@ def make_tables(
     draws: int = DRAWS,
     prevalence: float | None = None,
     compare_published: bool = False,
-    crew: Crew | None = None,
+    crew: Crew = ALONE,
 ) -> Tables:
     """Read a sweep's results, choose per cell on validation, and lay out the tables; writes nothing.
 
@@ -180,7 +179,7 @@ def make_tables(
     draws        of the bootstrap; 0 for tables without intervals
     prevalence   in (0, 1): at which operating points tell precision and negative predictive value too
     compare_published   whether choices are set beside those that the paper's authors publish
-    crew         who resamples beside this process; None is nobody
+    crew         who resamples beside this process
 
     Raises InputError for an unknown rule, and where such a comparison finds no cell; StoreError for results
     that are damaged or contradict each other.
@@ -199,7 +198,7 @@ def make_tables(
     frame = best_frame(cells, columns, manifest.reading.rows, statistics)
     settings = chosen_settings(cells, manifest.reading.rows)
     ids = short_ids(config.trial_id for config in manifest.trials)
-    facts = _facts(cells, manifest, statistics)
+    facts = table_facts(cells, manifest, statistics)
     chosen_by = {}
     for cell in cells:
         if cell.rule.selects and not cell.rule.reads_test:
@@ -330,52 +329,6 @@ def short_ids(trial_ids: Iterable[str]) -> dict[str, str]:
     while len({trial_id[:digits] for trial_id in known}) < len(set(known)):
         digits += 1
     return {trial_id: trial_id[:digits] for trial_id in known}
-
-
-def _facts(cells: Sequence[Cell], manifest: SweepManifest, statistics: SweepStatistics) -> tuple[str, ...]:
-    """What holds for all tables, a line each.
-
-    How was chosen, what the constraint does over all pairs, what intervals draw, which commits trained.
-    """
-    rules = {cell.rule.name: cell.rule for cell in cells}
-    facts = [f"Selection: {rule.description} ({name})." for name, rule in rules.items()]
-    rows = manifest.reading.rows
-    if rows != DEFAULT_ROWS:
-        facts.append(f"Rows: {', '.join(rows)}.")
-    facts += _pruning_facts(cells)
-    facts += [one.words() for one in statistics.effects if not one.metric.is_of_one_class]
-    facts.append(_drawn_fact(cells, statistics))
-    facts.append(f"Commits: {', '.join(commits(cells)) or 'none'}.")
-    return tuple(facts)
-
-
-def _drawn_fact(cells: Sequence[Cell], statistics: SweepStatistics) -> str:
-    """What the intervals are made of."""
-    if not statistics.draws:
-        return "Intervals: none were made."
-    return f"Intervals: 95 %, {statistics.draws:,} draws of {drawn_words(cells)}."
-
-
-def _pruning_facts(cells: Sequence[Cell]) -> list[str]:
-    """A line for each metric, other than a rule's, by which its candidates were stopped early."""
-    stopped: dict[tuple[str, str], set[str]] = {}
-    for cell in cells:
-        for candidate in cell.candidates:
-            if candidate.was_raced(cell.rule.metric):
-                continue
-            for missing in candidate.missing:
-                if missing.pruned_by not in (None, cell.rule.objective):
-                    is_raced = missing.raced_after is not None
-                    how = "left behind in a race by" if is_raced else "stopped early by the ensemble's"
-                    by = (f"{how} {missing.pruned_by}", cell.rule.name)
-                    stopped.setdefault(by, set()).add(candidate.trial_id)
-    facts = []
-    for (how, rule), trials in sorted(stopped.items()):
-        facts.append(
-            f"{count(len(trials), 'trial')} {how}, not by what {rule} selects: one that the rule would "
-            "choose may be among them."
-        )
-    return facts
 
 
 def write_whole(path: Path, data: bytes, below: Path | None = None) -> Path:

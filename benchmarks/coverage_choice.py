@@ -149,15 +149,18 @@ def choice_table(
             file = None if kept is None else kept / name
             simulate = partial(choose, positives, candidates, scored, draws)
             made = simulated(simulate, simulations, pool, file)
-            left = np.array([one["corrected"] - one["of_epochs"] for one in made])
+            plain = np.array([one["plain"] for one in made])
+            of_epochs = np.array([one["of_epochs"] for one in made])
+            corrected = np.array([one["corrected"] for one in made])
+            left = corrected - of_epochs
             found.append(
                 Optimism(
                     positives=positives,
                     candidates=candidates,
                     scored=scored,
-                    plain=float(np.mean([one["plain"] for one in made])),
-                    of_epochs=float(np.mean([one["of_epochs"] for one in made])),
-                    corrected=float(np.mean([one["corrected"] for one in made])),
+                    plain=float(plain.mean()),
+                    of_epochs=float(of_epochs.mean()),
+                    corrected=float(corrected.mean()),
                     left=float(left.mean()),
                     error=float(left.std(ddof=1) / math.sqrt(simulations)),
                 )

@@ -59,7 +59,7 @@ FLOORS = {
         ["curves", "explain", "pictures"],
         ["tables"],
         ["numbers"],
-        ["authors_frame"],
+        ["authors_frame", "facts"],
         [
             "across_frame",
             "authors",

@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.crew import Crew, shares
+from analysis.crew import ALONE, Crew, shares
 from analysis.records import TestRecord
 from analysis.statistics.draws import example_draws
 from analysis.statistics.intervals import Values, percentile_interval
@@ -38,9 +38,7 @@ class Band:
     high: Values
 
 
-def roc_bands(
-    tests: Iterable[TestRecord], draws: int, crew: Crew | None = None
-) -> dict[str, dict[str, Band]]:
+def roc_bands(tests: Iterable[TestRecord], draws: int, crew: Crew = ALONE) -> dict[str, dict[str, Band]]:
     """Bands of the ensembles, pointwise, from the draws of the tables' intervals.
 
     By the trials' ids and the names of the columns. None of a trial whose metrics are undefined or that has
@@ -51,7 +49,7 @@ def roc_bands(
         if test.undefined is None and draws and len(test.columns) <= MOST_COLUMNS:
             key = examples_key(test.config.data, test.targets, test.groups)
             by_examples.setdefault(key, []).append(test)
-    crew, calls = crew or Crew(0), []
+    calls = []
     for key, alike in by_examples.items():
         for share in shares(alike, crew.size):
             calls.append(partial(_of_examples, [test.for_the_crew() for test in share], draws, key))

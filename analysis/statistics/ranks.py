@@ -122,13 +122,15 @@ def _ranks(metric: Metric, cells: Sequence[Cell]) -> Ranks:
     for row in rows:
         lacking = tuple(block for block in blocks if row not in gains[block])
         told.append(ranked.get(row, RankedRow(row, math.nan, {}, lacking)))
+    of_blocks = dict.fromkeys(data_sets[block] for block in blocks)
+    without = [block for block in empty if block not in unresolved]
     ranks = Ranks(
         metric=metric,
         rows=tuple(told),
         blocks=tuple(blocks),
-        data_sets=tuple(dict.fromkeys(data_sets[block] for block in blocks)),
+        data_sets=tuple(of_blocks),
         unresolved=tuple(block for block in empty if block in unresolved),
-        without=tuple(block for block in empty if block not in unresolved),
+        without=tuple(without),
     )
     return _tested(ranks)
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.crew import Crew, shares
+from analysis.crew import ALONE, Crew, shares
 from analysis.records import TestRecord
 from analysis.statistics.draws import DRAWS, example_draws, seed_draws
 from analysis.statistics.intervals import (
@@ -101,20 +101,20 @@ def joined(parts: Iterable[Mapping[str, Resampled]]) -> dict[str, Resampled]:
 
 
 def resampling(
-    tests: Iterable[TestRecord], draws: int = DRAWS, crew: Crew | None = None
+    tests: Iterable[TestRecord], draws: int = DRAWS, crew: Crew = ALONE
 ) -> Iterator[Mapping[str, Resampled]]:
     """What every trial's metrics are over `draws` draws of its test examples; by the trials' ids, in parts.
 
     Trials that were tested on the same examples meet the same draws, whatever their block. A trial whose
-    metrics are undefined has none. With 0 draws nobody has. A crew shares the
-    work, and begins with it before this returns.
+    metrics are undefined has none. With 0 draws nobody has. A crew shares the work, and begins with it
+    before this returns.
     """
     by_examples: dict[str, list[TestRecord]] = {}
     for test in tests:
         if test.undefined is None and draws:
             key = examples_key(test.config.data, test.targets, test.groups)
             by_examples.setdefault(key, []).append(test)
-    crew, calls = crew or Crew(0), []
+    calls = []
     for key, alike in by_examples.items():
         for share in shares(alike, crew.size):
             calls.append(partial(_resampled, [test.for_the_crew() for test in share], draws, key))

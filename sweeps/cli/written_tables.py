@@ -76,7 +76,7 @@ def write_tables_of(
             raise MixedDataError(
                 f"{error}; what is of other data than there are now is trained again by: {again}"
             ) from error
-        unwritten = _write(made, manifest.name, root, None if quick else crew, log_fpr=log_fpr)
+        unwritten = _write(made, manifest.name, root, crew, log_fpr=log_fpr, figures=not quick)
     if unwritten is None:
         _join_again(store, made)
     is_empty = all(cell.chosen is None for cell in made.cells)
@@ -119,10 +119,12 @@ def _folder(made: Tables, sweep: str) -> Path:
     return Path(sweep) / "oracle" if is_oracle else Path(sweep)
 
 
-def _write(made: Tables, sweep: str, root: Path, crew: Crew | None, *, log_fpr: bool) -> StoreError | None:
+def _write(
+    made: Tables, sweep: str, root: Path, crew: Crew, *, log_fpr: bool, figures: bool
+) -> StoreError | None:
     """Write tables and figures below an output folder; returns what kept them from it.
 
-    The crew draws; without one there are no figures, and those of an earlier table are deleted.
+    The crew draws. Without `figures` those of an earlier table are deleted.
     What the oracle chose stands in a folder below, and takes no table's place.
     """
     from analysis.figure_files import delete_figures
@@ -131,12 +133,12 @@ def _write(made: Tables, sweep: str, root: Path, crew: Crew | None, *, log_fpr: 
     folder = _folder(made, sweep)
     try:
         write_made(made, sweep, root / "tables" / folder, root)
-        if crew is None:
-            delete_figures(root / "figures" / folder, {"table.png", "table.svg"})
-        else:
+        if figures:
             from analysis.pictures import write_figures
 
             write_figures(made, root / "figures" / folder, root, log_fpr=log_fpr, crew=crew)
+        else:
+            delete_figures(root / "figures" / folder, {"table.png", "table.svg"})
     except StoreError as error:
         return error
     return None
