@@ -174,7 +174,7 @@ def _tidy_up(attempt: Attempt) -> None:
     if attempt.unasked:
         resume.write_checkpoint(attempt, resume.capture(attempt, []))
     forget = [] if attempt.unasked else [store.notes.delete_checkpoint]
-    for step in (*forget, store.notes.clear_failure, store.index.write, store.joined.write):
+    for step in (*forget, store.notes.clear_failure, store.write_copies):
         try:
             step(trial_id)
         except StoreError as error:

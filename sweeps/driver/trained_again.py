@@ -61,8 +61,7 @@ class TrainedAgain:
         for seed in self.config.seeds:
             weights = self.beside.replicates.read_file(self.again[seed], "weights")
             self.store.replicates.add_weights(self.before[seed], weights, self.again[seed].attempt)
-        self.store.index.write(self.config.trial_id)
-        self.store.joined.write(self.config.trial_id)
+        self.store.write_copies(self.config.trial_id)
 
     def _largest_difference(self, seed: int) -> float | None:
         """The largest difference of a replicate's scores, 0 where all bits agree; None of other examples."""

@@ -13,7 +13,7 @@ import logging
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import trainer.store.layout as layout
 from search_spaces.errors import DamagedError
@@ -53,6 +53,13 @@ class IndexEntry:
     def trial_id(self) -> str:
         """Whose it is."""
         return layout.trial_of(self.path)
+
+
+class Copied(NamedTuple):
+    """A trial's DONE markers by seed, and the content of the index entry that tells them."""
+
+    ended: dict[int, Done]
+    content: dict[str, Any]
 
 
 class Index:
@@ -99,25 +106,28 @@ class Index:
             log.info("%s; the markers tell", error)
             return {}
 
-    def write(self, trial_id: str) -> None:
+    def write(self, trial_id: str) -> Copied:
         """Copy the DONE markers and results of a trial into its entry, replacing an earlier one.
 
         schema       of the store's files
         trial_id     the trial
         replicates   by seed: its DONE marker, and its `result` as text
         sha256       of the rest
+
+        Returns what was copied, so that another copy need not read it again.
         """
         ended = self._replicates.ended(trial_id)
         old = self._storage.list_files(layout.index_folder(trial_id), recursive=False)
+        content = self.content(trial_id, ended)
         path = None
         if entry_name(states_of(ended)) is not None:
-            content = self.content(trial_id, ended)
             path = layout.index_entry(trial_id, f"{entry_name(states_of(ended))}.h{digest_of(content)}")
             # A copy of what lasts.
             self._storage.write_bytes(path, json.dumps(content).encode(), lasting=False)
         for other in old:
             if other != path:
                 self._storage.delete(other)
+        return Copied(ended, content)
 
     def content(self, trial_id: str, ended: Mapping[int, Done]) -> dict[str, Any]:
         """What the entry of a trial holds whose replicates ended like this, with its hash."""

@@ -16,7 +16,7 @@ from typing import Any
 
 import trainer.store.layout as layout
 from search_spaces.errors import DamagedError, StoreError
-from trainer.store.index import Index, IndexEntry
+from trainer.store.index import Copied, Index, IndexEntry
 from trainer.store.joined_object import (
     JoinedObject,
     JoinedTrial,
@@ -44,7 +44,7 @@ class Joined:
         # Threads add to it, each at one stroke; a lock would keep stores from being pickled.
         self._missed: set[str] = set()
 
-    def write(self, trial_id: str) -> None:
+    def write(self, trial_id: str, copied: Copied | None = None) -> None:
         """Join the completed replicates of a trial in one object, which takes an earlier one's place.
 
         schema       of the store's files
@@ -55,10 +55,11 @@ class Joined:
         table        bytes of the table
 
         Where there are none, or not all of the same examples in the same order, there is no object.
+        `copied` is what the index entry was just written of, where the caller has it.
 
         Raises StoreError, also where a file of a replicate is damaged.
         """
-        self._write(trial_id, None)
+        self._write(trial_id, copied, None)
 
     def open(self, trial_id: str) -> JoinedObject | None:
         """A trial's object; None where there is none, or it is damaged.
@@ -114,20 +115,23 @@ class Joined:
         self._missed.difference_update(missed)
         for trial_id in missed:
             try:
-                self._write(trial_id, Retry(tries=1, seconds=0.0))
+                self._write(trial_id, None, Retry(tries=1, seconds=0.0))
             except DamagedError as error:
                 log.info("%s: its trial's replicates are not joined", error)
             except StoreError as error:
                 log.info("replicates are not joined: %s", error)
                 return
 
-    def _write(self, trial_id: str, retry: Retry | None) -> None:
-        ended = self._replicates.ended(trial_id)
+    def _write(self, trial_id: str, copied: Copied | None, retry: Retry | None) -> None:
+        ended = self._replicates.ended(trial_id) if copied is None else copied.ended
         done = []
         for _, marker in sorted(ended.items()):
             if marker.state == "completed" and "scores" in marker.files:
                 done.append(marker)
-        content = self._content(self._index.content(trial_id, ended), done) if done else None
+        if not done:
+            return
+        index = self._index.content(trial_id, ended) if copied is None else copied.content
+        content = self._content(index, done)
         if content is not None:
             # A copy of what lasts.
             self._storage.write_bytes(layout.joined(trial_id), content, retry=retry, lasting=False)

@@ -210,6 +210,10 @@ class Store:
         self.index.drop(trial_id)
         self.replicates.forget(trial_id, seed)
 
+    def write_copies(self, trial_id: str) -> None:
+        """Copy what a trial left into its index entry and its joined object. Raises what these raise."""
+        self.joined.write(trial_id, self.index.write(trial_id))
+
     # Many trials at once: through the index where it tells, else from their markers
 
     def scan(self, wanted: Wanted | None = None) -> dict[str, TrialFiles]:
