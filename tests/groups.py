@@ -18,7 +18,8 @@ GROUPS = {
     "faults-3": "faults in the middle of a sweep: errors and memory, once and always",
     "kills": "a sweep that is killed again and again, at random moments",
     "models": "torchvision's networks in full size: their contract, and as exported models",
-    "search": "searches, kills, early stopping, packing, a growing cluster, real images",
+    "packing": "trials side by side, a growing cluster, plug-ins, real images",
+    "search": "searches and races, kills, early stopping",
     "tracking": "PostgreSQL, MLflow's server and its UI in a browser, secrets",
     "two-hosts": "ray up, ray submit and ray down over two hosts",
 }

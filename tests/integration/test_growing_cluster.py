@@ -18,7 +18,7 @@ import pytest
 from sweeps.tracking.ui import free_port
 from tests.processes import end_family, wait_until
 
-pytestmark = pytest.mark.group(name="search")
+pytestmark = pytest.mark.group(name="packing")
 
 BIN = Path(sys.executable).parent
 STORE_BYTES = 80 * 1024**2

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.group(name="search")
+pytestmark = pytest.mark.group(name="packing")
 
 SPACE = """
 name: packed

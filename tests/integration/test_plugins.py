@@ -13,7 +13,7 @@ import pytest
 from tests.integration.faults.cluster import running_cluster
 from tests.plugins import install
 
-pytestmark = pytest.mark.group(name="search")
+pytestmark = pytest.mark.group(name="packing")
 
 ROOT = Path(__file__).parents[2]
 SPACE = """

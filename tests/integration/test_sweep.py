@@ -72,7 +72,7 @@ def runs_by_trial(output: Path, name: str) -> dict[str, list[str]]:
     return found
 
 
-@pytest.mark.group(name="search")
+@pytest.mark.group(name="packing")
 def test_cifar_sweep_ends_with_its_table(almsweep: Cli, tmp_path: Path, real_data: Path) -> None:
     space, output = write(tmp_path, CIFAR), tmp_path / "output"
     ran = almsweep("run", space, "--output", output, "--data-dir", real_data)
@@ -141,7 +141,7 @@ def test_relaunching_starts_what_is_missing_and_nothing_else(almsweep: Cli, tmp_
     assert attempts(output) == after
 
 
-@pytest.mark.group(name="search")
+@pytest.mark.group(name="packing")
 def test_weights_that_were_not_kept_come_back_as_evaluate_advises(almsweep: Cli, tmp_path: Path) -> None:
     """The driver's trials on Ray give, bit for bit, the scores that were stored without Ray."""
     space, output = write(tmp_path, DIGITS), tmp_path / "output"

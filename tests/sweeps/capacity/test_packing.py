@@ -221,7 +221,7 @@ print(json.dumps([packing.concurrent, ray.get(counter.add.remote(0)), len(result
 """
 
 
-@pytest.mark.group(name="search")
+@pytest.mark.group(name="packing")
 @pytest.mark.parametrize(
     ("gpus", "memory", "needs", "expected"),
     [
