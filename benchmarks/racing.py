@@ -3,8 +3,8 @@
     almsweep run docs/spaces/racing-digits.yaml
     python -m benchmarks.racing results racing-digits [--replays 20]
 
-A replay gives the seeds another order, lets `sweeps.search.race` decide as a run would, and reads a
-replicate's stored result where the run would train it. Told, over all cells with a choice and all replays:
+A replay gives the seeds another order, lets `sweeps.search.race` decide as a run would, and reads what a
+replicate stored where the run would train it. Told, over all cells with a choice and all replays:
 
     replicates   the share of the cell's replicates that the race trains
     within       the share of replays in which the chosen trial's validation value, of the ensemble of all

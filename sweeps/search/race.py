@@ -101,7 +101,7 @@ class Race:
         self._wanted = set(wanted)
         # How many replicates of a trial this run was asked for: one that lacks them still has failed.
         self._asked: dict[str, int] = {}
-        self._examples = ValidationValues(store, reading.targets)
+        self._values = ValidationValues(store, reading.targets)
 
     def next_lap(self) -> Lap:
         """What to train next. Candidates that are left behind have been stored as such when this returns."""
@@ -176,7 +176,7 @@ class Race:
         known, values = [], []
         for trial in sound:
             done = [ended[trial.trial_id][seed] for seed in trial.seeds[:after]]
-            own = self._examples.values(trial, done, rule)
+            own = self._values.values(trial, done, rule)
             if own is not None:
                 known.append(trial)
                 values.append(own)
