@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from decimal import Context, Decimal, localcontext
 from fractions import Fraction
+from statistics import NormalDist
 
 CONTEXT = Context(prec=60, Emax=999_999_999, Emin=-999_999_999)
 STEP = Decimal("1e-20")
@@ -372,3 +373,23 @@ def percentile(values: Sequence[float], share: float) -> float:
     below = int(place)
     above = min(below + 1, len(ordered) - 1)
     return ordered[below] + (place - below) * (ordered[above] - ordered[below])
+
+
+def bca_interval(
+    draws: Sequence[float], value: float, jackknife: Sequence[Sequence[float]], level: float = 0.95
+) -> list[float]:
+    """Efron's BCa interval; `jackknife` are the values without each example, for every sample by itself."""
+    normal = NormalDist()
+    bias = normal.inv_cdf(sum((draw < value) + (draw == value) / 2 for draw in draws) / len(draws))
+    cubes = squares = 0.0
+    for values in jackknife:
+        size = len(values)
+        moved = [(size - 1) * (sum(values) / size - left) for left in values]
+        cubes += sum(u**3 for u in moved) / size**3
+        squares += sum(u**2 for u in moved) / size**2
+    acceleration = cubes / (6 * squares**1.5)
+    ends = []
+    for share in ((1 - level) / 2, (1 + level) / 2):
+        wanted = bias + normal.inv_cdf(share)
+        ends.append(percentile(draws, normal.cdf(bias + wanted / (1 - acceleration * wanted))))
+    return ends

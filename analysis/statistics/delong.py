@@ -7,9 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm, rankdata
+from scipy.stats import norm
 
 from analysis.statistics.intervals import LEVEL, UNDEFINED, Interval
+from trainer.metrics.ranking import placements
 
 Values = NDArray[np.float64]
 
@@ -33,7 +34,7 @@ def delong(
     """
     of_positives, of_negatives = [], []
     for scores in (first, second):
-        above, below = _placements(scores[positive], scores[negative])
+        above, below = placements(scores[positive], scores[negative])
         of_positives.append(above)
         of_negatives.append(below)
     difference = float(np.mean(of_positives[1]) - np.mean(of_positives[0]))
@@ -47,17 +48,6 @@ def delong(
     reach = float(norm.ppf((1 + LEVEL) / 2)) * deviation
     p_value = float(2 * norm.sf(abs(difference) / deviation))
     return Difference(difference, Interval(difference - reach, difference + reach), p_value)
-
-
-def _placements(positives: Values, negatives: Values) -> tuple[Values, Values]:
-    """Per positive the share of negatives below it; per negative the share of positives above it.
-
-    An equal score counts half.
-    """
-    together = rankdata(np.concatenate([positives, negatives]))
-    above = (together[: len(positives)] - rankdata(positives)) / len(negatives)
-    below = 1 - (together[len(positives) :] - rankdata(negatives)) / len(positives)
-    return above, below
 
 
 def _variance_of_mean(values: Values) -> float:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,8 @@ from analysis.statistics.intervals import (
     MIN_SEEDS,
     Interval,
     Values,
+    acceleration,
+    corrected_interval,
     expanded_interval,
     percentile_interval,
 )
@@ -30,6 +32,13 @@ from trainer.tasks.base import TaskArrays
 SEEDS_KEY = "replicates"
 
 
+class Skewed(NamedTuple):
+    """A metric's value on the test examples, and its acceleration (`intervals.acceleration`)."""
+
+    value: float
+    acceleration: float
+
+
 @dataclass(frozen=True, eq=False)
 class Resampled:
     """One trial's test metrics over draws of test examples.
@@ -37,14 +46,16 @@ class Resampled:
     ensemble     of the ensemble, by the metric's name [draws]
     replicates   of each replicate, headline metrics alone [replicates, draws]; of fewer than `MIN_SEEDS`
                  replicates none
+    skewed       of those of the ensemble's metrics whose draws are skewed: what their intervals correct
     """
 
     ensemble: Mapping[str, Values]
     replicates: Mapping[str, NDArray[np.float32]]
+    skewed: Mapping[str, Skewed] = field(default_factory=dict)
 
     def intervals(self) -> dict[str, Interval]:
         """Of the ensemble as the fixed classifier that it is, over test examples; by the metrics' names."""
-        return {name: percentile_interval(values) for name, values in self.ensemble.items()}
+        return {name: _interval(values, self.skewed.get(name)) for name, values in self.ensemble.items()}
 
     def mean_intervals(self) -> dict[str, Interval]:
         """Of the mean over replicates, over seeds and test examples; by the names of headline metrics."""
@@ -62,6 +73,23 @@ def mean_interval(values: NDArray[np.floating[Any]]) -> Interval:
     return expanded_interval(means, seeds)
 
 
+def skewed(
+    task: TaskArrays, targets: NDArray[Any], outputs: NDArray[Any], groups: NDArray[Any] | None
+) -> dict[str, Skewed]:
+    """Of one classifier's areas under ROC curves, by their names."""
+    found = {}
+    once = np.ones((len(targets), 1), np.int16)
+    values = task.resampled(targets, outputs, once)
+    for name, influences in task.influences(targets, outputs).items():
+        if name in values:
+            found[name] = Skewed(float(values[name][0]), acceleration(influences, groups))
+    return found
+
+
+def _interval(draws: Values, skew: Skewed | None) -> Interval:
+    return percentile_interval(draws) if skew is None else corrected_interval(draws, *skew)
+
+
 def bootstrap_intervals(
     task: TaskArrays,
     targets: NDArray[Any],
@@ -71,7 +99,7 @@ def bootstrap_intervals(
     draws: int = DRAWS,
     key: str = "",
 ) -> dict[str, Interval]:
-    """Percentile intervals of those metrics of one classifier that have one, by their names.
+    """Intervals of those metrics of one classifier that have one, by their names.
 
     targets   [N]; outputs [N] or [N, classes] (the ensemble's, for example)
     groups    [N], of which whole ones are drawn; None where there are none
@@ -84,7 +112,8 @@ def bootstrap_intervals(
     drawn: dict[str, list[Values]] = {}
     for counts in example_draws(task.strata(targets), groups, draws=draws, key=key):
         _extend(drawn, task.resampled(targets, outputs, counts))
-    return {name: percentile_interval(np.concatenate(parts)) for name, parts in drawn.items()}
+    skews = skewed(task, targets, outputs, groups)
+    return {name: _interval(np.concatenate(parts), skews.get(name)) for name, parts in drawn.items()}
 
 
 def resample(tests: Iterable[TestRecord], draws: int = DRAWS) -> dict[str, Resampled]:
@@ -156,7 +185,8 @@ def _resampled(tests: Sequence[TestRecord], draws: int, key: str) -> dict[str, R
         for name, parts in ensembles[test.trial_id].items():
             if not np.isnan(test.metrics.get(name, 0.0)):  # what the scores' loss leaves undefined
                 joined[name] = np.concatenate(parts)
-        found[test.trial_id] = Resampled(joined, _stacked(replicates[test.trial_id], joined))
+        skews = skewed(test.arrays, test.targets, test.ensemble, test.groups)
+        found[test.trial_id] = Resampled(joined, _stacked(replicates[test.trial_id], joined), skews)
     return found
 
 

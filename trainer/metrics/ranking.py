@@ -87,3 +87,36 @@ def _at_previous_end(counts: Integers, ends: NDArray[np.bool_]) -> Integers:
     previous = np.zeros_like(counts)
     np.maximum.accumulate(np.where(ends, counts, 0)[:, :-1], axis=1, out=previous[:, 1:])
     return previous
+
+
+def placements(positives: Floats, negatives: Floats) -> tuple[Floats, Floats]:
+    """Per positive the share of negatives below it; per negative the share of positives above it.
+
+    Scores [P] and [N], none of them NaN; an equal score counts half. Either mean is the AUROC.
+    """
+    rising, falling = np.sort(negatives), np.sort(-positives)
+    below = np.searchsorted(rising, positives, side="left") + np.searchsorted(rising, positives, side="right")
+    above = np.searchsorted(falling, -negatives, side="left") + np.searchsorted(
+        falling, -negatives, side="right"
+    )
+    return below / (2 * len(negatives)), above / (2 * len(positives))
+
+
+def auroc_influences(scores: Floats, positive: NDArray[np.bool_], negative: NDArray[np.bool_]) -> Floats:
+    """How far each example moves the AUROC, [N]: its empirical influence, by the size of its class.
+
+    A positive above more negatives than positives are on average moves it up; so does a negative below more
+    positives. Their sum over a class is 0. What is neither class moves nothing.
+
+    scores   [N], none of them NaN
+
+    NaN where a class is missing.
+    """
+    found = np.zeros(len(scores))
+    if not positive.any() or not negative.any():
+        return np.full(len(scores), np.nan)
+    for members, placed in zip(
+        (positive, negative), placements(scores[positive], scores[negative]), strict=True
+    ):
+        found[members] = (placed - placed.mean()) / len(placed)
+    return found

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from search_spaces.config import DEFAULT_TARGETS, Metric, Targets, Task
 from search_spaces.config.metrics import Role, fpr_at_tpr
 from trainer.metrics.partial import resampled_partial_areas
-from trainer.metrics.ranking import Floats
+from trainer.metrics.ranking import Floats, auroc_influences
 from trainer.metrics.resampled import Counts, ranking_metrics
 from trainer.metrics.resolution import positives_to_resolve
 from trainer.metrics.thresholds import LabelThreshold, ThresholdRule
@@ -191,6 +191,17 @@ class TaskArrays(ABC):
 
         def measured(column: Column) -> dict[str, Floats]:
             return ranking_metrics(column.scores[0], column.positive, column.negative, counts, rates)
+
+        return self._of_columns(self.columns(targets, outputs), measured)
+
+    def influences(self, targets: NDArray[Any], outputs: NDArray[Any]) -> dict[str, Floats]:
+        """How far each example moves the areas under ROC curves of one row of outputs: [N] for each name.
+
+        See `trainer.metrics.ranking.auroc_influences`.
+        """
+
+        def measured(column: Column) -> dict[str, Floats]:
+            return {"auroc": auroc_influences(column.scores[0], column.positive, column.negative)}
 
         return self._of_columns(self.columns(targets, outputs), measured)
 

@@ -14,7 +14,7 @@ from search_spaces.errors import DataError, InputError
 from trainer.metrics import binary as ranking
 from trainer.metrics import multilabel as metrics
 from trainer.metrics.calibration import logit_calibration_error
-from trainer.metrics.ranking import Floats
+from trainer.metrics.ranking import Floats, auroc_influences
 from trainer.metrics.resampled import Counts, ranking_metrics
 from trainer.metrics.thresholds import LabelThreshold, ThresholdRule, label_thresholds
 from trainer.tasks.base import Column, TaskArrays
@@ -240,6 +240,15 @@ class MultiLabelArrays(TaskArrays):
         for name, value in metrics.shares(metrics.Decided(*summed)).items():
             found[f"micro_{name}"] = value
         return found
+
+    def influences(self, targets: NDArray[Any], outputs: NDArray[Any]) -> dict[str, Floats]:
+        """See `TaskArrays`; of each label, and of their mean."""
+        sets, logits = self._checked(targets, outputs)
+        found = {}
+        for place, name in enumerate(self.names_of_labels):
+            has = sets[:, place]
+            found[f"auroc/{name}"] = auroc_influences(logits[0, :, place], has, ~has)
+        return found | {"macro_auroc": np.mean(list(found.values()), axis=0)}
 
     def undefined_reason(self, targets: ArrayLike, outputs: ArrayLike) -> str | None:
         """Why metrics are NaN: a label that no example has, or every one; a logit that is NaN."""

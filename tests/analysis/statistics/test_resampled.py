@@ -7,11 +7,14 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+from scipy.stats import bootstrap
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from analysis.statistics.draws import example_draws, seed_draws
 from analysis.statistics.intervals import (
     Interval,
+    acceleration,
     expanded_interval,
     outer_share,
     percentile_interval,
@@ -23,6 +26,7 @@ from tests import reference
 from tests.analysis.statistics.test_comparison import area, made_record
 from tests.analysis.stored_sweep import CIFAR, LONG_TAIL, trial
 from trainer.metrics import binary as metrics
+from trainer.metrics.ranking import auroc_influences
 from trainer.tasks.base import task_arrays
 
 BINARY = task_arrays(CIFAR, DEFAULT_TARGETS)
@@ -150,9 +154,47 @@ def test_intervals_of_an_ensemble_are_those_of_a_slow_loop() -> None:
         areas.append(roc_auc_score(y, s))
         fprs, tprs, _ = roc_curve(y, s, drop_intermediate=False)
         rates.append(min(fprs[tprs >= 0.9]))
-    for name, values in (("auroc", areas), ("fpr_at_tpr_90", rates)):
-        expected = [reference.percentile(values, share) for share in (0.025, 0.975)]
-        assert list(found[name]) == pytest.approx(expected, abs=1e-12)
+    expected = [reference.percentile(rates, share) for share in (0.025, 0.975)]
+    assert list(found["fpr_at_tpr_90"]) == pytest.approx(expected, abs=1e-12)
+    value, jackknife = roc_auc_score(targets, scores), []
+    for stratum in strata:
+        left = [np.delete(np.arange(88), example) for example in stratum]
+        jackknife.append([roc_auc_score(targets[kept], scores[kept]) for kept in left])
+    expected = reference.bca_interval(areas, float(value), jackknife)
+    assert list(found["auroc"]) == pytest.approx(expected, abs=1e-12)
+
+
+def test_intervals_of_an_area_are_those_of_scipy() -> None:
+    """Its BCa of two samples, of other draws: so many that the ends agree closely."""
+    generator = np.random.default_rng(1)
+    positives, negatives = generator.normal(size=20) + 2, generator.normal(size=35)
+    targets = np.repeat([1, 0], [20, 35])
+    found = intervals(targets.tolist(), [*positives, *negatives], draws=20_000)["auroc"]
+
+    def areas(above: NDArray[np.float64], below: NDArray[np.float64], axis: int = -1) -> NDArray[np.float64]:
+        above, below = np.moveaxis(above, axis, -1), np.moveaxis(below, axis, -1)
+        return np.mean(above[..., :, None] > below[..., None, :], axis=(-2, -1))
+
+    expected = bootstrap(
+        (positives, negatives), areas, method="BCa", n_resamples=20_000, batch=1000, rng=generator
+    ).confidence_interval
+    assert list(found) == pytest.approx(list(expected), abs=0.003)
+    plain = bootstrap(
+        (positives, negatives), areas, method="percentile", n_resamples=20_000, batch=1000, rng=generator
+    ).confidence_interval
+    assert plain.low > found.low + 0.02, "a test that the percentile interval fails"
+
+
+def test_whole_groups_move_an_area() -> None:
+    """The acceleration of examples that stand twice, as a group each, is that of the single ones."""
+    generator = np.random.default_rng(2)
+    scores = generator.normal(size=60)
+    positive = np.arange(60) < 20
+    alone = acceleration(auroc_influences(scores + positive, positive, ~positive))
+    twice = auroc_influences(np.tile(scores + positive, 2), np.tile(positive, 2), ~np.tile(positive, 2))
+    assert acceleration(twice, np.tile(np.arange(60), 2)) == pytest.approx(alone)
+    assert acceleration(twice) != pytest.approx(alone, rel=0.1)
+    assert acceleration(np.zeros(5)) == 0
 
 
 def test_the_interval_of_a_mean_over_seeds_is_that_of_a_slow_loop() -> None:
