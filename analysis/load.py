@@ -7,10 +7,11 @@ their example ids and let go; `read_test` reads them again for the trials that w
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -33,8 +34,15 @@ from search_spaces.errors import DamagedError, MixedDataError, StoreError
 from search_spaces.labels import block_key
 from search_spaces.reading import Reading
 from trainer.store import Confirms, Damage, Done, Store, SweepManifest, wanted_seeds
+from trainer.store.index import IndexEntry
+from trainer.store.joined_object import JoinedObject
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 _MOST_NAMES = 5
+# Joined objects that wait to be computed with.
+_AHEAD = 32
 # In a replicate's epoch records (`trainer.replicate.EpochRecord`).
 _CRITICAL_BATCHES = "train/critical_batches"
 
@@ -58,7 +66,7 @@ class SweepRecords:
 def load_sweep(
     store: Store, manifest: SweepManifest, more: Targets | None = None, *, workers: int = 16
 ) -> SweepRecords:
-    """Read a sweep's stored results, `workers` trials at a time.
+    """Read a sweep's stored results, `workers` objects or trials at a time.
 
     `more` are rates at which metrics are wanted besides the sweep's own. Only replicates that completed and
     that the manifest wants count as found; one of which a file is damaged is missing, and says so. Raises
@@ -86,26 +94,39 @@ def _loaded(
 ) -> list[LoadedTrial]:
     """These trials, in their order: each by its joined object, or else by what else there is of it."""
     wanted, found = wanted_seeds(trials), dict[str, LoadedTrial]()
-    entries = store.index.entries(wanted)
+    entries, rest = store.index.entries(wanted), {}
 
-    def at_once(place: tuple[str, TrialConfig]) -> LoadedTrial | None:
-        trial_id, config = place
+    def opened(trial_id: str) -> tuple[IndexEntry, JoinedObject] | None:
         entry = entries.get(trial_id)
-        return None if entry is None else reader.read_at_once(config, entry)
+        one = None if entry is None else store.joined.open_entry(entry)
+        return None if entry is None or one is None else (entry, one)
 
-    rest = {}
-    places = list(zip(wanted, trials, strict=True))
-    for (trial_id, config), one in zip(places, pool.map(at_once, places), strict=True):
-        if one is None:
+    # Threads wait for the store side by side. What is read is computed with here: many threads that compute
+    # take twice as long, as they wait for each other.
+    for (trial_id, both), config in zip(_ahead(pool, opened, wanted), trials, strict=True):
+        loaded = None if both is None else reader.read_joined(config, *both)
+        if loaded is None:
             rest[trial_id] = config
         else:
-            found[trial_id] = one
+            found[trial_id] = loaded
     if rest:
         damage: Damage = {}
         done = store.all_replicates({trial_id: wanted[trial_id] for trial_id in rest}, damage)
         others = pool.map(lambda each: reader.read(each[1], done.get(each[0], {}), damage), rest.items())
         found.update(zip(rest, others, strict=True))
     return [found[trial_id] for trial_id in wanted]
+
+
+def _ahead(pool: ThreadPoolExecutor, function: Callable[[K], V], keys: Iterable[K]) -> Iterator[tuple[K, V]]:
+    """Each key and what the function gives for it, in their order; a few are asked for early."""
+    asked: deque[tuple[K, Future[V]]] = deque()
+    for key in keys:
+        asked.append((key, pool.submit(function, key)))
+        if len(asked) > _AHEAD:
+            first, answer = asked.popleft()
+            yield first, answer.result()
+    for key, answer in asked:
+        yield key, answer.result()
 
 
 def load_trial(

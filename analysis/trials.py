@@ -69,15 +69,14 @@ class TrialReader:
         found = find_results(self._store, config, done, told_markers(self._store, damage, config))
         return self._loaded(found, None)
 
-    def read_at_once(self, config: TrialConfig, entry: IndexEntry) -> LoadedTrial | None:
+    def read_joined(self, config: TrialConfig, entry: IndexEntry, opened: JoinedObject) -> LoadedTrial | None:
         """A trial by its joined object alone; None where that does not tell what its index entry tells.
 
         Raises StoreError for a result that does not tell its data.
         """
-        both = self._store.joined.read_entry(entry)
-        if both is None:
+        done = self._store.joined.markers(entry, opened)
+        if done is None:
             return None
-        opened, done = both
         return self._loaded(find_results(self._store, config, done, {}), opened)
 
     def _loaded(self, found: Found, opened: JoinedObject | None) -> LoadedTrial:

@@ -91,20 +91,20 @@ class Joined:
             self._missed.add(trial_id)
         return told
 
-    def read_entry(self, entry: IndexEntry) -> tuple[JoinedObject, dict[int, Done]] | None:
-        """A trial's object, and its markers by seed, where it tells what this index entry tells; else None.
+    def open_entry(self, entry: IndexEntry) -> JoinedObject | None:
+        """The object of this index entry's trial; None where there is none that could tell the same.
 
         Raises StoreError when the store cannot be read.
         """
-        found = None if entry.digest is None else self.open(entry.trial_id)
+        return None if entry.digest is None else self.open(entry.trial_id)
+
+    def markers(self, entry: IndexEntry, found: JoinedObject) -> dict[int, Done] | None:
+        """The markers of an object's trial by seed, where it tells what this index entry tells; else None."""
         try:
-            markers = None if found is None else found.markers(entry)
+            return found.markers(entry)
         except DamagedError as error:
             log.info("%s; the index tells", error)
             return None
-        if found is None or markers is None:
-            return None
-        return found, markers
 
     def write_missed(self, trial_ids: Iterable[str]) -> None:
         """Write the objects that `read` missed of these trials, as far as this process may and files allow.
