@@ -41,7 +41,7 @@ def test_rules_presets_and_spaces_are_known() -> None:
     rules = first_column("rule")
     assert [ThresholdRule.of(name).name for name in rules] == rules
     assert {name for name in TASKS if f"`{name}`" in PAGE} == set(TASKS)
-    named = set(re.findall(r"almsweep run ([\w-]+)", PAGE))
+    named = set(re.findall(r"almsweep run ([\w-]+)\s", PAGE))
     assert named == {"digits-multilabel", "multilabel"} <= set(NAMED_SPACES)
 
 
