@@ -59,7 +59,7 @@ def noop_trial(params: dict[str, Any], **rest: Any) -> None:
     """`sweeps.driver.worker.train_trial`, in this process from now on without data, network and training."""
     import trainer.trial
 
-    for name, instead in {"held_setup": _setup, "Replicate": NoopReplicate, "fit": _fit}.items():
+    for name, instead in INSTEAD.items():
         setattr(trainer.trial, name, instead)
     train_trial(params, **rest)
 
@@ -104,6 +104,7 @@ class NoopReplicate:
     records: list[dict[str, float]] = field(default_factory=list)
     seconds: float = 0.0
     counts: Mapping[str, int] = field(default_factory=lambda: {"train_negatives": 100, "train_positives": 10})
+    label_pairs: None = None
 
     def train(self) -> None:
         """End at once, with made-up numbers."""
@@ -159,3 +160,7 @@ def _scores(split: Split, seed: int) -> NDArray[np.float32]:
     noise = np.random.default_rng(seed).normal(size=len(split))
     scores: NDArray[np.float32] = (split.targets.numpy() + noise).astype(np.float32)
     return scores
+
+
+# What stands for which name of `trainer.trial`.
+INSTEAD = {"held_setup": _setup, "Replicate": NoopReplicate, "fit": _fit}

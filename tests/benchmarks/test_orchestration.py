@@ -7,14 +7,20 @@ import json
 import math
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from rich.console import Console
 
 from benchmarks import overhead
+from benchmarks.noop_trial import INSTEAD, TEST, VALIDATION
 from benchmarks.orchestration import in_own_process, markdown, summarize, table
 from benchmarks.orchestration_runs import Measured, Meter, paper_trials
+from trainer.options import TrialOptions
+from trainer.store import Store
+from trainer.trial import run_trial
 
 TRIALS = 2
 WARM = overhead.WARM_TRIALS
@@ -39,6 +45,18 @@ def test_a_contestant_runs_all_trials_and_tells_mlflow(name: str, runs: dict[str
     assert (found.name, found.trials, found.logged) == (name, TRIALS, TRIALS)
     assert found.seconds > 0
     assert found.all_cpu > found.driver_cpu > 0
+
+
+def test_a_trial_without_training_is_stored_as_any_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the trial asks of a replicate, the stand-in has."""
+    for name, instead in INSTEAD.items():
+        monkeypatch.setattr(f"trainer.trial.{name}", instead)
+    store, (config,) = Store(tmp_path), paper_trials(1)
+    assert run_trial(config, store, torch.device("cpu"), TrialOptions()) == {1: "completed"}
+    (done,) = store.replicates.ended(config.trial_id).values()
+    assert store.replicates.read_scores(done).num_rows == VALIDATION + TEST
 
 
 def test_trials_are_the_papers_with_one_replicate() -> None:
