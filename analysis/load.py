@@ -34,15 +34,13 @@ from search_spaces.errors import DamagedError, MixedDataError, StoreError
 from search_spaces.labels import block_key
 from search_spaces.reading import Reading
 from trainer.store import Confirms, Damage, Done, Store, SweepManifest, wanted_seeds
-from trainer.store.index import IndexEntry
-from trainer.store.joined_object import JoinedObject
 
 K = TypeVar("K")
 V = TypeVar("V")
 
 _MOST_NAMES = 5
-# Joined objects that wait to be computed with.
-_AHEAD = 32
+# Objects or trials that are read side by side; of what is read, no more waits to be computed with.
+_AT_ONCE = 16
 # In a replicate's epoch records (`trainer.replicate.EpochRecord`).
 _CRITICAL_BATCHES = "train/critical_batches"
 
@@ -63,10 +61,8 @@ class SweepRecords:
     confirms: Confirms | None = None
 
 
-def load_sweep(
-    store: Store, manifest: SweepManifest, more: Targets | None = None, *, workers: int = 16
-) -> SweepRecords:
-    """Read a sweep's stored results, `workers` objects or trials at a time.
+def load_sweep(store: Store, manifest: SweepManifest, more: Targets | None = None) -> SweepRecords:
+    """Read a sweep's stored results.
 
     `more` are rates at which metrics are wanted besides the sweep's own. Only replicates that completed and
     that the manifest wants count as found; one of which a file is damaged is missing, and says so. Raises
@@ -82,7 +78,7 @@ def load_sweep(
     if more is not None:
         rates = rates.joined(more)
     reader = TrialReader(store, rates, trials)
-    with ThreadPoolExecutor(max_workers=workers) as pool:
+    with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
         loaded = _loaded(pool, reader, store, trials)
     _check_data_hashes(loaded)
     records = tuple(one.record for one in loaded)
@@ -94,21 +90,15 @@ def _loaded(
 ) -> list[LoadedTrial]:
     """These trials, in their order: each by its joined object, or else by what else there is of it."""
     wanted, found = wanted_seeds(trials), dict[str, LoadedTrial]()
-    entries, rest = store.index.entries(wanted), {}
-
-    def opened(trial_id: str) -> tuple[IndexEntry, JoinedObject] | None:
-        entry = entries.get(trial_id)
-        one = None if entry is None else store.joined.open_entry(entry)
-        return None if entry is None or one is None else (entry, one)
-
+    configs, entries = dict(zip(wanted, trials, strict=True)), store.index.entries(wanted)
+    indexed = [entry for entry in map(entries.get, wanted) if entry is not None]
     # Threads wait for the store side by side. What is read is computed with here: many threads that compute
     # take twice as long, as they wait for each other.
-    for (trial_id, both), config in zip(_ahead(pool, opened, wanted), trials, strict=True):
-        loaded = None if both is None else reader.read_joined(config, *both)
-        if loaded is None:
-            rest[trial_id] = config
-        else:
-            found[trial_id] = loaded
+    for entry, opened in _ahead(pool, store.joined.open_entry, indexed):
+        loaded = None if opened is None else reader.read_joined(configs[entry.trial_id], entry, opened)
+        if loaded is not None:
+            found[entry.trial_id] = loaded
+    rest = {trial_id: config for trial_id, config in configs.items() if trial_id not in found}
     if rest:
         damage: Damage = {}
         done = store.all_replicates({trial_id: wanted[trial_id] for trial_id in rest}, damage)
@@ -122,7 +112,7 @@ def _ahead(pool: ThreadPoolExecutor, function: Callable[[K], V], keys: Iterable[
     asked: deque[tuple[K, Future[V]]] = deque()
     for key in keys:
         asked.append((key, pool.submit(function, key)))
-        if len(asked) > _AHEAD:
+        if len(asked) > _AT_ONCE:
             first, answer = asked.popleft()
             yield first, answer.result()
     for key, answer in asked:

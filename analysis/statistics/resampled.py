@@ -73,11 +73,12 @@ def mean_interval(values: NDArray[np.floating[Any]]) -> Interval:
     return expanded_interval(means, seeds)
 
 
-def skewed(
+def _skews(
     task: TaskArrays, targets: NDArray[Any], outputs: NDArray[Any], groups: NDArray[Any] | None
 ) -> dict[str, Skewed]:
     """Of one classifier's areas under ROC curves, by their names."""
     found = {}
+    # Computed as the draws are: a draw that is equal is equal to the last bit.
     once = np.ones((len(targets), 1), np.int16)
     values = task.resampled(targets, outputs, once)
     for name, influences in task.influences(targets, outputs).items():
@@ -112,7 +113,7 @@ def bootstrap_intervals(
     drawn: dict[str, list[Values]] = {}
     for counts in example_draws(task.strata(targets), groups, draws=draws, key=key):
         _extend(drawn, task.resampled(targets, outputs, counts))
-    skews = skewed(task, targets, outputs, groups)
+    skews = _skews(task, targets, outputs, groups)
     return {name: _interval(np.concatenate(parts), skews.get(name)) for name, parts in drawn.items()}
 
 
@@ -185,7 +186,7 @@ def _resampled(tests: Sequence[TestRecord], draws: int, key: str) -> dict[str, R
         for name, parts in ensembles[test.trial_id].items():
             if not np.isnan(test.metrics.get(name, 0.0)):  # what the scores' loss leaves undefined
                 joined[name] = np.concatenate(parts)
-        skews = skewed(test.arrays, test.targets, test.ensemble, test.groups)
+        skews = _skews(test.arrays, test.targets, test.ensemble, test.groups)
         found[test.trial_id] = Resampled(joined, _stacked(replicates[test.trial_id], joined), skews)
     return found
 
