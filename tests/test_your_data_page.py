@@ -97,7 +97,7 @@ TOLD = {
     "manifest.yaml": [
         "images that are missing (skipped): 1",
         "label     training  validation  test",
-        "1 of them not readable",
+        "1 of them without a header that can be read",
     ],
     "npz.yaml": [
         "trained as  9 x 9, colour, 8-bit\n  duplicates",

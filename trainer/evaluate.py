@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from search_spaces.config import Task, TrialConfig
+from search_spaces.config import DEFAULT_TARGETS, Targets, Task, TrialConfig
 from search_spaces.errors import CheckpointError, InputError
 from trainer import checkpoint
 from trainer.data.augmentation import Augmenter
@@ -51,10 +51,12 @@ def evaluate(
     data: TaskData,
     device: torch.device,
     split: Literal["validation", "test"] = "test",
+    rates: Targets = DEFAULT_TARGETS,
 ) -> Evaluation:
     """Score the stored weights of a trial's completed replicates on a split of `data`.
 
     A replicate's scores are averaged over its scored epochs, as when it ended.
+    `rates` are those at which ROC curves are read.
     `data` may be another task's than the trial's, with images of the same size and channels. Images are
     normalised as in training. Raises InputError for a task of another kind, or of other classes where these
     are the network's outputs; CheckpointError when there are no weights, or when they are damaged or of
@@ -62,7 +64,7 @@ def evaluate(
     """
     _check_task(config.data, data.task)
     chosen = data.validation if split == "validation" else data.test
-    found = evaluate_images(config, store, chosen.pixels, chosen.targets.numpy(), device)
+    found = evaluate_images(config, store, chosen.pixels, chosen.targets.numpy(), device, rates)
     order = np.argsort(chosen.ids.astype(np.str_))
     groups = None if chosen.groups is None else chosen.groups[order]
     return replace(found, targets=found.targets[order], outputs=found.outputs[order], groups=groups)
@@ -74,6 +76,7 @@ def evaluate_images(
     pixels: Pixels,
     targets: NDArray[np.generic],
     device: torch.device,
+    rates: Targets = DEFAULT_TARGETS,
 ) -> Evaluation:
     """Score the stored weights likewise on any images: uint8 [N, C, H, W], targets [N] as the task has them.
 
@@ -86,7 +89,7 @@ def evaluate_images(
             f"{store.storage.path(layout.TRIALS)}, found none"
         )
     scores = {seed: replicate_outputs(config, store, done[seed], pixels, device) for seed in sorted(done)}
-    arrays, at_zero = task_arrays(config.data), config.loss.decides_at_zero
+    arrays, at_zero = task_arrays(config.data, rates), config.loss.decides_at_zero
     mean: NDArray[np.float64] = np.mean(list(scores.values()), axis=0, dtype=np.float64)
     replicates = {}
     for seed, found in scores.items():

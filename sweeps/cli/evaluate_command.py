@@ -17,7 +17,7 @@ from sweeps.cli.guard import guarded
 from sweeps.cli.one_device import Device, chosen_device
 from sweeps.cli.one_trial import one_id
 from sweeps.cli.options import DEFAULT_OUTPUT, DataDir, Download, Output, Threads, folder
-from sweeps.cli.threshold_report import print_thresholds
+from sweeps.cli.threshold_report import print_thresholds, rates_of_trial
 from sweeps.cli.trial_report import print_evaluation, say_what
 from sweeps.hints import advised
 
@@ -89,12 +89,13 @@ def evaluate(
 
     asked: Any = config.data if dataset is None else preset(dataset)["data"]
     task = load_task(asked, data_dir, download=download)
-    found = score(config, store, task, place, "test" if split == "test" else "validation")
+    rates = rates_of_trial(store, config)
+    found = score(config, store, task, place, "test" if split == "test" else "validation", rates)
     say_what(console, config)
     if dataset is None:
         _say_other_data(console, config, store, task.sha256)
-    print_evaluation(console, found, split, config)
-    print_thresholds(console, config, store, found)
+    print_evaluation(console, found, split, config, rates)
+    print_thresholds(console, config, store, found, rates)
 
 
 def _say_other_data(console: Console, config: TrialConfig, store: Store, sha256: str) -> None:
@@ -131,12 +132,13 @@ def _evaluate_folder(
         shape, limits = (own.image_shape[0], own.image_shape[1]), own.splits.limits
     read = read_other_table if config.data.has_label_sets else read_other_images
     images = read(folder, config.data, shape, classes, limits)
-    scored = evaluate_images(config, store, images.pixels, images.targets, device)
+    rates = rates_of_trial(store, config)
+    scored = evaluate_images(config, store, images.pixels, images.targets, device, rates)
     found = replace(scored, groups=images.groups)
     say_what(console, config)
     _say_classes(console, images, config)
-    print_evaluation(console, found, readable(images.part), config)
-    print_thresholds(console, config, store, found)
+    print_evaluation(console, found, readable(images.part), config, rates)
+    print_thresholds(console, config, store, found, rates)
 
 
 def _say_classes(console: Console, images: OtherImages, config: TrialConfig) -> None:

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from analysis.render.captions import needed_words
 from analysis.render.document import DOUBLE_DAGGER, MISSING
 from analysis.statistics.resampled import bootstrap_intervals, examples_key
-from search_spaces.config import DEFAULT_TARGETS, percent
+from search_spaces.config import percent
 from sweeps.cli.metric_words import header_words, interval_words
 from trainer.tasks.base import task_arrays
 
 if TYPE_CHECKING:
-    from search_spaces.config import Metric, TrialConfig
+    from search_spaces.config import Metric, Targets, TrialConfig
 
 
 class MetricRow(NamedTuple):
@@ -46,18 +46,21 @@ def metric_report(
     targets: NDArray[Any],
     outputs: NDArray[np.float64],
     groups: NDArray[np.str_] | None,
+    rates: Targets,
 ) -> MetricReport:
     """Of one classifier's outputs [N] or [N, K] of examples, whole groups of which are drawn where there are.
+
+    ROC curves are read at `rates`.
 
     A rate at a true positive rate for which there are too few positives has a mark and no interval
     (`trainer.metrics.resolution`).
     """
-    arrays = task_arrays(config.data)
+    arrays = task_arrays(config.data, rates)
     key = examples_key(config.data, targets, groups)
     intervals = bootstrap_intervals(arrays, targets, outputs, groups, key=key)
     unresolved = arrays.unresolved(targets, outputs)
     rows, notes = [], []
-    for metric in config.data.headline(DEFAULT_TARGETS):
+    for metric in config.data.headline(rates):
         ends, header = MISSING, header_words(metric)
         if metric.name in unresolved:
             header += DOUBLE_DAGGER
@@ -65,7 +68,7 @@ def metric_report(
             ends = interval_words(metric, *intervals[metric.name])
         rows.append(MetricRow(metric, header, ends))
     if any(row.header.endswith(DOUBLE_DAGGER) for row in rows):
-        notes.append(unresolved_words())
+        notes.append(unresolved_words(rates))
     drawn = "other examples of the same kind"
     if groups is not None:
         number = len(set(groups.tolist()))
@@ -73,9 +76,9 @@ def metric_report(
     return MetricReport(tuple(rows), any(row.interval != MISSING for row in rows), drawn, tuple(notes))
 
 
-def unresolved_words() -> str:
+def unresolved_words(rates: Targets) -> str:
     """What the mark of a rate means, for which there are too few positives."""
-    needed = needed_words(percent(rate) for rate in DEFAULT_TARGETS.tpr)
+    needed = needed_words(percent(rate) for rate in rates.tpr)
     return (
         f"{DOUBLE_DAGGER}: not resolved: too few positives to tell that true positive rate "
         f"from 100 % ({needed})"

@@ -13,9 +13,10 @@ from search_spaces.labels import trial_label
 from search_spaces.words import count
 from sweeps.cli.metric_report import metric_report
 from sweeps.cli.metric_words import value_words
-from sweeps.cli.threshold_report import rates_of, unresolved_lines
+from sweeps.cli.threshold_report import rates_of, rates_of_trial, unresolved_lines
 
 if TYPE_CHECKING:
+    from search_spaces.config import Targets
     from trainer.export.folder import ModelFacts
     from trainer.export.trial import Exported
 
@@ -43,7 +44,7 @@ def model_card(leaving: Exported, facts: ModelFacts, compared: str) -> str:
         [f"# Model card: {markdown_text(trial_label(leaving.config))}"],
         _what(leaving, facts),
         _data(leaving),
-        _metrics(leaving),
+        _metrics(leaving, rates_of_trial(leaving.store, leaving.config)),
         _thresholds(leaving, facts),
         _use(facts),
         _limits(leaving, facts, compared),
@@ -77,12 +78,12 @@ def _data(leaving: Exported) -> list[str]:
     ]
 
 
-def _metrics(leaving: Exported) -> list[str]:
+def _metrics(leaving: Exported, rates: Targets) -> list[str]:
     from trainer.tasks.base import task_arrays
 
     config, found = leaving.config, leaving.outputs("test")
-    arrays = task_arrays(config.data)
-    report = metric_report(config, found.targets, found.outputs, found.groups)
+    arrays = task_arrays(config.data, rates)
+    report = metric_report(config, found.targets, found.outputs, found.groups, rates)
     summary = arrays.summarize(found.targets, found.outputs, decides_at_zero=config.loss.decides_at_zero)
     rows = []
     for row in report.rows:

@@ -33,12 +33,14 @@ def rates_of_trial(store: Store, config: TrialConfig) -> Targets:
     return DEFAULT_TARGETS
 
 
-def print_thresholds(console: Console, config: TrialConfig, store: Store, found: Evaluation) -> None:
+def print_thresholds(
+    console: Console, config: TrialConfig, store: Store, found: Evaluation, rates: Targets
+) -> None:
     """The ensemble's thresholds as its validation split chose them, judged on what was evaluated."""
     from trainer.export.trial import exported
     from trainer.tasks.thresholds import judge, usual_rules
 
-    rules = usual_rules(config.data, rates_of_trial(store, config).tpr)
+    rules = usual_rules(config.data, rates.tpr)
     thresholds = exported(config, store, None).thresholds(rules)
     if thresholds.chosen:
         judged = judge(config.data, found.targets, found.outputs, thresholds.chosen)

@@ -15,7 +15,7 @@ from search_spaces.words import count
 from sweeps.cli.metric_words import header_words, value_words
 
 if TYPE_CHECKING:
-    from search_spaces.config import Metric, TrialConfig
+    from search_spaces.config import Metric, Targets, TrialConfig
     from trainer.evaluate import Evaluation
     from trainer.fit import Round
     from trainer.store import Store
@@ -75,21 +75,23 @@ def print_result(console: Console, config: TrialConfig, store: Store) -> bool:
     console.print(f"test, ensemble; replicates scored by {config.scored}:", highlight=False)
     console.print(table)
     if has_mark:
-        console.print(Text(unresolved_words()), soft_wrap=True)
+        console.print(Text(unresolved_words(DEFAULT_TARGETS)), soft_wrap=True)
     if row["note"]:
         console.print(Text(str(row["note"])), soft_wrap=True)
     return bool(row["complete"])
 
 
-def print_evaluation(console: Console, found: Evaluation, where: str, config: TrialConfig) -> None:
+def print_evaluation(
+    console: Console, found: Evaluation, where: str, config: TrialConfig, rates: Targets
+) -> None:
     """How many examples were scored, the metrics of each replicate and of all, and these metrics' intervals.
 
-    `where` says which examples.
+    `where` says which examples; `rates` are those at which they were evaluated.
     """
     from sweeps.cli.metric_report import metric_report
 
     console.print(Text(f"{where}: {count(found.examples, 'example')}, {found.classes}"), soft_wrap=True)
-    report = metric_report(config, found.targets, found.outputs, found.groups)
+    report = metric_report(config, found.targets, found.outputs, found.groups, rates)
     metrics = [row.metric for row in report.rows]
     rows = []
     for seed, values in found.replicates.items():

@@ -89,8 +89,10 @@ def _image_lines(look: Look) -> Iterator[str]:
 
 
 def _header_lines(headers: Headers) -> Iterator[str]:
-    unreadable = f", {headers.unreadable:,} of them not readable" if headers.unreadable else ""
-    yield _line("files", f"{count(headers.images, 'image')}{unreadable}")
+    words = count(headers.images, "image")
+    if headers.unreadable:
+        words += f", {headers.unreadable:,} of them without a header that can be read"
+    yield _line("files", words)
     if headers.sizes:
         areas = [size for size, _ in headers.sizes]
         least, most = min(areas, key=_area), max(areas, key=_area)

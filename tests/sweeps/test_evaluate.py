@@ -19,7 +19,8 @@ from analysis.cells import lone_cell
 from analysis.load import load_trial
 from analysis.records import ensemble_outputs
 from analysis.statistics.resampled import bootstrap_intervals, examples_key
-from search_spaces.config import DEFAULT_TARGETS, TrialConfig
+from search_spaces.config import DEFAULT_TARGETS, Targets, TrialConfig
+from search_spaces.reading import Reading
 from search_spaces.space import SearchSpace
 from tests.trainer.image_files import random_images, write_class_folders
 from trainer.data.task import load_task, read_splits
@@ -237,6 +238,31 @@ def test_data_are_called_as_the_sweep_calls_them(cli: Cli, tmp_path: Path) -> No
     done = cli("evaluate", config.trial_id, *where)
     assert done.exit_code == 0, done.output
     assert f"trial {config.trial_id}: lamps at night " in done.stdout
+
+
+def test_roc_curves_are_read_at_the_rates_of_the_sweep(
+    cli: Cli, output: Path, config: TrialConfig, tmp_path: Path
+) -> None:
+    """On the trial's own data, on others, and on the model card, as in the sweep's table."""
+    shutil.copytree(output, tmp_path / "out")
+    reading = Reading(targets=Targets(tpr=(0.85,), fpr=(0.2,)))
+    Store(tmp_path / "out").write_sweep(SweepManifest("rates", (config,), reading=reading))
+    write_split(config, tmp_path / "images", {0: "1", 1: "8"})
+    where = ("--output", tmp_path / "out")
+    done = cli("evaluate", config.trial_id, *where)
+    assert done.exit_code == 0, done.output
+    head = [line for line in done.stdout.splitlines() if "FPR@" in line]
+    assert head
+    assert all("FPR@85" in line and "FPR@98" not in line for line in head)
+    assert "tpr_85" in done.stdout
+    assert "tpr_98" not in done.stdout
+    other = cli("evaluate", config.trial_id, *where, "--data", tmp_path / "images")
+    assert row(other.stdout, "ensemble") == row(done.stdout, "ensemble")
+    made = cli("export", config.trial_id, *where, "--no-onnx", "--to", tmp_path / "model")
+    assert made.exit_code == 0, made.output
+    card = (tmp_path / "model" / "MODEL_CARD.md").read_text()
+    assert "| FPR@85 |" in card
+    assert "FPR@98" not in card
 
 
 @pytest.mark.parametrize(

@@ -235,10 +235,38 @@ def test_lists_are_read_as_the_trial_s_own(tmp_path: Path) -> None:
     table = write_table(tmp_path / "other" / "t.csv", rows)
     found = read_other_table(table, task, (3, 8), {"light": "bright"})
     assert found.targets.tolist() == [[1, 0, 0], [1, 1, 0], [0, 0, 0], [0, 0, 0]]
-    assert found.classes == {"light": "bright", "noisy": "noisy", "torn": "torn"}
+    assert found.classes == {"light": "bright", "noisy": "noisy"}, "no list has torn"
+    assert list(map(str, found.left_out)) == [
+        "labels in lists that are none of the trial's: 1, for example elsewhere"
+    ]
     assert found.groups is None
     with pytest.raises(InputError, match=r"expected a label of t\.csv, found none"):
         read_other_table(table, task, (3, 8), {"dark": "bright"})
+
+
+def test_a_misspelt_label_in_lists_is_said(cli: Cli, tmp_path: Path) -> None:
+    """Its images count as those without the label, so both names are told."""
+    rows = []
+    for row in write_images(tmp_path / "scans", ("train", "train", "val", "test")):
+        text = "|".join(name for name in LABELS if row[name] == "1")
+        rows.append({"image": row["image"], "split": row["split"], "findings": text})
+    write_table(tmp_path / "scans" / "t.csv", rows)
+    source = {"name": "manifest", "file": "scans/t.csv", "size": 8, "labels": "findings", "split": "split"}
+    data = {**SETTINGS["data"], "source": source}
+    (config,) = SearchSpace.of("one", [{**SETTINGS, "data": data, "seeds": [1]}]).trials
+    run_trial(config, Store(tmp_path / "out"), torch.device("cpu"), TrialOptions(data_dir=tmp_path))
+    misspelt = [{**row, "findings": row["findings"].replace("noisy", "noizy")} for row in rows]
+    table = write_table(tmp_path / "scans" / "other.csv", misspelt)
+    where = ("evaluate", config.trial_id, "-o", tmp_path / "out", "--data", table)
+    done = cli(*where)
+    assert done.exit_code == 0, done.output
+    assert "no label holds the trial's label noisy" in done.stdout
+    assert "left out: labels in lists that are none of the trial's: 1, for example noizy" in done.stdout
+    meant = cli(*where, "--class", "noizy=noisy")
+    assert meant.exit_code == 0, meant.output
+    assert "label noizy: the trial's label noisy" in meant.stdout
+    assert "left out" not in meant.stdout
+    assert "no label" not in meant.stdout
 
 
 def test_of_a_trial_on_arrays_columns_are_the_labels_and_their_names(cli: Cli, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 
 from search_spaces.config import ClassLabel, Groups, Manifest, Source, Task
@@ -12,6 +12,7 @@ from trainer.data.groups import hashed
 from trainer.data.other_images import OtherImages, class_named, class_names, scaled_as
 from trainer.data.sources.depth import Limits
 from trainer.data.sources.groups import GroupFinder
+from trainer.data.sources.images import LeftOut, Passed
 from trainer.data.sources.manifest import ManifestReader
 from trainer.data.sources.manifest_labels import labels_in_lists
 from trainer.data.sources.manifest_table import TABLE_ENDINGS, Table, read_tables
@@ -31,6 +32,8 @@ def read_other_table(
     Paths of images are those below the table's folder. Columns are called as those of the trial's own table,
     where it has one; else `image`, and a column per label. Images belong to groups where the trial's do, and
     this table tells them. Splits that it tells are not asked for.
+    Names in lists that are no label of the task are passed over, and told in `left_out`; a label that stands
+    in no list is not in `classes`, and no image has it.
 
     image_shape   channels and side length to which they are brought, as the trial's were
     given         which label of the task a column holds, or a name in lists; others hold the label of their
@@ -44,16 +47,17 @@ def read_other_table(
     source = _as_trained(task.source, path.name, image_shape)
     tables = read_tables(source, path.parent)
     source = source.model_copy(update={"groups": _groups(task.source.groups, source, tables)})
-    classes = _classes(source, tables, task, given)
+    known = _known(source, tables)
+    classes = _classes(source, known, task, given)
     # A label that none of these images has leaves its metrics undefined, which is said with them.
     raw = ManifestReader(source, may_lack_labels=True).read(list(classes), path.parent, download=False)
     images = raw.train
     return OtherImages(
         part=path,
-        classes=classes,
+        classes={name: label for name, label in classes.items() if name in known},
         pixels=scaled_as(images.pixels, raw.depth, limits, path),
         targets=task_arrays(task).targets(images.classes),
-        left_out=(*raw.left_out, *raw.unread),
+        left_out=(*raw.left_out, *raw.unread, *_labels_of_no_class(source, known - set(classes))),
         groups=None if images.groups is None else hashed(images.groups),
         holder="column" if source.labels is None else "label",
     )
@@ -96,10 +100,12 @@ def _groups(trained: Groups | None, source: Manifest, tables: Sequence[Table]) -
 
 
 def _classes(
-    source: Manifest, tables: Sequence[Table], task: Task, given: Mapping[str, str]
+    source: Manifest, known: Set[str], task: Task, given: Mapping[str, str]
 ) -> dict[str, ClassLabel]:
-    """The label of the task that each column holds, or each name in lists, in the task's order."""
-    known = _known(source, tables)
+    """The label of the task that each column holds, or each name in lists, in the task's order.
+
+    `known` are the names that there are; a label that stands in no list has its own.
+    """
     found: dict[ClassLabel, str] = {}
     for theirs, ours in given.items():
         where = f"--class {theirs}={ours}"
@@ -132,3 +138,12 @@ def _known(source: Manifest, tables: Sequence[Table]) -> set[str]:
     if source.labels is None:
         return {composed(name) for table in tables for name in table.columns}
     return labels_in_lists(source, tables)
+
+
+def _labels_of_no_class(source: Manifest, names: Set[str]) -> tuple[LeftOut, ...]:
+    """The names in lists that are no label of the trial; other columns may hold anything."""
+    passed = Passed()
+    if source.labels is not None:
+        for name in sorted(names):
+            passed.add("labels in lists that are none of the trial's", readable(name))
+    return passed.left_out()

@@ -167,7 +167,7 @@ def _path_below(given: str) -> str:
     has_control = any(unicodedata.category(c) == "Cc" or c in _WRITING_DIRECTION for c in given)
     if leads_away or has_control:
         raise ValueError(
-            f"expected the path of a folder below the data directory, like scans or archive/scans, "
+            f"expected a path below the data directory, like scans or archive/scans, without .., "
             f"given {given!r}"
         )
     return "/".join(parts)

@@ -72,7 +72,7 @@ def test_a_folder_is_called_as_it_is_typed(name: str) -> None:
     ],
 )
 def test_a_folder_lies_below_the_data_directory(name: str) -> None:
-    with pytest.raises(ValidationError, match="expected the path of a folder below the data directory"):
+    with pytest.raises(ValidationError, match="expected a path below the data directory"):
         ImageFolder(folder=name)
 
 

@@ -97,7 +97,7 @@ def test_damaged_images_are_named_and_those_of_one_ratio_end_with_1(cli: Cli, tm
     done = look(cli, tmp_path, SCANS)
     assert done.exit_code == 2
     assert "benign/004.png" in done.stdout
-    assert "files       80 images, 1 of them not readable" in done.stdout
+    assert "files       80 images, 1 of them without a header that can be read" in done.stdout
 
 
 def test_data_that_are_not_there_are_an_error(cli: Cli, tmp_path: Path) -> None:

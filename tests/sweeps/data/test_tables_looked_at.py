@@ -83,7 +83,7 @@ def test_images_that_are_damaged_or_missing_are_left_out_and_named(
     for told in (
         "images that are missing (skipped): 3, for example images/017.png, images/150.png, images/250.png",
         "images that could not be decoded (skipped): 3, for example images/",
-        "297 images, 3 of them not readable",
+        "297 images, 3 of them without a header that can be read",
         "none in two of them",
     ):
         assert told in done.stdout
