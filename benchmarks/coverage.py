@@ -20,6 +20,17 @@ from analysis.statistics.draws import DRAWS
 from benchmarks.coverage_choice import EPOCHS, NETWORKS, Optimism, choice_table
 from benchmarks.coverage_intervals import QUESTIONS, Coverage, coverage_table
 from benchmarks.coverage_scores import DISTANCE, METRICS, OF_SEEDS, SHARED
+from benchmarks.coverage_tasks import (
+    CLASSES,
+    DISTANCES,
+    LEAST,
+    MORE,
+    MOST,
+    PREVALENCES,
+    Covered,
+    covered_table,
+)
+from benchmarks.coverage_tasks import SEEDS as SEEDS_OF_TASKS
 from benchmarks.coverage_tests import BLOCKS, EVERY, PAIRS_OF_BLOCK, POSITIVES, Errors, error_table
 from benchmarks.report import table
 
@@ -40,12 +51,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     with ProcessPoolExecutor(options.processes) as pool:
         covered = coverage_table(options.simulations, options.draws, pool, options.kept)
+        of_tasks = covered_table(options.simulations, options.draws, pool, options.kept)
         errors = error_table(options.tables, options.draws, pool, options.kept)
         choices = choice_table(options.choices, pool, options.kept)
     parts = [
         TITLE,
         _about(options),
         _intervals(covered, options.simulations),
+        _of_tasks(of_tasks),
         _tests(errors, options.tables),
         _choices(choices, options.choices),
     ]
@@ -98,6 +111,28 @@ def _share(one: Coverage, question: str) -> str:
         return "unresolved"
     share = one.held.get(question)
     return "none" if share is None else f"{100 * share:.1f}"
+
+
+def _of_tasks(found: Sequence[Covered]) -> str:
+    rows = []
+    for one in found:
+        cells = [f"{one.truth:.3f}", f"{100 * one.ensemble:.1f}"]
+        cells.append("none" if math.isnan(one.mean) else f"{100 * one.mean:.1f}")
+        rows.append([one.kind, one.metric.words, str(one.positives), *cells])
+    header = ["task", "metric", "positives", "truth", "ensemble", "mean"]
+    shares = ", ".join(f"{100 * prevalence:g} %" for prevalence in PREVALENCES)
+    apart = " or ".join(f"{distance:g}" for distance in DISTANCES)
+    return f"""### Several classes, several labels
+
+The same of the headline metrics of other tasks, of {SEEDS_OF_TASKS} seeds each. *truth*: mean over all seeds.
+*none*: replicates have no interval of this metric.
+
+- *classes*: {CLASSES} of them, {LEAST:g} to {MOST:g} deviations apart from the others; *positives* test
+  examples of each of the last {CLASSES - CLASSES // 2}, {MORE} times as many of the first {CLASSES // 2}.
+- *labels*: images have each of {len(PREVALENCES)} labels with a prevalence of its own ({shares}),
+  and lie {apart} deviations from those without it; *positives* of the last on average, which is critical.
+
+{table(header, rows)}"""
 
 
 def _tests(found: Sequence[Errors], tables: int) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score, roc_curve
 
-from benchmarks import coverage, coverage_choice, coverage_intervals, coverage_tests
+from benchmarks import coverage, coverage_choice, coverage_intervals, coverage_tasks, coverage_tests
 from benchmarks.coverage_choice import choose
 from benchmarks.coverage_intervals import POSITIVES, SEEDS, Setting, cover
 from benchmarks.coverage_runs import simulated
@@ -23,6 +23,7 @@ from benchmarks.coverage_scores import (
     truth,
 )
 from benchmarks.coverage_tests import judge
+from trainer.tasks.base import task_arrays
 
 PAGE = Path(__file__).parents[2] / "docs" / "benchmarks-intervals.md"
 
@@ -50,6 +51,20 @@ def test_the_mean_over_seeds_is_that_of_very_many() -> None:
     for metric in METRICS:
         mean = np.mean([one[metric.name] for one in each])
         assert mean_truth(2.0)[metric.name] == pytest.approx(mean, abs=0.005)
+
+
+@pytest.mark.parametrize("kind", coverage_tasks.kinds(), ids=lambda kind: kind.name)
+@pytest.mark.parametrize(("raised", "deviation"), [(0.0, 1.0), (0.3, 0.8)])
+def test_the_truth_of_other_tasks_is_what_very_many_examples_come_to(
+    kind: coverage_tasks.Kind, raised: float, deviation: float
+) -> None:
+    generator = np.random.default_rng(0)
+    targets = kind.targets(generator, 10_000)
+    logits = kind.raised(targets, raised)
+    logits = logits + deviation * generator.normal(size=logits.shape)
+    found = task_arrays(kind.task(0), coverage_tasks.RATES).summarize(targets, logits)
+    expected = kind.truth(raised, deviation)
+    assert {name: found[name] for name in kind.metrics} == pytest.approx(expected, abs=0.008)
 
 
 def test_what_has_no_interval_is_not_counted() -> None:
@@ -98,6 +113,7 @@ def test_the_command_writes_the_page(
 ) -> None:
     monkeypatch.setattr(coverage_intervals, "POSITIVES", (50,))
     monkeypatch.setattr(coverage_choice, "SETTINGS", ((50, 3),))
+    monkeypatch.setattr(coverage_tasks, "POSITIVES", (50,))
     page = tmp_path / "page.md"
     options = ["--simulations", "2", "--tables", "2", "--choices", "2", "--draws", "60", "--processes", "1"]
     assert coverage.main([*options, "--markdown", str(page)]) == 0
@@ -110,6 +126,9 @@ def test_the_command_writes_the_page(
     assert (mean, mean_difference) == ("none", "none")
     assert 0 <= float(ensemble) <= 100
     assert told["last", "50", "3"][-1].count("±") == 1
+    for share in told["labels, 2 apart", "mean average precision", "50"][1:]:
+        assert 0 <= float(share) <= 100
+    assert told["labels, 3 apart", "AUROC of 4", "50"][2] == "none"
     assert "--simulations 2 --draws 60" in text
 
 
