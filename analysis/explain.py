@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from analysis.cells import Cell
 from analysis.records import TrialRecord, ValidationRecord, shortfall
 from analysis.select import Rule, ranked
-from analysis.statistics.intervals import Interval
+from analysis.statistics.intervals import MIN_SEEDS, Interval
 from analysis.statistics.sweep import SweepStatistics
 from analysis.table_columns import TableColumns
 from search_spaces.errors import InputError, unknown_name
@@ -55,7 +55,13 @@ def explanation(
         if math.isnan(choice.corrected):
             yield f"not corrected for the choice {told}: {choice.reason}"
         else:
-            yield f"{cell.rule.metric.words} corrected for the choice {told}: {choice.corrected:.6g}"
+            corrected = f"{choice.corrected:.6g}"
+            if choice.error:
+                corrected += f" (standard error of its draws {choice.error:.1g})"
+            yield f"{cell.rule.metric.words} corrected for the choice {told}: {corrected}"
+    if choice is not None and not math.isnan(choice.scored_last):
+        told = f"{cell.rule.metric.words} of the same configuration with scored: last"
+        yield f"{told}: {choice.scored_last:.6g}"
     yield f"chosen: trial {cell.chosen_id}, {labels.trial(cell.chosen.config)}"
     yield from _replicates(cell.chosen)
     yield from _numbers(cell, columns, statistics)
@@ -114,7 +120,12 @@ def _numbers(cell: Cell, columns: TableColumns, statistics: SweepStatistics) -> 
         unresolved = "  not resolved" if metric.name in test.unresolved else ""
         interval = statistics.interval(test.trial_id, metric.name)
         yield f"   {metric.name} = {value!r}{_ends(interval, bool(unresolved))}{unresolved}"
-    yield f"mean over replicates: {columns.steering.name} = {test.steering_mean!r}"
+    name = columns.steering.name
+    mean = statistics.means.get(test.trial_id, {}).get(name)
+    yield f"mean over replicates: {name} = {test.steering_mean!r}{_ends(mean, name in test.unresolved)}"
+    if 1 < len(test.seeds) < MIN_SEEDS:
+        each = ", ".join(map(repr, test.steering.tolist()))
+        yield f"   of each: {each}; fewer than {MIN_SEEDS} allow no interval of their mean"
 
 
 def _ends(interval: Interval | None, unresolved: bool) -> str:

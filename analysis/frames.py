@@ -9,9 +9,9 @@ from typing import Any
 import pandas as pd
 
 from analysis.cells import Cell
-from analysis.records import TrialRecord
+from analysis.records import TestRecord, TrialRecord
 from analysis.settings import read_settings, settings_text, varying_settings
-from analysis.statistics.intervals import UNDEFINED
+from analysis.statistics.intervals import MIN_SEEDS, UNDEFINED
 from analysis.statistics.optimism import Choice
 from analysis.statistics.sweep import SweepStatistics
 from analysis.table_columns import (
@@ -23,6 +23,7 @@ from analysis.table_columns import (
     UNRESOLVED,
     TableColumns,
     column_name,
+    each_column,
     interval_columns,
     mean_interval_columns,
     spread_columns,
@@ -72,6 +73,8 @@ def best_frame(
     published_source      who published it
     <steering>_mean       mean over replicates of each one's own value of what steers, on test
     <steering>_std        its deviation over replicates, ddof 0
+    <steering>_each       the value of each, by rising seed, where they are fewer than 6 and more than 1: no
+                          interval of a mean over so few can be made
     <metric>_mean_low     of headline metrics, lower end of the 95 % interval of the mean over replicates,
                           over seeds and test examples; empty with fewer than 6 replicates
     <metric>_mean_high    upper end
@@ -84,6 +87,8 @@ def best_frame(
     val_rule              its value of what the rule goes by; the same where the rule goes by what steers
     val_corrected         that value corrected for the choice among the cell's candidates
                           (`analysis.statistics.optimism`); not for the choice of each network's epoch
+    val_scored_last       of a configuration whose epochs were chosen: the rule's value of the same one with
+                          `scored: last`, where that is a candidate too
     decided_by            which of the rule's criteria decided
     trial_id              the chosen trial
     note                  why the cell is incomplete, a metric undefined, or results not to be mixed
@@ -182,7 +187,7 @@ def _test_columns(cell: Cell, columns: TableColumns, statistics: SweepStatistics
     found[UNRESOLVED] = _names(metric for metric in columns.known if metric.name in unresolved)
     found[TIED] = "; ".join(tied)
     of_mean, of_deviation = spread_columns(columns.steering)
-    found |= {of_mean: mean, of_deviation: deviation}
+    found |= {of_mean: mean, of_deviation: deviation, each_column(columns.steering): _few(test)}
     for metric in columns.headline:
         ends = UNDEFINED
         if metric.name not in unresolved:
@@ -191,10 +196,18 @@ def _test_columns(cell: Cell, columns: TableColumns, statistics: SweepStatistics
     return found
 
 
+def _few(test: TestRecord | None) -> str:
+    """What steers, of each replicate, where there are too few for an interval of their mean."""
+    if test is None or not 1 < len(test.seeds) < MIN_SEEDS:
+        return ""
+    return "; ".join(map(repr, test.steering.tolist()))
+
+
 def _choice_columns(choice: Choice | None) -> dict[str, float]:
     if choice is None:
         return dict.fromkeys(CHOICE_COLUMNS, math.nan)
-    return dict(zip(CHOICE_COLUMNS, (choice.value, choice.corrected), strict=True))
+    values = (choice.value, choice.corrected, choice.scored_last)
+    return dict(zip(CHOICE_COLUMNS, values, strict=True))
 
 
 def _names(metrics: Iterable[Metric]) -> str:

@@ -112,7 +112,8 @@ def cell_facts(
     complete         whether nothing of the cell is failed or pending
     note             why not
     mixture          in which ways its replicates were rounded differently
-    choice           the value of the rule, the same corrected for the choice (why not), among how many
+    choice           the value of the rule, the same corrected for the choice (why not), the standard error of
+                     its draws, among how many; the value with `scored: last` where that was a candidate
     decided_by       which of the rule's criteria decided
     found            replicates of the chosen trial that completed
     expected         replicates that it wants
@@ -154,7 +155,12 @@ def _choice(choice: Choice | None) -> dict[str, Any] | None:
         return None
     corrected = _number(choice.corrected)
     told: dict[str, Any] = {"candidates": choice.candidates, "value": _number(choice.value)}
-    return {**told, "corrected": corrected, **({"reason": choice.reason} if choice.reason else {})}
+    told |= {
+        "corrected": corrected,
+        "error": choice.error,
+        **({"reason": choice.reason} if choice.reason else {}),
+    }
+    return told if math.isnan(choice.scored_last) else {**told, "scored_last": choice.scored_last}
 
 
 def _data_hashes(cell: Cell) -> list[str]:

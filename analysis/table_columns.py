@@ -14,7 +14,8 @@ from search_spaces.config.metrics import auroc
 # Of more classes than these that have a metric each, none is printed; the CSV file and a figure have them.
 MOST_PRINTED = 10
 TAU, UNRESOLVED, TIED, BATCHES = "adjusted_tau", "unresolved", "tied", "critical_batches"
-CHOICE_COLUMNS = ("val_rule", "val_corrected")
+SCORED_LAST = "val_scored_last"
+CHOICE_COLUMNS = ("val_rule", "val_corrected", SCORED_LAST)
 PUBLISHED_COLUMNS = ("published_macro_f1", "published_accuracy", "published_source")
 
 
@@ -97,6 +98,11 @@ def spread_columns(metric: Metric) -> tuple[str, str]:
     """The columns of a metric's mean and deviation over replicates."""
     column = column_name(metric)
     return f"{column}_mean", f"{column}_std"
+
+
+def each_column(metric: Metric) -> str:
+    """The column of a metric's value of each of few replicates."""
+    return f"{column_name(metric)}_each"
 
 
 def _apart(metrics: Sequence[Metric]) -> tuple[list[Metric], list[Metric]]:

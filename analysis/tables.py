@@ -194,7 +194,8 @@ def make_tables(
     drawn = resampling(tests_of(cells), draws, crew)  # a crew begins with it; meanwhile:
     calibrated = {cell.chosen_id: calibrations(cell) for cell in cells if cell.chosen_id}
     points = {cell.chosen_id: operating_points(cell, shown.tpr, draws) for cell in cells}
-    statistics = sweep_statistics(cells, headline, records.rates, draws=draws, drawn=drawn)
+    printed = {block: of_block.shown for block, of_block in columns.items()}
+    statistics = sweep_statistics(cells, headline, printed, records.rates, draws=draws, drawn=drawn)
     frame = best_frame(cells, columns, manifest.reading.rows, statistics)
     settings = chosen_settings(cells, manifest.reading.rows)
     ids = short_ids(config.trial_id for config in manifest.trials)
@@ -203,7 +204,9 @@ def make_tables(
     for cell in cells:
         if cell.rule.selects and not cell.rule.reads_test:
             chosen_by[cell.block] = cell.rule.metric
-    document = best_document(manifest.name, facts, frame, columns, settings, ids, chosen_by)
+    document = best_document(
+        manifest.name, facts, frame, columns, settings, ids, chosen_by, is_drawn=draws > 0
+    )
     confirmed = confirmations(store, cells, headline, records, draws)
     beside: tuple[BesideAuthors, ...] = ()
     if compare_published:

@@ -30,18 +30,42 @@ _AT_RATE = {
 }
 
 
-def best_caption(columns: Iterable[TableColumns]) -> str:
-    """The caption of the best-configuration tables of these blocks."""
+def best_caption(
+    columns: Iterable[TableColumns],
+    *,
+    is_drawn: bool = True,
+    is_selected: bool = True,
+    tells_last: bool = False,
+) -> str:
+    """The caption of the best-configuration tables of these blocks.
+
+    is_drawn      whether test examples were drawn, for intervals
+    is_selected   whether a rule chose by validation, so that a column tells its value
+    tells_last    whether that column has values of `scored: last` too
+    """
     distinct = list(dict.fromkeys(columns))
     shown = "; or ".join(_words(one.shown) for one in distinct)
-    caption = (
-        f"Test scores averaged over replicates (the ensemble): {shown}; in brackets 95 % intervals of these "
-        "very networks, a stratified bootstrap over test examples; "
-        f"{_steering(distinct)} mean ± standard deviation (ddof 0) over replicates, in brackets the 95 % "
-        f"interval of the mean over seeds and test examples, from {MIN_SEEDS} replicates on. "
-        "Val.: what the selection rule goes by, on validation; in brackets corrected for the choice among "
-        "the candidates, not for that of each network's epoch. Candidates: complete / all."
+    of_networks = (
+        "in brackets 95 % intervals of these very networks, a stratified bootstrap over test examples"
     )
+    of_mean = "in brackets the 95 % interval of the mean over seeds and test examples"
+    corrected = "corrected for the choice among the candidates, not for that of each network's epoch"
+    caption = f"Test scores averaged over replicates (the ensemble): {shown}; "
+    if is_drawn:
+        caption += f"{of_networks}; "
+    caption += f"{_steering(distinct)} mean ± standard deviation (ddof 0) over replicates, "
+    if is_drawn:
+        caption += f"{of_mean}; "
+    caption += (
+        f"of fewer than {MIN_SEEDS}, which allow no interval of their mean, the values of each in brackets. "
+    )
+    if is_selected:
+        caption += "Val.: what the selection rule goes by, on validation"
+        in_brackets = [corrected] if is_drawn else []
+        if tells_last:
+            in_brackets.append("behind last the value of the same configuration with scored: last")
+        caption += f"; in brackets {'; '.join(in_brackets)}. " if in_brackets else ". "
+    caption += "Candidates: complete / all."
     ruled = [metric.name for one in distinct for metric in one.ruled]
     if any(name.startswith("adjusted_") for name in ruled):
         caption += f" {_ADJUSTED}"

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 MISSING = "–"
-BOLD_MEANING = (
-    "Bold: the best complete cell of a column, and those that the test examples cannot tell from it "
-    "(simultaneous 95 % intervals of the differences)."
+# What is set bold: of a table with ties, and of one for which nothing was drawn that tells them.
+BEST_OR_TIED = (
+    "the best complete cell of a column with intervals, and those that the test examples cannot tell from it "
+    "(simultaneous 95 % intervals of the differences)"
 )
+BEST_ALONE = "the best complete cell of a column; nothing was drawn that tells which others are tied with it"
 DAGGER, DOUBLE_DAGGER = "†", "‡"
 DAGGER_MEANING = "incomplete or pruned, never bold"
 
@@ -115,7 +117,7 @@ class Document:
     caption: str
     facts: tuple[str, ...]
     tables: tuple[BlockTable, ...]
-    bold_meaning: str = BOLD_MEANING
+    bold_meaning: str = BEST_OR_TIED
     kind: str = ""
 
     @property
@@ -131,4 +133,6 @@ class Document:
     @property
     def full_caption(self) -> str:
         """The caption, and what is set bold where something is."""
-        return f"{self.caption} {self.bold_meaning}" if self.has_bold and self.bold_meaning else self.caption
+        if not self.has_bold or not self.bold_meaning:
+            return self.caption
+        return f"{self.caption} Bold: {self.bold_meaning}."

@@ -14,11 +14,23 @@ from analysis.render.captions import (
     published_caption,
     unresolved_caption,
 )
-from analysis.render.document import CONFIGURATION, COUNTS, MISSING, TRIAL, BlockTable, Document, Entry, Note
+from analysis.render.document import (
+    BEST_ALONE,
+    BEST_OR_TIED,
+    CONFIGURATION,
+    COUNTS,
+    MISSING,
+    TRIAL,
+    BlockTable,
+    Document,
+    Entry,
+    Note,
+)
 from analysis.render.rows import Record, RowWriter, has_batches, is_final
 from analysis.table_columns import (
     BATCHES,
     PUBLISHED_COLUMNS,
+    SCORED_LAST,
     TableColumns,
     column_name,
     spread_columns,
@@ -39,6 +51,8 @@ def best_document(
     settings: Mapping[str, Settings],
     ids: Mapping[str, str],
     chosen_by: Mapping[str, Metric],
+    *,
+    is_drawn: bool = True,
 ) -> Document:
     """The best-configuration tables of the sweep `name`.
 
@@ -47,10 +61,18 @@ def best_document(
     settings   what may differ beside loss and constraint, by the chosen trial's id
     ids        the short form of a trial's id
     chosen_by  what the selection rule of a block goes by; nothing of blocks in which nothing is selected
+    is_drawn   whether test examples were drawn, for intervals and ties
     """
     tables = block_tables(frame, columns, settings, ids, chosen_by)
     title = f"Best configurations of the sweep {name}"
-    document = Document(name, title, best_caption(columns.values()), facts, tables)
+    caption = best_caption(
+        columns.values(),
+        is_drawn=is_drawn,
+        is_selected=bool(chosen_by),
+        tells_last=bool(frame[SCORED_LAST].notna().any()),
+    )
+    meaning = BEST_OR_TIED if is_drawn else BEST_ALONE
+    document = Document(name, title, caption, facts, tables, bold_meaning=meaning)
     if document.has_unresolved:
         document = with_words(document, unresolved_caption(columns.values()))
     if BATCHES in frame:

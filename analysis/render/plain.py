@@ -12,8 +12,6 @@ from analysis.render.escape import single_line, text_width
 from analysis.render.folding import folded
 from analysis.render.parts import parts
 
-STAR_MEANING = "* best complete cell of a column, and those that the test examples cannot tell from it"
-
 _GAP = "  "
 _LEAST = 10  # a column of text is folded to no less
 
@@ -37,8 +35,8 @@ def plain(document: Document, limit: int | None = None) -> str:
             lines += folded(dagger + note.said, limit)
         lines.append("")
     lines += folded(document.caption, limit)
-    if document.has_bold:
-        lines += folded(STAR_MEANING, limit)
+    if document.has_bold and document.bold_meaning:
+        lines += folded(f"* {document.bold_meaning}", limit)
     for fact in document.facts:
         lines += folded(fact, limit)
     return "\n".join(lines) + "\n"
@@ -121,13 +119,16 @@ def _columns(table: BlockTable) -> list[_Column]:
 
 
 def _narrowed(columns: Sequence[_Column], limit: int) -> list[_Column]:
-    """The columns with headers and texts folded: labels to a third of the line, others to what is left."""
+    """The columns with headers and texts folded: labels to a third of the line, others to what is left.
+
+    So are numbers whose details alone are longer.
+    """
     narrow: list[_Column] = []
     for number, column in enumerate(columns):
         room = limit // 3 if number == 0 else limit - narrow[0].width - len(_GAP)
         cells = column.cells
-        if column.is_text:
-            cells = [folded(text, max(room, _LEAST)) for (text,) in cells]
+        if column.is_text or column.width > room:
+            cells = [folded(text.strip(), max(room, _LEAST)) for (text,) in cells]
         within = max((text_width(line) for cell in cells for line in cell), default=0)
         (name,) = column.header
         words = [text_width(word) for word in name.split()]

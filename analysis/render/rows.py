@@ -16,6 +16,7 @@ from analysis.table_columns import (
     UNRESOLVED,
     TableColumns,
     column_name,
+    each_column,
     interval_columns,
     mean_interval_columns,
     spread_columns,
@@ -46,7 +47,7 @@ def is_final(record: Record) -> bool:
 
 
 class RowWriter:
-    """Writes the rows of one block's table; the best final value of a column is set bold."""
+    """Writes the rows of one block's table; in bold what is best, or tied with it, of what is final."""
 
     def __init__(
         self,
@@ -58,9 +59,7 @@ class RowWriter:
         self.columns, self.published, self.chosen_by = columns, published, chosen_by
         self.has_batches = has_batches(records)
         self.mean, self.deviation = spread_columns(columns.steering)
-        self.best = {self.mean: _best(records, self.mean, columns.steering)}
-        for metric in columns.shown:
-            self.best[column_name(metric)] = _best(records, column_name(metric), metric)
+        self.each = each_column(columns.steering)
 
     def row(self, record: Record) -> tuple[Entry, ...]:
         """The entries of a row, in the header's order, without its settings."""
@@ -99,39 +98,33 @@ class RowWriter:
             text += f" ± {scale * record[self.deviation]:.4f}"
         low, high = (scale * float(record[end]) for end in mean_interval_columns(self.columns.steering))
         detail = "" if math.isnan(low) else f"({low:.3f}–{high:.3f})"
+        each = [f"{scale * float(value):.3f}" for value in listed(record, self.each) if value]
+        if each:
+            detail = f"({', '.join(each)})"
         return self._number(record, self.mean, text, detail)
 
     def _number(self, record: Record, column: str, text: str, detail: str = "") -> Entry:
         value = float(record[column])
         if math.isnan(value):
             return Entry(MISSING)
-        is_best = value == self.best[column] or column in listed(record, TIED)
-        return Entry(text, bold=is_final(record) and is_best, detail=detail)
+        return Entry(text, bold=is_final(record) and column in listed(record, TIED), detail=detail)
 
 
 def _choice_entry(record: Record, metric: Metric) -> Entry:
-    """The validation value of what the rule goes by; in brackets the same without its luck."""
-    value, corrected = (metric.scale * float(record[column]) for column in CHOICE_COLUMNS)
+    """The validation value of what the rule goes by; in brackets the same without its luck, or epoch."""
+    value, corrected, last = (metric.scale * float(record[column]) for column in CHOICE_COLUMNS)
     digits = DIGITS[metric.scale][0]
     if math.isnan(value):
         return Entry(MISSING)
-    detail = "" if math.isnan(corrected) else f"({corrected:.{digits}f})"
-    return Entry(f"{value:.{digits}f}", detail=detail)
+    told = [] if math.isnan(corrected) else [f"{corrected:.{digits}f}"]
+    if not math.isnan(last):
+        told.append(f"last {last:.{digits}f}")
+    return Entry(f"{value:.{digits}f}", detail=f"({', '.join(told)})" if told else "")
 
 
 def listed(record: Record, column: str) -> list[str]:
     """The metrics' columns that a column of the frame names."""
     return str(record[column]).split("; ")
-
-
-def _best(records: Sequence[Record], column: str, metric: Metric) -> float:
-    """The best value of final rows; NaN where none says more than scores that know nothing would."""
-    values = []
-    for record in records:
-        value = float(record[column])
-        if is_final(record) and not math.isnan(value) and not metric.is_trivial(value):
-            values.append(value)
-    return max(values, key=metric.gain, default=math.nan)
 
 
 def _configuration(record: Record) -> list[Entry]:

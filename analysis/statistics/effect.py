@@ -27,6 +27,7 @@ class Effect:
     interval           its 95 % interval over test examples, pairs on the same ones drawn together
     unresolved         pairs that do not count for want of positives
     incomplete         pairs that do not count as a cell is incomplete or has pruned candidates
+    tested             whether a test was made of these pairs
     """
 
     metric: Metric
@@ -38,6 +39,7 @@ class Effect:
     interval: Interval
     unresolved: int
     incomplete: int
+    tested: bool = True
 
     def words(self) -> str:
         """The effect as one line."""
@@ -52,12 +54,17 @@ class Effect:
         way = "lower" if self.metric.better == "lower" else "higher"
         told = (
             f"{self._name}: {way} with the constraint in {self.better} of {count(self.pairs, 'pair')}, "
-            f"significantly in {self.significant}"
+            f"{self._test_words('higher' if way == 'lower' else 'lower')}"
         )
+        return f"{told}; mean difference {self._mean_words()}.{rest}"
+
+    def _test_words(self, opposite: str) -> str:
+        if not self.tested:
+            return "not tested"
+        told = f"significantly in {self.significant}"
         if self.worse_significant:
-            opposite = "higher" if way == "lower" else "lower"
             told += f", significantly {opposite} in {self.worse_significant}"
-        return f"{told} (Holm, level {SIGNIFICANT:g}); mean difference {self._mean_words()}.{rest}"
+        return f"{told} (Holm, level {SIGNIFICANT:g})"
 
     @property
     def _name(self) -> str:
@@ -88,6 +95,7 @@ def _effect(compared: Sequence[tuple[Pair, Comparison]], resampled: Mapping[str,
     counting: list[Pair] = []
     differences: list[float] = []
     better = significant = worse_significant = unresolved = incomplete = 0
+    tested = False
     for pair, comparison in compared:
         if not pair.comparable:
             incomplete += 1
@@ -101,6 +109,7 @@ def _effect(compared: Sequence[tuple[Pair, Comparison]], resampled: Mapping[str,
         counting.append(pair)
         differences.append(comparison.difference)
         better += gain > 0
+        tested |= not math.isnan(comparison.p_value)
         significant += gain > 0 and comparison.significant
         worse_significant += gain < 0 and comparison.significant
     return Effect(
@@ -113,6 +122,7 @@ def _effect(compared: Sequence[tuple[Pair, Comparison]], resampled: Mapping[str,
         interval=_mean_interval(metric.name, counting, resampled),
         unresolved=unresolved,
         incomplete=incomplete,
+        tested=tested,
     )
 
 

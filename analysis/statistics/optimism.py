@@ -6,6 +6,10 @@ choice on those that are not, and average (bootstrap bias correction; Tsamardino
 "Bootstrapping the out-of-sample predictions for efficient and accurate cross-validation", Machine Learning
 107, 2018). No network is trained again.
 
+The examples that a draw leaves out have luck of their own, which few draws do not average away. It shows in
+all candidates, whose values are known: what they are above these on average, times the coefficient of a
+regression, is taken off (a control variate).
+
 It corrects the choice among configurations. Each network's epoch was chosen on the same examples too, and
 that is not corrected: `scored: last` chooses none. What either choice adds, and what the correction leaves,
 is simulated: docs/benchmarks-intervals.md.
@@ -15,7 +19,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,13 +44,18 @@ class Choice:
     candidates   among which it was chosen, as complete as it
     value        what the rule goes by
     corrected    the same, corrected for the choice; NaN where that cannot be
-    reason       why not
+    error        of `corrected`, for the draws are few: a standard error; 0 where nothing was drawn
+    reason       why it cannot be corrected
+    scored_last  where an epoch was chosen: the value of the same configuration with `scored: last`, if it was
+                 a candidate; else NaN
     """
 
     candidates: int
     value: float
     corrected: float = math.nan
+    error: float = 0.0
     reason: str = ""
+    scored_last: float = math.nan
 
 
 def choice_of(cell: Cell, rates: Targets, draws: int = DRAWS) -> Choice | None:
@@ -54,6 +63,22 @@ def choice_of(cell: Cell, rates: Targets, draws: int = DRAWS) -> Choice | None:
 
     `rates` are those at which ROC curves are read, among them the rule's.
     """
+    choice = _choice(cell, rates, draws)
+    return None if choice is None else replace(choice, scored_last=_scored_last(cell))
+
+
+def _scored_last(cell: Cell) -> float:
+    """What the rule says of the chosen configuration where no epoch is chosen, if that was trained too."""
+    if cell.chosen is None or cell.chosen.config.scored == "last":
+        return math.nan
+    wanted = cell.chosen.config.model_copy(update={"scored": "last"}).trial_id
+    for one in cell.candidates:
+        if one.trial_id == wanted and one.validation is not None and one.validation.complete:
+            return cell.rule.value(one.validation)
+    return math.nan
+
+
+def _choice(cell: Cell, rates: Targets, draws: int) -> Choice | None:
     rule = cell.rule
     if cell.chosen is None or cell.chosen.validation is None or not rule.selects or rule.reads_test:
         return None
@@ -75,7 +100,8 @@ def choice_of(cell: Cell, rates: Targets, draws: int = DRAWS) -> Choice | None:
     if len(rivals) == 1:
         return Choice(1, value, value)
     key = f"choice/{examples_key(cell.data, scored[0].targets, scored[0].groups)}"
-    return Choice(len(rivals), value, _corrected(arrays, rule, scored, draws, key))
+    values = np.array([rule.value(one) for one in rivals])
+    return Choice(len(rivals), value, *_corrected(arrays, rule, scored, values, draws, key))
 
 
 def _why_not(rule: Rule, rivals: Sequence[ValidationRecord], scored: Sequence[Scored], draws: int) -> str:
@@ -89,20 +115,36 @@ def _why_not(rule: Rule, rivals: Sequence[ValidationRecord], scored: Sequence[Sc
     return ""
 
 
-def _corrected(arrays: TaskArrays, rule: Rule, scored: Sequence[Scored], draws: int, key: str) -> float:
-    """The mean over draws of what is chosen in the bag, judged out of it; rivals stand best first."""
+def _corrected(
+    arrays: TaskArrays,
+    rule: Rule,
+    scored: Sequence[Scored],
+    values: NDArray[np.float64],
+    draws: int,
+    key: str,
+) -> tuple[float, float]:
+    """The mean over draws of what is chosen in the bag, judged out of it, and its standard error.
+
+    Rivals stand best first; `values` are theirs on all examples.
+    """
     first = scored[0]
     strata = arrays.strata(first.targets)
-    judged = []
+    judged, lucky = [], []
     for counts in example_draws(strata, first.groups, draws=draws, key=key):
         inside = _values(arrays, rule, scored, counts)
         outside = _values(arrays, rule, scored, (counts == 0).astype(np.int16))
         gains = np.where(np.isnan(inside), -np.inf, rule.metric.gain(1.0) * inside)
         judged.append(outside[np.argmax(gains, axis=0), np.arange(gains.shape[1])])
-    values = np.concatenate(judged)
-    if np.isnan(values).all():
-        return math.nan
-    return float(np.nanmean(values))
+        lucky.append((outside - values[:, None]).mean(axis=0))
+    found, luck = np.concatenate(judged), np.concatenate(lucky)
+    known = ~np.isnan(found) & ~np.isnan(luck)
+    found, luck = found[known], luck[known]
+    if len(found) < 2:
+        return math.nan, 0.0
+    variance = float(np.var(luck))
+    slope = float(np.cov(found, luck, ddof=0)[0, 1]) / variance if variance > 0 else 0.0
+    without = found - slope * luck
+    return float(without.mean()), float(without.std(ddof=1) / math.sqrt(len(without)))
 
 
 def _values(arrays: TaskArrays, rule: Rule, scored: Sequence[Scored], counts: Counts) -> NDArray[np.float64]:

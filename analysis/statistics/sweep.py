@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -57,6 +58,7 @@ class SweepStatistics:
 def sweep_statistics(
     cells: Sequence[Cell],
     metrics: Mapping[str, Sequence[Metric]],
+    shown: Mapping[str, Sequence[Metric]],
     rates: Targets,
     *,
     draws: int = DRAWS,
@@ -65,6 +67,7 @@ def sweep_statistics(
     """Statistics of the chosen trials of all cells.
 
     metrics   the headline metrics of a table, by the block's label
+    shown     all metrics that it prints, likewise: those in which rows may be tied
     rates     those at which the cells' metrics are known
     draws     of the bootstrap: 10,000 for the outermost quantiles; 0 for no intervals, and no tests but
               DeLong's
@@ -89,7 +92,7 @@ def sweep_statistics(
         draws=draws,
         intervals=intervals,
         means=means,
-        tied=_ties(cells, metrics, resampled),
+        tied=_ties(cells, shown, resampled),
         pairs=tuple(pairs),
         effects=tuple(effects(pairs, resampled)),
         across=across_blocks(pairs, resampled, draws),
@@ -104,21 +107,26 @@ def tests_of(cells: Iterable[Cell]) -> list[TestRecord]:
 
 
 def _ties(
-    cells: Sequence[Cell], metrics: Mapping[str, Sequence[Metric]], resampled: Mapping[str, Resampled]
+    cells: Sequence[Cell], shown: Mapping[str, Sequence[Metric]], resampled: Mapping[str, Resampled]
 ) -> dict[tuple[str, str], frozenset[str]]:
-    """See `SweepStatistics.tied`; among cells that may be set bold."""
+    """See `SweepStatistics.tied`; among cells that may be set bold.
+
+    Where examples were drawn, a metric without draws has no best one: nothing says what others are tied with
+    it.
+    """
     found = {}
     for block in dict.fromkeys(cell.block for cell in cells):
-        for metric in metrics[block]:
+        for metric in shown[block]:
             gains, drawn = {}, {}
             for cell in cells:
                 if cell.block != block or not cell.comparable or cell.test is None:
                     continue
-                value = cell.test.metrics[metric.name]
+                value = cell.test.every_metric.get(metric.name, math.nan)
                 if metric.name in cell.test.unresolved or value != value or metric.is_trivial(value):
                     continue
                 gains[cell.chosen_id] = metric.gain(value)
                 if cell.chosen_id in resampled and metric.name in resampled[cell.chosen_id].ensemble:
                     drawn[cell.chosen_id] = metric.gain(1.0) * resampled[cell.chosen_id].ensemble[metric.name]
-            found[block, metric.name] = tied_with_best(gains, drawn)
+            if drawn or not resampled:
+                found[block, metric.name] = tied_with_best(gains, drawn)
     return found

@@ -38,7 +38,10 @@ LogFpr = Annotated[
 ]
 Quick = Annotated[
     bool,
-    typer.Option("--quick", help="Without intervals, tests and figures; those of an earlier table go."),
+    typer.Option(
+        "--quick",
+        help="Without draws: no intervals, tests but DeLong's, nor figures; those of an earlier table go.",
+    ),
 ]
 
 ComparePublished = Annotated[

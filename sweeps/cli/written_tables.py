@@ -47,7 +47,7 @@ def write_tables_of(
     """Write and print a sweep's tables; returns whether every cell is complete.
 
     `rule`, `shown`, `prevalence` and `compare_published` as `analysis.tables.make_tables` takes them,
-    `log_fpr` as `analysis.pictures.write_figures`; `quick` without intervals, tests and figures.
+    `log_fpr` as `analysis.pictures.write_figures`; `quick` without intervals, figures and tests but DeLong's.
     """
     from analysis.crew import crew_for
     from analysis.statistics.draws import DRAWS

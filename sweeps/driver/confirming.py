@@ -118,7 +118,7 @@ def _kept(
     A known choice of which a trial is no longer in the sweep leaves with it.
     """
     keys = {config.trial_id: cell_key(config, manifest.reading.rows) for config in manifest.trials}
-    kept = [choice for choice in known if choice.winner in keys]
+    kept = [choice for choice in known if {choice.winner, choice.runner_up} <= {*keys, None}]
     winners = {keys[choice.winner]: choice.winner for choice in kept}
     changed = 0
     for choice in found:

@@ -68,6 +68,20 @@ def test_it_tells_the_rule_the_order_the_exclusions_and_the_machine(golden: Swee
     assert "4 pending" in nothing
 
 
+def test_it_tells_the_mean_over_replicates_as_the_table_does(golden: SweepBuilder) -> None:
+    """Of four replicates the values: no interval of a mean over so few can be made."""
+    made = make_tables(golden.store, golden.manifest())
+    lines = told(made, golden, "S-LM")
+    (cell,) = chosen_cells(made.cells, made.cells[0].block, "S-LM")
+    assert cell.test is not None
+    each = ", ".join(map(repr, cell.test.steering.tolist()))
+    assert f"   of each: {each}; fewer than 6 allow no interval of their mean" in lines
+    record = made.frame.set_index("trial_id").loc[cell.chosen_id]
+    assert record["auc_each"] == each.replace(", ", "; ")
+    values = [f"{float(value):.3f}" for value in record["auc_each"].split("; ")]
+    assert f"({', '.join(values)})" in made.markdown
+
+
 def test_an_unknown_block_or_row_lists_the_known_ones(golden: SweepBuilder) -> None:
     cells = make_tables(golden.store, golden.manifest()).cells
     with pytest.raises(InputError, match=r"unknown row 'BCE2'.*S-LM"):

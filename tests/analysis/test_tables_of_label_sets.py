@@ -97,6 +97,37 @@ def test_decisions_at_chosen_thresholds_stand_beside_those_at_one_half(
     assert told["thresholds"]["8"]["value"] == tuned["threshold"]
 
 
+def test_rows_that_the_examples_cannot_tell_apart_are_bold_alike_in_every_column(
+    builder: SweepBuilder, tmp_path: Path
+) -> None:
+    """Those of decisions at thresholds and of single labels too; without intervals nothing is bold."""
+    for constraint in (None, ConstraintConfig(penalty=1e-6)):
+        config = builder.add(trial(MultiLabelBce(), constraint, data=TASK))
+        for seed in config.seeds:
+            table = scores("alike", seed, 0.9)
+            if constraint is not None:  # of one test image it says something else
+                nudged = table.column("outputs").to_pylist()
+                nudged[-1] = [value + 1 for value in nudged[-1]]
+                place = table.column_names.index("outputs")
+                field = table.schema.field("outputs")
+                table = table.set_column(place, field, pa.array(nudged, field.type))
+            builder.replicate(config, seed, table)
+    made = write_tables(builder.store, builder.manifest(), tmp_path / "tables")
+    (block,) = made.document.tables
+    bold = {}
+    for place, name in enumerate(block.header):
+        bold[name] = [row[place].bold for row in block.rows]
+    for name in ("mAP", "Tuned macro F1 (F1)", "AP of 3", "Tuned F1 of 1"):
+        if name in bold:
+            assert bold[name] == [True, True], name
+    told = [name for name in bold if name.startswith("Tuned") or " of " in name]
+    assert told
+    for name in told:
+        if "‡" not in "".join(row[block.header.index(name)].signs for row in block.rows):
+            assert bold[name] in ([True, True], [False, False]), name
+    assert bold["mAP mean ± std"] == [False, False]
+
+
 def test_thresholds_follow_from_stored_validation_scores(builder: SweepBuilder) -> None:
     config = builder.add(trial(MultiLabelBce(), data=TASK))
     for seed in config.seeds:

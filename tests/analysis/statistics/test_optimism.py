@@ -59,16 +59,49 @@ def test_it_is_the_slow_loop() -> None:
     key = f"choice/{examples_key(CIFAR, targets)}"
     (counts,) = example_draws(ARRAYS.strata(targets), None, draws=30, key=key)
     assert {tuple(s) for s in ARRAYS.strata(targets)} == {tuple(s) for s in strata}
-    judged = []
+    judged, lucky = [], []
     for draw in range(30):
         inside = np.repeat(np.arange(100), counts[:, draw])
         outside = np.flatnonzero(counts[:, draw] == 0)
         best = max(range(5), key=lambda k: roc_auc_score(targets[inside], scores[k][inside]))
         judged.append(roc_auc_score(targets[outside], scores[best][outside]))
-    assert found.corrected == pytest.approx(np.mean(judged), abs=1e-12)
+        above = [roc_auc_score(targets[outside], s[outside]) - roc_auc_score(targets, s) for s in scores]
+        lucky.append(np.mean(above))
+    slope = np.cov(judged, lucky)[0, 1] / np.var(lucky, ddof=1)
+    without = np.array(judged) - slope * np.array(lucky)
+    assert found.corrected == pytest.approx(without.mean(), abs=1e-12)
+    assert found.error == pytest.approx(np.std(without, ddof=1) / np.sqrt(30), abs=1e-12)
     assert found.candidates == 5
     assert found.value == pytest.approx(max(roc_auc_score(targets, s) for s in scores))
     assert found.corrected < found.value
+
+
+def test_it_is_what_very_many_draws_judge_out_of_the_bag_come_to() -> None:
+    """The definition: the mean of what is chosen in the bag, judged out of it. Few draws tell their error."""
+    targets, scores = made_up(5, [1.0, 1.0, 0.9, 0.8, 0.5], seed=3)
+    alike = np.random.default_rng(3).normal(size=100)  # networks see much alike
+    scores = [0.4 * one + alike for one in scores]
+    generator, judged = np.random.default_rng(0), []
+    for _ in range(1500):
+        inside = np.concatenate([generator.integers(0, 40, 40), generator.integers(40, 100, 60)])
+        outside = np.setdiff1d(np.arange(100), inside)
+        best = max(range(5), key=lambda k: roc_auc_score(targets[inside], scores[k][inside]))
+        judged.append(roc_auc_score(targets[outside], scores[best][outside]))
+    definition, error = np.mean(judged), np.std(judged) / np.sqrt(len(judged))
+    found = of(cell([candidate(k, targets, s) for k, s in enumerate(scores)]), draws=500)
+    assert found.corrected == pytest.approx(definition, abs=3 * (error + found.error))
+    assert found.error < 0.5 * np.std(judged) / np.sqrt(500), "half as much as of a plain mean"
+
+
+def test_where_no_epoch_is_chosen_stands_beside_where_that_was_trained() -> None:
+    targets, scores = made_up(2, [1.5, 1.0], seed=0)
+    candidates = [candidate(k, targets, s) for k, s in enumerate(scores)]
+    assert math.isnan(of(cell(candidates)).scored_last)
+    last = candidates[0].config.model_copy(update={"scored": "last"})
+    beside = replace(candidates[1], config=last, trial_id=last.trial_id)
+    found = of(cell([candidates[0], beside]))
+    assert found.scored_last == rule_of(CIFAR, None, DEFAULT_TARGETS).value(beside.validation)  # type: ignore[arg-type]
+    assert math.isnan(of(cell([beside])).scored_last), "nothing but itself"
 
 
 def test_of_a_single_candidate_nothing_is_taken_away() -> None:
