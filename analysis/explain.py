@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from analysis.cells import Cell
 from analysis.records import TrialRecord, ValidationRecord, shortfall
 from analysis.select import Rule, ranked
-from analysis.statistics.intervals import MIN_SEEDS, Interval
+from analysis.statistics.intervals import MIN_SEEDS, Interval, of_few
 from analysis.statistics.sweep import SweepStatistics
 from analysis.table_columns import TableColumns
 from search_spaces.errors import InputError, unknown_name
@@ -123,8 +123,9 @@ def _numbers(cell: Cell, columns: TableColumns, statistics: SweepStatistics) -> 
     name = columns.steering.name
     mean = statistics.means.get(test.trial_id, {}).get(name)
     yield f"mean over replicates: {name} = {test.steering_mean!r}{_ends(mean, name in test.unresolved)}"
-    if 1 < len(test.seeds) < MIN_SEEDS:
-        each = ", ".join(map(repr, test.steering.tolist()))
+    few = of_few(test.steering)
+    if few:
+        each = ", ".join(map(repr, few))
         yield f"   of each: {each}; fewer than {MIN_SEEDS} allow no interval of their mean"
 
 

@@ -9,9 +9,9 @@ from typing import Any
 import pandas as pd
 
 from analysis.cells import Cell
-from analysis.records import TestRecord, TrialRecord
+from analysis.records import TrialRecord
 from analysis.settings import read_settings, settings_text, varying_settings
-from analysis.statistics.intervals import MIN_SEEDS, UNDEFINED
+from analysis.statistics.intervals import UNDEFINED, of_few
 from analysis.statistics.optimism import Choice
 from analysis.statistics.sweep import SweepStatistics
 from analysis.table_columns import (
@@ -187,20 +187,15 @@ def _test_columns(cell: Cell, columns: TableColumns, statistics: SweepStatistics
     found[UNRESOLVED] = _names(metric for metric in columns.known if metric.name in unresolved)
     found[TIED] = "; ".join(tied)
     of_mean, of_deviation = spread_columns(columns.steering)
-    found |= {of_mean: mean, of_deviation: deviation, each_column(columns.steering): _few(test)}
+    few = [] if test is None else of_few(test.steering)
+    found |= {of_mean: mean, of_deviation: deviation}
+    found[each_column(columns.steering)] = "; ".join(map(repr, few))
     for metric in columns.headline:
         ends = UNDEFINED
         if metric.name not in unresolved:
             ends = statistics.means.get(trial_id, {}).get(metric.name, UNDEFINED)
         found |= zip(mean_interval_columns(metric), ends, strict=True)
     return found
-
-
-def _few(test: TestRecord | None) -> str:
-    """What steers, of each replicate, where there are too few for an interval of their mean."""
-    if test is None or not 1 < len(test.seeds) < MIN_SEEDS:
-        return ""
-    return "; ".join(map(repr, test.steering.tolist()))
 
 
 def _choice_columns(choice: Choice | None) -> dict[str, float]:

@@ -29,6 +29,7 @@ from benchmarks.coverage_scores import (
     DISTANCE,
     METRICS,
     OF_SEEDS,
+    RATES,
     Values,
     ensemble_distance,
     labels,
@@ -91,7 +92,7 @@ def cover(setting: Setting, draws: int, number: int) -> Held:
     records = []
     for constraint, its in zip((None, CONSTRAINT), distances, strict=True):
         scores = networks(generator, targets, shared, its)
-        records.append(tested(trial(data, setting.seeds, constraint), targets, scores))
+        records.append(tested(trial(data, setting.seeds, constraint), targets, scores, RATES))
     resampled = resample(records, draws)
     drawn = resampled[records[0].trial_id]
     ensembles, means = drawn.intervals(), drawn.mean_intervals()

@@ -10,6 +10,8 @@ truth of every metric of a distance d, in deviations:
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,17 +41,26 @@ def truth(distance: float) -> dict[str, float]:
 
 
 def mean_truth(distance: float) -> dict[str, float]:
-    """The mean over all seeds, whose distances are normal around this one (Gauss-Hermite quadrature)."""
+    """The mean over all seeds, whose distances are normal around this one."""
+    return mean_over_seeds(lambda raised: truth(distance + raised))
+
+
+def mean_over_seeds(of_seed: Callable[[float], dict[str, float]]) -> dict[str, float]:
+    """The mean over all seeds of what a seed has whose distances are raised by so much (quadrature)."""
     points, weights = np.polynomial.hermite_e.hermegauss(40)
     weights = weights / weights.sum()
-    each = [truth(distance + OF_SEEDS * point) for point in points]
+    each = [of_seed(OF_SEEDS * float(point)) for point in points]
     return {name: float(sum(w * t[name] for w, t in zip(weights, each, strict=True))) for name in each[0]}
 
 
 def ensemble_distance(distances: Values) -> float:
     """How far apart the classes are in the mean of these networks' scores, in its own deviations."""
-    deviation = math.sqrt(SHARED + (1 - SHARED) / len(distances))
-    return float(distances.mean()) / deviation
+    return float(distances.mean()) / ensemble_deviation(len(distances))
+
+
+def ensemble_deviation(networks: int) -> float:
+    """The deviation of the mean of so many networks' scores, of an example's around its class's."""
+    return math.sqrt(SHARED + (1 - SHARED) / networks)
 
 
 def labels(positives: int) -> Labels:
@@ -82,13 +93,13 @@ def complete(config: TrialConfig, validation: ValidationRecord | None = None) ->
     return TrialRecord(config, config.trial_id, standing, (), (), (), validation)
 
 
-def tested(config: TrialConfig, targets: Labels, scores: Values) -> TestRecord:
-    """What is read of a trial whose networks gave these test scores [networks, N]."""
+def tested(config: TrialConfig, targets: NDArray[Any], scores: Values, rates: Targets) -> TestRecord:
+    """What is read of a trial whose networks gave these test scores [networks, N] or [networks, N, K]."""
     outputs = scores.astype(np.float32)
-    arrays = task_arrays(config.data, RATES)
+    arrays = task_arrays(config.data, rates)
     return TestRecord(
         config,
-        RATES,
+        rates,
         config.seeds,
         targets,
         outputs,

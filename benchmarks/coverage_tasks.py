@@ -17,7 +17,7 @@ import math
 from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +25,17 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
-from analysis.records import TestRecord, ensemble_outputs
 from analysis.statistics.resampled import resample
 from benchmarks.coverage_intervals import holds
 from benchmarks.coverage_runs import simulated
-from benchmarks.coverage_scores import OF_SEEDS, SHARED, Values
+from benchmarks.coverage_scores import (
+    OF_SEEDS,
+    SHARED,
+    Values,
+    ensemble_deviation,
+    mean_over_seeds,
+    tested,
+)
 from search_spaces.config import (
     CrossEntropy,
     ImageFolder,
@@ -43,7 +49,6 @@ from search_spaces.config import (
     Task,
     TrialConfig,
 )
-from trainer.tasks.base import task_arrays
 
 POSITIVES, SEEDS = (50, 100, 500), 6
 RATES = Targets(tpr=(0.9,), fpr=())
@@ -139,14 +144,13 @@ def label_truth(distance: float, raised: float, deviation: float) -> Truth:
     }
 
 
-def mean_truth(truth: Callable[[float, float], Truth]) -> Truth:
-    """The mean over all seeds (Gauss-Hermite quadrature)."""
-    points, weights = np.polynomial.hermite_e.hermegauss(20)
-    weights = weights / weights.sum()
-    each = [truth(OF_SEEDS * float(point), 1.0) for point in points]
-    return {name: float(sum(w * t[name] for w, t in zip(weights, each, strict=True))) for name in each[0]}
+@cache
+def mean_truth(place: int) -> Truth:
+    """Of a network of the kind at a place of `kinds`, the mean over all seeds."""
+    return mean_over_seeds(lambda raised: kinds()[place].truth(raised, 1.0))
 
 
+@cache
 def kinds() -> tuple[Kind, ...]:
     """Several classes, and several labels whose distances are each of `DISTANCES`."""
     found = [
@@ -190,10 +194,9 @@ def cover(place: int, positives: int, draws: int, number: int) -> Held:
     for raised in seeds.tolist():
         own = math.sqrt(1 - SHARED) * generator.normal(size=plain.shape)
         outputs.append(kind.raised(targets, raised) + shared + own)
-    drawn = resample([_tested(kind, number, targets, np.stack(outputs))], draws)
-    ((_, its),) = drawn.items()
-    deviation = math.sqrt(SHARED + (1 - SHARED) / SEEDS)
-    ensemble, mean = kind.truth(float(seeds.mean()), deviation), mean_truth(kind.truth)
+    config = TrialConfig(data=kind.task(number), loss=kind.loss, seeds=tuple(range(1, SEEDS + 1)), epochs=1)
+    its = resample([tested(config, targets, np.stack(outputs), RATES)], draws)[config.trial_id]
+    ensemble, mean = kind.truth(float(seeds.mean()), ensemble_deviation(SEEDS)), mean_truth(place)
     of_ensemble, of_mean = its.intervals(), its.mean_intervals()
     held: Held = {}
     for name in kind.metrics:
@@ -209,7 +212,7 @@ def covered_table(
     """Every kind, number of positives and metric; `kept` is a folder for `simulated`."""
     found = []
     for place, kind in enumerate(kinds()):
-        truths = mean_truth(kind.truth)
+        truths = mean_truth(place)
         metrics: Mapping[str, Metric] = {metric.name: metric for metric in kind.task(0).metrics(RATES)}
         for positives in POSITIVES:
             file = None if kept is None else kept / f"tasks-{draws}-{place}-{positives}.jsonl"
@@ -268,12 +271,3 @@ def _label_logits(distance: float, targets: NDArray[Any], raised: float) -> Valu
     cuts = [_cut(prevalence, distance) for prevalence in PREVALENCES]
     found: Values = (distance + raised) * targets - np.array(cuts)
     return found
-
-
-def _tested(kind: Kind, number: int, targets: NDArray[Any], outputs: Values) -> TestRecord:
-    """What is read of a trial whose networks gave these test logits [networks, N, K]."""
-    seeds = tuple(range(1, len(outputs) + 1))
-    config = TrialConfig(data=kind.task(number), loss=kind.loss, seeds=seeds, epochs=1)
-    arrays, rows = task_arrays(config.data, RATES), outputs.astype(np.float32)
-    metrics = arrays.summarize(targets, ensemble_outputs(rows))
-    return TestRecord(config, RATES, seeds, targets, rows, metrics, arrays.summarize_rows(targets, rows))

@@ -94,7 +94,7 @@ def judge(draws: int, planted: float, number: int) -> dict[str, tuple[str, list[
                         candidates=(chosen,),
                         chosen=chosen,
                         decided_by="rule value",
-                        test=tested(config, targets, scores),
+                        test=tested(config, targets, scores, RATES),
                     )
                 )
     resampled = resample((cell.test for cell in cells if cell.test is not None), draws)

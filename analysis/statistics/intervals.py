@@ -85,6 +85,11 @@ def expanded_interval(
     return _between(draws, outer_share(seeds, level, freedom=freedom))
 
 
+def of_few(values: Values) -> list[float]:
+    """The values of replicates where they are too few for an interval of their mean, and more than one."""
+    return values.tolist() if 1 < len(values) < MIN_SEEDS else []
+
+
 def outer_share(seeds: int, level: float = LEVEL, *, freedom: int | None = None) -> float:
     """The share of draws beyond each end of `expanded_interval`.
 

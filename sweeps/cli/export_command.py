@@ -23,12 +23,11 @@ from sweeps.cli.options import DEFAULT_OUTPUT, DataDir, Output, Threads, folder
 from sweeps.cli.threshold_report import rates_of_trial, unresolved_lines
 
 if TYPE_CHECKING:
-    from search_spaces.config import TrialConfig
+    from search_spaces.config import Targets, TrialConfig
     from trainer.data.sources.depth import Limits
     from trainer.export.predict import Predictions
     from trainer.export.trial import Exported
     from trainer.metrics.thresholds import ThresholdRule
-    from trainer.store import Store
 
 To = Annotated[
     Path | None,
@@ -90,11 +89,12 @@ def export(
     place = to or Path("export") / config.trial_id
     shape, limits = _images(leaving, data_dir)
     compared = stored_words(leaving, data_dir)
-    rules = _rules(store, config, threshold)
+    rates = rates_of_trial(store, config)
+    rules = _rules(config, rates, threshold)
     with _new_folder(place) as scratch:
         facts = write_model(leaving, scratch, shape, rules=rules, limits=limits, onnx=not no_onnx)
         (scratch / FACTS_FILE).write_text(facts.model_dump_json(indent=2) + "\n", encoding="utf-8")
-        (scratch / CARD_FILE).write_text(model_card(leaving, facts, compared), encoding="utf-8")
+        (scratch / CARD_FILE).write_text(model_card(leaving, facts, compared, rates), encoding="utf-8")
     for name, difference in facts.difference.items():
         console.print(f"{name}: at most {difference:.1e} from the trainer's float32 scores", highlight=False)
     console.print(Text(compared), soft_wrap=True)
@@ -136,14 +136,14 @@ def _write(stream: TextIO, found: Predictions) -> None:
         writer.writerow([csv_text(file), *values, csv_text(error)])
 
 
-def _rules(store: Store, config: TrialConfig, names: list[str] | None) -> tuple[ThresholdRule, ...]:
-    """The rules that were asked for, else those of the rates of the sweep that holds the trial."""
+def _rules(config: TrialConfig, rates: Targets, names: list[str] | None) -> tuple[ThresholdRule, ...]:
+    """The rules that were asked for, else those of the rates."""
     from trainer.metrics.thresholds import ThresholdRule
     from trainer.tasks.thresholds import usual_rules
 
     if names:
         return tuple(dict.fromkeys(map(ThresholdRule.of, names)))
-    return usual_rules(config.data, rates_of_trial(store, config).tpr)
+    return usual_rules(config.data, rates.tpr)
 
 
 def _images(leaving: Exported, data_dir: Path | None) -> tuple[tuple[int, int], Limits | None]:

@@ -13,7 +13,7 @@ from search_spaces.labels import trial_label
 from search_spaces.words import count
 from sweeps.cli.metric_report import metric_report
 from sweeps.cli.metric_words import value_words
-from sweeps.cli.threshold_report import rates_of, rates_of_trial, unresolved_lines
+from sweeps.cli.threshold_report import rates_of, unresolved_lines
 
 if TYPE_CHECKING:
     from search_spaces.config import Targets
@@ -38,13 +38,13 @@ def stored_words(leaving: Exported, data_dir: Path | None) -> str:
     return f"stored test scores ({precision}): at most {difference:.1e} from those in float32"
 
 
-def model_card(leaving: Exported, facts: ModelFacts, compared: str) -> str:
-    """The card as Markdown. `compared` is the line of `stored_words`."""
+def model_card(leaving: Exported, facts: ModelFacts, compared: str, rates: Targets) -> str:
+    """The card as Markdown. `compared` is the line of `stored_words`; ROC curves are read at `rates`."""
     parts = [
         [f"# Model card: {markdown_text(trial_label(leaving.config))}"],
         _what(leaving, facts),
         _data(leaving),
-        _metrics(leaving, rates_of_trial(leaving.store, leaving.config)),
+        _metrics(leaving, rates),
         _thresholds(leaving, facts),
         _use(facts),
         _limits(leaving, facts, compared),

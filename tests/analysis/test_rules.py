@@ -139,3 +139,13 @@ def test_test_scores_change_no_choice_but_the_oracles(builder: SweepBuilder, tmp
             manifest = SweepManifest("golden", tuple(configs))
             chosen.append(make_tables(one.store, manifest, rule=rule, draws=0).cells[0].chosen_id)
         assert (chosen[0] == chosen[1]) == (rule != "oracle"), rule
+
+
+def test_where_no_epoch_is_chosen_is_told_beside_the_choice(builder: SweepBuilder) -> None:
+    builder.complete(trial(SymmetricMargin(margin=0.5)), "best", 1.3, 1.0)
+    builder.complete(trial(SymmetricMargin(margin=0.5), scored="last"), "last", 1.0, 1.0)
+    made = make_tables(builder.store, builder.manifest(), draws=500)
+    row = made.frame.iloc[0]
+    assert row["val_scored_last"] < row["val_rule"]
+    assert f"({row['val_corrected']:.4f}, last {row['val_scored_last']:.4f})" in made.markdown
+    assert "behind last the value of the same configuration with scored: last" in made.markdown

@@ -188,6 +188,18 @@ def test_known_choices_and_seeds_stay_when_the_sweep_chooses_otherwise(chosen: S
     assert len(seeds) == 8
 
 
+def test_a_choice_leaves_with_its_runner_up(chosen: SweepBuilder) -> None:
+    """Of a sweep without it the next candidate is the runner-up."""
+    by_name = ids(chosen)
+    chosen.store.write_sweep(confirming(chosen.store, chosen.manifest("study")).manifest)
+    less = tuple(config for config in chosen.trials if config.trial_id != by_name["m2.0"])
+    found = confirming(chosen.store, SweepManifest("study", less)).manifest
+    assert found.confirms is not None
+    told = {one.winner: one.runner_up for one in found.confirms.cells}
+    assert told[by_name["m1.0"]] == by_name["m0.5"]
+    assert by_name["m0.5"] in {config.trial_id for config in found.trials}
+
+
 def test_a_cell_without_a_final_choice_is_left_out_and_comes_when_it_ended(chosen: SweepBuilder) -> None:
     waiting = chosen.add(trial(Bce(), WEAK, seeds=SEEDS))
     found = confirming(chosen.store, chosen.manifest("study"))

@@ -52,14 +52,17 @@ def read_other_table(
     # A label that none of these images has leaves its metrics undefined, which is said with them.
     raw = ManifestReader(source, may_lack_labels=True).read(list(classes), path.parent, download=False)
     images = raw.train
+    held = {name: label for name, label in classes.items() if name in known}
+    groups = None if images.groups is None else hashed(images.groups)
+    holder = "column" if source.labels is None else "label"
     return OtherImages(
         part=path,
-        classes={name: label for name, label in classes.items() if name in known},
+        classes=held,
         pixels=scaled_as(images.pixels, raw.depth, limits, path),
         targets=task_arrays(task).targets(images.classes),
         left_out=(*raw.left_out, *raw.unread, *_labels_of_no_class(source, known - set(classes))),
-        groups=None if images.groups is None else hashed(images.groups),
-        holder="column" if source.labels is None else "label",
+        groups=groups,
+        holder=holder,
     )
 
 
